@@ -1,0 +1,29 @@
+"""avatx: the Video Action Transformer Network (CVPR 2019) in TensorFlow 2."""
+
+import importlib.metadata
+import os
+
+__version__ = "0.1.0"
+
+# Keep TensorFlow's information and warnings out of the terminal unless asked for; errors stay.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+
+_SUPPORTED = ((2, 16), (2, 20))  # first and last minor version that the test suite runs on
+
+
+def _check_tensorflow() -> None:
+    """Says in one sentence when TensorFlow is outside the supported range."""
+    try:
+        version = importlib.metadata.version("tensorflow")
+    except importlib.metadata.PackageNotFoundError:
+        return  # tensorflow-cpu, a nightly build, or only the TensorFlow-free modules are used
+    minor = tuple(int(part) for part in version.split(".")[:2])
+    if not _SUPPORTED[0] <= minor <= _SUPPORTED[1]:
+        raise ImportError(
+            f"avatx {__version__} supports TensorFlow 2.16 to 2.20 and found {version}: "
+            "install the locked environment (pip install -r requirements/default.txt)."
+        )
+
+
+_check_tensorflow()
