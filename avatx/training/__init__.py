@@ -1,0 +1,1 @@
+"""Training and evaluation of a detection model: the task, the loop, checkpoints and guards."""

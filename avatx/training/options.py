@@ -1,0 +1,103 @@
+"""What a training and an evaluation run are told, as plain frozen dataclasses.
+
+The builders fill them from `train_config` and `eval_config`; tests fill them by hand. Steps are
+optimiser updates: with gradient accumulation one step consumes `gradient_accumulation_steps`
+micro-batches. Field names are the Object Detection API's where it has the field.
+"""
+
+import dataclasses
+from typing import Any, Callable, Optional, Tuple
+
+
+@dataclasses.dataclass(frozen=True)
+class LearningRateOptions:
+    """The learning rate as a function of the step.
+
+    cosine_decay: linear from `warmup_learning_rate` at step 0 to `learning_rate_base` at
+        `warmup_steps`, then half a cosine down to zero at `total_steps`.
+    constant: `learning_rate_base`, after the same warm-up where `warmup_steps` > 0.
+    manual_step: `learning_rate_base`, from step `manual_steps[i][0]` on `manual_steps[i][1]`.
+    """
+
+    kind: str = "cosine_decay"  # cosine_decay | constant | manual_step
+    learning_rate_base: float = 0.1
+    total_steps: int = 500000  # cosine_decay only
+    warmup_learning_rate: float = 0.01
+    warmup_steps: int = 0
+    manual_steps: Tuple[Tuple[int, float], ...] = ()  # (first step, learning rate)
+
+
+@dataclasses.dataclass(frozen=True)
+class OptimizerOptions:
+    """The optimiser; `momentum` is read by SGD alone, the betas by Adam alone."""
+
+    kind: str = "momentum"  # momentum | adam | adamw
+    momentum: float = 0.9
+    nesterov: bool = False
+    beta_1: float = 0.9
+    beta_2: float = 0.999
+    epsilon: float = 1e-7
+    learning_rate: LearningRateOptions = LearningRateOptions()
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainOptions:
+    """One training run."""
+
+    batch_size: int = 30  # clips a step over all replicas and micro-batches
+    num_steps: int = 500000
+    optimizer: OptimizerOptions = OptimizerOptions()
+    gradient_clipping_by_norm: float = 0.0  # by the global norm; 0: off
+    gradient_accumulation_steps: int = 1  # micro-batches a step
+    moving_average_decay: float = 0.0  # of the trained weights; 0: off
+    weight_decay: float = 0.0  # of kernels: L2 for momentum and adam, decoupled for adamw
+    precision: str = "float32"  # float32 | bfloat16 | float16
+    seed: int = 0
+    fine_tune_checkpoint: str = ""  # "": from scratch
+    fine_tune_checkpoint_type: str = "classification"  # classification | detection
+    checkpoint_interval: int = 1000  # steps
+    checkpoints_to_keep: int = 5
+    summary_interval: int = 100  # steps between TensorBoard points and progress lines
+    steps_per_loop: int = 100  # most steps run without coming back to Python
+    max_loss: float = 1e5  # a total loss beyond it stops the run, as NaN does; 0: only NaN does
+
+
+@dataclasses.dataclass(frozen=True)
+class EvalOptions:
+    """One evaluation of one checkpoint."""
+
+    batch_size: int = 1  # clips a step over all replicas
+    interval: int = 1000  # training steps between evaluations of train_and_eval
+    protocol: str = "AVA_2020"
+    iou_threshold: float = 0.5
+    groundtruth_path: str = ""  # AVA csv; "": the boxes of the evaluation records
+    excluded_timestamps_path: str = ""  # "": none
+    best_checkpoint_metric: str = "mAP"  # or person_AP; "": export no best checkpoint
+    max_num_clips: int = 0  # 0: all
+
+
+@dataclasses.dataclass(frozen=True)
+class Experiment:
+    """Everything a run needs, built: what the builders hand to `avatx.training.run`.
+
+    make_model() -> DetectionModel. Called under the distribution strategy's scope and the
+        precision policy.
+    make_train_dataset(batch_size, input_context, start_step) -> endless tf.data.Dataset of
+        `Batch`. `batch_size` is one replica's clips a step; `input_context` a
+        tf.distribute.InputContext; `start_step` how many steps were trained before, each of
+        which took one such batch for every replica.
+    make_eval_dataset(batch_size, input_context) -> tf.data.Dataset of `Batch` that ends; the
+        last batch is filled up with clips marked as not valid.
+    """
+
+    make_model: Callable[[], Any]
+    make_train_dataset: Optional[Callable[..., Any]]
+    make_eval_dataset: Optional[Callable[..., Any]]
+    train: TrainOptions
+    eval: EvalOptions
+    label_map: Any  # avatx.data.label_map.LabelMap
+    model_dir: str
+    config_text: str = ""  # the effective pipeline.config
+    distribution_strategy: str = "mirrored"  # see avatx.training.distribution
+    num_train_keyframes: Optional[int] = None  # where known: for the epochs of the report
+    data_statistics: Tuple[Tuple[str, str], ...] = ()  # (name, value) lines of the report
