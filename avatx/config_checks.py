@@ -1,0 +1,270 @@
+"""What a pipeline.config must fulfil beyond its grammar: required fields, ranges, agreement."""
+
+import math
+from typing import Iterator, NamedTuple, Optional
+
+from google.protobuf.descriptor import FieldDescriptor
+
+from avatx.errors import UserError
+
+
+class Range(NamedTuple):
+    low: Optional[float] = None
+    high: Optional[float] = None
+    low_open: bool = False  # `low` itself is refused
+    high_open: bool = False
+
+    def __str__(self) -> str:
+        if self.high is None:
+            return f"more than {self.low:g}" if self.low_open else f"at least {self.low:g}"
+        return f"in {'(['[not self.low_open]}{self.low:g}, {self.high:g}{')]'[not self.high_open]}"
+
+    def holds(self, value: float) -> bool:
+        above = self.low is None or value > self.low or (value == self.low and not self.low_open)
+        below = self.high is None or value < self.high or (value == self.high and not self.high_open)
+        return above and below and math.isfinite(value)
+
+
+FRACTION = Range(0, 1)
+POSITIVE = Range(0, low_open=True)
+COUNT = Range(1)
+NOT_NEGATIVE = Range(0)
+
+# Message -> field -> range of its value (of each value, where repeated).
+RANGES = {
+    "ActionFasterRcnn": {
+        "num_classes": COUNT,
+        "first_stage_box_predictor_kernel_size": COUNT,
+        "first_stage_box_predictor_depth": COUNT,
+        "first_stage_minibatch_size": COUNT,
+        "first_stage_positive_balance_fraction": FRACTION,
+        "first_stage_matched_threshold": FRACTION,
+        "first_stage_unmatched_threshold": FRACTION,
+        "first_stage_nms_score_threshold": FRACTION,
+        "first_stage_nms_iou_threshold": FRACTION,
+        "first_stage_max_proposals": COUNT,
+        "first_stage_localization_loss_weight": NOT_NEGATIVE,
+        "first_stage_objectness_loss_weight": NOT_NEGATIVE,
+        "initial_crop_size": COUNT,
+        "maxpool_kernel_size": COUNT,
+        "maxpool_stride": COUNT,
+        "second_stage_batch_size": COUNT,
+        "second_stage_balance_fraction": FRACTION,
+        "second_stage_matched_threshold": FRACTION,
+        "second_stage_localization_loss_weight": NOT_NEGATIVE,
+        "second_stage_classification_loss_weight": NOT_NEGATIVE,
+    },
+    "LocationEmbedding": {"depth": NOT_NEGATIVE},
+    "Clip": {"num_frames": COUNT, "frame_rate": POSITIVE},
+    "FixedShapeResizer": {"height": Range(16), "width": Range(16)},
+    "Trunk": {"batch_norm_momentum": FRACTION},
+    "I3d": {"depth_multiplier": POSITIVE},
+    "GridAnchorGenerator": {
+        "height": COUNT,
+        "width": COUNT,
+        "height_stride": NOT_NEGATIVE,
+        "width_stride": NOT_NEGATIVE,
+        "scales": POSITIVE,
+        "aspect_ratios": POSITIVE,
+    },
+    "TxBoxPredictor": {
+        "num_layers": COUNT,
+        "num_heads": COUNT,
+        "depth": COUNT,
+        "dropout": Range(0, 1, high_open=True),
+        "query_reduction_depth": COUNT,
+        "feed_forward_depth": COUNT,
+    },
+    "BatchNonMaxSuppression": {
+        "score_threshold": FRACTION,
+        "iou_threshold": FRACTION,
+        "max_detections_per_class": COUNT,
+        "max_total_detections": COUNT,
+    },
+    "Optimizer": {"moving_average_decay": Range(0, 1, high_open=True)},
+    "MomentumOptimizer": {"momentum_optimizer_value": Range(0, 1, high_open=True)},
+    "AdamOptimizer": {"epsilon": POSITIVE},
+    "ConstantLearningRate": {"learning_rate": NOT_NEGATIVE},
+    "CosineDecayLearningRate": {
+        "learning_rate_base": NOT_NEGATIVE,
+        "warmup_learning_rate": NOT_NEGATIVE,
+    },
+    "ManualStepLearningRate": {"initial_learning_rate": NOT_NEGATIVE},
+    "Schedule": {"learning_rate": NOT_NEGATIVE},
+    "RandomHorizontalFlip": {"probability": FRACTION},
+    "RandomCropImage": {
+        "min_aspect_ratio": POSITIVE,
+        "max_aspect_ratio": POSITIVE,
+        "min_area": Range(0, 1, low_open=True),
+        "max_area": Range(0, 1, low_open=True),
+        "overlap_threshold": FRACTION,
+        "random_coef": FRACTION,
+    },
+    "TrainConfig": {
+        "batch_size": COUNT,
+        "gradient_accumulation_steps": COUNT,
+        "num_steps": COUNT,
+        "gradient_clipping_by_norm": NOT_NEGATIVE,
+        "weight_decay": NOT_NEGATIVE,
+        "max_number_of_boxes": COUNT,
+        "checkpoint_interval": COUNT,
+        "max_checkpoints_to_keep": COUNT,
+        "summary_interval": COUNT,
+        "max_loss": POSITIVE,
+    },
+    "EvalConfig": {"batch_size": COUNT, "iou_threshold": Range(0, 1, low_open=True)},
+    "InputReader": {"shuffle_buffer_size": COUNT, "num_readers": COUNT},
+}
+
+CHOICES = {
+    "TrainConfig": {"fine_tune_checkpoint_type": ("classification", "detection")},
+    "EvalConfig": {
+        "protocol": ("AVA_2020", "AVA_2019", "AVA_2018"),
+        "best_checkpoint_metric": ("mAP", "person_AP"),
+    },
+}
+
+# Message -> fields (or oneofs) that must be set.
+REQUIRED = {
+    "PipelineConfig": ("model",),
+    "DetectionModel": ("model",),
+    "ActionFasterRcnn": (
+        "num_classes",
+        "clip",
+        "image_resizer",
+        "trunk",
+        "first_stage_anchor_generator",
+        "second_stage_box_predictor",
+    ),
+    "ImageResizer": ("image_resizer_oneof",),
+    "FixedShapeResizer": ("height", "width"),
+    "Trunk": ("trunk_oneof",),
+    "AnchorGenerator": ("anchor_generator_oneof",),
+    "GridAnchorGenerator": ("scales", "aspect_ratios"),
+    "BoxPredictor": ("box_predictor_oneof",),
+    "Optimizer": ("optimizer",),
+    "MomentumOptimizer": ("learning_rate",),
+    "AdamOptimizer": ("learning_rate",),
+    "LearningRate": ("learning_rate",),
+    "Schedule": ("step", "learning_rate"),
+    "PreprocessingStep": ("preprocessing_step",),
+    "TrainConfig": ("batch_size", "num_steps", "optimizer"),
+    "InputReader": ("label_map_path", "input_reader"),
+    "TFRecordInputReader": ("input_path",),
+}
+
+
+def check(config, path: str, sources: dict[str, str]) -> None:
+    """Checks `config` (a PipelineConfig).
+
+    Args:
+      config: the parsed and overridden config.
+      path: its file.
+      sources: field path ("train_config.batch_size") -> where it was set ("file:line").
+
+    Raises:
+      UserError: the first thing that is wrong.
+    """
+
+    def where(name: str) -> str:
+        while name and name not in sources:
+            name = name.rpartition(".")[0]
+        return sources.get(name, path)
+
+    for name, message in _messages(config, ""):
+        kind = message.DESCRIPTOR.name
+        prefix = f"{name}." if name else ""
+        for required in REQUIRED.get(kind, ()):
+            if not _is_set(message, required):
+                raise UserError(f"{where(name)}: {prefix}{_spell(message, required)} is missing")
+        for field, limits in RANGES.get(kind, {}).items():
+            value = getattr(message, field)
+            for one in [value] if isinstance(value, (int, float)) else value:
+                if not limits.holds(one):
+                    full = f"{prefix}{field}"
+                    raise UserError(f"{where(full)}: {full} is {one:g}: expected {limits}")
+        for field, choices in CHOICES.get(kind, {}).items():
+            value = getattr(message, field)
+            if value not in choices:
+                full = f"{prefix}{field}"
+                raise UserError(f"{where(full)}: {full} is '{value}': expected {' or '.join(choices)}")
+    for field, problem in _contradictions(config):
+        raise UserError(f"{where(field)}: {problem}")
+
+
+def _is_set(message, name: str) -> bool:
+    if name in message.DESCRIPTOR.oneofs_by_name:
+        return message.WhichOneof(name) is not None
+    if message.DESCRIPTOR.fields_by_name[name].label == FieldDescriptor.LABEL_REPEATED:
+        return len(getattr(message, name)) > 0
+    return message.HasField(name)
+
+
+def _spell(message, name: str) -> str:
+    oneof = message.DESCRIPTOR.oneofs_by_name.get(name)
+    return " or ".join(field.name for field in oneof.fields) if oneof else name
+
+
+def _messages(message, name: str) -> Iterator[tuple[str, object]]:
+    """`message` and every message set inside it, with their paths."""
+    yield name, message
+    for field, value in message.ListFields():
+        if field.type == FieldDescriptor.TYPE_MESSAGE:
+            full = f"{name}.{field.name}" if name else field.name
+            for one in value if field.label == FieldDescriptor.LABEL_REPEATED else [value]:
+                yield from _messages(one, full)
+
+
+def _contradictions(config) -> Iterator[tuple[str, str]]:
+    """Pairs of fields that do not go together: (where to look, what is wrong)."""
+    model, prefix = config.model.action_faster_rcnn, "model.action_faster_rcnn."
+    low, high = model.first_stage_unmatched_threshold, model.first_stage_matched_threshold
+    if low > high:
+        yield (
+            prefix + "first_stage_unmatched_threshold",
+            f"first_stage_unmatched_threshold is {low:g} and first_stage_matched_threshold is "
+            f"{high:g}: the first must not exceed the second",
+        )
+    if model.initial_crop_size < model.maxpool_kernel_size:
+        yield (
+            prefix + "initial_crop_size",
+            f"initial_crop_size is {model.initial_crop_size} and maxpool_kernel_size is "
+            f"{model.maxpool_kernel_size}: the crop must be as large as the pool's kernel",
+        )
+    train = config.train_config
+    if train.gradient_accumulation_steps and train.batch_size % train.gradient_accumulation_steps:
+        yield (
+            "train_config.gradient_accumulation_steps",
+            f"train_config.batch_size is {train.batch_size} and gradient_accumulation_steps is "
+            f"{train.gradient_accumulation_steps}: the first must be a multiple of the second",
+        )
+    for optimizer in (train.optimizer.momentum_optimizer, train.optimizer.adam_optimizer):
+        cosine = optimizer.learning_rate.cosine_decay_learning_rate
+        total = cosine.total_steps or train.num_steps
+        if optimizer.learning_rate.WhichOneof("learning_rate") and cosine.ListFields():
+            if cosine.warmup_steps >= total:
+                yield (
+                    "train_config.optimizer",
+                    f"warmup_steps is {cosine.warmup_steps} and total_steps is {total}: "
+                    "warm-up must end before the last step",
+                )
+        steps = [entry.step for entry in optimizer.learning_rate.manual_step_learning_rate.schedule]
+        if steps != sorted(set(steps)):
+            yield "train_config.optimizer", f"schedule steps are {steps}: expected ascending ones"
+    for option in train.data_augmentation_options:
+        crop = option.random_crop_image
+        for first, second in (("min_area", "max_area"), ("min_aspect_ratio", "max_aspect_ratio")):
+            if getattr(crop, first) > getattr(crop, second):
+                yield (
+                    f"train_config.data_augmentation_options.random_crop_image.{first}",
+                    f"{first} is {getattr(crop, first):g} and {second} is "
+                    f"{getattr(crop, second):g}: the first must not exceed the second",
+                )
+    i3d = model.trunk.i3d
+    classification = train.fine_tune_checkpoint_type == "classification"
+    if train.fine_tune_checkpoint and classification and i3d.depth_multiplier != 1.0:
+        yield (
+            "train_config.fine_tune_checkpoint",
+            f"fine_tune_checkpoint is set and depth_multiplier is {i3d.depth_multiplier:g}: "
+            "Kinetics weights fit depth_multiplier 1.0 only",
+        )

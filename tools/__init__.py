@@ -1,0 +1,1 @@
+"""The command lines: flags in, one call into avatx, exit code out."""
