@@ -1,0 +1,44 @@
+# make demo   the whole path on the playground: generate, train, evaluate, export, detect
+# make test   the test suite          make test-long   the tests that take longer
+# make setup  only the virtual environment (.venv), from the lock
+# LOCK=newest uses requirements/newest.txt in .venv-newest.
+
+LOCK ?= default
+VENV := $(if $(filter default,$(LOCK)),.venv,.venv-$(LOCK))
+PYTHON ?= $(shell for python in python3.11 python3.12 python3.10 python3; do \
+	$$python -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 12))' 2>/dev/null \
+	&& echo $$python && break; done)
+RUN := $(VENV)/bin/python
+DEMO ?= runs/demo
+
+.PHONY: setup demo test test-long locks clean
+
+setup: $(VENV)/.installed
+
+$(VENV)/.locked: requirements/$(LOCK).txt
+	@test -n "$(PYTHON)" || { echo "error: no Python 3.10 to 3.12 found; name one: make PYTHON=/path/to/python3.11" >&2; exit 2; }
+	$(PYTHON) -m venv --clear $(VENV)
+	$(RUN) -m pip install --quiet --progress-bar off --disable-pip-version-check -r requirements/$(LOCK).txt
+	@touch $@
+
+# Editable, so that a change of the sources needs no new set-up; a change of a proto does.
+$(VENV)/.installed: $(VENV)/.locked setup.py pyproject.toml $(wildcard protos/*.proto)
+	$(RUN) -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@touch $@
+
+demo: setup
+	$(RUN) tools/demo.py --output $(DEMO)
+
+test: setup
+	$(RUN) -m pytest -m "not long"
+
+test-long: setup
+	$(RUN) -m pytest -m long
+
+# Needs uv (pip install uv).
+locks:
+	for lock in default newest; do uv pip compile --quiet --universal --python-version 3.10 --no-emit-index-url \
+		--no-emit-find-links requirements/$$lock.in --output-file requirements/$$lock.txt || exit 1; done
+
+clean:
+	rm -rf build *.egg-info avatx/protos/*_pb2.py .venv .venv-newest
