@@ -1,0 +1,202 @@
+"""Pictures of a video file or stream by PyAV (FFmpeg)."""
+
+import itertools
+import os
+from typing import Any, Dict, Iterator, Optional, Tuple
+
+import numpy as np
+
+from avatx.errors import UserError
+
+MICROSECONDS = 1_000_000
+# How far before the wanted moment to seek when the first try lands after it or past a truncated
+# file's end: each try four times as far, so the decoding wasted is a small multiple of the gap.
+_SEEK_BACK_SECONDS = (0, 2, 8, 32, 128, 512, 2048)
+_TENSORFLOW_SCHEMES = ("gs://", "s3://", "az://", "hdfs://", "viewfs://")
+
+
+class ContainerSource:
+    """See `VideoReader`, whose back end for files and streams this is."""
+
+    def __init__(self, path: str, num_threads: int = 0):
+        self.path = path
+        self._num_threads = num_threads
+        self.error: Optional[str] = None
+        self.end_time: Optional[int] = None
+        self._container = None
+        self._file = None
+        if "://" not in path and not os.path.exists(path):
+            raise UserError(f"{path}: no such file or folder")
+        try:
+            self._open()
+            first = self._decode_first()
+        except BaseException:
+            self.close()
+            raise
+        self._pending = first  # the picture that opening decoded and nobody has had yet
+        self.rotation = getattr(first, "rotation", 0) % 360
+        self.size = ((first.width, first.height) if self.rotation in (90, 270)
+                     else (first.height, first.width))
+        rate = self._stream.average_rate or self._stream.guessed_rate
+        self.frame_rate = float(rate) if rate else None
+        self.duration = self._duration()
+
+    def _open(self) -> None:
+        import av
+
+        self.close()
+        try:
+            if self.path.startswith(_TENSORFLOW_SCHEMES):
+                import tensorflow as tf
+
+                self._file = tf.io.gfile.GFile(self.path, "rb")
+                self._container = av.open(self._file)
+            else:
+                file_format = "v4l2" if self.path.startswith("/dev/video") else None
+                self._container = av.open(self.path, format=file_format)
+            self._stream = self._container.streams.best("video")
+        except (av.FFmpegError, OSError) as error:
+            raise UserError(f"{self.path}: cannot be read as video ({_reason(error)})") from error
+        if self._stream is None:
+            raise UserError(f"{self.path}: holds no video stream")
+        self._stream.thread_type = "AUTO"
+        self._stream.codec_context.thread_count = self._num_threads
+
+    def _decode_first(self):
+        self._origin = 0
+        first = next(self._decode(), None)
+        if first is None:
+            raise UserError(f"{self.path}: no frame of it can be decoded "
+                            f"({self.error or 'it is empty'})")
+        self._origin = first[1].pts or 0
+        return first[1]
+
+    def _duration(self) -> Optional[float]:
+        """Seconds, as the container states them."""
+        stream, container = self._stream, self._container
+        if stream.duration:
+            duration = float(stream.duration * stream.time_base)
+            if stream.start_time is not None:  # the first decoded frame may come later
+                duration -= float((self._origin - stream.start_time) * stream.time_base)
+            return duration
+        if container.duration:
+            return container.duration / MICROSECONDS
+        return None
+
+    @property
+    def provenance(self) -> Dict[str, Any]:
+        import av
+
+        context = self._stream.codec_context
+        return {
+            "decoder": f"PyAV {av.__version__}",
+            "ffmpeg": {name: ".".join(map(str, version))
+                       for name, version in av.library_versions.items()
+                       if name in ("libavcodec", "libavformat", "libswscale")},
+            "container": self._container.format.name,
+            "codec": context.name,
+            "pixel_format": context.pix_fmt,
+            "rotation": self.rotation,
+        }
+
+    def _time(self, picture) -> int:
+        return round((picture.pts - self._origin) * picture.time_base * MICROSECONDS)
+
+    def _decode(self) -> Iterator[Tuple[int, Any]]:
+        """(microseconds, av.VideoFrame) from where the container stands; ends at any trouble."""
+        import av
+
+        last = None
+        try:
+            for packet in self._container.demux(self._stream):
+                if packet.is_corrupt:
+                    self.error = f"corrupt data {self._where(last)}"
+                    break
+                for picture in packet.decode():
+                    if picture.pts is None:  # raw streams carry no clock
+                        step = 1 / (self._stream.guessed_rate or 25) / self._stream.time_base
+                        picture.pts = self._origin if last is None else round(last.pts + step)
+                        picture.time_base = self._stream.time_base
+                    if last is None or picture.pts > last.pts:
+                        last = picture
+                        yield self._time(picture), picture
+        except (av.FFmpegError, OSError) as error:
+            if not isinstance(error, av.EOFError):
+                self.error = f"{_reason(error)} {self._where(last)}"
+        if last is None:
+            return
+        # A picture's own duration is what ends a video of variable rate.
+        shown = getattr(last, "duration", 0) or 0
+        seconds = float(shown * last.time_base) if shown else 1 / (self.frame_rate or 25)
+        self.end_time = self._time(last) + round(seconds * MICROSECONDS)
+        if self.error is None and self._is_cut_short():
+            self.error = (f"truncated: the video ends at {self.end_time / MICROSECONDS:.3f} of "
+                          f"{self.duration:.3f} seconds")
+
+    def _where(self, last) -> str:
+        return "at its start" if last is None else f"after {self._time(last) / MICROSECONDS:.3f} s"
+
+    def _is_cut_short(self) -> bool:
+        if self.duration is None or not (self._stream.duration or len(
+                self._container.streams) == 1):
+            return False  # only the container's own duration is known: audio may be longer
+        grace = max(0.5, 3 / (self.frame_rate or 25))
+        return self.end_time / MICROSECONDS < self.duration - grace
+
+    def pictures(self, start: Optional[int]) -> Iterator[Tuple[int, Any]]:
+        """Pictures in order of time, the first of them at or before `start` where there is one.
+
+        Args:
+          start: microseconds; None is the first picture.
+        """
+        if self.duration is None:  # live: never seek
+            pending, self._pending = self._pending, None
+            head = [] if pending is None else [(self._time(pending), pending)]
+            return itertools.chain(head, self._decode())
+        self._pending = None
+        return self._decode_from(max(start or 0, 0))
+
+    def _decode_from(self, start: int) -> Iterator[Tuple[int, Any]]:
+        import av
+
+        for back in _SEEK_BACK_SECONDS:
+            target = start - back * MICROSECONDS
+            if target <= 0:
+                break
+            offset = self._origin + round(target / MICROSECONDS / self._stream.time_base)
+            try:
+                self._container.seek(offset, stream=self._stream, backward=True)
+            except (av.FFmpegError, OSError):
+                continue
+            self.error = None
+            pictures = self._decode()
+            first = next(pictures, None)
+            if first is not None and first[0] <= start:
+                return itertools.chain([first], pictures)
+        self.error = None
+        self._open()
+        return self._decode()
+
+    def to_rgb(self, picture, size: Optional[Tuple[int, int]] = None) -> np.ndarray:
+        """[H, W, 3] uint8 RGB of an av.VideoFrame, resized to (height, width) `size`."""
+        height, width = size or self.size
+        if self.rotation in (90, 270):
+            height, width = width, height
+        # AREA averages the source pixels a target pixel covers: no aliasing when shrinking.
+        array = picture.reformat(width, height, "rgb24", interpolation="AREA").to_ndarray()
+        if self.rotation:
+            array = np.ascontiguousarray(np.rot90(array, self.rotation // 90))
+        return array
+
+    def close(self) -> None:
+        if self._container is not None:
+            self._container.close()
+            self._container = None
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+
+def _reason(error: Exception) -> str:
+    """An exception's text without errno and file name."""
+    return getattr(error, "strerror", None) or str(error).split("\n")[0] or type(error).__name__
