@@ -1,0 +1,162 @@
+"""Writes a DetectionModel as a SavedModel that runs with nothing but TensorFlow.
+
+Signatures (B clips, T frames, D detections, C classes; output names are the Object Detection
+API's, and so is their meaning except that classes are int32):
+
+  serving_default    clips [B, T, H, W, 3] uint8 RGB, of any B, T, H and W
+  serving_jpeg       encoded_frames [B, T] string, JPEG; the frames of one clip have one size
+  serving_attention  clips as above; only when asked for
+  metadata           no input
+
+The serving signatures give
+
+  detection_boxes              [B, D, 4] float32, yxyx normalised to [0, 1], by descending score
+  detection_scores             [B, D] float32
+  detection_classes            [B, D] int32, the label map's ids
+  detection_multiclass_scores  [B, D, C] float32, all classes of the detection's box; class id i
+                               is at i - 1
+  num_detections               [B] int32; entries past it are padding
+  detection_attention          serving_attention only: [B, D, layers, heads, T', H', W'] float32,
+                               sums to 1 over the feature cells
+
+and `metadata` what a caller has to know to cut clips from a video and to name the classes:
+
+  num_frames [] int32, frame_rate [] float32, class_ids [N] int32, class_names [N] string
+"""
+
+import os
+from typing import Dict, Mapping
+
+import tensorflow as tf
+
+from avatx.core.structures import Detections
+from avatx.errors import UserError
+
+CLIPS_SPEC = tf.TensorSpec([None, None, None, None, 3], tf.uint8, name="clips")
+ENCODED_FRAMES_SPEC = tf.TensorSpec([None, None], tf.string, name="encoded_frames")
+
+
+def export(
+    model,
+    clip_num_frames: int,
+    clip_frame_rate: float,
+    class_names: Mapping[int, str],
+    output_directory: str,
+    attention: bool = False,
+) -> None:
+    """Writes `model` to `output_directory` as a SavedModel.
+
+    Args:
+      model: a built DetectionModel with its weights loaded.
+      clip_num_frames: T the model was trained with.
+      clip_frame_rate: frames a second of its clips.
+      class_names: class id (1-based) to name.
+      output_directory: an empty or new folder. The caller makes the write atomic.
+      attention: also write `serving_attention`.
+
+    Raises:
+      UserError: attention is asked of a model that has none.
+    """
+    module = tf.Module()
+    # The variables alone are tracked: a Keras model as an attribute would have all its layers
+    # traced and saved once more.
+    module.model_variables = list(model.variables)
+    signatures = {
+        "serving_default": serving_function(model),
+        "serving_jpeg": jpeg_serving_function(model),
+        "metadata": metadata_function(clip_num_frames, clip_frame_rate, class_names),
+    }
+    if attention:
+        signatures["serving_attention"] = attention_serving_function(model)
+        outputs = signatures["serving_attention"].get_concrete_function().structured_outputs
+        if "detection_attention" not in outputs:
+            raise UserError(
+                "attention: this model's box predictor has no attention to export; "
+                "leave --attention out, or use a tx_box_predictor"
+            )
+    os.makedirs(output_directory, exist_ok=True)
+    tf.saved_model.save(module, output_directory, signatures=signatures)
+
+
+def serving_function(model) -> tf.types.experimental.GenericFunction:
+    """clips -> detections; see the module's docstring."""
+
+    @tf.function(input_signature=[CLIPS_SPEC])
+    def serve(clips):
+        return _outputs(_detect(model, model.preprocess(clips))[1])
+
+    return serve
+
+
+def jpeg_serving_function(model) -> tf.types.experimental.GenericFunction:
+    """JPEG frames -> detections. Clips may differ in frame size: each is resized on its own."""
+
+    def decode(frame):
+        return tf.io.decode_jpeg(frame, channels=3)
+
+    def decode_clip(frames):
+        clip = tf.map_fn(
+            decode, frames, fn_output_signature=tf.TensorSpec([None, None, 3], tf.uint8)
+        )
+        return model.preprocess(clip[tf.newaxis])[0]
+
+    @tf.function(input_signature=[ENCODED_FRAMES_SPEC])
+    def serve_jpeg(encoded_frames):
+        clips = tf.map_fn(
+            decode_clip,
+            encoded_frames,
+            fn_output_signature=tf.TensorSpec([None, None, None, 3], tf.float32),
+        )
+        return _outputs(_detect(model, clips)[1])
+
+    return serve_jpeg
+
+
+def attention_serving_function(model) -> tf.types.experimental.GenericFunction:
+    """clips -> detections and each detection's attention maps."""
+
+    @tf.function(input_signature=[CLIPS_SPEC])
+    def serve_attention(clips):
+        predictions, detections = _detect(model, model.preprocess(clips), attention=True)
+        layers = predictions.box_predictions.attention
+        if not layers:
+            return _outputs(detections)
+        maps = tf.stack([tf.cast(layer, tf.float32) for layer in layers], axis=2)
+        maps = tf.gather(maps, detections.proposal_index, batch_dims=1)
+        return {**_outputs(detections), "detection_attention": maps}
+
+    return serve_attention
+
+
+def metadata_function(
+    num_frames: int, frame_rate: float, class_names: Mapping[int, str]
+) -> tf.types.experimental.GenericFunction:
+    """() -> the clip's shape and the classes, as constants."""
+    ids = sorted(class_names)
+    names = [class_names[class_id] for class_id in ids]
+
+    @tf.function(input_signature=[])
+    def metadata():
+        return {
+            "num_frames": tf.constant(num_frames, tf.int32),
+            "frame_rate": tf.constant(frame_rate, tf.float32),
+            "class_ids": tf.constant(ids, tf.int32),
+            "class_names": tf.constant(names, tf.string),
+        }
+
+    return metadata
+
+
+def _detect(model, clips, **options):
+    predictions = model.predict(clips, training=False, **options)
+    return predictions, model.postprocess(predictions)
+
+
+def _outputs(detections: Detections) -> Dict[str, tf.Tensor]:
+    return {
+        "detection_boxes": tf.cast(detections.boxes, tf.float32),
+        "detection_scores": tf.cast(detections.scores, tf.float32),
+        "detection_classes": tf.cast(detections.classes, tf.int32),
+        "detection_multiclass_scores": tf.cast(detections.multiclass_scores, tf.float32),
+        "num_detections": tf.cast(detections.num_detections, tf.int32),
+    }

@@ -1,0 +1,135 @@
+"""A SavedModel written by avatx/export as a function on NumPy arrays."""
+
+import os
+from typing import Dict, NamedTuple
+
+import numpy as np
+
+from avatx.errors import UserError
+
+_REQUIRED_SIGNATURES = ("serving_default", "metadata")
+
+
+class ClipDetections(NamedTuple):
+    """The detections of one clip, without padding, by descending score."""
+
+    boxes: np.ndarray  # [N, 4] float32, yxyx, normalised
+    classes: np.ndarray  # [N] int32, the label map's ids
+    scores: np.ndarray  # [N] float32
+
+    def above(self, score_threshold: float) -> "ClipDetections":
+        """The detections whose score is at least the threshold."""
+        keep = self.scores >= score_threshold
+        return ClipDetections(self.boxes[keep], self.classes[keep], self.scores[keep])
+
+
+class Detector:
+    """Runs an exported detector.
+
+    Args:
+      path: a SavedModel folder, or the exporter's output folder that holds it.
+
+    Attributes:
+      num_frames: T, frames of a clip.
+      frame_rate: frames a second of a clip.
+      class_names: class id to name, ascending.
+
+    Raises:
+      UserError: there is no SavedModel, it cannot be loaded, or it is not one of avatx.
+    """
+
+    def __init__(self, path: str):
+        self.path = find_saved_model(path)
+        import tensorflow as tf
+
+        try:
+            # Kept whole: the signatures' variables live no longer than what was loaded.
+            self._module = tf.saved_model.load(self.path)
+        except Exception as error:  # TensorFlow raises a dozen kinds for a broken file
+            raise UserError(
+                f"{self.path}: this SavedModel cannot be loaded ({_first_line(error)}); "
+                "export it again with tools/exporter_main.py"
+            ) from error
+        self._signatures = self._module.signatures
+        missing = [name for name in _REQUIRED_SIGNATURES if name not in self._signatures]
+        if missing:
+            raise UserError(
+                f"{self.path}: this SavedModel has no signature {' or '.join(missing)} (it has: "
+                f"{', '.join(self._signatures) or 'none'}); use one that "
+                "tools/exporter_main.py wrote"
+            )
+        metadata = {key: value.numpy() for key, value in self._signatures["metadata"]().items()}
+        self.num_frames = int(metadata["num_frames"])
+        self.frame_rate = float(metadata["frame_rate"])
+        self.class_names: Dict[int, str] = {
+            int(class_id): name.decode()
+            for class_id, name in zip(metadata["class_ids"], metadata["class_names"])
+        }
+
+    @property
+    def has_attention(self) -> bool:
+        """Whether it was exported with `--attention`."""
+        return "serving_attention" in self._signatures
+
+    def detect(self, clips: np.ndarray) -> list:
+        """Detections of clips [B, T, H, W, 3] uint8: a list of B ClipDetections."""
+        outputs = self._run("serving_default", clips)
+        return [_clip_detections(outputs, clip) for clip in range(len(clips))]
+
+    def detect_with_attention(self, clips: np.ndarray) -> list:
+        """As `detect`, each with its maps: B of (ClipDetections, attention).
+
+        attention is [N, layers, heads, T', H', W'] float32.
+
+        Raises:
+          UserError: the model was exported without attention.
+        """
+        if not self.has_attention:
+            raise UserError(
+                f"{self.path}: exported without attention; "
+                "export again with tools/exporter_main.py --attention"
+            )
+        outputs = self._run("serving_attention", clips)
+        attention = outputs["detection_attention"]
+        return [
+            (detections, attention[clip, : len(detections.scores)])
+            for clip, detections in (
+                (clip, _clip_detections(outputs, clip)) for clip in range(len(clips))
+            )
+        ]
+
+    def _run(self, signature: str, clips: np.ndarray) -> Dict[str, np.ndarray]:
+        import tensorflow as tf
+
+        outputs = self._signatures[signature](clips=tf.constant(clips, tf.uint8))
+        return {key: value.numpy() for key, value in outputs.items()}
+
+
+def find_saved_model(path: str) -> str:
+    """The SavedModel folder at `path`: itself, or `saved_model` in it.
+
+    Raises:
+      UserError: there is none.
+    """
+    if not os.path.exists(path):
+        raise UserError(f"{path}: no such folder; give the SavedModel of tools/exporter_main.py")
+    for folder in (path, os.path.join(path, "saved_model")):
+        if os.path.isfile(os.path.join(folder, "saved_model.pb")):
+            return folder
+    raise UserError(
+        f"{path}: not a SavedModel (there is no saved_model.pb in it or in its saved_model "
+        "folder); give what tools/exporter_main.py wrote"
+    )
+
+
+def _clip_detections(outputs: Dict[str, np.ndarray], clip: int) -> ClipDetections:
+    count = int(outputs["num_detections"][clip])
+    return ClipDetections(
+        boxes=outputs["detection_boxes"][clip, :count],
+        classes=outputs["detection_classes"][clip, :count],
+        scores=outputs["detection_scores"][clip, :count],
+    )
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0][:200]

@@ -1,0 +1,1 @@
+"""Pictures of what a detector saw: boxes, contact sheets, attention."""

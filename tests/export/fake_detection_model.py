@@ -1,0 +1,64 @@
+"""A detector of two variables with DetectionModel's verbs: fast, and easy to reason about."""
+
+from typing import NamedTuple
+
+import tensorflow as tf
+
+from avatx.core.structures import Detections
+
+NUM_CLASSES = 4
+NUM_BOXES = 3
+
+
+class FakeBoxPredictions(NamedTuple):
+    attention: tuple
+
+
+class FakePredictions(NamedTuple):
+    means: tf.Tensor
+    box_predictions: FakeBoxPredictions
+
+
+class FakeDetectionModel(tf.Module):
+    """Scores are a sigmoid of the clip's mean brightness; boxes are fixed.
+
+    Proposal 2 becomes detection 0, so that attention has to be gathered to be right: the
+    attention of proposal r is r everywhere.
+    """
+
+    def __init__(self, with_attention=True):
+        super().__init__()
+        self.weight = tf.Variable(2.0)
+        self.boxes = tf.Variable(
+            [[0.1, 0.1, 0.9, 0.4], [0.1, 0.1, 0.9, 0.4], [0.2, 0.6, 0.8, 0.9]]
+        )
+        self.with_attention = with_attention
+
+    def preprocess(self, clips):
+        shape = tf.shape(clips)
+        frames = tf.reshape(clips, [-1, shape[2], shape[3], 3])
+        frames = tf.image.resize(frames, [8, 8]) / 127.5 - 1
+        return tf.reshape(frames, [shape[0], shape[1], 8, 8, 3])
+
+    def predict(self, clips, groundtruth=None, training=False, attention=False):
+        assert groundtruth is None and not training
+        maps = ()
+        if attention and self.with_attention:
+            proposal = tf.reshape(tf.range(NUM_BOXES, dtype=tf.float32), [1, -1, 1, 1, 1, 1])
+            layer = tf.ones([tf.shape(clips)[0], NUM_BOXES, 2, 4, 3, 3]) * proposal
+            maps = (layer, layer)
+        return FakePredictions(tf.reduce_mean(clips, [1, 2, 3, 4]), FakeBoxPredictions(maps))
+
+    def postprocess(self, predictions):
+        batch = tf.size(predictions.means)
+        scores = tf.sigmoid(
+            self.weight * predictions.means[:, tf.newaxis] + tf.constant([[2.0, 1.0, -1.0]])
+        )
+        return Detections(
+            boxes=tf.tile(tf.gather(self.boxes, [2, 0, 1])[tf.newaxis], [batch, 1, 1]),
+            classes=tf.tile([[1, 2, 4]], [batch, 1]),
+            scores=scores,
+            multiclass_scores=tf.tile(scores[:, :, tf.newaxis], [1, 1, NUM_CLASSES]),
+            proposal_index=tf.tile([[2, 0, 1]], [batch, 1]),
+            num_detections=tf.fill([batch], 3),
+        )

@@ -1,0 +1,132 @@
+"""The SavedModel's signatures, against a small fake detector."""
+
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from fake_detection_model import FakeDetectionModel
+
+from avatx.errors import UserError
+from avatx.export import saved_model
+
+CLASS_NAMES = {1: "bend", 2: "stand", 4: "wätch (a person)"}
+
+FRESH_PROCESS = """
+import json, sys
+import numpy as np
+import tensorflow as tf
+signatures = tf.saved_model.load(sys.argv[1]).signatures
+clips = np.load(sys.argv[2])
+outputs = signatures["serving_default"](clips=tf.constant(clips))
+np.savez(sys.argv[3], **{key: value.numpy() for key, value in outputs.items()})
+ours = [name for name in sys.modules if name.split(".")[0] in ("avatx", "official")]
+print(json.dumps(ours))
+"""
+
+
+@pytest.fixture(scope="module")
+def model():
+    return FakeDetectionModel()
+
+
+@pytest.fixture(scope="module")
+def exported(model, tmp_path_factory):
+    path = str(tmp_path_factory.mktemp("export") / "saved_model")
+    saved_model.export(model, 16, 12.5, CLASS_NAMES, path, attention=True)
+    return path
+
+
+@pytest.fixture(scope="module")
+def signatures(exported):
+    # The loaded object is kept: its variables die with it.
+    loaded = tf.saved_model.load(exported)
+    yield loaded.signatures
+
+
+def random_clips(*shape):
+    return np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+
+
+def in_memory(model, clips):
+    return model.postprocess(model.predict(model.preprocess(clips)))
+
+
+def assert_equals_in_memory(outputs, detections):
+    np.testing.assert_allclose(outputs["detection_boxes"], detections.boxes, atol=1e-5)
+    np.testing.assert_allclose(outputs["detection_scores"], detections.scores, atol=1e-5)
+    np.testing.assert_array_equal(outputs["detection_classes"], detections.classes)
+    np.testing.assert_array_equal(outputs["num_detections"], detections.num_detections)
+    np.testing.assert_allclose(
+        outputs["detection_multiclass_scores"], detections.multiclass_scores, atol=1e-5
+    )
+
+
+@pytest.mark.parametrize("shape", [(1, 16, 20, 30, 3), (3, 5, 9, 8, 3)])
+def test_any_batch_length_and_frame_size(model, signatures, shape):
+    clips = random_clips(*shape)
+    outputs = signatures["serving_default"](clips=tf.constant(clips))
+    assert {key: value.dtype for key, value in outputs.items()} == {
+        "detection_boxes": tf.float32,
+        "detection_scores": tf.float32,
+        "detection_classes": tf.int32,
+        "detection_multiclass_scores": tf.float32,
+        "num_detections": tf.int32,
+    }
+    assert_equals_in_memory(outputs, in_memory(model, clips))
+
+
+def test_fresh_process_with_only_tensorflow(model, exported, tmp_path):
+    clips = random_clips(2, 16, 20, 30, 3)
+    np.save(tmp_path / "clips.npy", clips)
+    # -I: neither PYTHONPATH nor the working directory is searched.
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", FRESH_PROCESS, exported,
+         str(tmp_path / "clips.npy"), str(tmp_path / "outputs.npz")],
+        cwd=tmp_path, capture_output=True, text=True, timeout=300,
+        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert json.loads(done.stdout.splitlines()[-1]) == []
+    assert_equals_in_memory(np.load(tmp_path / "outputs.npz"), in_memory(model, clips))
+
+
+def test_jpeg_signature_equals_its_decoded_frames(model, signatures):
+    sizes = [(24, 32), (20, 16)]  # each clip has its own
+    encoded, expected = [], []
+    for height, width in sizes:
+        frames = random_clips(5, height, width, 3)
+        jpegs = [tf.io.encode_jpeg(frame).numpy() for frame in frames]
+        encoded.append(jpegs)
+        decoded = np.stack([tf.io.decode_jpeg(jpeg).numpy() for jpeg in jpegs])
+        expected.append(in_memory(model, decoded[np.newaxis]))
+    outputs = signatures["serving_jpeg"](encoded_frames=tf.constant(encoded))
+    for i, detections in enumerate(expected):
+        one = {key: value[i:i + 1] for key, value in outputs.items()}
+        assert_equals_in_memory(one, detections)
+
+
+def test_attention_follows_its_detection(signatures):
+    outputs = signatures["serving_attention"](clips=tf.constant(random_clips(2, 16, 8, 8, 3)))
+    attention = outputs["detection_attention"].numpy()
+    assert attention.shape == (2, 3, 2, 2, 4, 3, 3)  # [B, D, layers, heads, T', H', W']
+    for detection, proposal in enumerate([2, 0, 1]):
+        assert (attention[:, detection] == proposal).all()
+
+
+def test_metadata_names_the_classes_and_the_clip(signatures):
+    metadata = {key: value.numpy() for key, value in signatures["metadata"]().items()}
+    assert metadata["num_frames"] == 16 and metadata["frame_rate"] == 12.5
+    names = [name.decode() for name in metadata["class_names"]]
+    assert dict(zip(metadata["class_ids"].tolist(), names)) == CLASS_NAMES
+
+
+def test_attention_is_left_out_unless_asked_and_refused_where_there_is_none(tmp_path):
+    model = FakeDetectionModel(with_attention=False)
+    saved_model.export(model, 16, 12.5, CLASS_NAMES, str(tmp_path / "a"))
+    assert "serving_attention" not in tf.saved_model.load(str(tmp_path / "a")).signatures
+    with pytest.raises(UserError, match="no attention"):
+        saved_model.export(model, 16, 12.5, CLASS_NAMES, str(tmp_path / "b"), attention=True)

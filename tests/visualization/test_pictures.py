@@ -1,0 +1,108 @@
+"""Boxes, contact sheets and attention overlays."""
+
+import numpy as np
+import pytest
+
+from avatx.visualization import boxes
+from avatx.visualization.attention import attention_sheet, cell_frame, overlay
+from avatx.visualization.boxes import Action, Person, draw_people, merge_people
+from avatx.visualization.contact_sheet import Tile, contact_sheet
+
+NAMES = {12: "stand", 17: "carry/hold (an object)", 80: "watch (a person)"}
+
+
+def test_merge_people_gathers_classes_of_one_box():
+    box, shifted, other = [0.1, 0.1, 0.9, 0.4], [0.12, 0.1, 0.9, 0.41], [0.1, 0.6, 0.9, 0.9]
+    people = merge_people(
+        np.array([box, other, shifted, box], np.float32),
+        np.array([12, 12, 80, 80]),
+        np.array([0.5, 0.9, 0.3, 0.2]),
+        NAMES,
+    )
+    assert [person.box.tolist() for person in people] == [
+        pytest.approx(other), pytest.approx(box)
+    ]
+    # The action found twice keeps its higher score.
+    assert people[1].actions == (
+        Action(12, "stand", 0.5), Action(80, "watch (a person)", 0.3)
+    )
+
+
+def test_merge_people_of_nothing_and_of_groundtruth():
+    assert merge_people(np.zeros([0, 4]), np.zeros([0], int), np.zeros([0]), NAMES) == []
+    people = merge_people(np.array([[0, 0, 1, 1.0]] * 2), np.array([17, 99]), None, NAMES)
+    assert [(action.name, action.score) for action in people[0].actions] == [
+        ("carry/hold (an object)", None), ("class 99", None)
+    ]
+
+
+@pytest.mark.parametrize("size", [(48, 64), (160, 192), (576, 768)])
+def test_draw_people_marks_the_box_and_leaves_the_input(size):
+    frame = np.full([*size, 3], 90, np.uint8)
+    person = Person(np.array([0.4, 0.3, 0.8, 0.6]), (Action(12, "stand", 0.9),))
+    drawn = draw_people(frame, [person])
+    assert drawn.shape == frame.shape and drawn.dtype == np.uint8
+    assert (frame == 90).all()
+    changed = np.argwhere((drawn != frame).any(-1))
+    # The box's corners are touched, and nothing far below the box.
+    ymin, xmin, ymax, xmax = np.round(person.box * (np.array([*size, *size]) - 1)).astype(int)
+    for corner in [(ymin, xmin), (ymax, xmax)]:
+        assert np.abs(changed - corner).max(axis=1).min() <= 1
+    assert changed[:, 0].max() <= ymax + 2
+
+
+def test_draw_people_at_the_borders_and_with_degenerate_boxes():
+    frame = np.zeros([100, 120, 3], np.uint8)
+    actions = tuple(Action(i, f"a rather long action name {i}", 0.5) for i in range(1, 8))
+    for box in ([0, 0, 1, 1], [-1, -1, 2, 2], [0.5, 0.5, 0.5, 0.5], [0.9, 0.9, 0.1, 0.1]):
+        drawn = draw_people(frame, [Person(np.array(box), actions)])
+        assert drawn.shape == frame.shape and drawn.any()
+
+
+def test_labels_of_two_people_do_not_cover_each_other():
+    taken = [(10.0, 0.0, 60.0, 20.0)]
+    x, y = boxes._label_position((10, 20, 40, 60), 50, 20, 200, 200, taken)
+    assert x >= 60 or x + 50 <= 10 or y >= 20
+
+
+def test_upscale_keeps_aspect_and_large_frames():
+    assert boxes.upscale(np.zeros([160, 192, 3], np.uint8), 480).shape == (480, 576, 3)
+    large = np.zeros([720, 1280, 3], np.uint8)
+    assert boxes.upscale(large, 480) is large
+
+
+def test_contact_sheet_holds_every_tile():
+    colours = [(200, 0, 0), (0, 200, 0), (0, 0, 200)]
+    tiles = [
+        Tile(np.broadcast_to(np.uint8(colour), (40 + 10 * i, 60, 3)), f"tile {i}" * 30)
+        for i, colour in enumerate(colours)
+    ]
+    sheet = contact_sheet(tiles, columns=2, tile_width=90, title="three")
+    for i, colour in enumerate(colours):
+        count = (np.abs(sheet.astype(int) - colour).max(-1) < 3).sum()
+        assert count == pytest.approx(90 * (40 + 10 * i) * 1.5, rel=0.05)
+    with pytest.raises(ValueError, match="no tiles"):
+        contact_sheet([], 2)
+
+
+def test_overlay_is_brightest_where_attention_is():
+    frame = np.full([80, 100, 3], 60, np.uint8)
+    weights = np.zeros([5, 5])
+    weights[1, 3] = 1
+    bright = overlay(frame, weights).astype(int).sum(-1)
+    row, column = np.unravel_index(bright.argmax(), bright.shape)
+    assert (row // 16, column // 20) == (1, 3)
+    assert bright[60, 10] < bright[24, 70]
+    # Under a larger maximum of the clip the same map is fainter.
+    assert overlay(frame, weights, 2.0).astype(int).sum() < bright.sum()
+    assert not np.isnan(overlay(frame, np.zeros([2, 2]))).any()
+
+
+def test_attention_sheet_shows_time():
+    attention = np.random.default_rng(0).random([3, 2, 4, 5, 5]).astype(np.float32)
+    clip = np.zeros([16, 50, 60, 3], np.uint8)
+    person = Person(np.array([0.2, 0.2, 0.8, 0.5]), (Action(12, "stand", 0.9),))
+    sheet = attention_sheet(clip, person, attention, 8.0, tile_width=100)
+    assert sheet.shape[1] > 4 * 100 and sheet.shape[0] > 4 * 83
+    assert [cell_frame(cell, 4, 16) for cell in range(4)] == [2, 6, 10, 14]
+    assert cell_frame(0, 1, 1) == 0
