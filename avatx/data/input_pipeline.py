@@ -1,0 +1,303 @@
+"""Batches of clips from TFRecords, for training and evaluation.
+
+files -> records (segments) -> keyframes with their encoded frames -> shuffle -> augment, decode,
+crop and resize -> batches. Every random number comes from (seed, epoch, video, timestamp) by a
+stateless generator, so the stream is the same for any number of threads, and a clip's
+augmentation and sampling seed do not depend on which batch or replica it lands in.
+
+Order of training: each epoch holds each keyframe once. Files come in random order and are read
+`num_readers` at once; `open_segments` records are open at a time and give one random keyframe in
+turn; a buffer of `shuffle_buffer_size` encoded clips mixes these.
+
+Host memory, with b bytes a JPEG frame, F frames a record, T x H x W clips and batch size B:
+  shuffle        shuffle_buffer_size * T * b   (AVA at 400 px: 256 * 64 * 25 kB = 410 MB)
+  open segments  2 * open_segments * F * b     (with 15 s at 25 a second: 32 * 375 * 25 kB = 300 MB)
+  decoded        (threads + (prefetched + 2) * B) * T * H * W * 3     (a batch of 3: 92 MB)
+None of it grows with the data set or with time.
+"""
+
+import dataclasses
+from typing import List, Optional, Sequence, Tuple
+
+import numpy as np
+import tensorflow as tf
+
+from avatx.core.structures import VIDEO_ID_BYTES, Batch, Groundtruth, Keyframes
+from avatx.data import augmentation, remote_files
+from avatx.data.augmentation import Augmentation, View
+from avatx.data.input_check import check_first_records
+from avatx.data.keyframe_parsing import ClipShape, KeyframeExample, KeyframeParser
+from avatx.data.record import ParsedSegment
+from avatx.errors import UserError
+
+__all__ = ["ClipShape", "InputOptions", "build_dataset", "decode_clip", "make_example"]
+
+_PREFETCHED_BATCHES = 2  # bounded: a batch of 30 clips of 64 x 400 x 400 is 920 MB
+
+
+@dataclasses.dataclass(frozen=True)
+class InputOptions:
+    """Where records are and how they are read.
+
+    Attributes:
+      input_paths: file patterns; local, s3://, gs:// or http(s)://.
+      num_classes: C, the largest class id.
+      max_boxes: G, to which groundtruth is padded. Of more people the first G are kept, and
+        training says so on stderr; evaluation scores against the csv and loses nothing.
+      shuffle: training only; evaluation keeps the order of files, records and keyframes.
+      shuffle_buffer_size: encoded clips that the random order draws from.
+      open_segments: records that are open at once, so that neighbouring keyframes of a video
+        come apart.
+      num_readers: files read at once.
+      drop_keyframes_without_people: training only; evaluation always keeps them.
+      seed: of everything random.
+      num_parallel_decodes: clips decoded at once; None leaves it to tf.data.
+    """
+
+    input_paths: Tuple[str, ...]
+    num_classes: int
+    max_boxes: int = 100
+    shuffle: bool = True
+    shuffle_buffer_size: int = 256
+    open_segments: int = 16
+    num_readers: int = 4
+    drop_keyframes_without_people: bool = False
+    seed: int = 0
+    num_parallel_decodes: Optional[int] = None
+
+    def __post_init__(self):
+        for name in ("num_classes", "max_boxes", "shuffle_buffer_size", "open_segments",
+                     "num_readers"):
+            if getattr(self, name) < 1:
+                raise UserError(f"{name}: {getattr(self, name)}; expected at least 1")
+
+
+def build_dataset(
+    options: InputOptions,
+    clip_shape: ClipShape,
+    batch_size: int,
+    *,
+    training: bool,
+    augmentations: Sequence[Augmentation] = (),
+    input_context: Optional[tf.distribute.InputContext] = None,
+    start_step: int = 0,
+) -> tf.data.Dataset:
+    """A dataset of `Batch`, each of the same static shape.
+
+    Training repeats for ever. Evaluation gives every keyframe once; the last batch is filled up
+    with repeats of the first clip and `valid=False`, and whole batches of these follow where
+    a replica would otherwise get none.
+
+    Args:
+      batch_size: clips of all replicas together.
+      training: shuffle and repeat; else one pass in order.
+      augmentations: applied in order; normally none in evaluation.
+      input_context: of `strategy.distribute_datasets_from_function`; then each element is one
+        replica's share, and each input pipeline reads its own files (or, where there are fewer
+        files than pipelines, its own keyframes of all files).
+      start_step: training continues as if this many batches had been taken. The order of the
+        clips skipped is replayed without decoding a frame: reading time of one pass through
+        the records to count them, and of the part of the epoch that is skipped.
+
+    Raises:
+      UserError: no file, a file that is no TFRecord or holds other records, no keyframe at
+        all, a class id above num_classes, or a batch that the replicas cannot share evenly.
+        Later records raise when they are read: see `input_errors.explained`.
+    """
+    shard, num_shards, replicas, replica_batch = _share(batch_size, input_context)
+    files = remote_files.match_files(options.input_paths)
+    parser = KeyframeParser(clip_shape, options.num_classes)
+    check_first_records(files, parser)
+    by_file = len(files) >= num_shards
+    if by_file:
+        files = files[shard::num_shards]
+
+    def examples(epoch: Optional[tf.Tensor]) -> tf.data.Dataset:
+        dataset = _keyframes(files, options, parser, epoch, training)
+        return dataset if by_file else dataset.shard(num_shards, shard)
+
+    if training:
+        dataset = _epochs(examples, options, start_step * replicas * replica_batch)
+    else:
+        dataset = tf.data.Dataset.zip((tf.data.Dataset.from_tensors(np.int64(0)).repeat(),
+                                       examples(None)))
+        dataset = _filled(dataset, replicas * replica_batch)
+
+    def finish(epoch: tf.Tensor, example: KeyframeExample, valid: tf.Tensor) -> Batch:
+        return make_example(example, clip_shape, options, augmentations, epoch, valid,
+                            warn=training)
+
+    if training:
+        dataset = dataset.map(lambda epoch, example: (epoch, example, True))
+    dataset = dataset.map(
+        finish, num_parallel_calls=options.num_parallel_decodes or tf.data.AUTOTUNE,
+        deterministic=True)
+    dataset = dataset.batch(replica_batch, drop_remainder=True).prefetch(_PREFETCHED_BATCHES)
+    settings = tf.data.Options()
+    settings.deterministic = True
+    settings.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
+    return dataset.with_options(settings)
+
+
+def _share(batch_size: int, context) -> Tuple[int, int, int, int]:
+    """This input pipeline's index, their number, its replicas and a replica's batch size."""
+    if context is None:
+        return 0, 1, 1, batch_size
+    if batch_size % context.num_replicas_in_sync:
+        raise UserError(
+            f"batch_size: {batch_size} clips cannot be shared evenly by "
+            f"{context.num_replicas_in_sync} replicas; expected a multiple of "
+            f"{context.num_replicas_in_sync}")
+    return (context.input_pipeline_id, context.num_input_pipelines,
+            context.num_replicas_in_sync // context.num_input_pipelines,
+            batch_size // context.num_replicas_in_sync)
+
+
+def _keyframes(files: List[str], options: InputOptions, parser: KeyframeParser,
+               epoch: Optional[tf.Tensor], training: bool) -> tf.data.Dataset:
+    """KeyframeExamples of one pass over the files, in an order that `epoch` decides."""
+    shuffle = training and options.shuffle
+    paths = tf.constant(files)
+    if shuffle:
+        seed = tf.stack([tf.constant(options.seed, tf.int64), epoch])
+        paths = tf.random.experimental.stateless_shuffle(paths, seed)
+    readers = min(options.num_readers, len(files)) if training else 1
+    records = tf.data.Dataset.from_tensor_slices(paths).interleave(
+        tf.data.TFRecordDataset, cycle_length=readers, num_parallel_calls=readers,
+        deterministic=True)
+    segments = records.map(parser.segment, num_parallel_calls=2, deterministic=True)
+
+    def of_segment(segment: ParsedSegment) -> tf.data.Dataset:
+        indices = tf.range(tf.size(segment.keyframe_timestamps))
+        if training and options.drop_keyframes_without_people:
+            indices = tf.boolean_mask(indices, segment.boxes.row_lengths() > 0)
+        if shuffle:
+            own = tf.random.experimental.stateless_fold_in(
+                seed, _hash(segment.video_id, segment.start))
+            indices = tf.random.experimental.stateless_shuffle(indices, own)
+        return tf.data.Dataset.from_tensor_slices(indices).map(
+            lambda index: parser.keyframe(segment, index))
+
+    if not shuffle:
+        return segments.flat_map(of_segment)
+    # The parsed frames are shared by reference between the keyframes of an open segment.
+    keyframes = segments.interleave(of_segment, cycle_length=options.open_segments)
+    return keyframes.shuffle(options.shuffle_buffer_size, seed=options.seed * 1_000_003 + epoch)
+
+
+def _epochs(examples, options: InputOptions, skipped: int) -> tf.data.Dataset:
+    """(epoch, KeyframeExample) for ever, each epoch in its own order."""
+
+    def count_at_most(limit: Optional[int]) -> int:
+        dataset = examples(tf.constant(0, tf.int64))
+        dataset = dataset if limit is None else dataset.take(limit)
+        return int(dataset.reduce(np.int64(0), lambda count, _: count + 1))
+
+    first_epoch = 0
+    if skipped:
+        first_epoch, skipped = divmod(skipped, max(count_at_most(None), 1))
+    if not count_at_most(1):
+        raise UserError(
+            f"{', '.join(options.input_paths)}: no keyframe to train on; expected at least one"
+            + (" with people" if options.drop_keyframes_without_people else ""))
+
+    def one_epoch(epoch: tf.Tensor) -> tf.data.Dataset:
+        # Dataset.shuffle mixes its seed with the global one of tf.random.set_seed: pin that,
+        # so that the order depends on options.seed alone.
+        epoch.graph.seed = 1
+        return examples(epoch).map(lambda example: (epoch, example))
+
+    return tf.data.Dataset.range(first_epoch, np.iinfo(np.int64).max).flat_map(
+        one_epoch).skip(skipped)
+
+
+def _filled(dataset: tf.data.Dataset, multiple: int) -> tf.data.Dataset:
+    """Adds `valid`, and repeats the first example until the count is a multiple."""
+    filler = dataset.take(1).repeat().map(lambda *parts: (*parts, False))
+    endless = dataset.map(lambda *parts: (*parts, True)).concatenate(filler)
+    wanted = endless.enumerate().take_while(
+        lambda index, example: example[-1] | (index % multiple != 0))
+    return wanted.map(lambda index, example: example)
+
+
+def make_example(example: KeyframeExample, clip_shape: ClipShape, options: InputOptions,
+                 augmentations: Sequence[Augmentation] = (), epoch=0, valid=True,
+                 warn: bool = False) -> Batch:
+    """One keyframe augmented, decoded and padded: a `Batch` without the batch dimension."""
+    seed = tf.stack([tf.constant(options.seed, tf.int64), tf.cast(epoch, tf.int64)])
+    seed = tf.random.experimental.stateless_fold_in(
+        seed, _hash(example.video_id, example.timestamp))
+    view = augmentation.augment(augmentations, example.boxes, seed)
+    pixels = None
+    if view.window is not None:
+        stored = tf.image.extract_jpeg_shape(example.frames[0])
+        view, pixels = augmentation.whole_pixels(view, stored[0], stored[1])
+    boxes, keep = augmentation.view_boxes(view, example.boxes)
+    boxes = tf.boolean_mask(boxes, keep)
+    labels = tf.boolean_mask(example.labels, keep)
+    num_boxes = tf.minimum(tf.shape(boxes)[0], options.max_boxes)
+    if warn:
+        num_boxes = _warn_of_dropped_boxes(num_boxes, tf.shape(boxes)[0], example)
+    padding = [[0, options.max_boxes - num_boxes], [0, 0]]
+    boxes = tf.pad(boxes[:num_boxes], padding)
+    labels = tf.pad(labels[:num_boxes], padding)
+    sampling_seed = tf.random.stateless_uniform(
+        [2], tf.random.experimental.stateless_fold_in(seed, tf.constant(-1, tf.int64)),
+        minval=None, maxval=None, dtype=tf.int32)
+    return Batch(
+        clips=decode_clip(example.frames, example.frame_index, clip_shape, view, pixels),
+        groundtruth=Groundtruth(
+            boxes=tf.ensure_shape(boxes, [options.max_boxes, 4]),
+            labels=tf.ensure_shape(labels, [options.max_boxes, options.num_classes]),
+            num_boxes=num_boxes,
+            sampling_seed=sampling_seed),
+        keyframes=Keyframes(
+            video_id=tf.io.decode_raw(example.video_id, tf.uint8, fixed_length=VIDEO_ID_BYTES),
+            timestamp=tf.cast(example.timestamp, tf.float64) / 1e6),
+        valid=tf.convert_to_tensor(valid))
+
+
+def _warn_of_dropped_boxes(num_boxes, found, example: KeyframeExample) -> tf.Tensor:
+    def warn():
+        tf.print("warning: keyframe", example.video_id, example.timestamp, "(us) has", found,
+                 "people; training takes the first max_boxes =", num_boxes)
+        return num_boxes
+
+    return tf.cond(found > num_boxes, warn, lambda: num_boxes)
+
+
+def _hash(video_id: tf.Tensor, microseconds: tf.Tensor) -> tf.Tensor:
+    text = tf.strings.join([video_id, tf.strings.as_string(microseconds)], separator="@")
+    return tf.strings.to_hash_bucket_fast(text, np.iinfo(np.int64).max)
+
+
+def decode_clip(frames: tf.Tensor, frame_index: tf.Tensor, clip_shape: ClipShape, view: View,
+                pixels: Optional[tf.Tensor] = None) -> tf.Tensor:
+    """The pixels of a clip: each JPEG is decoded once, cropped in decoding, resized bilinearly.
+
+    Args:
+      frames: [F] string, JPEG, all of one size.
+      frame_index: [T] int32 into `frames`.
+      view: gives flip and colours.
+      pixels: [4] int32 (top, left, height, width) of the view's window, None for all.
+
+    Returns:
+      [T, H, W, 3] uint8 RGB.
+    """
+    size = (clip_shape.height, clip_shape.width)
+
+    def decode(encoded: tf.Tensor) -> tf.Tensor:
+        if pixels is None:
+            frame = tf.io.decode_jpeg(encoded, channels=3)
+        else:
+            frame = tf.io.decode_and_crop_jpeg(encoded, pixels, channels=3)
+        frame = tf.image.resize(frame, size, method="bilinear")
+        if view.color is not None:
+            frame = tf.tensordot(frame, view.color[:, :3], [[2], [1]]) + 255.0 * view.color[:, 3]
+        return tf.cast(tf.clip_by_value(tf.round(frame), 0.0, 255.0), tf.uint8)
+
+    clip = tf.map_fn(decode, frames, fn_output_signature=tf.TensorSpec([*size, 3], tf.uint8))
+    repeats = tf.shape(frames)[0] != clip_shape.num_frames
+    clip = tf.cond(repeats, lambda: tf.gather(clip, frame_index), lambda: clip)
+    clip = tf.cond(view.flip, lambda: tf.reverse(clip, [2]), lambda: clip)
+    return tf.ensure_shape(clip, [clip_shape.num_frames, *size, 3])
