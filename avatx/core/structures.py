@@ -52,9 +52,9 @@ class Proposals(NamedTuple):
 class FirstStage(NamedTuple):
     """Raw output of the region proposal network, A anchors in all."""
 
-    objectness_logits: tf.Tensor  # [B, A] float32
+    objectness_logits: tf.Tensor  # [B, A, 2] float32: background, person
     box_encodings: tf.Tensor  # [B, A, 4] float32, (ty, tx, th, tw) against the anchors
-    anchors: tf.Tensor  # [A, 4] float32, normalised, may reach outside [0, 1]
+    anchors: tf.Tensor  # [A, 4] float32, normalised, clipped to [0, 1] unless configured otherwise
 
 
 class BoxPredictions(NamedTuple):

@@ -1,0 +1,60 @@
+"""Location embedding (paper, section 3.4): where a feature cell lies, as channels.
+
+The vectors [h, w] and [t] of each cell, relative to the centre, go through a 2-layer MLP each;
+the outputs are concatenated to the features. The paper leaves open the MLPs' widths and the
+units. Widths here: 32 hidden and 32 output channels each, which together with the Tx head meets
+the paper's parameter counts. Units here:
+- h and w run from -1 to 1 over the frame, as the boxes do, so a place in the frame keeps its
+  embedding at any resolution;
+- t counts feature frames from the central one, 8 to a unit: -1 to 7/8 over 64 frames at stride
+  4. The unit is fixed, so a model trained on 64 frames sees the same moment under the same
+  number when it runs on 96, and only the added frames lie outside what it has seen.
+"""
+
+import tensorflow as tf
+import tf_keras
+
+_FRAMES_PER_UNIT = 8.0
+
+
+class LocationEmbedding(tf_keras.layers.Layer):
+    """Concatenates 2 * `depth` channels of location to a feature map."""
+
+    def __init__(self, depth: int = 32, **kwargs):
+        super().__init__(**kwargs)
+        self.depth = depth
+        self.spatial_mlp = _mlp(depth, "spatial")
+        self.temporal_mlp = _mlp(depth, "temporal")
+
+    def call(self, features: tf.Tensor) -> tf.Tensor:
+        """[B, T', H', W', C] -> [B, T', H', W', C + 2 * depth]."""
+        batch, frames, height, width, _ = tf.unstack(tf.shape(features))
+        y, x = (
+            (tf.cast(tf.range(cells), tf.float32) + 0.5) / tf.cast(cells, tf.float32) * 2 - 1
+            for cells in (height, width)
+        )
+        spatial = tf.stack(tf.meshgrid(y, x, indexing="ij"), axis=-1)  # [H', W', 2]
+        temporal = tf.cast(tf.range(frames) - frames // 2, tf.float32) / _FRAMES_PER_UNIT
+
+        spatial = self.spatial_mlp(spatial)[tf.newaxis, tf.newaxis]  # [1, 1, H', W', D]
+        temporal = self.temporal_mlp(temporal[:, tf.newaxis])  # [T', D]
+        temporal = temporal[tf.newaxis, :, tf.newaxis, tf.newaxis]
+        shape = [batch, frames, height, width, self.depth]
+        return tf.concat(
+            [features]
+            + [
+                tf.cast(tf.broadcast_to(part, shape), features.dtype)
+                for part in (spatial, temporal)
+            ],
+            axis=-1,
+        )
+
+
+def _mlp(depth, name):
+    return tf_keras.Sequential(
+        [
+            tf_keras.layers.Dense(depth, activation="relu", name="hidden"),
+            tf_keras.layers.Dense(depth, name="output"),
+        ],
+        name=name,
+    )

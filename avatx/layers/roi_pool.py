@@ -1,0 +1,37 @@
+"""RoIPool (paper, section 3.4): a 14 x 14 crop of each box, max-pooled to 7 x 7."""
+
+import tensorflow as tf
+import tf_keras
+
+
+class RoiPool(tf_keras.layers.Layer):
+    """Bilinear crop and resize, then max pool, as the Object Detection API's Faster R-CNN.
+
+    `tf.image.crop_and_resize` puts coordinate 1 on the last cell's centre, as everywhere in that
+    API. It knows no bfloat16, so the crop is taken in float32 and cast back.
+    """
+
+    def __init__(self, crop_size: int = 14, pool_size: int = 2, pool_stride: int = 2, **kwargs):
+        super().__init__(**kwargs)
+        self.crop_size = crop_size
+        self.pool = tf_keras.layers.MaxPool2D(pool_size, pool_stride, name="pool")
+        self.output_size = (crop_size - pool_size) // pool_stride + 1
+
+    def call(self, features: tf.Tensor, boxes: tf.Tensor) -> tf.Tensor:
+        """Cells [B, R, h, w, C] of the boxes.
+
+        Args:
+          features: [B, H', W', C] of one frame.
+          boxes: [B, R, 4] float32, normalised. No gradient goes through them.
+        """
+        batch, count = tf.shape(boxes)[0], tf.shape(boxes)[1]
+        crops = tf.image.crop_and_resize(
+            tf.cast(features, tf.float32),
+            tf.reshape(tf.stop_gradient(boxes), [-1, 4]),
+            tf.repeat(tf.range(batch), count),
+            [self.crop_size, self.crop_size],
+        )  # [B*R, crop, crop, C]
+        cells = self.pool(tf.cast(crops, features.dtype))
+        return tf.reshape(
+            cells, [batch, count, self.output_size, self.output_size, features.shape[-1]]
+        )

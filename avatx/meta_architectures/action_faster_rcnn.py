@@ -1,0 +1,122 @@
+"""The paper's detector (sections 3.1 to 3.4): Faster R-CNN over a clip.
+
+The trunk turns a clip into features; the proposal stage finds people in the central feature
+frame; the box predictor classifies each proposal's actions and refines its box.
+"""
+
+from enum import Enum
+from typing import Dict, Optional, Tuple
+
+import tensorflow as tf
+import tf_keras
+
+from avatx.core import box_ops
+from avatx.core.structures import Detections, Groundtruth, Predictions
+from avatx.meta_architectures.detection_model import DetectionModel
+from avatx.meta_architectures.post_processing import PostProcessing
+from avatx.meta_architectures.proposal_stage import ProposalStage
+from avatx.meta_architectures.second_stage import SecondStage, groundtruth_proposals, is_proposal
+from avatx.predictors.box_predictor import BoxPredictor
+
+
+class ProposalSource(Enum):
+    """Where the boxes that the box predictor sees come from."""
+
+    RPN = "RPN"
+    # The annotated boxes, in training and after, not refined (paper, section 4.2).
+    GROUNDTRUTH = "GROUNDTRUTH"
+
+
+class ActionFasterRCNN(DetectionModel):
+    """See the module's docstring; `DetectionModel` describes the four verbs."""
+
+    def __init__(
+        self,
+        image_size: Tuple[int, int],
+        trunk: tf_keras.Model,
+        proposal_stage: ProposalStage,
+        box_predictor: BoxPredictor,
+        second_stage: SecondStage = SecondStage(),
+        post_processing: PostProcessing = PostProcessing(),
+        proposal_source: ProposalSource = ProposalSource.RPN,
+        **kwargs,
+    ):
+        """Args:
+        image_size: (H, W) that frames are resized to, pixels.
+        trunk: clips [B, T, H, W, 3] -> features [B, T', H', W', C'].
+        """
+        super().__init__(**kwargs)
+        self.image_size = tuple(image_size)
+        self.trunk = trunk
+        self.proposal_stage = proposal_stage
+        self.box_predictor = box_predictor
+        self.second_stage = second_stage
+        self.post_processing = post_processing
+        self.proposal_source = proposal_source
+
+    @property
+    def num_classes(self) -> int:
+        return self.box_predictor.num_classes
+
+    def preprocess(self, clips: tf.Tensor) -> tf.Tensor:
+        batch, frames, height, width, _ = tf.unstack(tf.shape(clips))
+        frame_list = tf.reshape(clips, [batch * frames, height, width, 3])
+        frame_list = tf.image.resize(frame_list, self.image_size)  # bilinear, float32
+        clips = tf.reshape(frame_list, [batch, frames, *self.image_size, 3])
+        return clips / 127.5 - 1.0
+
+    def predict(
+        self,
+        clips: tf.Tensor,
+        groundtruth: Optional[Groundtruth] = None,
+        training: bool = False,
+        attention: bool = False,
+    ) -> Predictions:
+        uses_groundtruth = training or self.proposal_source is ProposalSource.GROUNDTRUTH
+        if groundtruth is None and uses_groundtruth:
+            raise ValueError("training and proposal_source GROUNDTRUTH need groundtruth; got None")
+        features = self.trunk(clips, training=training)  # [B, T', H', W', C']
+        center = features[:, tf.shape(features)[1] // 2]
+        first_stage = self.proposal_stage(center, image_size=tf.unstack(tf.shape(clips)[2:4]))
+
+        targets = ()
+        if self.proposal_source is ProposalSource.GROUNDTRUTH:
+            proposals = groundtruth_proposals(groundtruth)
+            if training:
+                targets = (self.second_stage.assign(proposals, groundtruth),)
+        else:
+            proposals = self.proposal_stage.propose(first_stage)
+            if training:
+                proposals, sampled_targets = self.second_stage.sample(proposals, groundtruth)
+                targets = (sampled_targets,)
+        box_predictions = self.box_predictor(
+            features, proposals.boxes, training=training, attention=attention
+        )
+        return Predictions(features, first_stage, proposals, box_predictions, targets)
+
+    def loss(self, predictions: Predictions, groundtruth: Groundtruth) -> Dict[str, tf.Tensor]:
+        """Of predictions made with `training=False` too: then over all proposals."""
+        if predictions.targets:
+            (targets,) = predictions.targets
+        else:
+            targets = self.second_stage.assign(predictions.proposals, groundtruth)
+        if self.proposal_source is ProposalSource.GROUNDTRUTH:  # nothing to refine
+            targets = targets._replace(positive=tf.zeros_like(targets.positive))
+        return {
+            **self.proposal_stage.loss(predictions.first_stage, groundtruth),
+            **self.second_stage.loss(predictions.box_predictions, targets),
+        }
+
+    def postprocess(self, predictions: Predictions) -> Detections:
+        proposals, box_predictions = predictions.proposals, predictions.box_predictions
+        boxes = proposals.boxes[:, :, tf.newaxis]  # [B, R, 1, 4]
+        if self.proposal_source is ProposalSource.RPN:
+            boxes = box_ops.clip(box_ops.decode(box_predictions.box_encodings, boxes))
+        scores = tf.sigmoid(box_predictions.class_logits)[..., 1:]  # [B, R, C]
+        return self.post_processing(boxes, scores, is_proposal(proposals))
+
+    def create_variables(self) -> None:
+        """Makes all variables, by a run on a small black clip: no shape depends on the clip's."""
+        features = self.trunk(tf.zeros([1, 8, 32, 32, 3]), training=False)
+        self.proposal_stage(features[:, 0], image_size=(32, 32))
+        self.box_predictor(features, tf.zeros([1, 1, 4]))

@@ -1,0 +1,141 @@
+"""First stage: the region proposal network on the central feature frame (paper, section 3.1).
+
+As the Object Detection API's Faster R-CNN: a 3 x 3 convolution, then for each anchor two logits
+(background, person) and four box offsets. Two departures from its defaults:
+- ReLU, not ReLU6.
+- Anchors are clipped to the frame, in training and after (its `clip_anchors_to_image: true`).
+  Its default drops anchors that reach outside in training but proposes from them afterwards:
+  at 400 pixels that leaves the largest anchors, which fit nowhere, untrained and still heard.
+"""
+
+from dataclasses import dataclass
+from typing import Dict
+
+import tensorflow as tf
+import tf_keras
+
+from avatx.core import box_ops, losses, sampling, target_assignment
+from avatx.core.anchors import GridAnchorGenerator
+from avatx.core.non_max_suppression import non_max_suppression
+from avatx.core.structures import FirstStage, Groundtruth, Proposals
+
+
+@dataclass(frozen=True)
+class FirstStageOptions:
+    """Fields of pipeline.config of the same name, less `first_stage_`."""
+
+    box_predictor_kernel_size: int = 3
+    box_predictor_depth: int = 512
+    minibatch_size: int = 256
+    positive_balance_fraction: float = 0.5
+    matched_threshold: float = 0.7
+    unmatched_threshold: float = 0.3
+    nms_score_threshold: float = 0.0
+    nms_iou_threshold: float = 0.7
+    max_proposals: int = 300
+    localization_loss_weight: float = 1.0
+    objectness_loss_weight: float = 1.0
+    clip_anchors_to_image: bool = True
+
+
+class ProposalStage(tf_keras.layers.Layer):
+    """Features of one frame -> logits and offsets of every anchor -> proposals; and its loss."""
+
+    def __init__(
+        self,
+        anchor_generator: GridAnchorGenerator,
+        options: FirstStageOptions = FirstStageOptions(),
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.anchor_generator = anchor_generator
+        self.options = options
+        per_cell = anchor_generator.anchors_per_cell
+        self.conv = _conv(
+            options.box_predictor_depth, options.box_predictor_kernel_size, "conv", "relu"
+        )
+        self.objectness = _conv(2 * per_cell, 1, "objectness", dtype=tf.float32)
+        self.box_encodings = _conv(4 * per_cell, 1, "box_encodings", dtype=tf.float32)
+
+    def call(self, features: tf.Tensor, image_size) -> FirstStage:
+        """Args:
+        features: [B, H', W', C], the temporally central frame.
+        image_size: (H, W) of the frames that the features come from, pixels.
+        """
+        batch, height, width, _ = tf.unstack(tf.shape(features))
+        hidden = tf.cast(self.conv(features), tf.float32)
+        anchors = self.anchor_generator((height, width), image_size)
+        if self.options.clip_anchors_to_image:
+            anchors = box_ops.clip(anchors)
+        return FirstStage(
+            objectness_logits=tf.reshape(self.objectness(hidden), [batch, -1, 2]),
+            box_encodings=tf.reshape(self.box_encodings(hidden), [batch, -1, 4]),
+            anchors=anchors,
+        )
+
+    def propose(self, first_stage: FirstStage) -> Proposals:
+        """The `max_proposals` boxes of highest objectness after non-maximum suppression.
+
+        Boxes are clipped to the frame; no gradient goes through them.
+        """
+        boxes = box_ops.decode(first_stage.box_encodings, first_stage.anchors[tf.newaxis])
+        boxes = box_ops.clip(tf.stop_gradient(boxes))  # [B, A, 4]
+        scores = tf.nn.softmax(tf.stop_gradient(first_stage.objectness_logits))[..., 1]
+        usable = (scores >= self.options.nms_score_threshold) & (box_ops.area(boxes) > 0)
+        kept, num_proposals = non_max_suppression(
+            boxes, scores, usable, self.options.nms_iou_threshold, self.options.max_proposals
+        )
+        is_proposal = tf.range(self.options.max_proposals) < num_proposals[:, tf.newaxis]
+        boxes = tf.gather(boxes, kept, batch_dims=1)
+        return Proposals(
+            boxes=tf.where(is_proposal[..., tf.newaxis], boxes, 0.0),
+            scores=tf.where(is_proposal, tf.gather(scores, kept, batch_dims=1), 0.0),
+            num_proposals=num_proposals,
+        )
+
+    def loss(self, first_stage: FirstStage, groundtruth: Groundtruth) -> Dict[str, tf.Tensor]:
+        """Softmax cross-entropy and smooth L1 of a sample of each clip's anchors."""
+        options = self.options
+        targets = target_assignment.assign_anchors(
+            first_stage.anchors,
+            self._usable(first_stage.anchors),
+            groundtruth,
+            options.matched_threshold,
+            options.unmatched_threshold,
+        )
+        sampled = sampling.sample_balanced(
+            sampling.random_priorities(groundtruth.sampling_seed, tf.shape(targets.positive)[1]),
+            targets.positive,
+            targets.negative,
+            options.minibatch_size,
+            options.positive_balance_fraction,
+        )
+        objectness = tf.nn.sparse_softmax_cross_entropy_with_logits(
+            labels=tf.cast(targets.positive, tf.int32), logits=first_stage.objectness_logits
+        )
+        localization = losses.smooth_l1(first_stage.box_encodings, targets.box_targets)
+        return {
+            "Loss/RPNLoss/objectness_loss": options.objectness_loss_weight
+            * losses.mean_over_samples(objectness, sampled, sampled),
+            "Loss/RPNLoss/localization_loss": options.localization_loss_weight
+            * losses.mean_over_samples(localization, sampled & targets.positive, sampled),
+        }
+
+    def _usable(self, anchors):
+        """[A] bool: anchors that take part in training."""
+        usable = box_ops.area(anchors) > 0
+        if not self.options.clip_anchors_to_image:
+            usable &= tf.reduce_all((anchors >= 0) & (anchors <= 1), axis=-1)
+        return usable
+
+
+def _conv(filters, kernel_size, name, activation=None, dtype=None):
+    return tf_keras.layers.Conv2D(
+        filters,
+        kernel_size,
+        padding="same",
+        activation=activation,
+        kernel_initializer=tf_keras.initializers.TruncatedNormal(stddev=0.01),
+        dtype=dtype,
+        name=name,
+    )
