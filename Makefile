@@ -17,8 +17,9 @@ setup: $(VENV)/.installed
 
 $(VENV)/.locked: requirements/$(LOCK).txt
 	@test -n "$(PYTHON)" || { echo "error: no Python 3.10 to 3.12 found; name one: make PYTHON=/path/to/python3.11" >&2; exit 2; }
+	@echo "Installing the locked environment into $(VENV): about 1.2 GB, some minutes, once."
 	$(PYTHON) -m venv --clear $(VENV)
-	$(RUN) -m pip install --quiet --progress-bar off --disable-pip-version-check -r requirements/$(LOCK).txt
+	$(RUN) -m pip install --disable-pip-version-check -r requirements/$(LOCK).txt
 	@touch $@
 
 # Editable, so that a change of the sources needs no new set-up; a change of a proto does.

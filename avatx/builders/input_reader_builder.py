@@ -1,0 +1,40 @@
+"""InputReader -> avatx.data.input_pipeline."""
+
+from avatx.builders import preprocessor_builder
+from avatx.data.input_pipeline import ClipShape, InputOptions
+from avatx.protos import action_faster_rcnn_pb2, input_reader_pb2, train_pb2
+
+
+def build_clip_shape(model: action_faster_rcnn_pb2.ActionFasterRcnn) -> ClipShape:
+    """The clips that `model` takes."""
+    size = model.image_resizer.fixed_shape_resizer
+    return ClipShape(
+        num_frames=model.clip.num_frames,
+        frame_rate=model.clip.frame_rate,
+        height=size.height,
+        width=size.width,
+    )
+
+
+def build_options(
+    reader: input_reader_pb2.InputReader,
+    model: action_faster_rcnn_pb2.ActionFasterRcnn,
+    train: train_pb2.TrainConfig,
+) -> InputOptions:
+    """How `reader` reads. Raises ValueError for an unknown kind of reader."""
+    if reader.WhichOneof("input_reader") != "tf_record_input_reader":
+        raise ValueError(f"unknown input_reader: {reader.WhichOneof('input_reader')}")
+    return InputOptions(
+        input_paths=tuple(reader.tf_record_input_reader.input_path),
+        num_classes=model.num_classes,
+        max_boxes=train.max_number_of_boxes,
+        shuffle=reader.shuffle,
+        shuffle_buffer_size=reader.shuffle_buffer_size,
+        num_readers=reader.num_readers,
+        seed=train.seed,
+    )
+
+
+def build_augmentations(train: train_pb2.TrainConfig) -> tuple:
+    """`data_augmentation_options`, in order."""
+    return tuple(preprocessor_builder.build(step) for step in train.data_augmentation_options)

@@ -1,0 +1,26 @@
+"""PreprocessingStep -> avatx.data.augmentation."""
+
+from avatx.data import augmentation
+from avatx.protos import preprocessor_pb2
+
+
+def build(step: preprocessor_pb2.PreprocessingStep) -> augmentation.Augmentation:
+    """The augmentation that one element of `data_augmentation_options` describes.
+
+    Raises:
+      ValueError: an empty step.
+    """
+    kind = step.WhichOneof("preprocessing_step")
+    if kind == "random_horizontal_flip":
+        return augmentation.RandomHorizontalFlip(probability=step.random_horizontal_flip.probability)
+    if kind == "random_crop_image":
+        crop = step.random_crop_image
+        return augmentation.RandomCropImage(
+            min_aspect_ratio=crop.min_aspect_ratio,
+            max_aspect_ratio=crop.max_aspect_ratio,
+            min_area=crop.min_area,
+            max_area=crop.max_area,
+            overlap_threshold=crop.overlap_threshold,
+            random_coef=crop.random_coef,
+        )
+    raise ValueError(f"unknown preprocessing_step: {kind}")
