@@ -1,0 +1,228 @@
+"""Inception-v1 I3D: the paper's trunk (to Mixed_4f), its tail, and the Kinetics classifier.
+
+Source: Carreira and Zisserman, "Quo Vadis, Action Recognition? A New Model and the Kinetics
+Dataset", https://arxiv.org/abs/1705.07750, and Section 3.1 of the Video Action Transformer paper:
+"we extract the feature map from the Mixed_4f layer". The whole network is trunk, MaxPool3d_5a,
+tail (Mixed_5b, Mixed_5c), logits; a detector's head runs the tail without the pool.
+
+Departure: the published classifier pools 2x7x7 cells, which leaves logits of clips of 224x224 only.
+Ours pools 2 frames and the whole of their area, the same at 224x224; a map of one frame is its
+own mean.
+"""
+
+from typing import Dict, Optional, Tuple
+
+import tensorflow as tf
+import tf_keras
+
+from avatx.errors import UserError
+from avatx.layers import batch_norm as batch_norm_lib
+from avatx.trunks import i3d_blocks
+from avatx.trunks.trunk import Trunk
+
+# Every endpoint in order. ("conv", depth, kernel, strides), ("pool", window, strides) or
+# ("mixed", depths of the six units). Sizes are (time, height, width).
+ENDPOINTS = {
+    "Conv3d_1a_7x7": ("conv", 64, (7, 7, 7), (2, 2, 2)),
+    "MaxPool3d_2a_3x3": ("pool", (1, 3, 3), (1, 2, 2)),
+    "Conv3d_2b_1x1": ("conv", 64, (1, 1, 1), (1, 1, 1)),
+    "Conv3d_2c_3x3": ("conv", 192, (3, 3, 3), (1, 1, 1)),
+    "MaxPool3d_3a_3x3": ("pool", (1, 3, 3), (1, 2, 2)),
+    "Mixed_3b": ("mixed", (64, 96, 128, 16, 32, 32)),
+    "Mixed_3c": ("mixed", (128, 128, 192, 32, 96, 64)),
+    "MaxPool3d_4a_3x3": ("pool", (3, 3, 3), (2, 2, 2)),
+    "Mixed_4b": ("mixed", (192, 96, 208, 16, 48, 64)),
+    "Mixed_4c": ("mixed", (160, 112, 224, 24, 64, 64)),
+    "Mixed_4d": ("mixed", (128, 128, 256, 24, 64, 64)),
+    "Mixed_4e": ("mixed", (112, 144, 288, 32, 64, 64)),
+    "Mixed_4f": ("mixed", (256, 160, 320, 32, 128, 128)),
+    "MaxPool3d_5a_2x2": ("pool", (2, 2, 2), (2, 2, 2)),
+    "Mixed_5b": ("mixed", (256, 160, 320, 32, 128, 128)),
+    "Mixed_5c": ("mixed", (384, 192, 384, 48, 128, 128)),
+}
+FINAL_ENDPOINT = "Mixed_4f"
+
+
+def _make(name: str, depth_multiplier: float, unit_options: dict) -> tf_keras.layers.Layer:
+    """Makes the convolution unit or Inception block of an endpoint."""
+    kind, *options = ENDPOINTS[name]
+    if kind == "conv":
+        depth, kernel_size, strides = options
+        depth = i3d_blocks.scaled(depth, depth_multiplier)
+        return i3d_blocks.ConvUnit(depth, kernel_size, strides, name=name, **unit_options)
+    depths = [i3d_blocks.scaled(depth, depth_multiplier) for depth in options[0]]
+    second_name = "Conv3d_0a_3x3" if name == "Mixed_5b" else "Conv3d_0b_3x3"
+    return i3d_blocks.InceptionBlock(depths, second_name, unit_options, name=name)
+
+
+class I3DTail(tf_keras.layers.Layer):
+    """Inception blocks behind a trunk, without strides: [N, T, H, W, C] -> [N, T, H, W, depth].
+
+    Args:
+      names: endpoints of the blocks, in order.
+      depth_multiplier: scales every channel count, see `i3d_blocks.scaled`.
+      unit_options: keyword arguments of every `ConvUnit`.
+    """
+
+    def __init__(self, names: Tuple[str, ...], depth_multiplier: float, unit_options: dict, **kwargs):
+        super().__init__(**kwargs)
+        self._names = tuple(names)
+        for name in self._names:
+            setattr(self, name, _make(name, depth_multiplier, unit_options))
+
+    @property
+    def output_depth(self) -> int:
+        return getattr(self, self._names[-1]).depth
+
+    def build(self, input_shape):
+        depth = input_shape[-1]
+        for name in self._names:
+            i3d_blocks.build_child(getattr(self, name), depth)
+            depth = getattr(self, name).depth
+        super().build(input_shape)
+
+    def call(self, features: tf.Tensor, training: Optional[bool] = None) -> tf.Tensor:
+        for name in self._names:
+            features = getattr(self, name)(features, training=training)
+        return features
+
+
+class I3D(Trunk):
+    """I3D up to an endpoint: at Mixed_4f, [B, T/4, H/16, W/16, 832], sizes rounded up.
+
+    Args:
+      final_endpoint: a key of ENDPOINTS.
+      batch_norm: FROZEN, TRAINED or SYNC, see `avatx.layers.batch_norm`.
+      batch_norm_momentum: of the moving averages.
+      depth_multiplier: scales every channel count (rounded, at least 8); 1.0 is Kinetics I3D.
+
+    Raises:
+      UserError: an argument is out of its range.
+    """
+
+    def __init__(
+        self,
+        final_endpoint: str = FINAL_ENDPOINT,
+        batch_norm: str = batch_norm_lib.FROZEN,
+        batch_norm_momentum: float = 0.99,
+        depth_multiplier: float = 1.0,
+        name: str = "i3d",
+        **kwargs,
+    ):
+        super().__init__(name=name, **kwargs)
+        if final_endpoint not in ENDPOINTS:
+            raise UserError(
+                f"final_endpoint: {final_endpoint!r} is no endpoint of I3D, "
+                f"expected one of {', '.join(ENDPOINTS)}"
+            )
+        if not depth_multiplier > 0:
+            raise UserError(f"depth_multiplier: {depth_multiplier}, expected a number above 0")
+        self.final_endpoint = final_endpoint
+        self.depth_multiplier = float(depth_multiplier)
+        self._unit_options = {"batch_norm": batch_norm, "batch_norm_momentum": batch_norm_momentum}
+        names = list(ENDPOINTS)
+        self._endpoint_names = tuple(names[: names.index(final_endpoint) + 1])
+        for endpoint in self._endpoint_names:
+            if ENDPOINTS[endpoint][0] != "pool":
+                setattr(self, endpoint, _make(endpoint, depth_multiplier, self._unit_options))
+
+    @property
+    def output_stride(self) -> Tuple[int, int, int]:
+        stride = [1, 1, 1]
+        for name in self._endpoint_names:
+            if ENDPOINTS[name][0] != "mixed":
+                stride = [s * step for s, step in zip(stride, ENDPOINTS[name][-1])]
+        return tuple(stride)
+
+    @property
+    def output_depth(self) -> int:
+        layers = [name for name in self._endpoint_names if ENDPOINTS[name][0] != "pool"]
+        return getattr(self, layers[-1]).depth
+
+    def build(self, input_shape):
+        depth = input_shape[-1]
+        for name in self._endpoint_names:
+            if ENDPOINTS[name][0] != "pool":
+                i3d_blocks.build_child(getattr(self, name), depth)
+                depth = getattr(self, name).depth
+        super().build(input_shape)
+
+    def call(self, clips: tf.Tensor, training: Optional[bool] = None) -> tf.Tensor:
+        return self.endpoints(clips, training)[self.final_endpoint]
+
+    def endpoints(
+        self, clips: tf.Tensor, training: Optional[bool] = None
+    ) -> Dict[str, tf.Tensor]:
+        """Returns every endpoint's activations, in order: name -> [B, T', H', W', C]."""
+        features = tf.cast(clips, self.compute_dtype)
+        activations = {}
+        for name in self._endpoint_names:
+            if ENDPOINTS[name][0] == "pool":
+                features = i3d_blocks.max_pool(features, *ENDPOINTS[name][1:])
+            else:
+                features = getattr(self, name)(features, training=training)
+            activations[name] = features
+        return activations
+
+    def build_tail(self) -> I3DTail:
+        """Makes the blocks behind `final_endpoint`: at Mixed_4f, Mixed_5b and Mixed_5c."""
+        names = list(ENDPOINTS)
+        cut_off = names[names.index(self.final_endpoint) + 1 :]
+        blocks = tuple(name for name in cut_off if ENDPOINTS[name][0] == "mixed")
+        if not blocks or any(ENDPOINTS[name][0] == "conv" for name in cut_off):
+            raise UserError(
+                f"final_endpoint: {self.final_endpoint!r} leaves no Inception blocks for a head's "
+                "tail; expected an endpoint from Conv3d_2c_3x3 to Mixed_5b (the paper: Mixed_4f)"
+            )
+        return I3DTail(blocks, self.depth_multiplier, self._unit_options, name="tail")
+
+
+class I3DClassifier(tf_keras.Model):
+    """The whole of I3D: clips [B, T, H, W, 3] to logits [B, num_classes] float32.
+
+    Args:
+      num_classes: 400 for Kinetics-400.
+      dropout: rate before the logits in training.
+      trunk_options: keyword arguments of `I3D`, without final_endpoint.
+    """
+
+    def __init__(self, num_classes: int = 400, dropout: float = 0.0, name="i3d_classifier",
+                 **trunk_options):
+        super().__init__(name=name)
+        self.trunk = I3D(FINAL_ENDPOINT, **trunk_options)
+        self.tail = self.trunk.build_tail()
+        self.dropout = tf_keras.layers.Dropout(dropout)
+        self.logits = tf_keras.layers.Dense(num_classes, dtype=tf.float32, name="logits")
+
+    def build(self, input_shape):
+        i3d_blocks.build_child(self.trunk, input_shape[-1])
+        i3d_blocks.build_child(self.tail, self.trunk.output_depth)
+        with tf.name_scope(self.logits.name):
+            self.logits.build(tf.TensorShape([None, self.tail.output_depth]))
+        super().build(input_shape)
+
+    def call(self, clips: tf.Tensor, training: Optional[bool] = None) -> tf.Tensor:
+        return self.endpoints(clips, training)["logits"]
+
+    def endpoints(
+        self, clips: tf.Tensor, training: Optional[bool] = None
+    ) -> Dict[str, tf.Tensor]:
+        """Returns every endpoint's activations and `logits`."""
+        activations = self.trunk.endpoints(clips, training)
+        features = i3d_blocks.max_pool(
+            activations[FINAL_ENDPOINT], *ENDPOINTS["MaxPool3d_5a_2x2"][1:]
+        )
+        activations["MaxPool3d_5a_2x2"] = features
+        activations["Mixed_5c"] = features = self.tail(features, training=training)
+        pooled = self.dropout(_average(tf.cast(features, tf.float32)), training=training)
+        # A linear map and a mean commute, so the 1x1x1 convolution is applied after the mean.
+        activations["logits"] = self.logits(pooled)
+        return activations
+
+
+def _average(features: tf.Tensor) -> tf.Tensor:
+    """Mean over space, then the mean of the means of neighbouring frames: [B,T,H,W,C] -> [B,C]."""
+    frames = tf.reduce_mean(features, [2, 3])  # [B, T, C]
+    size = tf.shape(frames)[1]
+    earlier, later = frames[:, : tf.maximum(size - 1, 1)], frames[:, tf.minimum(1, size - 1) :]
+    return tf.reduce_mean((earlier + later) / 2, axis=1)

@@ -1,0 +1,153 @@
+"""What I3D is made of: convolution units, Inception blocks and the pools between them.
+
+Source: Carreira and Zisserman, "Quo Vadis, Action Recognition?", Figure 3, and the published
+checkpoints' names and shapes. TensorFlow SAME padding everywhere, so a stride s maps n cells to
+ceil(n / s) for any n. Layers and variables carry their Kinetics names: the object-based
+checkpoint's keys are the Kinetics paths (`Mixed_3b/Branch_1/Conv3d_0b_3x3/kernel`).
+
+Departure: kernels start from He's variance scaling, not Sonnet's truncated normal of standard
+deviation 1/sqrt(fan_in), which halves the variance at every ReLU; it only matters from scratch.
+"""
+
+from typing import Optional, Sequence, Tuple
+
+import tensorflow as tf
+import tf_keras
+
+from avatx.layers import batch_norm as batch_norm_lib
+
+
+def scaled(depth: int, depth_multiplier: float) -> int:
+    """Channels of a layer of `depth` channels in a narrower or wider network, at least 8."""
+    return depth if depth_multiplier == 1.0 else max(8, round(depth * depth_multiplier))
+
+
+def max_pool(inputs: tf.Tensor, window: Sequence[int], strides: Sequence[int]) -> tf.Tensor:
+    """SAME max pooling of [B, T, H, W, C]; padding never wins."""
+    return tf.nn.max_pool3d(inputs, window, strides, "SAME")
+
+
+def build_child(child: tf_keras.layers.Layer, input_depth: int) -> None:
+    """Makes the variables of a layer over [B, T, H, W, input_depth] under its own name."""
+    with tf.name_scope(child.name):
+        child.build(tf.TensorShape([None, None, None, None, input_depth]))
+
+
+class ConvUnit(tf_keras.layers.Layer):
+    """Convolution without bias, batch norm without scale, ReLU: [B,T,H,W,C] -> [B,T',H',W',depth].
+
+    Args:
+      depth: output channels.
+      kernel_size: (time, height, width) of the kernel.
+      strides: likewise.
+      batch_norm: mode, see `avatx.layers.batch_norm`.
+      batch_norm_momentum: of the moving averages.
+    """
+
+    def __init__(
+        self,
+        depth: int,
+        kernel_size: Tuple[int, int, int],
+        strides: Tuple[int, int, int] = (1, 1, 1),
+        batch_norm: str = batch_norm_lib.FROZEN,
+        batch_norm_momentum: float = 0.99,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.depth = depth
+        self.kernel_size = kernel_size
+        self.strides = strides
+        self.batch_norm = batch_norm_lib.BatchNorm(
+            batch_norm, batch_norm_momentum, name="batch_norm"
+        )
+
+    def build(self, input_shape):
+        self.kernel = self.add_weight(
+            name="kernel",
+            shape=(*self.kernel_size, input_shape[-1], self.depth),
+            initializer=tf_keras.initializers.HeNormal(),
+            experimental_autocast=False,  # folded in float32, then cast
+        )
+        build_child(self.batch_norm, self.depth)
+        super().build(input_shape)
+
+    def folded(self) -> Tuple[tf.Tensor, tf.Tensor]:
+        """Returns (kernel [t,h,w,C,depth], bias [depth]) float32 with batch norm folded in."""
+        scale, offset = self.batch_norm.fold()
+        return self.kernel * scale, offset
+
+    def call(self, inputs: tf.Tensor, training: Optional[bool] = None) -> tf.Tensor:
+        if self.batch_norm.uses_moving_statistics(training):
+            kernel, bias = self.folded()
+            outputs = tf.nn.bias_add(self._convolve(inputs, kernel), tf.cast(bias, inputs.dtype))
+        else:
+            outputs = self.batch_norm(self._convolve(inputs, self.kernel), training=True)
+        return tf.nn.relu(outputs)
+
+    def _convolve(self, inputs: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
+        strides = (1, *self.strides, 1)
+        return tf.nn.conv3d(inputs, tf.cast(kernel, inputs.dtype), strides, "SAME")
+
+
+class Branch(tf_keras.layers.Layer):
+    """Convolution units one after the other.
+
+    Args:
+      units: (Kinetics name, depth, kernel edge) of each.
+      pool: whether a 3x3x3 max pool of stride 1 goes before them.
+      unit_options: keyword arguments of every `ConvUnit`.
+    """
+
+    def __init__(self, units, pool: bool, unit_options: dict, **kwargs):
+        super().__init__(**kwargs)
+        self._pool = pool
+        self._unit_names = tuple(name for name, _, _ in units)
+        for name, depth, edge in units:
+            setattr(self, name, ConvUnit(depth, (edge,) * 3, name=name, **unit_options))
+
+    def build(self, input_shape):
+        depth = input_shape[-1]
+        for name in self._unit_names:
+            build_child(getattr(self, name), depth)
+            depth = getattr(self, name).depth
+        super().build(input_shape)
+
+    def call(self, inputs: tf.Tensor, training: Optional[bool] = None) -> tf.Tensor:
+        outputs = max_pool(inputs, (3, 3, 3), (1, 1, 1)) if self._pool else inputs
+        for name in self._unit_names:
+            outputs = getattr(self, name)(outputs, training=training)
+        return outputs
+
+
+class InceptionBlock(tf_keras.layers.Layer):
+    """Four branches over the same input, concatenated: [B,T,H,W,C] -> [B,T,H,W,sum of depths].
+
+    Args:
+      depths: of Branch_0; of Branch_1's two units; of Branch_2's two; of Branch_3.
+      second_name: Kinetics name of Branch_2's second unit (`Conv3d_0a_3x3` in Mixed_5b, where
+        the published network has a slip of the pen, `Conv3d_0b_3x3` elsewhere).
+      unit_options: keyword arguments of every `ConvUnit`.
+    """
+
+    def __init__(self, depths: Sequence[int], second_name: str, unit_options: dict, **kwargs):
+        super().__init__(**kwargs)
+        d0, d1a, d1b, d2a, d2b, d3 = depths
+        self.depth = d0 + d1b + d2b + d3
+        branches = (
+            ([("Conv3d_0a_1x1", d0, 1)], False),
+            ([("Conv3d_0a_1x1", d1a, 1), ("Conv3d_0b_3x3", d1b, 3)], False),
+            ([("Conv3d_0a_1x1", d2a, 1), (second_name, d2b, 3)], False),
+            ([("Conv3d_0b_1x1", d3, 1)], True),
+        )
+        self._branch_names = tuple(f"Branch_{i}" for i in range(len(branches)))
+        for name, (units, pool) in zip(self._branch_names, branches):
+            setattr(self, name, Branch(units, pool, unit_options, name=name))
+
+    def build(self, input_shape):
+        for name in self._branch_names:
+            build_child(getattr(self, name), input_shape[-1])
+        super().build(input_shape)
+
+    def call(self, inputs: tf.Tensor, training: Optional[bool] = None) -> tf.Tensor:
+        outputs = [getattr(self, name)(inputs, training=training) for name in self._branch_names]
+        return tf.concat(outputs, axis=-1)
