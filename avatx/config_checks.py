@@ -100,6 +100,11 @@ RANGES = {
         "overlap_threshold": FRACTION,
         "random_coef": FRACTION,
     },
+    "RandomColor": {
+        "max_brightness_delta": FRACTION,
+        "contrast": FRACTION,
+        "saturation": FRACTION,
+    },
     "TrainConfig": {
         "batch_size": COUNT,
         "gradient_accumulation_steps": COUNT,

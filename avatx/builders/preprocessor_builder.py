@@ -23,4 +23,11 @@ def build(step: preprocessor_pb2.PreprocessingStep) -> augmentation.Augmentation
             overlap_threshold=crop.overlap_threshold,
             random_coef=crop.random_coef,
         )
+    if kind == "random_color":
+        color = step.random_color
+        return augmentation.RandomColor(
+            max_brightness_delta=color.max_brightness_delta,
+            contrast=color.contrast,
+            saturation=color.saturation,
+        )
     raise ValueError(f"unknown preprocessing_step: {kind}")
