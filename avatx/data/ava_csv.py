@@ -26,7 +26,7 @@ from avatx.errors import UserError
 
 ANNOTATIONS = "annotations"
 DETECTIONS = "detections"
-_CHUNK_BYTES = 1 << 25
+_CHUNK_BYTES = 1 << 23
 _COLUMNS = ("video", "timestamp", "x1", "y1", "x2", "y2", "class", "last")
 _COORDINATES = ("x1", "y1", "x2", "y2")
 
@@ -168,6 +168,19 @@ def _lines(chunk: bytes, path: str, before: int) -> Iterator[Tuple[int, str]]:
             yield number, text
 
 
+def _array(part) -> np.ndarray:
+    """A pyarrow array without nulls as numpy. (Its own `to_numpy` imports pandas: a second.)"""
+    numpy_type = str(part.type).replace("double", "float64")
+    values = np.frombuffer(part.buffers()[1], numpy_type)
+    return values[part.offset : part.offset + len(part)]
+
+
+def _column(chunked, out: Optional[np.ndarray] = None) -> np.ndarray:
+    """A pyarrow chunked array without nulls as one numpy array of its own, or into `out`."""
+    parts = [_array(part) for part in chunked.chunks]
+    return np.concatenate(parts, out=out) if parts else np.empty(0)
+
+
 def _parse_fast(chunk: bytes, kind: str, codes: dict) -> Optional[_Columns]:
     """A chunk whose rows all have 7 or all 8 plain columns; None if it is not such a chunk."""
     import pyarrow
@@ -186,7 +199,7 @@ def _parse_fast(chunk: bytes, kind: str, codes: dict) -> Optional[_Columns]:
     try:
         table = pyarrow.csv.read_csv(
             pyarrow.BufferReader(pyarrow.py_buffer(chunk)),
-            read_options=pyarrow.csv.ReadOptions(column_names=names, block_size=1 << 22),
+            read_options=pyarrow.csv.ReadOptions(column_names=names, block_size=1 << 20),
             parse_options=pyarrow.csv.ParseOptions(quote_char=False),
             convert_options=pyarrow.csv.ConvertOptions(column_types=types, null_values=[]),
         )
@@ -194,27 +207,27 @@ def _parse_fast(chunk: bytes, kind: str, codes: dict) -> Optional[_Columns]:
         return None
     number = table.num_rows
     video_index = np.empty(number, np.int32)
+    boxes = np.empty((number, 4), np.float64)
     start = 0
     for part in table["video"].chunks:
         names = part.dictionary.to_pylist()
         if not all(name.strip() for name in names):
             return None
         lookup = np.array([codes.setdefault(name, len(codes)) for name in names], np.int32)
-        video_index[start : start + len(part)] = lookup[part.indices.to_numpy()]
+        video_index[start : start + len(part)] = lookup[_array(part.indices)]
         start += len(part)
-    timestamp = table["timestamp"].to_numpy()
-    boxes = np.empty((number, 4), np.float64)
+    timestamp, class_id = _column(table["timestamp"]), _column(table["class"])
     for column, name in enumerate(("y1", "x1", "y2", "x2")):
-        boxes[:, column] = table[name].to_numpy()
+        _column(table[name], out=boxes[:, column])
     if not np.all(np.abs(timestamp) < 1e12):
         return None
     if kind == ANNOTATIONS and not np.isfinite(boxes).all():
         return None
     if number_of_columns == 8:
-        last = table["last"].to_numpy()
+        last = _column(table["last"])
     else:
         last = np.full(number, 1.0 if kind == DETECTIONS else -1)
-    return _Columns(video_index, timestamp, boxes, table["class"].to_numpy(), last)
+    return _Columns(video_index, timestamp, boxes, class_id, last)
 
 
 def _parse_carefully(
