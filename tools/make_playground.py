@@ -1,0 +1,60 @@
+"""Generates one split of the playground, a small action data set in AVA's format.
+
+    python tools/make_playground.py --output data/playground --split train --num_videos 150 --seed 1
+    python tools/make_playground.py --output data/playground --split val --num_videos 40 --seed 1
+
+docs/playground.md says what is in it.
+"""
+
+import argparse
+
+from avatx import cli
+
+
+def main(argv=None) -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--output", required=True, help="folder to write to")
+    parser.add_argument("--split", required=True, help="train or val")
+    parser.add_argument("--num_videos", type=int, required=True, help="videos of 10 seconds")
+    parser.add_argument("--seed", type=int, default=0, help="same seed, same data (default 0)")
+    parser.add_argument("--num_workers", type=int, default=None,
+                        help="processes (default: one a processor)")
+    arguments = parser.parse_args(argv)
+
+    from avatx.data import playground
+
+    summary = playground.generate(
+        arguments.output, arguments.split, arguments.num_videos, arguments.seed,
+        num_workers=arguments.num_workers, show_progress=True,
+    )
+    _print(summary, arguments.output)
+    return 0
+
+
+def _print(summary, output) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from avatx.data.playground.classes import NAMES
+
+    console = Console()
+    table = Table(title=f"{summary.split} split of {output}", title_justify="left")
+    table.add_column("class")
+    table.add_column("id", justify="right")
+    table.add_column("boxes", justify="right")
+    table.add_column("share", justify="right")
+    for class_id, count in summary.num_labels.items():
+        share = count / max(1, summary.num_boxes)
+        table.add_row(NAMES[class_id], str(class_id), str(count), f"{share:.1%}")
+    console.print(table)
+    console.print(
+        f"{summary.num_videos} videos, {summary.num_keyframes} keyframes "
+        f"({summary.num_empty_keyframes} without people; {summary.num_excluded_keyframes} more "
+        f"excluded), {summary.num_boxes} boxes, {sum(summary.num_labels.values())} labels"
+    )
+
+
+if __name__ == "__main__":
+    cli.run(main)
