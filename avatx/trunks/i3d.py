@@ -64,25 +64,25 @@ class I3DTail(tf_keras.layers.Layer):
       unit_options: keyword arguments of every `ConvUnit`.
     """
 
-    def __init__(self, names: Tuple[str, ...], depth_multiplier: float, unit_options: dict, **kwargs):
+    def __init__(self, names, depth_multiplier: float, unit_options: dict, **kwargs):
         super().__init__(**kwargs)
-        self._names = tuple(names)
-        for name in self._names:
+        self.child_names = tuple(names)
+        for name in self.child_names:
             setattr(self, name, _make(name, depth_multiplier, unit_options))
 
     @property
     def output_depth(self) -> int:
-        return getattr(self, self._names[-1]).depth
+        return getattr(self, self.child_names[-1]).depth
 
     def build(self, input_shape):
         depth = input_shape[-1]
-        for name in self._names:
+        for name in self.child_names:
             i3d_blocks.build_child(getattr(self, name), depth)
             depth = getattr(self, name).depth
         super().build(input_shape)
 
     def call(self, features: tf.Tensor, training: Optional[bool] = None) -> tf.Tensor:
-        for name in self._names:
+        for name in self.child_names:
             features = getattr(self, name)(features, training=training)
         return features
 
@@ -122,9 +122,9 @@ class I3D(Trunk):
         self._unit_options = {"batch_norm": batch_norm, "batch_norm_momentum": batch_norm_momentum}
         names = list(ENDPOINTS)
         self._endpoint_names = tuple(names[: names.index(final_endpoint) + 1])
-        for endpoint in self._endpoint_names:
-            if ENDPOINTS[endpoint][0] != "pool":
-                setattr(self, endpoint, _make(endpoint, depth_multiplier, self._unit_options))
+        self.child_names = tuple(n for n in self._endpoint_names if ENDPOINTS[n][0] != "pool")
+        for child in self.child_names:
+            setattr(self, child, _make(child, depth_multiplier, self._unit_options))
 
     @property
     def output_stride(self) -> Tuple[int, int, int]:
@@ -136,15 +136,13 @@ class I3D(Trunk):
 
     @property
     def output_depth(self) -> int:
-        layers = [name for name in self._endpoint_names if ENDPOINTS[name][0] != "pool"]
-        return getattr(self, layers[-1]).depth
+        return getattr(self, self.child_names[-1]).depth
 
     def build(self, input_shape):
         depth = input_shape[-1]
-        for name in self._endpoint_names:
-            if ENDPOINTS[name][0] != "pool":
-                i3d_blocks.build_child(getattr(self, name), depth)
-                depth = getattr(self, name).depth
+        for name in self.child_names:
+            i3d_blocks.build_child(getattr(self, name), depth)
+            depth = getattr(self, name).depth
         super().build(input_shape)
 
     def call(self, clips: tf.Tensor, training: Optional[bool] = None) -> tf.Tensor:

@@ -9,7 +9,7 @@ Departure: kernels start from He's variance scaling, not Sonnet's truncated norm
 deviation 1/sqrt(fan_in), which halves the variance at every ReLU; it only matters from scratch.
 """
 
-from typing import Optional, Sequence, Tuple
+from typing import Iterator, Optional, Sequence, Tuple
 
 import tensorflow as tf
 import tf_keras
@@ -31,6 +31,21 @@ def build_child(child: tf_keras.layers.Layer, input_depth: int) -> None:
     """Makes the variables of a layer over [B, T, H, W, input_depth] under its own name."""
     with tf.name_scope(child.name):
         child.build(tf.TensorShape([None, None, None, None, input_depth]))
+
+
+def named_variables(layer: tf_keras.layers.Layer) -> Iterator[Tuple[str, tf.Variable]]:
+    """Yields (path below `layer` in Kinetics names, variable) of a built layer, in order.
+
+    A layer made of others lists them in `child_names`; the leaves are `ConvUnit`s.
+    """
+    if isinstance(layer, ConvUnit):
+        yield "kernel", layer.kernel
+        for name in ("beta", "moving_mean", "moving_variance"):
+            yield f"batch_norm/{name}", getattr(layer.batch_norm, name)
+        return
+    for child in layer.child_names:
+        for name, variable in named_variables(getattr(layer, child)):
+            yield f"{child}/{name}", variable
 
 
 class ConvUnit(tf_keras.layers.Layer):
@@ -101,20 +116,20 @@ class Branch(tf_keras.layers.Layer):
     def __init__(self, units, pool: bool, unit_options: dict, **kwargs):
         super().__init__(**kwargs)
         self._pool = pool
-        self._unit_names = tuple(name for name, _, _ in units)
+        self.child_names = tuple(name for name, _, _ in units)
         for name, depth, edge in units:
             setattr(self, name, ConvUnit(depth, (edge,) * 3, name=name, **unit_options))
 
     def build(self, input_shape):
         depth = input_shape[-1]
-        for name in self._unit_names:
+        for name in self.child_names:
             build_child(getattr(self, name), depth)
             depth = getattr(self, name).depth
         super().build(input_shape)
 
     def call(self, inputs: tf.Tensor, training: Optional[bool] = None) -> tf.Tensor:
         outputs = max_pool(inputs, (3, 3, 3), (1, 1, 1)) if self._pool else inputs
-        for name in self._unit_names:
+        for name in self.child_names:
             outputs = getattr(self, name)(outputs, training=training)
         return outputs
 
@@ -139,15 +154,15 @@ class InceptionBlock(tf_keras.layers.Layer):
             ([("Conv3d_0a_1x1", d2a, 1), (second_name, d2b, 3)], False),
             ([("Conv3d_0b_1x1", d3, 1)], True),
         )
-        self._branch_names = tuple(f"Branch_{i}" for i in range(len(branches)))
-        for name, (units, pool) in zip(self._branch_names, branches):
+        self.child_names = tuple(f"Branch_{i}" for i in range(len(branches)))
+        for name, (units, pool) in zip(self.child_names, branches):
             setattr(self, name, Branch(units, pool, unit_options, name=name))
 
     def build(self, input_shape):
-        for name in self._branch_names:
+        for name in self.child_names:
             build_child(getattr(self, name), input_shape[-1])
         super().build(input_shape)
 
     def call(self, inputs: tf.Tensor, training: Optional[bool] = None) -> tf.Tensor:
-        outputs = [getattr(self, name)(inputs, training=training) for name in self._branch_names]
+        outputs = [getattr(self, name)(inputs, training=training) for name in self.child_names]
         return tf.concat(outputs, axis=-1)

