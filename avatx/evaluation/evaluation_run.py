@@ -1,0 +1,189 @@
+"""One evaluation of a model: an evaluation dataset in, detections.csv and metrics.json out."""
+
+import json
+import os
+from typing import Any, Dict, List, NamedTuple, Optional, Tuple
+
+import numpy as np
+import tensorflow as tf
+
+from avatx.atomic_file import atomic_text_file
+from avatx.core.structures import Batch, Detections
+from avatx.data import ava_csv
+from avatx.data.ava_table import AvaTable, keyframe_key
+from avatx.evaluation.frame_map import evaluate, evaluate_person
+
+METRICS_FILE = "metrics.json"
+DETECTIONS_FILE = "detections.csv"
+
+
+class Evaluated(NamedTuple):
+    """What running a model over a dataset gives."""
+
+    groundtruth: AvaTable  # the boxes of the dataset's records
+    detections: AvaTable
+    keyframes: List[Tuple[str, float]]  # (video id, seconds) of every clip run
+
+
+class TableCollector:
+    """Turns batches into the columns of two `AvaTable`s."""
+
+    def __init__(self):
+        self.keyframes: List[Tuple[str, float]] = []
+        self._groundtruth = _Columns()
+        self._detections = _Columns()
+
+    def add(self, batch: Batch, detections: Detections) -> None:
+        """Adds the valid clips of one replica's batch; all fields are numpy arrays."""
+        for i in np.flatnonzero(batch.valid):
+            video_id = batch.keyframes.video_id[i].tobytes().rstrip(b"\0").decode("utf-8")
+            keyframe = keyframe_key(video_id, float(batch.keyframes.timestamp[i]))
+            self.keyframes.append(keyframe)
+            count = int(batch.groundtruth.num_boxes[i])
+            person, label = np.nonzero(batch.groundtruth.labels[i, :count])
+            boxes = batch.groundtruth.boxes[i, person]
+            self._groundtruth.add(keyframe, boxes, label + 1, np.full(len(person), -1))
+            count = int(detections.num_detections[i])
+            self._detections.add(
+                keyframe,
+                detections.boxes[i, :count],
+                detections.classes[i, :count],
+                detections.scores[i, :count],
+            )
+
+    def result(self) -> Evaluated:
+        """The tables of all that was added."""
+        groundtruth = self._groundtruth
+        detections = self._detections
+        annotated = set(groundtruth.keyframes)
+        return Evaluated(
+            AvaTable.from_columns(
+                *groundtruth.columns(),
+                person_id=groundtruth.last(),
+                empty_keyframes=[k for k in self.keyframes if k not in annotated],
+            ),
+            AvaTable.from_columns(*detections.columns(), score=detections.last()),
+            self.keyframes,
+        )
+
+
+class _Columns:
+    def __init__(self):
+        self.keyframes: List[Tuple[str, float]] = []
+        self._boxes, self._class_id, self._last = [], [], []
+
+    def add(self, keyframe, boxes, class_id, last) -> None:
+        self.keyframes += [keyframe] * len(boxes)
+        self._boxes.append(boxes)
+        self._class_id.append(class_id)
+        self._last.append(last)
+
+    def columns(self):
+        video_id = [video for video, _ in self.keyframes]
+        timestamp = [seconds for _, seconds in self.keyframes]
+        boxes = np.concatenate(self._boxes) if self._boxes else np.zeros([0, 4])
+        return video_id, timestamp, boxes, self._concatenate(self._class_id)
+
+    def last(self):
+        return self._concatenate(self._last)
+
+    @staticmethod
+    def _concatenate(parts):
+        return np.concatenate(parts) if parts else np.zeros([0])
+
+
+def run_model(step, dataset, strategy: tf.distribute.Strategy) -> Evaluated:
+    """Runs a model over a dataset.
+
+    Args:
+      step: `Batch` of all replicas -> `Detections` of all replicas.
+      dataset: distributed, of `Batch`; ends.
+      strategy: where the replicas are.
+    """
+    collector = TableCollector()
+    for batch in dataset:
+        detections = step(batch)
+        small = batch._replace(clips=())  # the clips themselves stay where they are
+        local = [strategy.experimental_local_results(x) for x in tf.nest.flatten(small)]
+        results = [strategy.experimental_local_results(x) for x in tf.nest.flatten(detections)]
+        for replica in range(len(local[0])):
+            collector.add(
+                tf.nest.pack_sequence_as(small, [np.asarray(x[replica]) for x in local]),
+                tf.nest.pack_sequence_as(detections, [np.asarray(x[replica]) for x in results]),
+            )
+    return collector.result()
+
+
+def score(evaluated: Evaluated, label_map, options) -> Dict[str, Any]:
+    """The metrics of an evaluation.
+
+    Args:
+      evaluated: from `run_model`.
+      label_map: the classes that are scored.
+      options: `avatx.training.options.EvalOptions`.
+
+    Returns:
+      What `avatx.evaluation.frame_map.evaluate` returns, and `person_AP`.
+    """
+    groundtruth = evaluated.groundtruth
+    if options.groundtruth_path:
+        groundtruth = ava_csv.read_annotations(options.groundtruth_path)
+    excluded = None
+    if options.excluded_timestamps_path:
+        excluded = ava_csv.read_excluded_timestamps(options.excluded_timestamps_path)
+    metrics = evaluate(
+        groundtruth,
+        evaluated.detections,
+        label_map,
+        protocol=options.protocol,
+        iou_threshold=options.iou_threshold,
+        excluded=excluded,
+        keyframes=evaluated.keyframes,
+    )
+    person = evaluate_person(
+        groundtruth,
+        evaluated.detections,
+        protocol=options.protocol,
+        iou_threshold=options.iou_threshold,
+        excluded=excluded,
+        keyframes=evaluated.keyframes,
+    )
+    return {**metrics, "person_AP": person["mAP"]}
+
+
+def write_results(
+    output_dir: str, detections: AvaTable, metrics: Dict[str, Any], step: Optional[int] = None
+) -> None:
+    """Writes detections.csv and metrics.json, each whole or not at all."""
+    os.makedirs(output_dir, exist_ok=True)
+    ava_csv.write_detections(os.path.join(output_dir, DETECTIONS_FILE), detections)
+    with atomic_text_file(os.path.join(output_dir, METRICS_FILE)) as file:
+        json.dump({"step": step, **metrics}, file, indent=2, allow_nan=False)
+        file.write("\n")
+
+
+def print_metrics(metrics: Dict[str, Any]) -> None:
+    """Prints the per-class table and the two means."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    for name in ("id", "class", "AP", "boxes", "detections", "true"):
+        table.add_column(name, justify="left" if name == "class" else "right")
+    for class_id, result in metrics["per_class"].items():
+        if result["num_groundtruth"] or result["num_detections"]:
+            numbers = ("num_groundtruth", "num_detections", "num_true_positives")
+            table.add_row(
+                class_id, result["name"], _percent(result["ap"]), *(str(result[n]) for n in numbers)
+            )
+    console = Console(soft_wrap=True, highlight=False)
+    console.print(table)
+    console.print(
+        f"mAP@{metrics['iou_threshold']:g} {_percent(metrics['mAP'])} over "
+        f"{metrics['num_classes_with_groundtruth']} classes with groundtruth "
+        f"({metrics['protocol']}), person AP {_percent(metrics['person_AP'])}"
+    )
+
+
+def _percent(value: Optional[float]) -> str:
+    return "n/a" if value is None else f"{value:.1%}"

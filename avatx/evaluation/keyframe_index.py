@@ -1,0 +1,66 @@
+"""One number for each keyframe, the same in groundtruth, detections and lists of keyframes."""
+
+from typing import Iterable, List, NamedTuple, Sequence
+
+import numpy as np
+
+from avatx.data.ava_table import AvaTable, Keyframe, timestamp_microseconds
+
+
+class KeyframeIndex(NamedTuple):
+    """F keyframes, numbered from 0.
+
+    Attributes:
+      video_id: [F] object (str).
+      timestamp: [F] float64, seconds rounded to microseconds.
+      of_tables: for each table the keyframe number of its rows, [N] int32.
+      of_lists: for each list of keyframes its numbers, [K] int64.
+    """
+
+    video_id: np.ndarray
+    timestamp: np.ndarray
+    of_tables: List[np.ndarray]
+    of_lists: List[np.ndarray]
+
+
+def index_keyframes(
+    tables: Sequence[AvaTable], lists: Sequence[Iterable[Keyframe]]
+) -> KeyframeIndex:
+    """Numbers the keyframes of tables and lists together.
+
+    The work is done on runs of rows of the same keyframe, for files are usually sorted by it.
+    """
+    codes, videos, times, lengths = {}, [], [], []
+    for table in tables:
+        starts = np.flatnonzero(_starts_run(table))
+        names = [codes.setdefault(name, len(codes)) for name in table.video_names]
+        videos.append(np.array(names, np.int64)[table.video_index[starts]])
+        times.append(timestamp_microseconds(table.timestamp[starts]))
+        lengths.append(np.diff(np.append(starts, len(table))))
+    for keyframes in lists:
+        pairs = list(keyframes)
+        videos.append(
+            np.array([codes.setdefault(name, len(codes)) for name, _ in pairs], np.int64)
+        )
+        times.append(timestamp_microseconds([seconds for _, seconds in pairs]))
+    video, time = np.concatenate(videos), np.concatenate(times)
+    moments, moment = np.unique(time, return_inverse=True)
+    keys, number = np.unique(video * len(moments) + moment, return_inverse=True)
+    numbers = np.split(number, np.cumsum([len(part) for part in videos])[:-1])
+    of_tables = [
+        np.repeat(run.astype(np.int32), length) for run, length in zip(numbers, lengths)
+    ]
+    names = np.empty(len(codes), object)
+    names[:] = list(codes)
+    count = max(len(moments), 1)
+    return KeyframeIndex(
+        names[keys // count], moments[keys % count] / 1e6, of_tables, numbers[len(tables) :]
+    )
+
+
+def _starts_run(table: AvaTable) -> np.ndarray:
+    """[N] bool: rows whose video or timestamp differs from the row before."""
+    first = np.ones(len(table), bool)
+    np.not_equal(table.timestamp[1:], table.timestamp[:-1], out=first[1:])
+    first[1:] |= table.video_index[1:] != table.video_index[:-1]
+    return first
