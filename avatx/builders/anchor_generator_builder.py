@@ -1,0 +1,27 @@
+"""AnchorGenerator -> avatx.core.anchors."""
+
+from typing import Tuple
+
+from avatx.core.anchors import GridAnchorGenerator
+from avatx.protos import anchor_generator_pb2
+
+
+def build(
+    config: anchor_generator_pb2.AnchorGenerator, output_stride: Tuple[int, int]
+) -> GridAnchorGenerator:
+    """The anchor generator; strides that are not given are the trunk's `output_stride` (pixels).
+
+    Raises:
+      ValueError: an unknown anchor generator.
+    """
+    kind = config.WhichOneof("anchor_generator_oneof")
+    if kind == "grid_anchor_generator":
+        grid = config.grid_anchor_generator
+        return GridAnchorGenerator(
+            scales=tuple(grid.scales),
+            aspect_ratios=tuple(grid.aspect_ratios),
+            base_size=(grid.height, grid.width),
+            stride=(grid.height_stride or output_stride[0], grid.width_stride or output_stride[1]),
+            offset=(grid.height_offset, grid.width_offset),
+        )
+    raise ValueError(f"unknown anchor_generator: {kind}")
