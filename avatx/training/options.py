@@ -50,7 +50,7 @@ class TrainOptions:
     gradient_clipping_by_norm: float = 0.0  # by the global norm; 0: off
     gradient_accumulation_steps: int = 1  # micro-batches a step
     moving_average_decay: float = 0.0  # of the trained weights; 0: off
-    weight_decay: float = 0.0  # of kernels: L2 for momentum and adam, decoupled for adamw
+    weight_decay: float = 0.0  # x sum of squared kernels is added to the loss; adamw: decoupled
     precision: str = "float32"  # float32 | bfloat16 | float16
     seed: int = 0
     fine_tune_checkpoint: str = ""  # "": from scratch
@@ -59,7 +59,7 @@ class TrainOptions:
     checkpoints_to_keep: int = 5
     summary_interval: int = 100  # steps between TensorBoard points and progress lines
     steps_per_loop: int = 100  # most steps run without coming back to Python
-    max_loss: float = 1e5  # a total loss beyond it stops the run, as NaN does; 0: only NaN does
+    max_loss: float = 1e4  # a total loss beyond it stops the run, as NaN does; 0: only NaN does
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,13 +67,12 @@ class EvalOptions:
     """One evaluation of one checkpoint."""
 
     batch_size: int = 1  # clips a step over all replicas
-    interval: int = 1000  # training steps between evaluations of train_and_eval
+    interval: int = 0  # training steps between evaluations of train_and_eval; 0: only at the end
     protocol: str = "AVA_2020"
     iou_threshold: float = 0.5
     groundtruth_path: str = ""  # AVA csv; "": the boxes of the evaluation records
     excluded_timestamps_path: str = ""  # "": none
     best_checkpoint_metric: str = "mAP"  # or person_AP; "": export no best checkpoint
-    max_num_clips: int = 0  # 0: all
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,11 +82,11 @@ class Experiment:
     make_model() -> DetectionModel. Called under the distribution strategy's scope and the
         precision policy.
     make_train_dataset(batch_size, input_context, start_step) -> endless tf.data.Dataset of
-        `Batch`. `batch_size` is one replica's clips a step; `input_context` a
-        tf.distribute.InputContext; `start_step` how many steps were trained before, each of
-        which took one such batch for every replica.
-    make_eval_dataset(batch_size, input_context) -> tf.data.Dataset of `Batch` that ends; the
-        last batch is filled up with clips marked as not valid.
+        `Batch`, each of one replica's share. `batch_size` is the clips of all replicas a step,
+        `input_context` a tf.distribute.InputContext, `start_step` how many such steps were
+        trained before.
+    make_eval_dataset(batch_size, input_context) -> tf.data.Dataset of `Batch` that ends, with
+        as many batches for each replica; it is filled up with clips marked as not valid.
     """
 
     make_model: Callable[[], Any]

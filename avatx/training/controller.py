@@ -1,0 +1,134 @@
+"""The outer loop: when to report, save and evaluate.
+
+An `orbit.Controller` whose loops end at multiples of the intervals, counted from step 0, so that a
+resumed run reports, saves and evaluates at the same steps as one that was never interrupted;
+Orbit's own counts from where the process started. The guard raises inside `trainer.train`,
+before anything is saved.
+"""
+
+import datetime
+import time
+from typing import Dict, Optional
+
+import orbit
+import tensorflow as tf
+
+from avatx.training import restore
+from avatx.training.options import TrainOptions
+from avatx.training.trainer import ActionDetectionTrainer
+
+
+class TrainingController(orbit.Controller):
+    """Trains, and evaluates in between where it has an evaluator."""
+
+    def __init__(
+        self, *, trainer: ActionDetectionTrainer, options: TrainOptions, initialize, **kwargs
+    ):
+        """Args:
+        trainer: the inner loop.
+        options: intervals and the last step.
+        initialize: called without arguments when there is no checkpoint to resume from.
+        **kwargs: of `orbit.Controller`.
+        """
+        self._options = options
+        self._initialize = initialize
+        self._last_saved: Optional[int] = None
+        self._started = False
+        super().__init__(trainer=trainer, steps_per_loop=options.steps_per_loop, **kwargs)
+
+    def restore_checkpoint(self, checkpoint_path: Optional[str] = None) -> Optional[str]:
+        """Resumes from the newest whole checkpoint, or initializes. Called by `__init__`."""
+        del checkpoint_path
+        manager = self.checkpoint_manager
+        with self.strategy.scope():
+            path = restore.resume(manager.checkpoint, manager.directory)
+            if path is None:
+                self._initialize()
+                return None
+        self._last_saved = int(self.global_step.numpy())
+        self.trainer.last_checkpoint = path
+        return path
+
+    def train(self, steps: int, checkpoint_at_completion: bool = True) -> None:
+        """Trains until `steps` steps are done.
+
+        Raises:
+          UserError: the loss is not a number or explodes.
+        """
+        options = self._options
+        step = int(self.global_step.numpy())
+        while step < steps:
+            # One step first: a loss that is bad from the start shows at once.
+            most = options.steps_per_loop if self._started else 1
+            self._started = True
+            loop_end = min(
+                steps,
+                step + most,
+                _next_multiple(step, options.summary_interval),
+                _next_multiple(step, options.checkpoint_interval),
+            )
+            self.trainer.train(tf.constant(loop_end - step, tf.int32))
+            step = loop_end
+            if step % options.summary_interval == 0 or step == options.num_steps:
+                self._report(step)
+            if step % options.checkpoint_interval == 0:
+                self.save_checkpoint()
+        if checkpoint_at_completion:
+            self.save_checkpoint()
+
+    def train_and_evaluate(
+        self, train_steps: int, eval_steps: int = -1, eval_interval: Optional[int] = None
+    ) -> Optional[Dict]:
+        """Trains to `train_steps`; evaluates at multiples of `eval_interval` and at the end.
+
+        Returns:
+          The last evaluation's metrics.
+        """
+        output = None
+        step = int(self.global_step.numpy())
+        while step < train_steps:
+            step = min(train_steps, _next_multiple(step, eval_interval or train_steps))
+            self.train(step, checkpoint_at_completion=step == train_steps)
+            output = self.evaluate(eval_steps)
+        return output
+
+    def evaluate(self, steps: int = -1) -> Optional[Dict]:
+        """One evaluation with the current weights."""
+        del steps
+        with self.strategy.scope():
+            metrics = self.evaluator.evaluate(tf.constant(-1))
+        for action in self.eval_actions:
+            action(metrics)
+        self.eval_summary_manager.write_summaries(metrics)
+        self.eval_summary_manager.flush()
+        return metrics
+
+    def save_checkpoint(self) -> None:
+        """Saves the whole training state, unless this step is saved already."""
+        step = int(self.global_step.numpy())
+        if step == self._last_saved:
+            return
+        self.trainer.last_checkpoint = self.checkpoint_manager.save(checkpoint_number=step)
+        self._last_saved = step
+
+    def _report(self, step: int) -> None:
+        seconds = self.trainer.seconds_per_step()
+        means = self.trainer.pop_means()
+        self.summary_manager.write_summaries(means)
+        self.summary_manager.flush()
+        print(progress_line(step, self._options.num_steps, means, seconds), flush=True)
+
+
+def progress_line(step: int, num_steps: int, means: Dict[str, float], seconds: float) -> str:
+    """One line on how far training is and how it goes; `seconds` is what one step takes."""
+    left = datetime.timedelta(seconds=round((num_steps - step) * seconds))
+    return (
+        f"{time.strftime('%H:%M:%S')} step {step:>{len(str(num_steps))}}/{num_steps} "
+        f"loss {means['total_loss']:.4f}  learning rate {means['learning_rate']:.3g}  "
+        f"gradient {means['gradient_norm']:.3g}  {means['clips_per_second']:.1f} clips/s  "
+        f"input wait {means['input_wait_share']:.0%}  left {left}"
+    )
+
+
+def _next_multiple(step: int, interval: int) -> int:
+    return (step // interval + 1) * interval

@@ -1,0 +1,78 @@
+"""Evaluates the current weights: the `orbit` evaluator around `avatx.evaluation.evaluation_run`."""
+
+import time
+from typing import Dict
+
+import orbit
+import tensorflow as tf
+
+from avatx.evaluation import evaluation_run
+from avatx.training.action_detection_task import ActionDetectionTask
+from avatx.training.options import Experiment
+
+
+class ActionDetectionEvaluator(orbit.AbstractEvaluator):
+    """Runs the detector over the evaluation dataset, writes the files, prints the numbers."""
+
+    def __init__(
+        self,
+        experiment: Experiment,
+        task: ActionDetectionTask,
+        model,
+        strategy: tf.distribute.Strategy,
+        global_step: tf.Variable,
+        weights=None,
+    ):
+        """Args:
+        experiment: names the dataset, the label map and the directory.
+        task: the inference step of one replica.
+        model: the detector, built.
+        strategy: where the replicas are.
+        global_step: scalar int64, the step of the model's weights.
+        weights: () -> context manager inside which the model has the weights to evaluate.
+        """
+        self._experiment = experiment
+        self._task = task
+        self._model = model
+        self._strategy = strategy
+        self._global_step = global_step
+        self._weights = weights
+        self._step = tf.function(self._inference_step)
+        self._dataset = strategy.distribute_datasets_from_function(
+            lambda context: experiment.make_eval_dataset(experiment.eval.batch_size, context)
+        )
+
+    def evaluate(self, num_steps: tf.Tensor) -> Dict[str, float]:
+        """Evaluates the whole dataset; `num_steps` is Orbit's and ignored.
+
+        Returns:
+          Numbers for TensorBoard: `mAP` (0 if no class has groundtruth) and `person_AP`.
+        """
+        del num_steps
+        experiment = self._experiment
+        begin = time.perf_counter()
+        step = int(self._global_step.numpy())
+        if self._weights is None:
+            evaluated = self._run()
+        else:
+            with self._weights():
+                evaluated = self._run()
+        metrics = evaluation_run.score(evaluated, experiment.label_map, experiment.eval)
+        evaluation_run.write_results(experiment.model_dir, evaluated.detections, metrics, step)
+        print(
+            f"evaluation at step {step}: {len(evaluated.keyframes)} keyframes in "
+            f"{time.perf_counter() - begin:.0f} s",
+            flush=True,
+        )
+        evaluation_run.print_metrics(metrics)
+        return {"mAP": metrics["mAP"] or 0.0, "person_AP": metrics["person_AP"] or 0.0}
+
+    def _run(self) -> evaluation_run.Evaluated:
+        return evaluation_run.run_model(self._step, self._dataset, self._strategy)
+
+    def _inference_step(self, batch):
+        detections = self._strategy.run(
+            lambda one: self._task.inference_step(one, self._model), args=(batch,)
+        )
+        # Scores of every class are large and for other uses.
+        return detections._replace(multiclass_scores=())

@@ -1,0 +1,94 @@
+"""Stops a training whose loss is not a number or explodes, before a checkpoint is written.
+
+The check runs in the graph at every step and leaves a note of the first bad step in variables
+on the host; Python reads it once a loop. So it costs no synchronisation a step.
+"""
+
+from typing import List, Optional
+
+import numpy as np
+import tensorflow as tf
+
+from avatx.core.structures import VIDEO_ID_BYTES, Keyframes
+from avatx.errors import UserError
+
+
+class LossGuard:
+    """Remembers the first step whose loss was bad, its scalars and its keyframes."""
+
+    def __init__(self, batch_size: int, num_scalars: int, max_loss: float):
+        """Args:
+        batch_size: clips of one step on this worker.
+        num_scalars: length of the vector that `check` gets.
+        max_loss: total loss beyond which training stops; 0: only if it is not a number.
+        """
+        self._max_loss = max_loss
+        with tf.device("/cpu:0"):
+            self._step = tf.Variable(-1, dtype=tf.int64, trainable=False)
+            self._scalars = tf.Variable(tf.zeros([num_scalars]), trainable=False)
+            self._video_id = tf.Variable(
+                tf.zeros([batch_size, VIDEO_ID_BYTES], tf.uint8), trainable=False
+            )
+            self._timestamp = tf.Variable(
+                tf.zeros([batch_size], tf.float64), trainable=False
+            )
+
+    def check(
+        self, step: tf.Tensor, total: tf.Tensor, scalars: tf.Tensor, keyframes: Keyframes
+    ) -> None:
+        """Notes the step if it is the first bad one. In graph, in cross-replica context.
+
+        Args:
+          step: scalar int64, the step just computed, from 1.
+          total: scalar float32: if it is not finite, or beyond `max_loss`, the step is bad.
+          scalars: [num_scalars] float32, kept for the message.
+          keyframes: of all clips of the step on this worker.
+        """
+        bad = tf.logical_not(tf.math.is_finite(total))
+        if self._max_loss:
+            bad = tf.logical_or(bad, total > self._max_loss)
+
+        def note():
+            self._step.assign(step)
+            self._scalars.assign(scalars)
+            self._video_id.assign(keyframes.video_id)
+            self._timestamp.assign(keyframes.timestamp)
+            return True
+
+        tf.cond(tf.logical_and(bad, self._step < 0), note, lambda: False)
+
+    def raise_if_bad(self, names: List[str], checkpoint: Optional[str] = None) -> None:
+        """Args:
+          names: what the scalars are called.
+          checkpoint: the last checkpoint on disk, for the message.
+
+        Raises:
+          UserError: a step was bad; names the step, its losses and its clips.
+        """
+        step = int(self._step.numpy())
+        if step < 0:
+            return
+        scalars = dict(zip(names, self._scalars.numpy()))
+        values = ", ".join(f"{name} {value:.6g}" for name, value in scalars.items())
+        clips = ", ".join(keyframe_names(self._video_id.numpy(), self._timestamp.numpy()))
+        finite = np.all(np.isfinite(list(scalars.values())))
+        what = f"the loss exceeds train_config.max_loss = {self._max_loss:g}" if finite else (
+            "the loss is not a number"
+        )
+        raise UserError(
+            f"step {step}: {what} ({values}); its clips: {clips}; nothing was saved since "
+            f"{checkpoint or 'the start (there is no checkpoint yet)'}; look at these clips, "
+            "lower the learning rate, lengthen the warm-up or set gradient_clipping_by_norm"
+        )
+
+
+def keyframe_names(video_id: np.ndarray, timestamp: np.ndarray) -> List[str]:
+    """[B, VIDEO_ID_BYTES] uint8 and [B] float64 seconds -> ["video@902", ...]."""
+    return [
+        f"{decode_video_id(row)}@{float(seconds):.6g}" for row, seconds in zip(video_id, timestamp)
+    ]
+
+
+def decode_video_id(row: np.ndarray) -> str:
+    """[VIDEO_ID_BYTES] uint8, filled up with zero bytes -> the id."""
+    return row.tobytes().rstrip(b"\0").decode("utf-8", "replace")

@@ -1,0 +1,206 @@
+"""Weights from checkpoints: resuming, fine-tuning, and restoring for inference.
+
+A training checkpoint holds `model`, `optimizer` (slots, iterations and, where there is one, the
+moving average of the weights) and `global_step`. Resuming restores all of it through
+`tf.train.Checkpoint`. The other ways read variables by their key in the checkpoint, so that
+each one can say which variables it filled and which it did not.
+"""
+
+import os
+from typing import Dict, List, NamedTuple, Optional
+
+import tensorflow as tf
+import tf_keras
+
+from avatx.errors import UserError
+
+_VALUE = "/.ATTRIBUTES/VARIABLE_VALUE"
+_AVERAGE = "/.OPTIMIZER_SLOT/optimizer/average" + _VALUE
+_STEP = "global_step" + _VALUE
+
+
+class RestoreReport(NamedTuple):
+    """Which variables a checkpoint filled, by their path in the model."""
+
+    loaded: List[str]
+    new: List[str]  # of the model, not in the checkpoint: they keep their initial values
+    unused: List[str]  # of the checkpoint, not in the model
+
+    def lines(self, source: str) -> List[str]:
+        """The report as lines of text."""
+        lines = [
+            f"{source}: {len(self.loaded)} variables loaded, {len(self.new)} new, "
+            f"{len(self.unused)} of the checkpoint unused"
+        ]
+        for title, names in (("new", self.new), ("unused", self.unused)):
+            shown = names[:20] + ([f"... and {len(names) - 20} more"] if len(names) > 20 else [])
+            lines += [f"  {title}: {name}" for name in shown]
+        return lines
+
+
+def checkpoint_paths(directory: str) -> List[str]:
+    """Prefixes of all whole checkpoints in a directory, newest first.
+
+    A checkpoint whose writing was cut off has no index file and is left out. Works without the
+    `checkpoint` state file, too.
+    """
+    state = tf.train.get_checkpoint_state(directory)
+    listed = list(state.all_model_checkpoint_paths) if state else []
+    found = [path[: -len(".index")] for path in tf.io.gfile.glob(f"{directory}/*-*.index")]
+    known = [path for path in listed if tf.io.gfile.exists(path + ".index")]
+    known_names = {os.path.basename(path) for path in known}
+    others = [path for path in found if os.path.basename(path) not in known_names]
+    return sorted(known + others, key=_number_of, reverse=True)
+
+
+def resolve_checkpoint(path: str, field: str = "checkpoint") -> str:
+    """A checkpoint prefix, or the newest one of a directory.
+
+    Raises:
+      UserError: there is none; names `field`.
+    """
+    if tf.io.gfile.exists(path + ".index"):
+        return path
+    if path.endswith(".index") and tf.io.gfile.exists(path):
+        return path[: -len(".index")]
+    if not tf.io.gfile.isdir(path):
+        raise UserError(
+            f"{field} = {path!r}: no such checkpoint; expected a prefix (without .index) or a "
+            "directory of checkpoints"
+        )
+    checkpoints = checkpoint_paths(path)
+    if not checkpoints:
+        raise UserError(f"{field} = {path!r}: the directory holds no whole checkpoint (*.index)")
+    return checkpoints[0]
+
+
+def resume(checkpoint: tf.train.Checkpoint, directory: str) -> Optional[str]:
+    """Restores the whole training state from the newest checkpoint that can be read.
+
+    A newest checkpoint that is damaged (a full disk, a copy cut off) is skipped with a line
+    that says so.
+
+    Returns:
+      The checkpoint's prefix; None if the directory holds none.
+
+    Raises:
+      UserError: a checkpoint belongs to another model or optimiser, or all are damaged.
+    """
+    paths = checkpoint_paths(directory)
+    for path in paths:
+        try:
+            checkpoint.restore(path).assert_consumed()
+            return path
+        except (tf.errors.DataLossError, tf.errors.OutOfRangeError, tf.errors.NotFoundError) as e:
+            print(f"checkpoint {path} is damaged ({_first_line(e)}): trying the one before it")
+        except (AssertionError, ValueError) as error:
+            raise UserError(
+                f"{path} does not fit this pipeline.config ({_first_line(error)}); use the one "
+                "that it was trained with, or another --model_dir"
+            ) from error
+    if paths:
+        raise UserError(f"{directory}: none of its {len(paths)} checkpoints can be read")
+    return None
+
+
+def restore_for_inference(model: tf_keras.Model, checkpoint: str) -> int:
+    """Fills the model from a training checkpoint, with averaged weights where it has them.
+
+    Args:
+      model: a built model.
+      checkpoint: a prefix, or a directory whose newest checkpoint is taken.
+
+    Returns:
+      The step of the checkpoint.
+
+    Raises:
+      UserError: there is no checkpoint, or it does not hold every variable of the model.
+    """
+    path = resolve_checkpoint(checkpoint)
+    reader = _open(path)
+    report = _load(model, reader, prefer_average=True)
+    if report.new:
+        raise UserError(
+            f"{path} lacks {len(report.new)} of the model's {len(report.new + report.loaded)} "
+            f"variables, first {report.new[0]}; use the pipeline.config that it was trained with"
+        )
+    return checkpoint_step(path)
+
+
+def restore_detector(model: tf_keras.Model, checkpoint: str) -> RestoreReport:
+    """Starts from another detector: every variable of equal path and shape is loaded.
+
+    Raises:
+      UserError: the checkpoint does not hold the whole trunk.
+    """
+    path = resolve_checkpoint(checkpoint, "train_config.fine_tune_checkpoint")
+    report = _load(model, _open(path), prefer_average=True)
+    missing = [name for name in report.new if name.split("/")[0].lstrip("_") == "trunk"]
+    if missing or not report.loaded:
+        raise UserError(
+            f"train_config.fine_tune_checkpoint = {path!r} lacks {len(missing)} variables of the "
+            f"trunk, first {(missing or report.new)[0]}; expected a checkpoint of a detector with "
+            "this trunk"
+        )
+    return report
+
+
+def checkpoint_step(path: str) -> int:
+    """The step at which a training checkpoint was written; 0 if it does not say."""
+    reader = _open(path)
+    return int(reader.get_tensor(_STEP)) if reader.has_tensor(_STEP) else 0
+
+
+def variables_by_path(model: tf_keras.Model) -> Dict[str, tf.Variable]:
+    """Every variable under the path of attributes by which a checkpoint knows it."""
+    found, seen, queue = {}, {id(model)}, [("", model)]
+    while queue:  # breadth first, as tf.train.Checkpoint names its keys
+        path, node = queue.pop(0)
+        if isinstance(node, tf.Variable):
+            found[path] = node
+            continue
+        for name, child in tf.train.TrackableView.children(node).items():
+            if id(child) not in seen:
+                seen.add(id(child))
+                escaped = name.replace(".", "..").replace("/", ".S")
+                queue.append((f"{path}/{escaped}" if path else escaped, child))
+    return found
+
+
+def _load(model, reader, prefer_average: bool) -> RestoreReport:
+    shapes = reader.get_variable_to_shape_map()
+    keys = {f"model/{path}": variable for path, variable in variables_by_path(model).items()}
+    loaded, new = [], []
+    for key, variable in keys.items():
+        name = key[len("model/") :]
+        if shapes.get(key + _VALUE) != list(variable.shape):
+            new.append(name)
+            continue
+        average = prefer_average and key + _AVERAGE in shapes
+        variable.assign(reader.get_tensor(key + (_AVERAGE if average else _VALUE)))
+        loaded.append(name)
+    unused = [
+        key[len("model/") : -len(_VALUE)]
+        for key in shapes
+        if key.startswith("model/")
+        and ".OPTIMIZER_SLOT" not in key
+        and key.endswith(_VALUE)
+        and key[: -len(_VALUE)] not in keys
+    ]
+    return RestoreReport(loaded, new, sorted(unused))
+
+
+def _open(path: str):
+    try:
+        return tf.train.load_checkpoint(path)
+    except (tf.errors.OpError, ValueError) as error:
+        raise UserError(f"checkpoint {path} cannot be read: {_first_line(error)}") from error
+
+
+def _number_of(path: str) -> int:
+    number = path.rsplit("-", 1)[-1]
+    return int(number) if number.isdigit() else -1
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]

@@ -1,0 +1,265 @@
+"""Train, evaluate, or both: an `Experiment` in, a model directory out.
+
+The model directory gets checkpoints (`ckpt-STEP`), `best/` (the best checkpoint and its
+numbers), events in `train/` and `eval/`, `pipeline.config`, `metrics.json`, `detections.csv`.
+"""
+
+import contextlib
+import json
+import os
+import shutil
+from typing import Dict, Optional
+
+import orbit
+import tensorflow as tf
+import tf_keras
+from official.core import train_utils
+from official.modeling import performance
+
+from avatx.atomic_file import atomic_text_file
+from avatx.errors import UserError
+from avatx.training import fine_tuning, report, restore
+from avatx.training.action_detection_task import ActionDetectionTask
+from avatx.training.controller import TrainingController
+from avatx.training.distribution import check_batch_size, make_strategy
+from avatx.training.evaluator import ActionDetectionEvaluator
+from avatx.training.optimizer import averaged_weights, build_optimizer, reset_average
+from avatx.training.options import Experiment
+from avatx.training.trainer import ActionDetectionTrainer
+
+CHECKPOINT_NAME = "ckpt"
+BEST_DIRECTORY = "best"
+
+
+def train(experiment: Experiment) -> None:
+    """Trains to `num_steps`, from the newest checkpoint in the model directory if there is one.
+
+    Raises:
+      UserError: a mistake in the options; or the loss is not a number or explodes, in which
+        case nothing of it was saved.
+    """
+    _train(experiment, evaluate=False)
+
+
+def train_and_eval(experiment: Experiment) -> Optional[Dict[str, float]]:
+    """Trains, evaluates at every `eval.interval` and at the end, and keeps the best checkpoint.
+
+    Returns:
+      The last evaluation's `mAP` and `person_AP`.
+    """
+    return _train(experiment, evaluate=True)
+
+
+def evaluate(experiment: Experiment, checkpoint: str = "") -> Dict[str, float]:
+    """Evaluates one checkpoint: a prefix, or the newest one of a directory.
+
+    Args:
+      experiment: where `model_dir` is where the results go.
+      checkpoint: "" for the model directory's newest.
+
+    Returns:
+      `mAP` and `person_AP`.
+    """
+    path = restore.resolve_checkpoint(checkpoint or experiment.model_dir, "--checkpoint_dir")
+    with _precision(experiment.train.precision):
+        return _CheckpointEvaluation(experiment)(path)
+
+
+def evaluate_continuously(
+    experiment: Experiment, checkpoint_dir: str, timeout: float = 3600.0
+) -> Optional[Dict[str, float]]:
+    """Evaluates every new checkpoint of a directory until that of the last step.
+
+    Args:
+      experiment: where `model_dir` is where the results go.
+      checkpoint_dir: where another job trains; may not be there yet.
+      timeout: seconds to wait for the next checkpoint before giving up.
+
+    Returns:
+      The last evaluation's `mAP` and `person_AP`.
+
+    Raises:
+      UserError: no checkpoint came at all.
+    """
+    metrics = None
+    with _precision(experiment.train.precision):
+        evaluation = _CheckpointEvaluation(experiment)
+        for path in tf.train.checkpoints_iterator(
+            checkpoint_dir, min_interval_secs=1, timeout=timeout
+        ):
+            metrics = evaluation(path)
+            if restore.checkpoint_step(path) >= experiment.train.num_steps:
+                return metrics
+    if metrics is None:
+        raise UserError(
+            f"--checkpoint_dir {checkpoint_dir}: no checkpoint came within {timeout:g} seconds"
+        )
+    print(f"no new checkpoint within {timeout:g} seconds: evaluation ends")
+    return metrics
+
+
+class _CheckpointEvaluation:
+    """Evaluates checkpoints one after another with one model."""
+
+    def __init__(self, experiment: Experiment):
+        prepare_model_dir(experiment)
+        self._strategy = make_strategy(experiment.distribution_strategy)
+        task = ActionDetectionTask(experiment)
+        with self._strategy.scope():
+            self._model = task.build_model()
+            self._step = orbit.utils.create_global_step()
+        evaluator = ActionDetectionEvaluator(
+            experiment, task, self._model, self._strategy, self._step
+        )
+        self._controller = orbit.Controller(
+            evaluator=evaluator,
+            global_step=self._step,
+            strategy=self._strategy,
+            eval_summary_dir=os.path.join(experiment.model_dir, "eval"),
+        )
+        self._evaluator = evaluator
+
+    def __call__(self, path: str) -> Dict[str, float]:
+        with self._strategy.scope():
+            self._step.assign(restore.restore_for_inference(self._model, path))
+            metrics = self._evaluator.evaluate(tf.constant(-1))
+        self._controller.eval_summary_manager.write_summaries(metrics)
+        self._controller.eval_summary_manager.flush()
+        return metrics
+
+
+def _train(experiment: Experiment, evaluate: bool) -> Optional[Dict[str, float]]:
+    options = experiment.train
+    strategy = make_strategy(experiment.distribution_strategy)
+    check_batch_size(options, strategy.num_replicas_in_sync)
+    if _is_finished(experiment):
+        print(
+            f"{experiment.model_dir} is trained to step {options.num_steps} already: nothing to "
+            "do; raise train_config.num_steps or choose another --model_dir"
+        )
+        return None
+    prepare_model_dir(experiment)
+    tf_keras.utils.set_random_seed(options.seed)
+    with _precision(options.precision):
+        controller = _make_controller(experiment, strategy, evaluate)
+        start_step = int(controller.global_step.numpy())
+        for line in report.startup_lines(
+            experiment, strategy, controller.trainer.model, start_step
+        ):
+            print(line)
+        if controller.trainer.last_checkpoint:
+            print(f"resuming at step {start_step} from {controller.trainer.last_checkpoint}")
+        # Only now is it known at which step the training data begin.
+        controller.trainer.train_dataset = strategy.distribute_datasets_from_function(
+            lambda context: experiment.make_train_dataset(
+                options.batch_size, context, start_step
+            )
+        )
+        if not evaluate:
+            controller.train(options.num_steps)
+            return None
+        return controller.train_and_evaluate(
+            options.num_steps, eval_interval=experiment.eval.interval
+        )
+
+
+def _make_controller(experiment: Experiment, strategy, evaluate: bool) -> TrainingController:
+    options = experiment.train
+    task = ActionDetectionTask(experiment)
+    with strategy.scope():
+        model = task.build_model()
+        optimizer = build_optimizer(options, model)
+        global_step = orbit.utils.create_global_step()
+    trainer = ActionDetectionTrainer(task, model, optimizer, strategy, global_step)
+    checkpoint = tf.train.Checkpoint(
+        model=model, optimizer=optimizer.checkpointed, global_step=global_step
+    )
+    manager = tf.train.CheckpointManager(
+        checkpoint,
+        experiment.model_dir,
+        max_to_keep=options.checkpoints_to_keep,
+        checkpoint_name=CHECKPOINT_NAME,
+    )
+    evaluator, eval_actions = None, []
+    if evaluate:
+        evaluator = ActionDetectionEvaluator(
+            experiment, task, model, strategy, global_step,
+            weights=lambda: averaged_weights(optimizer, model),
+        )  # fmt: skip
+        if experiment.eval.best_checkpoint_metric:
+            eval_actions.append(_best_checkpoint_action(experiment, checkpoint, global_step))
+
+    def initialize() -> None:
+        for line in fine_tuning.initialize(model, options):
+            print(line)
+        if optimizer.average is not None:
+            reset_average(optimizer.average, model)
+
+    return TrainingController(
+        trainer=trainer,
+        evaluator=evaluator,
+        eval_actions=eval_actions,
+        options=options,
+        initialize=initialize,
+        global_step=global_step,
+        strategy=strategy,
+        checkpoint_manager=manager,
+        summary_dir=os.path.join(experiment.model_dir, "train"),
+        eval_summary_dir=os.path.join(experiment.model_dir, "eval"),
+    )
+
+
+def _best_checkpoint_action(experiment: Experiment, checkpoint, global_step):
+    """Keeps the checkpoint of the best evaluation in `best/`, by Model Garden's exporter."""
+    directory = os.path.join(experiment.model_dir, BEST_DIRECTORY)
+    information = os.path.join(directory, "info.json")
+    with contextlib.suppress(FileNotFoundError):
+        try:
+            with open(information, encoding="utf-8") as file:
+                json.load(file)
+        except ValueError:  # cut off while it was written
+            os.unlink(information)
+    metric = experiment.eval.best_checkpoint_metric
+    exporter = train_utils.BestCheckpointExporter(directory, metric, "higher")
+
+    def action(metrics: Dict[str, float]) -> None:
+        step = int(global_step.numpy())
+        # The checkpoint first, then the note of how good it is: killed in between, the next
+        # evaluation compares with the older note, and nothing better is lost.
+        if exporter.maybe_export_checkpoint(checkpoint, metrics, step, write_logs=False):
+            exporter.export_best_eval_metric(dict(metrics), step)
+            print(f"best {metric} so far: {metrics[metric]:.4f} at step {step}, kept in {directory}")
+
+    return action
+
+
+def prepare_model_dir(experiment: Experiment) -> None:
+    """Makes the directory, writes pipeline.config, sweeps what a killed save left behind."""
+    os.makedirs(experiment.model_dir, exist_ok=True)
+    if experiment.config_text:
+        with atomic_text_file(os.path.join(experiment.model_dir, "pipeline.config")) as file:
+            file.write(experiment.config_text)
+    for name in os.listdir(experiment.model_dir):
+        if name.startswith(CHECKPOINT_NAME + "-") and name.endswith("_temp"):
+            shutil.rmtree(os.path.join(experiment.model_dir, name), ignore_errors=True)
+
+
+def _is_finished(experiment: Experiment) -> bool:
+    paths = restore.checkpoint_paths(experiment.model_dir)
+    return bool(paths) and restore.checkpoint_step(paths[0]) >= experiment.train.num_steps
+
+
+@contextlib.contextmanager
+def _precision(precision: str):
+    """Sets the precision policy for what is built inside."""
+    dtypes = {"float32": tf.float32, "bfloat16": tf.bfloat16, "float16": tf.float16}
+    if precision not in dtypes:
+        raise UserError(
+            f"train_config.precision: {precision!r} is unknown; expected {', '.join(dtypes)}"
+        )
+    before = tf_keras.mixed_precision.global_policy()
+    performance.set_mixed_precision_policy(dtypes[precision])
+    try:
+        yield
+    finally:
+        tf_keras.mixed_precision.set_global_policy(before)

@@ -1,0 +1,145 @@
+"""The inner loop: steps on all replicas, in one tf.function, with nothing read in between.
+
+An `orbit.StandardTrainer` around an `official.core` Task. It is not `official.core`'s `Trainer`:
+that one keeps its state in an ExperimentConfig, swaps averaged weights lossily, and has no room
+for a guard before the checkpoint or for the time spent waiting for input.
+"""
+
+import time
+from typing import Dict
+
+import orbit
+import tensorflow as tf
+
+from avatx.core.structures import Batch
+from avatx.training.action_detection_task import (
+    GRADIENT_NORM,
+    MAX_SCALARS,
+    TOTAL_LOSS,
+    ActionDetectionTask,
+)
+from avatx.training.guards import LossGuard
+from avatx.training.optimizer import Optimizer
+
+
+class ActionDetectionTrainer(orbit.StandardTrainer):
+    """Runs train steps and keeps their sums until somebody asks for the means."""
+
+    def __init__(
+        self,
+        task: ActionDetectionTask,
+        model,
+        optimizer: Optimizer,
+        strategy: tf.distribute.Strategy,
+        global_step: tf.Variable,
+    ):
+        """Args:
+        task: the train step of one replica.
+        model: the detector, built.
+        optimizer: its optimiser, built.
+        strategy: where the replicas are.
+        global_step: scalar int64, steps trained.
+
+        Set `train_dataset` (distributed, endless, of `Batch`) before training.
+        """
+        super().__init__(train_dataset=None)
+        self._task = task
+        self.model = model
+        self._optimizer = optimizer
+        self._strategy = strategy
+        self._global_step = global_step
+        replica_batch_size = task.options.batch_size // strategy.num_replicas_in_sync
+        self._replica_batch_size = replica_batch_size
+        self._names = []  # of the scalars, known once the step is traced
+        self._guard = LossGuard(
+            replica_batch_size * len(strategy.extended.worker_devices),
+            MAX_SCALARS,
+            task.options.max_loss,
+        )
+        with tf.device("/cpu:0"):
+            self._sums = tf.Variable(tf.zeros([MAX_SCALARS]), trainable=False)
+            self._waited = tf.Variable(0.0, dtype=tf.float64, trainable=False)
+        self._num_summed = 0
+        # The first loop traces the graph: it counts in the means, but not in the timings.
+        self._traced = False
+        self._num_timed, self._seconds = 0, 0.0
+        self.last_checkpoint = None  # path, for the guard's message
+
+    def train_loop_begin(self) -> None:
+        """Starts the clock."""
+        self._begin = time.perf_counter()
+        self._first_step = int(self._global_step.numpy())
+
+    def train_step(self, iterator) -> None:
+        """One step on all replicas. In graph, in cross-replica context."""
+        begin = tf.timestamp()
+        batch = next(iterator)
+        with tf.control_dependencies(tf.nest.flatten(self._local(batch.valid))):
+            self._waited.assign_add(tf.timestamp() - begin)
+
+        logs = self._strategy.run(self._replica_step, args=(batch,))
+        logs = self._strategy.reduce(tf.distribute.ReduceOp.MEAN, logs, axis=None)
+        self._names = list(logs)
+        scalars = tf.stack([logs[name] for name in self._names])
+        scalars = tf.pad(scalars, [[0, MAX_SCALARS - len(self._names)]])
+        self._sums.assign_add(scalars)
+        step = self._global_step.assign_add(1)
+        # float16 overflows now and then by design: its loss scale skips those steps.
+        watched = logs[TOTAL_LOSS]
+        if self._optimizer.loss_scale is None:
+            watched += 0.0 * logs[GRADIENT_NORM]  # not a number if the gradient is none
+        keyframes = tf.nest.map_structure(
+            lambda x: tf.concat(self._local(x), axis=0), batch.keyframes
+        )
+        self._guard.check(tf.identity(step), watched, scalars, keyframes)
+
+    def train_loop_end(self) -> None:
+        """Stops the clock and looks at the guard.
+
+        Raises:
+          UserError: a loss of the loop was not a number or exploded.
+        """
+        self._guard.raise_if_bad(self._names, self.last_checkpoint)
+        steps = int(self._global_step.numpy()) - self._first_step
+        self._num_summed += steps
+        if self._traced:
+            self._num_timed += steps
+            self._seconds += time.perf_counter() - self._begin
+        else:
+            self._traced = True
+            self._waited.assign(0.0)
+
+    def seconds_per_step(self) -> float:
+        """Over the steps since the last `pop_means`, the time for input included."""
+        return self._seconds / max(1, self._num_timed)
+
+    def pop_means(self) -> Dict[str, float]:
+        """Means over the steps since the last call.
+
+        Returns:
+          Every loss, `total_loss`, `gradient_norm`, the `learning_rate` now,
+          `clips_per_second`, and `input_wait_share`, the share in [0, 1] of the time in which
+          the replicas waited for input.
+        """
+        steps = max(1, self._num_summed)
+        values = self._sums.numpy() / steps
+        means = {name: float(value) for name, value in zip(self._names, values)}
+        iterations = self._optimizer.apply.iterations
+        means["learning_rate"] = float(self._optimizer.learning_rate(iterations))
+        clips = self._replica_batch_size * self._strategy.num_replicas_in_sync * self._num_timed
+        means["clips_per_second"] = clips / max(self._seconds, 1e-9)
+        means["input_wait_share"] = float(self._waited.numpy()) / max(self._seconds, 1e-9)
+        self._sums.assign(tf.zeros([MAX_SCALARS]))
+        self._waited.assign(0.0)
+        self._num_summed, self._num_timed, self._seconds = 0, 0, 0.0
+        return means
+
+    def _replica_step(self, batch: Batch) -> Dict[str, tf.Tensor]:
+        # Distributed iterators lose the batch dimension; the model builds better code with it.
+        batch = tf.nest.map_structure(
+            lambda x: tf.ensure_shape(x, [self._replica_batch_size, *x.shape[1:]]), batch
+        )
+        return self._task.train_step(batch, self.model, self._optimizer)
+
+    def _local(self, value):
+        return self._strategy.experimental_local_results(value)
