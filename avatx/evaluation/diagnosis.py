@@ -1,0 +1,210 @@
+"""Why mAP is near 0: the usual mistakes, each tried out before it is named.
+
+A hypothesis is applied to the detections and they are scored again; it is reported only if
+that makes the score clearly better.
+"""
+
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Tuple
+
+import numpy as np
+
+from avatx.data.ava_csv import format_timestamp
+from avatx.data.ava_table import AvaTable, Keyframe, keyframe_key
+from avatx.data.label_map import LabelMap
+from avatx.evaluation.frame_map import evaluate, evaluate_person
+
+NEAR_ZERO = 0.01
+_CLEARLY_BETTER = (5.0, 0.02)  # times as high, and at least this much
+_ROWS = 200_000  # enough to see a mistake by
+
+
+def diagnose(
+    result: Dict[str, Any],
+    groundtruth: AvaTable,
+    detections: AvaTable,
+    label_map: LabelMap,
+    *,
+    excluded: Optional[Iterable[Keyframe]] = None,
+    keyframes: Optional[Iterable[Keyframe]] = None,
+) -> List[str]:
+    """Says what the data shows when `result["mAP"]` is near 0.
+
+    Args:
+      result: of `evaluate`; the others as given to it.
+
+    Returns:
+      One sentence a mistake found, the gravest first; empty if mAP is not near 0.
+    """
+    if result["mAP"] is None:
+        return [
+            "no class of the label map has groundtruth: label map and groundtruth belong to "
+            f"different data ({_class_ids(groundtruth)} against {_ids(label_map.names)})"
+        ]
+    if result["mAP"] >= NEAR_ZERO:
+        return []
+    if not len(detections):
+        return ["there is not a single detection: the score threshold is too high, or the "
+                "detector has not learned anything yet"]
+    findings = []
+    shared = _shared_keyframes(groundtruth, detections, keyframes)
+    if not shared.any():
+        return [_no_common_keyframe(groundtruth, detections, shared)]
+    share = shared.mean()
+    if share < 0.5:
+        findings.append(
+            f"only {share:.1%} of the detections lie on keyframes that the groundtruth names; "
+            f"an example of another: {_example(detections, np.flatnonzero(~shared)[0])}"
+        )
+    detections = detections.select(np.flatnonzero(shared))
+    groundtruth, detections = _sample(groundtruth, detections)
+
+    def score(changed: AvaTable, by=evaluate) -> float:
+        classes = (label_map,) if by is evaluate else ()
+        scored = by(
+            groundtruth,
+            changed,
+            *classes,
+            protocol=result["protocol"],
+            iou_threshold=result["iou_threshold"],
+            excluded=excluded,
+        )
+        return scored["mAP"] or 0.0
+
+    base = {evaluate: score(detections), evaluate_person: score(detections, evaluate_person)}
+    for by in (evaluate, evaluate_person):
+        better = []
+        for sentence, change in _hypotheses(groundtruth, detections):
+            value = score(change(detections), by)
+            if value >= max(base[by] * _CLEARLY_BETTER[0], base[by] + _CLEARLY_BETTER[1]):
+                better.append((value, sentence))
+        if better:
+            value, sentence = max(better)
+            measure = "mAP" if by is evaluate else "the AP of persons whatever they do"
+            findings.append(f"{sentence} (corrected, {measure} goes from {base[by]:.4f} to "
+                            f"{value:.4f})")
+            break  # what mends the actions is the better explanation
+    findings += _few_detections(result, groundtruth, detections)
+    return findings
+
+
+def _hypotheses(
+    groundtruth: AvaTable, detections: AvaTable
+) -> Iterator[Tuple[str, Callable[[AvaTable], AvaTable]]]:
+    """What may be wrong, as a sentence and a function that mends it."""
+    yield "class ids are 1 too low: the first class has id 1, not 0", _shifted(1)
+    yield "class ids are 1 too high", _shifted(-1)
+    yield "x and y are swapped: AVA csv has x1, y1, x2, y2", _with_boxes(
+        lambda boxes: boxes[:, [1, 0, 3, 2]]
+    )
+    yield "boxes are x, y, width, height: AVA csv has x1, y1, x2, y2", _with_boxes(
+        lambda boxes: np.concatenate([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], axis=1)
+    )
+    for table, other, name, factor in (
+        (detections, groundtruth, "detection", 1.0),
+        (groundtruth, detections, "groundtruth", -1.0),
+    ):
+        sizes = _pixel_sizes(table, other)
+        for height, width in sizes:
+            scale = np.array([height, width, height, width], np.float64) ** -factor
+            yield (
+                f"{name} boxes are not normalised: they reach {np.nanmax(table.boxes):g} and "
+                f"look like pixels of a {width:g} x {height:g} picture",
+                _with_boxes(lambda boxes, scale=scale: boxes * scale),
+            )
+
+
+def _pixel_sizes(table: AvaTable, other: AvaTable) -> List[Tuple[float, float]]:
+    """(height, width) that boxes in pixels may be of; none if they are normalised."""
+    def reach(boxes):
+        finite = boxes[np.isfinite(boxes).all(axis=1)]
+        return finite[:, 2:].max(axis=0) if len(finite) else np.zeros(2)
+
+    largest, normalised = reach(table.boxes), reach(other.boxes)
+    if largest.max() <= 2.0 or normalised.max() > 2.0:
+        return []
+    sizes = [tuple(np.ceil(largest)), tuple(largest / np.maximum(normalised, 1e-3))]
+    sizes += [(side, side) for side in (100.0, 224.0, 256.0, 400.0, 1000.0)]
+    common = ((480.0, 640.0), (360.0, 640.0), (720.0, 1280.0), (1080.0, 1920.0))
+    return sizes + [size for size in common if np.all(np.array(size) >= largest * 0.8)]
+
+
+def _shifted(by: int) -> Callable[[AvaTable], AvaTable]:
+    def change(table: AvaTable) -> AvaTable:
+        table = table.select(slice(None))
+        table.class_id = table.class_id + np.int32(by)
+        return table
+
+    return change
+
+
+def _with_boxes(change_boxes) -> Callable[[AvaTable], AvaTable]:
+    def change(table: AvaTable) -> AvaTable:
+        table = table.select(slice(None))
+        table.boxes = change_boxes(table.boxes)
+        return table
+
+    return change
+
+
+def _keys(table: AvaTable) -> List[Keyframe]:
+    return [
+        keyframe_key(video, seconds)
+        for video, seconds in zip(table.video_id.tolist(), table.timestamp.tolist())
+    ]
+
+
+def _shared_keyframes(groundtruth, detections, keyframes) -> np.ndarray:
+    """[N] bool, detections on keyframes that the groundtruth (or the run) names."""
+    named = set(groundtruth.keyframes())
+    named.update(keyframe_key(*keyframe) for keyframe in keyframes or ())
+    return np.array([key in named for key in _keys(detections)], bool)
+
+
+def _sample(groundtruth: AvaTable, detections: AvaTable) -> Tuple[AvaTable, AvaTable]:
+    """The first keyframes of both, where there are too many rows to score many times."""
+    if len(detections) <= _ROWS:
+        return groundtruth, detections
+    detections = detections.select(slice(0, _ROWS))
+    named = set(_keys(detections))
+    kept = np.array([key in named for key in _keys(groundtruth)], bool)
+    return groundtruth.select(np.flatnonzero(kept)), detections
+
+
+def _example(table: AvaTable, row: int) -> str:
+    video = table.video_names[table.video_index[row]]
+    return f"{video},{format_timestamp(table.timestamp[row])}"
+
+
+def _no_common_keyframe(groundtruth: AvaTable, detections: AvaTable, shared) -> str:
+    if len(groundtruth):
+        wanted = _example(groundtruth, 0)
+    else:
+        video, seconds = groundtruth.keyframes()[0]
+        wanted = f"{video},{format_timestamp(seconds)}"
+    return (
+        f"not one of {len(shared)} detections lies on a keyframe that the groundtruth names: "
+        f"{_example(detections, 0)} in the detections, {wanted} in the groundtruth"
+    )
+
+
+def _few_detections(result, groundtruth, detections) -> List[str]:
+    number = sum(one["num_detections"] for one in result["per_class"].values())
+    wanted = sum(one["num_groundtruth"] for one in result["per_class"].values())
+    if number < 0.1 * wanted:
+        lowest = "" if detections.score is None or not len(detections) else (
+            f", the lowest score is {np.nanmin(detections.score):.3g}"
+        )
+        return [
+            f"{number} detections for {wanted} groundtruth labels{lowest}: the score threshold "
+            "is too high (average precision wants the low scores too, so use 0)"
+        ]
+    return []
+
+
+def _ids(ids: Iterable[int]) -> str:
+    ids = sorted(ids)
+    return f"class ids {ids[0]} to {ids[-1]}" if ids else "no class ids"
+
+
+def _class_ids(table: AvaTable) -> str:
+    return _ids(np.unique(table.class_id).tolist())

@@ -1,0 +1,54 @@
+"""The result of `avatx.evaluation.frame_map.evaluate` as a table for people and as JSON."""
+
+import json
+from typing import Any, Dict, Optional, Sequence
+
+from avatx.atomic_file import atomic_text_file
+
+
+def _number(value: Optional[float]) -> str:
+    return "n/a" if value is None else f"{value:.4f}"
+
+
+def summary_line(result: Dict[str, Any]) -> str:
+    """The mean, over how many classes it is taken, and by which rules."""
+    return (
+        f"mAP@{result['iou_threshold']:g} {_number(result['mAP'])}, the mean over "
+        f"{result['num_classes_with_groundtruth']} of {len(result['per_class'])} classes "
+        f"(those with groundtruth), protocol {result['protocol']}"
+    )
+
+
+def print_report(result: Dict[str, Any], findings: Sequence[str] = (), console=None) -> None:
+    """Prints per-class average precision, the mean, and what `diagnose` found, on stderr."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = console or Console(stderr=True)
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("id", justify="right")
+    table.add_column("class")
+    for name in ("AP", "groundtruth", "detections", "true"):
+        table.add_column(name, justify="right")
+    for class_id, one in result["per_class"].items():
+        table.add_row(
+            class_id,
+            Text(one["name"]),
+            _number(one["ap"]),
+            str(one["num_groundtruth"]),
+            str(one["num_detections"]),
+            str(one["num_true_positives"]),
+            style="dim" if one["ap"] is None else None,
+        )
+    console.print(table)
+    console.print(Text(summary_line(result), style="bold"), soft_wrap=True)
+    for finding in findings:
+        console.print(Text(f"note: {finding}", style="yellow"), soft_wrap=True)
+
+
+def write_json(path, content: Any) -> None:
+    """Writes JSON that is either wholly there or not at all. Refuses NaN."""
+    with atomic_text_file(path) as file:
+        json.dump(content, file, indent=1, allow_nan=False, ensure_ascii=False)
+        file.write("\n")

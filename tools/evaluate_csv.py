@@ -1,0 +1,62 @@
+"""Scores a detection csv as AVA does.
+
+    python tools/evaluate_csv.py --groundtruth ava_val.csv --detections detections.csv \
+        --label_map label_map.pbtxt --output metrics.json
+"""
+
+import argparse
+import os
+
+from avatx import cli
+
+
+def main(argv=None) -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--groundtruth", required=True, help="annotation csv, may be gzipped")
+    parser.add_argument("--detections", required=True, help="detection csv, may be gzipped")
+    parser.add_argument("--label_map", required=True, help="pbtxt of the evaluated classes")
+    parser.add_argument("--excluded", help="csv of keyframes (video, timestamp) to leave out")
+    parser.add_argument(
+        "--protocol", default="AVA_2020", help="AVA_2020 (default), AVA_2019 or AVA_2018"
+    )
+    parser.add_argument("--iou_threshold", type=float, default=0.5, help="default 0.5")
+    parser.add_argument("--output", required=True, help="JSON file to write")
+    flags = parser.parse_args(argv)
+
+    from avatx.data.ava_csv import read_annotations, read_detections, read_excluded_timestamps
+    from avatx.data.label_map import read_label_map
+    from avatx.errors import UserError
+    from avatx.evaluation.diagnosis import diagnose
+    from avatx.evaluation.frame_map import evaluate
+    from avatx.evaluation.protocol import get_protocol
+    from avatx.evaluation.report import print_report, write_json
+
+    get_protocol(flags.protocol)  # a mistake here is told before large files are read
+    directory = os.path.dirname(os.path.abspath(flags.output))
+    if not os.path.isdir(directory):
+        raise UserError(f"--output {flags.output}: there is no directory {directory}")
+    label_map = read_label_map(flags.label_map)
+    excluded = read_excluded_timestamps(flags.excluded) if flags.excluded else None
+    groundtruth = read_annotations(flags.groundtruth)
+    if not len(groundtruth) and not groundtruth.empty_keyframes:
+        raise UserError(f"--groundtruth {flags.groundtruth} is empty: there is nothing to find")
+    detections = read_detections(flags.detections)
+
+    result = evaluate(
+        groundtruth,
+        detections,
+        label_map,
+        protocol=flags.protocol,
+        iou_threshold=flags.iou_threshold,
+        excluded=excluded,
+    )
+    write_json(flags.output, result)
+    findings = diagnose(result, groundtruth, detections, label_map, excluded=excluded)
+    print_report(result, findings)
+    return 0
+
+
+if __name__ == "__main__":
+    cli.run(main)

@@ -1,0 +1,73 @@
+"""Reports every bad row of an AVA csv with its line number, and what the file holds.
+
+    python tools/validate_csv.py --csv ava_train.csv --label_map label_map.pbtxt --videos videos/
+
+Exits with 1 when there is a bad row.
+"""
+
+import argparse
+import sys
+
+from avatx import cli
+
+
+def main(argv=None) -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--csv", required=True, help="the file, may be gzipped")
+    parser.add_argument("--kind", choices=("annotations", "detections"), default="annotations")
+    parser.add_argument("--label_map", help="pbtxt of the known classes")
+    known = parser.add_mutually_exclusive_group()
+    known.add_argument("--videos", help="directory of the videos, VIDEO_ID.extension")
+    known.add_argument("--durations", help="csv of (video id, seconds) in place of the videos")
+    flags = parser.parse_args(argv)
+
+    from avatx.data import csv_validation
+    from avatx.data.label_map import read_label_map
+
+    label_map = read_label_map(flags.label_map) if flags.label_map else None
+    durations = None
+    if flags.videos:
+        durations = csv_validation.VideoDurations(flags.videos)
+    elif flags.durations:
+        durations = csv_validation.read_durations(flags.durations)
+    bad_rows, statistics = csv_validation.validate_csv(
+        flags.csv, flags.kind, label_map, durations
+    )
+    for bad in bad_rows:
+        print(f"{flags.csv}:{bad.line}: {bad.problem}: {bad.text}")
+    broken = getattr(durations, "broken", {})
+    for path, reason in broken.items():
+        print(f"{path}: the video cannot be used: {reason}")
+    _print_statistics(statistics, label_map)
+    lines = len({bad.line for bad in bad_rows})
+    print(f"{lines} bad rows" if lines != 1 else "1 bad row")
+    return 1 if bad_rows or broken else 0
+
+
+def _print_statistics(statistics, label_map) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console(file=sys.stdout)
+    table = Table(box=None, pad_edge=False, show_header=False)
+    for name in ("videos", "keyframes", "empty_keyframes", "boxes", "labels"):
+        table.add_row(name.replace("_", " "), f"{getattr(statistics, name):,}")
+    if statistics.first_timestamp is not None:
+        first, last = statistics.first_timestamp, statistics.last_timestamp
+        table.add_row("timestamps", f"{first:g} to {last:g} s")
+    console.print(table)
+    names = label_map.names if label_map else {}
+    table = Table("id", "class", "labels", box=None, pad_edge=False, header_style="bold")
+    counts = statistics.labels_per_class
+    for class_id in sorted({*names, *counts}):
+        table.add_row(
+            str(class_id), Text(names.get(class_id, "?")), f"{counts.get(class_id, 0):,}"
+        )
+    console.print(table)
+
+
+if __name__ == "__main__":
+    cli.run(main)
