@@ -64,17 +64,18 @@ def packages():
     return sorted(name.replace(os.sep, ".") for name in found) + ["avatx.tools", "avatx.configs"]
 
 
-TOOLS = {
-    "avatx-check-config": "check_config",
-    "avatx-create-ava-tfrecord": "create_ava_tfrecord",
-    "avatx-detect-video": "detect_video",
-    "avatx-evaluate-csv": "evaluate_csv",
-    "avatx-export": "exporter_main",
-    "avatx-import-i3d-weights": "import_i3d_weights",
-    "avatx-make-playground": "make_playground",
-    "avatx-model-main": "model_main",
-    "avatx-validate-csv": "validate_csv",
-}
+# avatx-model-main runs tools/model_main.py; see avatx.cli.entry.
+TOOLS = (
+    "check-config",
+    "create-ava-tfrecord",
+    "detect-video",
+    "evaluate-csv",
+    "exporter-main",
+    "import-i3d-weights",
+    "make-playground",
+    "model-main",
+    "validate-csv",
+)
 
 version = re.search(r'__version__ = "(.+)"', (HERE / "avatx" / "__init__.py").read_text()).group(1)
 
@@ -122,9 +123,7 @@ setup(
         "gpu": ["tensorflow[and-cuda]>=2.16,<2.21"],
         "dev": ["pytest", "ruff", "build"],
     },
-    entry_points={
-        "console_scripts": [f"{name}=avatx.tools.{module}:entry" for name, module in TOOLS.items()]
-    },
+    entry_points={"console_scripts": [f"avatx-{tool}=avatx.cli:entry" for tool in TOOLS]},
     cmdclass={
         "build": BuildWithProtos,
         "build_protos": BuildProtos,

@@ -2,12 +2,14 @@
 
 import importlib.metadata
 import os
+import warnings
 
 __version__ = "0.1.0"
 
 # Keep TensorFlow's information and warnings out of the terminal unless asked for; errors stay.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+# A note about future Python versions, from a package that Model Garden imports.
+warnings.filterwarnings("ignore", category=FutureWarning, module="google.api_core")
 
 _SUPPORTED = ((2, 16), (2, 20))  # first and last minor version that the test suite runs on
 

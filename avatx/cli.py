@@ -1,10 +1,21 @@
 """How every command line of tools/ starts and ends."""
 
+import importlib
 import os
+import pathlib
+import re
 import sys
+import tempfile
+import traceback
 from typing import Callable, NoReturn, Optional
 
 from avatx.errors import UserError
+
+# TensorFlow 2.16 to 2.20 say this of every GPU build, whatever the machine; it means nothing.
+_NOISE = re.compile(
+    rb"Unable to register cu\w+ (factory|plugin)|computation placer already registered"
+    rb"|All log messages before absl::InitializeLog"
+)
 
 
 def run(main: Callable[[], Optional[int]]) -> NoReturn:
@@ -28,10 +39,36 @@ def run(main: Callable[[], Optional[int]]) -> NoReturn:
         if isinstance(exit_.code, str):
             print(exit_.code, file=sys.stderr)
     except BaseException:
-        import traceback
-
         traceback.print_exc()
         code = 1
-    sys.stdout.flush()
-    sys.stderr.flush()
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except BrokenPipeError:  # `tool | head`
+        code = code or 1
     os._exit(code)
+
+
+def entry() -> NoReturn:
+    """The console entry points: avatx-model-main runs tools/model_main.py's `main`."""
+    name = pathlib.Path(sys.argv[0]).stem.removeprefix("avatx-").replace("-", "_")
+    run(importlib.import_module(f"avatx.tools.{name}").main)
+
+
+def import_tensorflow() -> None:
+    """Imports TensorFlow and passes on all that it says on stderr except known noise.
+
+    Its lines come from C++ at the level of errors, so no setting drops them alone.
+    """
+    sys.stderr.flush()
+    saved = os.dup(2)
+    with tempfile.TemporaryFile() as captured:
+        os.dup2(captured.fileno(), 2)
+        try:
+            importlib.import_module("tensorflow")
+        finally:
+            os.dup2(saved, 2)
+            os.close(saved)
+            captured.seek(0)
+            kept = [line for line in captured if not _NOISE.search(line)]
+            os.write(2, b"".join(kept))

@@ -1,0 +1,99 @@
+"""What a pipeline.config amounts to: parameters, shapes, batches, learning rate."""
+
+from typing import Any, Dict
+
+import tensorflow as tf
+
+from avatx.builders import input_reader_builder, model_builder, training_builder
+from avatx.protos import pipeline_pb2
+from avatx.training import optimizer, report
+
+_PARTS = ("trunk", "rpn", "box_predictor", "total")
+
+
+def summarize(config: pipeline_pb2.PipelineConfig) -> Dict[str, Any]:
+    """Builds the model and describes the run.
+
+    Returns:
+      JSON-like: `parameters` (trainable ones by part, and `moving_statistics` by part),
+      `shapes`, and where there is a train_config `batch` and `schedule`.
+
+    Raises:
+      UserError: the config cannot be built.
+    """
+    model = model_builder.build(config.model)
+    counts = report.count_parameters(model)
+    summary = {
+        "model": config.model.WhichOneof("model"),
+        "parameters": {
+            **{part: counts[part]["trainable"] for part in _PARTS},
+            "moving_statistics": {part: counts[part]["moving_statistics"] for part in _PARTS},
+        },
+        "shapes": _shapes(config, model),
+    }
+    if config.HasField("train_config"):
+        options = training_builder.build_train_options(config.train_config)
+        schedule = options.optimizer.learning_rate
+        rate = optimizer.build_learning_rate(schedule)
+        steps = sorted({0, schedule.warmup_steps, options.num_steps // 2, options.num_steps - 1})
+        summary["batch"] = {
+            "global": options.batch_size,
+            "gradient_accumulation_steps": options.gradient_accumulation_steps,
+        }
+        summary["schedule"] = {
+            "num_steps": options.num_steps,
+            "optimizer": options.optimizer.kind,
+            "learning_rate": report.describe_learning_rate(schedule),
+            "learning_rate_at_step": {str(step): float(rate(step)) for step in steps},
+        }
+    return summary
+
+
+def _shapes(config: pipeline_pb2.PipelineConfig, model) -> Dict[str, Any]:
+    """Static shapes of one clip's way through the model; nothing is computed."""
+    clip = input_reader_builder.build_clip_shape(config.model.action_faster_rcnn)
+
+    @tf.function(input_signature=[
+        tf.TensorSpec([1, clip.num_frames, clip.height, clip.width, 3], tf.float32)
+    ])  # fmt: skip
+    def features(clips):
+        return model.trunk(clips, training=False)
+
+    shape = features.get_concrete_function().output_shapes.as_list()
+    frcnn = config.model.action_faster_rcnn
+    post_processing = model.post_processing
+    return {
+        "clip": [clip.num_frames, clip.height, clip.width, 3],
+        "features": shape[1:],
+        "anchors": shape[2] * shape[3] * model.proposal_stage.anchor_generator.anchors_per_cell,
+        "proposals": [frcnn.first_stage_max_proposals, 4],
+        "class_logits": [frcnn.first_stage_max_proposals, model.num_classes + 1],
+        "box_encodings": [
+            frcnn.first_stage_max_proposals, model.box_predictor.boxes_per_proposal, 4
+        ],
+        "detections": [post_processing.max_total_detections, 4],
+    }  # fmt: skip
+
+
+def print_table(summary: Dict[str, Any]) -> None:
+    """Prints a summary for people."""
+    import rich.console
+    import rich.table
+
+    table = rich.table.Table(title=summary["model"], show_header=False, title_justify="left")
+    parameters = summary["parameters"]
+    for part in _PARTS:
+        moving = parameters["moving_statistics"][part]
+        table.add_row(
+            f"parameters, {part}",
+            f"{parameters[part]:,}" + (f" + {moving:,} moving statistics" if moving else ""),
+        )
+    for name, shape in summary["shapes"].items():
+        text = " x ".join(map(str, shape)) if isinstance(shape, list) else f"{shape:,}"
+        table.add_row(f"shape, {name.replace('_', ' ')}", text)
+    for group in ("batch", "schedule"):
+        for name, value in summary.get(group, {}).items():
+            if isinstance(value, dict):
+                value = ", ".join(f"{key}: {number:g}" for key, number in value.items())
+            table.add_row(f"{group}, {name.replace('_', ' ')}", f"{value}")
+    rich.console.Console().print(table)
