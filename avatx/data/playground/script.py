@@ -30,20 +30,20 @@ from avatx.data.playground.scene import (
     Screen,
 )
 
-_SLOT_COUNTS = {2: 0.40, 3: 0.36, 4: 0.24}
-_SLOT_KINDS = {"person": 0.62, "screen": 0.24, "furniture": 0.14}
+_SLOT_COUNTS = {2: 0.46, 3: 0.33, 4: 0.21}
+_SLOT_KINDS = {"person": 0.62, "screen": 0.26, "furniture": 0.12}
 _FURNITURE = ("plant", "lamp", "shelf", "picture")
 # Share of videos in which the slots hold nobody and only a passer-by is seen for a while.
 _DESERTED = 0.06
 _PASSER_BY = 0.22
-_FRONTAL = 0.06
+_FRONTAL = 0.05
 
-_ACTIVITY = {"idle": 0.45, "speak": 0.17, "wave": 0.17, "read": 0.105, "phone": 0.105}
+_ACTIVITY = {"idle": 0.49, "speak": 0.20, "wave": 0.14, "read": 0.10, "phone": 0.07}
 # What somebody does who faces a person that does the key.
 _REPLY = {
-    "idle": {"idle": 0.30, "speak": 0.38, "wave": 0.18, "read": 0.07, "phone": 0.07},
-    "speak": {"idle": 0.72, "speak": 0.08, "wave": 0.08, "read": 0.06, "phone": 0.06},
-    "wave": {"idle": 0.45, "speak": 0.14, "wave": 0.25, "read": 0.08, "phone": 0.08},
+    "idle": {"idle": 0.24, "speak": 0.48, "wave": 0.16, "read": 0.07, "phone": 0.05},
+    "speak": {"idle": 0.78, "speak": 0.06, "wave": 0.06, "read": 0.06, "phone": 0.04},
+    "wave": {"idle": 0.50, "speak": 0.18, "wave": 0.18, "read": 0.08, "phone": 0.06},
     "read": _ACTIVITY,
     "phone": _ACTIVITY,
 }
@@ -161,9 +161,9 @@ def _act(rng, slots, num_slots, has_chair, chair_facing, start):
     poses, facings, activities = {}, {}, {}
     for slot in slots:
         if has_chair[slot]:
-            poses[slot] = _choose(rng, {"sit": 0.72, "stand": 0.16, "bend": 0.12})
+            poses[slot] = _choose(rng, {"sit": 0.70, "stand": 0.19, "bend": 0.11})
         else:
-            poses[slot] = _choose(rng, {"stand": 0.56, "walk": 0.24, "bend": 0.20})
+            poses[slot] = _choose(rng, {"stand": 0.62, "walk": 0.21, "bend": 0.17})
         facings[slot] = _inward(rng, slot, num_slots)
         if poses[slot] == "sit":
             facings[slot] = chair_facing[slot]
@@ -231,7 +231,7 @@ def _passer_by(rng, person_id) -> Person:
 
 def _screen(rng, x, slot_width) -> Screen:
     width = rng.uniform(0.5, 0.72) * slot_width
-    on = bool(rng.random() < 0.55)
+    on = bool(rng.random() < 0.6)
     power = [(0.0, on)]
     if rng.random() < 0.35:
         power.append((float(rng.integers(2, int(DURATION) - 2)) + 0.5, not on))

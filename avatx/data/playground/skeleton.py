@@ -193,11 +193,11 @@ class _Figure:
         if self.act.activity == "read":
             centre = self._towards(near_hand, far_hand, 0.5)
             if self.front:
-                book = [(-0.1, -0.07), (0.1, -0.07), (0.1, 0.06), (-0.1, 0.06)]
-                fold = [(0.0, -0.07), (0.0, 0.06)]
+                book = [(-0.12, -0.09), (0.12, -0.09), (0.12, 0.07), (-0.12, 0.07)]
+                fold = [(0.0, -0.09), (0.0, 0.07)]
             else:
-                book = [(-0.05, -0.02), (0.04, -0.13), (0.085, -0.10), (-0.005, 0.02)]
-                fold = [(0.062, -0.115), (-0.027, 0.0)]
+                book = [(-0.08, -0.05), (0.03, -0.17), (0.11, -0.11), (0.0, 0.03)]
+                fold = [(0.07, -0.14), (-0.04, -0.01)]
             corners = tuple(self._offset(centre, x, y) for x, y in book)
             crease = tuple(self._offset(centre, x, y) for x, y in fold)
             return [Shape("polygon", corners, 0, (244, 242, 232), False),
