@@ -188,6 +188,9 @@ class ContainerSource:
             array = np.ascontiguousarray(np.rot90(array, self.rotation // 90))
         return array
 
+    def jpeg_bytes(self, picture) -> None:
+        return None
+
     def close(self) -> None:
         if self._container is not None:
             self._container.close()

@@ -136,6 +136,10 @@ class VideoReader:
         """A picture of `span` as [H, W, 3] uint8 RGB, resized to (height, width) `size`."""
         return self._source.to_rgb(picture, size)
 
+    def jpeg_bytes(self, picture: Any) -> Optional[bytes]:
+        """The JPEG file that a picture of `span` is, where it is one; else None."""
+        return self._source.jpeg_bytes(picture)
+
     def close(self) -> None:
         self._source.close()
 

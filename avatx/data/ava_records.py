@@ -1,0 +1,77 @@
+"""AVA csv files and videos to records: the one call behind tools/create_ava_tfrecord.py."""
+
+import os
+from typing import Any, Callable, Dict, Optional, Sequence, Tuple
+
+import tensorflow as tf
+
+from avatx.data.ava_csv import read_annotations, read_excluded_timestamps
+from avatx.data.label_map import read_label_map
+from avatx.data.record_pipeline import create_records
+from avatx.data.record_plan import RecordSettings, make_plan
+from avatx.data.remote_files import load_file_system
+from avatx.data.video_folder import VideoFolder, identity
+from avatx.errors import UserError
+
+MAX_SHARDS = 99_999
+
+
+def create_ava_records(*, videos: Sequence[str], annotations: str, label_map: str, output: str,
+                       num_shards: int, excluded: Optional[str] = None,
+                       settings: RecordSettings = RecordSettings(),
+                       keyframe_seconds: Optional[Tuple[int, int]] = None,
+                       beam_arguments: Sequence[str] = (), overwrite: bool = False,
+                       log: Callable[[str], None] = print) -> Dict[str, Any]:
+    """Writes `output`-00000-of-000NN.tfrecord ... and manifest.json beside them.
+
+    Args:
+      videos: folders that hold the videos, see `VideoFolder`.
+      annotations, label_map, excluded: paths, see `avatx.data.ava_csv`, `avatx.data.label_map`.
+      output: folder and beginning of the shards' names.
+      num_shards: number of shards; some are empty where there are few records.
+      settings: how videos become records.
+      keyframe_seconds: see `make_plan`.
+      beam_arguments, overwrite, log: see `create_records`.
+
+    Returns:
+      The entry of manifest.json.
+
+    Raises:
+      UserError: an input is not as it should be, or nothing at all could be read.
+    """
+    if not 1 <= num_shards <= MAX_SHARDS:
+        raise UserError(f"--num_shards is {num_shards}, expected 1 to {MAX_SHARDS}")
+    if not os.path.basename(output) or tf.io.gfile.isdir(output):
+        raise UserError(f"--output {output} is a folder, expected a folder and the beginning of "
+                        f"a file name, such as {os.path.join(output, 'train')}")
+    if keyframe_seconds is not None and keyframe_seconds[0] > keyframe_seconds[1]:
+        raise UserError(f"--keyframe_seconds {keyframe_seconds[0]} {keyframe_seconds[1]}: "
+                        "the first is after the last")
+    for path in (*videos, output):
+        load_file_system(path)
+    classes = read_label_map(label_map)
+    table = read_annotations(annotations)
+    folder = VideoFolder(videos)
+    plan = make_plan(
+        table, classes, folder.find, identity, settings, num_shards,
+        excluded=read_excluded_timestamps(excluded) if excluded else None,
+        keyframe_seconds=keyframe_seconds)
+    if not plan.num_keyframes:
+        raise UserError(f"{annotations} holds no keyframe"
+                        + (" that is not excluded" if plan.excluded_keyframes else ""))
+    if len(table) and sum(plan.dropped_classes.values()) == len(table):
+        raise UserError(f"{annotations}: no row's class is in {label_map}; it has classes "
+                        f"{sorted(classes.names)[:5]}..., the rows {list(plan.dropped_classes)[:5]}")
+    wanted = {segment["video_id"] for segments in plan.shards for segment in segments}
+    if wanted <= set(plan.missing):
+        raise UserError(f"none of the {len(wanted)} videos of {annotations} is in "
+                        f"{', '.join(videos)}; expected for one {min(wanted)}.mp4")
+    os_folder = os.path.dirname(output)
+    try:
+        tf.io.gfile.makedirs(os_folder or ".")
+    except tf.errors.OpError as error:
+        raise UserError(f"{os_folder}: cannot be made ({error.message})") from error
+    inputs = {"annotations": annotations, "label_map": label_map, "excluded": excluded,
+              "videos": list(videos)}
+    return create_records(plan, output, settings, classes, inputs,
+                          beam_arguments=beam_arguments, overwrite=overwrite, log=log)

@@ -1,0 +1,211 @@
+"""Writes one shard: opens its videos one after the other, one segment in memory at a time."""
+
+import io
+import json
+import os
+import uuid
+from typing import Any, Callable, Dict, List, Optional, Tuple
+
+import numpy as np
+import tensorflow as tf
+
+import avatx
+from avatx.data import record
+from avatx.data.record_plan import RecordSettings
+from avatx.data.video_reader import VideoReader
+from avatx.errors import UserError
+
+MICROSECONDS = 1_000_000
+
+# (path, identity) -> microseconds where a video turned out to end, so that the many keyframes past
+# the end of a truncated video do not each look for it.
+_ENDS: Dict[str, Tuple[int, str]] = {}
+
+
+def encode_jpeg(image: np.ndarray, quality: int) -> bytes:
+    """[H, W, 3] uint8 RGB as JPEG with 4:2:0 chroma.
+
+    By Pillow: its bytes are those of `tf.io.encode_jpeg` (both are libjpeg-turbo), at the same
+    speed within the noise beside decoding, and it does not claim the memory of a GPU.
+    """
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    Image.fromarray(image).save(buffer, "JPEG", quality=quality, subsampling="4:2:0")
+    return buffer.getvalue()
+
+
+def stored_size(size: Tuple[int, int], shorter_side: int) -> Tuple[int, int]:
+    """(height, width) after shrinking the shorter side; never enlarged."""
+    shorter = min(size)
+    if not shorter_side or shorter <= shorter_side:
+        return tuple(size)
+    return tuple(max(1, round(length * shorter_side / shorter)) for length in size)
+
+
+def read_segment(planned: Dict[str, Any], settings: RecordSettings, class_names: Dict[int, str]
+                 ) -> Tuple[Optional[record.Segment], List[Dict[str, Any]]]:
+    """Decodes one planned segment (see `RecordPlan`).
+
+    Returns:
+      The segment, or None if none of its keyframes can be had; and what was skipped: a list of
+      {video_id, reason, timestamps in seconds}.
+    """
+    video_id, source = planned["video_id"], planned["source"]
+    offset = round(settings.video_start_seconds * MICROSECONDS)
+    skipped: Dict[str, List[float]] = {}
+
+    def skip(reason: str, keyframes) -> None:
+        if keyframes:
+            skipped.setdefault(reason, []).extend(
+                keyframe["timestamp"] / MICROSECONDS for keyframe in keyframes)
+
+    def result(segment):
+        return segment, [{"video_id": video_id, "reason": reason, "timestamps": timestamps}
+                         for reason, timestamps in skipped.items()]
+
+    keyframes = planned["keyframes"]
+    if source is None:
+        skip("the video was not found", keyframes)
+        return result(None)
+    skip(f"before the video's first frame, which is at {offset / MICROSECONDS:g} s",
+         [keyframe for keyframe in keyframes if keyframe["timestamp"] < offset])
+    keyframes = [keyframe for keyframe in keyframes if keyframe["timestamp"] >= offset]
+
+    key = f"{source} {planned['identity']} {offset}"
+    end, why = _ENDS.get(key, (None, ""))
+    if keyframes and (end is None or keyframes[0]["timestamp"] <= end):
+        try:
+            reader = VideoReader(source, frames_rate=settings.frames_rate)
+        except UserError as error:
+            skip(str(error).replace(f"{source}: ", ""), keyframes)
+            return result(None)
+        with reader:
+            size = stored_size(reader.size, settings.shorter_side)
+            timestamps, frames, num_encoded = [], [], 0
+            for time, picture in reader.span(planned["start"] - offset, planned["end"] - offset,
+                                             max_frame_rate=settings.max_frame_rate):
+                jpeg = reader.jpeg_bytes(picture) if size == tuple(reader.size) else None
+                if jpeg is None:
+                    jpeg = encode_jpeg(reader.to_rgb(picture, size), settings.jpeg_quality)
+                    num_encoded += 1
+                timestamps.append(time + offset)
+                frames.append(jpeg)
+            if reader.end_time is not None:
+                # Half a frame of grace for a keyframe at the very end by another clock.
+                grace = round(MICROSECONDS / (reader.frame_rate or 25) / 2)
+                end = reader.end_time + offset + grace
+                why = reader.error or (
+                    f"past the end of the video, which is at {(end - grace) / MICROSECONDS:.3f} s")
+                _ENDS[key] = end, why
+            facts = {
+                **reader.provenance, "avatx": avatx.__version__,
+                "source": os.path.basename(source), "source_height": reader.size[0],
+                "source_width": reader.size[1], "shorter_side": settings.shorter_side,
+                # Nothing for a folder of JPEG files that are stored as they are.
+                **({"jpeg_quality": settings.jpeg_quality, "jpeg_chroma": "4:2:0"}
+                   if num_encoded else {}),
+                "max_frame_rate": settings.max_frame_rate,
+                "margin_seconds": settings.margin_seconds,
+                "video_start_seconds": settings.video_start_seconds}
+            frame_rate = reader.frame_rate or 0.0
+    if end is not None:
+        skip(why, [keyframe for keyframe in keyframes if keyframe["timestamp"] > end])
+        keyframes = [keyframe for keyframe in keyframes if keyframe["timestamp"] <= end]
+    if not keyframes:
+        return result(None)
+    return result(record.Segment(
+        video_id=video_id, start=planned["start"], end=planned["end"],
+        height=size[0], width=size[1], frame_rate=frame_rate,
+        timestamps=np.array(timestamps, np.int64), frames=frames,
+        keyframes=[_keyframe(keyframe, class_names) for keyframe in keyframes],
+        provenance=facts))
+
+
+def _read_or_skip(planned: Dict[str, Any], settings: RecordSettings, class_names: Dict[int, str]):
+    """`read_segment`; what its libraries raise beside it must not stop the other videos."""
+    import av
+
+    try:
+        return read_segment(planned, settings, class_names)
+    except (av.FFmpegError, OSError) as error:
+        reason = f"cannot be read ({error})"
+        return None, [{"video_id": planned["video_id"], "reason": reason, "timestamps": [
+            keyframe["timestamp"] / MICROSECONDS for keyframe in planned["keyframes"]]}]
+
+
+def _keyframe(planned: Dict[str, Any], class_names: Dict[int, str]) -> record.Keyframe:
+    rows = planned["rows"]
+    class_ids = [int(row[4]) for row in rows]
+    return record.Keyframe(
+        timestamp=planned["timestamp"],
+        boxes=np.array([row[:4] for row in rows], np.float32).reshape(-1, 4),
+        class_ids=np.array(class_ids, np.int64),
+        class_names=[class_names[class_id] for class_id in class_ids],
+        person_ids=np.array([row[5] for row in rows], np.int64))
+
+
+def write_shard(path: str, segments: List[Dict[str, Any]], settings: RecordSettings,
+                class_names: Dict[int, str], *, temporary_folder: str,
+                on_keyframes: Callable[[int], None] = lambda number: None,
+                before_rename: Callable[[], None] = lambda: None) -> Dict[str, Any]:
+    """Writes the records of `segments` to `path`, which appears whole or not at all.
+
+    Args:
+      path: the shard.
+      segments: see `RecordPlan.shards`.
+      settings, class_names: see `read_segment`.
+      temporary_folder: where the unfinished file lies; on the same file system as `path`.
+      on_keyframes: called with the number of keyframes dealt with after each segment.
+      before_rename: called when the new file is about to take its place.
+
+    Returns:
+      JSON-able: `bytes` of the file, `records`, `frames`, `keyframes`, `jpeg_bytes`, the
+      `skipped` keyframes (see `read_segment`), and for each video the facts of its source.
+    """
+    # Unique, because a distributed runner may have two workers try the same shard.
+    temporary = os.path.join(
+        temporary_folder, f"{os.path.basename(path)}.{uuid.uuid4().hex}.partial")
+    result = {"records": 0, "frames": 0, "keyframes": 0, "jpeg_bytes": 0, "skipped": [],
+              "videos": {}}
+    done = 0
+    try:
+        with tf.io.TFRecordWriter(temporary) as writer:
+            for planned in segments:
+                segment, skipped = _read_or_skip(planned, settings, class_names)
+                result["skipped"] += skipped
+                if segment is not None:
+                    writer.write(record.encode(segment))
+                    result["records"] += 1
+                    result["frames"] += len(segment.frames)
+                    result["keyframes"] += len(segment.keyframes)
+                    result["jpeg_bytes"] += sum(map(len, segment.frames))
+                    result["videos"][segment.video_id] = {
+                        **segment.provenance, "frame_rate": segment.frame_rate,
+                        "height": segment.height, "width": segment.width}
+                done += len(planned["keyframes"])
+                on_keyframes(done)
+        result["bytes"] = tf.io.gfile.stat(temporary).length
+        before_rename()
+        tf.io.gfile.rename(temporary, path, overwrite=True)
+    except (OSError, tf.errors.OpError) as error:
+        text = getattr(error, "message", None) or str(error)
+        raise UserError(f"{path}: cannot be written ({text})") from error
+    finally:
+        if tf.io.gfile.exists(temporary):
+            tf.io.gfile.remove(temporary)
+    return result
+
+
+def write_text(path: str, text: str) -> None:
+    """Writes a small file whole or not at all, on any of TensorFlow's file systems."""
+    temporary = f"{path}.{uuid.uuid4().hex}.partial"
+    with tf.io.gfile.GFile(temporary, "w") as file:
+        file.write(text)
+    tf.io.gfile.rename(temporary, path, overwrite=True)
+
+
+def read_json(path: str) -> Any:
+    """What `path` holds. Raises ValueError if that is not JSON, NotFoundError if it is absent."""
+    with tf.io.gfile.GFile(path, "r") as file:
+        return json.loads(file.read())
