@@ -2,14 +2,16 @@
 
 import contextlib
 import re
-from typing import Iterator, List, Sequence
+from typing import Iterator, Sequence
 
 import tensorflow as tf
 
+from avatx.data.record_check import check_file, first_line
 from avatx.errors import UserError
 
 _BEGIN, _END = "[[avatx:", ":avatx]]"
 _MARKED = re.compile(re.escape(_BEGIN) + "(.*?)" + re.escape(_END), re.DOTALL)
+_REMEDY = "write the records again"
 
 
 def check(condition: tf.Tensor, parts: Sequence) -> tf.Operation:
@@ -31,69 +33,32 @@ def explained(files: Sequence[str] = ()) -> Iterator[None]:
     """Turns what the input pipeline raises while it is read into a UserError of one line.
 
     Wrap the loop that reads the dataset, or the whole training. Errors of TensorFlow that do
-    not come from the input pass unchanged. After a corrupt record, `files` are read through
-    once more to name the file, because TensorFlow's error does not.
+    not come from the input pass unchanged. After a corrupt or foreign record, `files` are read
+    through once more to name the file, because TensorFlow's error does not.
     """
     try:
         yield
     except tf.errors.DataLossError as error:
         for path in files:
-            check_framing(path)
-        raise UserError(
-            f"an input file is corrupt ({_first_line(error)}); write the records again"
-        ) from error
+            check_file(path)
+        raise UserError(f"an input file is corrupt ({first_line(error)}); {_REMEDY}") from error
     except tf.errors.OpError as error:
-        found = _MARKED.search(str(error))
+        text = str(error)
+        found = _MARKED.search(text)
         if found:
-            raise UserError(found.group(1).replace("\\'", "'").replace('\\"', '"')) from error
-        if "JPEG" in str(error):
-            raise UserError(
-                f"a record of the input holds a frame that is not a readable JPEG image "
-                f"({_first_line(error)}); write the records again"
-            ) from error
+            raise UserError(_unescaped(found.group(1))) from error
+        if "JPEG" in text:
+            raise UserError("a record of the input holds a frame that is not a readable JPEG "
+                            f"image ({first_line(error)}); {_REMEDY}") from error
+        if "ParseSingleSequenceExample" in text or "ParseSequenceExample" in text:
+            for path in files:
+                check_file(path, keys=True)
+            raise UserError("an input file holds an entry that is no record of ours "
+                            f"({first_line(error)}); {_REMEDY}") from error
         raise
 
 
-def check_framing(path: str) -> int:
-    """Reads `path` to its end and returns how many TFRecord entries it has.
-
-    Raises:
-      UserError: it is no TFRecord file, or is cut short or corrupt.
-    """
-    count = 0
-    try:
-        for count, _ in enumerate(tf.data.TFRecordDataset(path), start=1):
-            pass
-    except tf.errors.DataLossError as error:
-        raise framing_error(path, count, error) from error
-    return count
-
-
-def framing_error(path: str, good_records: int, error: Exception) -> UserError:
-    if good_records == 0:
-        return UserError(
-            f"{path}: not a TFRecord file, or its first record is corrupt "
-            f"({_first_line(error)}); tools/create_ava_tfrecord.py writes such files"
-        )
-    return UserError(
-        f"{path}: corrupt or cut short after {good_records} records ({_first_line(error)}); "
-        "delete it and run tools/create_ava_tfrecord.py again"
-    )
-
-
-def _first_line(error: Exception) -> str:
-    text = getattr(error, "message", str(error))
-    text = re.sub(r"\{\{.*?\}\}|\[Op:.*?\]|name:\s*$", "", text.split("\n")[0])
-    return " ".join(text.split())[:200]
-
-
-def first_record(path: str) -> List[bytes]:
-    """The first entry of a TFRecord file as a list of one, or [] of an empty file."""
-    try:
-        return [entry.numpy() for entry in tf.data.TFRecordDataset(path).take(1)]
-    except tf.errors.DataLossError as error:
-        raise framing_error(path, 0, error) from error
-    except (tf.errors.NotFoundError, tf.errors.PermissionDeniedError) as error:
-        raise UserError(f"{path}: cannot be read ({_first_line(error)})") from error
-    except tf.errors.OpError as error:
-        raise UserError(f"{path}: cannot be read ({_first_line(error)})") from error
+def _unescaped(text: str) -> str:
+    """TensorFlow prints what is not ASCII, and quotes, with backslashes."""
+    raw = text.encode("latin-1", "backslashreplace").decode("unicode_escape")
+    return raw.encode("latin-1", "replace").decode("utf-8", "replace")

@@ -113,7 +113,7 @@ def build_dataset(
         files = files[shard::num_shards]
 
     def examples(epoch: Optional[tf.Tensor]) -> tf.data.Dataset:
-        dataset = _keyframes(files, options, parser, epoch, training)
+        dataset = keyframe_examples(files, options, parser, epoch, training)
         return dataset if by_file else dataset.shard(num_shards, shard)
 
     if training:
@@ -153,7 +153,7 @@ def _share(batch_size: int, context) -> Tuple[int, int, int, int]:
             batch_size // context.num_replicas_in_sync)
 
 
-def _keyframes(files: List[str], options: InputOptions, parser: KeyframeParser,
+def keyframe_examples(files: List[str], options: InputOptions, parser: KeyframeParser,
                epoch: Optional[tf.Tensor], training: bool) -> tf.data.Dataset:
     """KeyframeExamples of one pass over the files, in an order that `epoch` decides."""
     shuffle = training and options.shuffle
