@@ -1,7 +1,6 @@
 """Cuts a stream of frames into clips around keyframes, each frame held as briefly as may be."""
 
 import collections
-import math
 from typing import Iterable, Iterator, NamedTuple, Tuple
 
 import numpy as np
@@ -18,19 +17,11 @@ class KeyframeClip(NamedTuple):
     keyframe: np.ndarray  # [H, W, 3] uint8, the frame nearest to the timestamp
 
 
-def first_keyframe_index(first_time: float, every: float) -> int:
-    """Which multiple of `every` is the first keyframe of a video that starts at first_time.
-
-    0 for a video that starts within the first interval, as nearly all do (its first frame
-    stands in for what lies before it); streams may start at any time.
-    """
-    return 0 if first_time < every else math.ceil(round(first_time / every, 6))
-
-
 def keyframe_clips(
     frames: Iterable[Tuple[float, np.ndarray]], every: float, num_frames: int, frame_rate: float
 ) -> Iterator[KeyframeClip]:
-    """Yields the clip of every keyframe: whole multiples of `every` up to the last frame's time.
+    """Yields the clip of every keyframe: whole multiples of `every`, 0 included, up to the last
+    frame's time.
 
     The frames of a clip are those that the input pipeline would take (avatx/data/
     clip_sampling.py). Memory is bounded by the frames of one clip's span: a frame is dropped
@@ -38,19 +29,15 @@ def keyframe_clips(
     has passed.
 
     Args:
-      frames: (presentation time in seconds, [H, W, 3] uint8), ascending; read once.
+      frames: (presentation time in seconds, [H, W, 3] uint8), ascending from 0; read once.
       every: seconds between keyframes.
       num_frames: T.
       frame_rate: frames a second of the clip.
     """
     times: collections.deque = collections.deque()  # microseconds
     held: collections.deque = collections.deque()
-    keyframe = None
-
+    keyframe = _Keyframe.at(0, every, num_frames, frame_rate)
     for time, frame in frames:
-        if keyframe is None:
-            first = first_keyframe_index(time, every)
-            keyframe = _Keyframe.at(first, every, num_frames, frame_rate)
         times.append(int(to_microseconds(time)))
         held.append(frame)
         while times[-1] >= keyframe.latest:  # nothing later can be nearer

@@ -1,0 +1,128 @@
+"""From a pipeline.config and a training checkpoint to a folder that inference runs from."""
+
+import contextlib
+import os
+import shutil
+from typing import Iterable, NamedTuple
+
+import numpy as np
+
+from avatx import config as pipeline_config
+from avatx.builders import model_builder
+from avatx.data.label_map import read_label_map, write_label_map
+from avatx.errors import UserError
+from avatx.export import saved_model
+from avatx.meta_architectures.action_faster_rcnn import ProposalSource
+from avatx.training.restore import resolve_checkpoint, restore_for_inference
+
+SAVED_MODEL_FOLDER = "saved_model"
+CONFIG_FILE = "pipeline.config"
+LABEL_MAP_FILE = "label_map.pbtxt"
+
+
+class ExportSummary(NamedTuple):
+    """What was exported."""
+
+    step: int  # of the checkpoint
+    num_parameters: int
+
+
+def export_pipeline(
+    pipeline_config_path: str,
+    trained_checkpoint_dir: str,
+    output_directory: str,
+    overrides: Iterable[str] = (),
+    attention: bool = False,
+) -> ExportSummary:
+    """Writes saved_model/, pipeline.config and label_map.pbtxt to `output_directory`.
+
+    The averaged weights are taken where the training kept them. The folder appears whole or not
+    at all; an older export there is replaced, anything else is left alone.
+
+    Args:
+      pipeline_config_path: what the model was trained with.
+      trained_checkpoint_dir: its newest checkpoint is taken; a checkpoint's prefix does too.
+      output_directory: new, empty, or an older export.
+      overrides: as --override.
+      attention: also write the signature `serving_attention`.
+
+    Raises:
+      UserError: config, label map or checkpoint are missing or do not fit, the output folder
+        holds something else or cannot be written.
+    """
+    output_directory = os.path.abspath(output_directory)
+    check_output_directory(output_directory)
+    config = pipeline_config.load(pipeline_config_path, overrides)
+    detector = config.model.action_faster_rcnn
+    label_map_path = (
+        config.train_input_reader.label_map_path or config.eval_input_reader.label_map_path
+    )
+    label_map = read_label_map(label_map_path)
+    if label_map.max_id > detector.num_classes:
+        raise UserError(
+            f"{label_map_path}: has class id {label_map.max_id}, above num_classes: "
+            f"{detector.num_classes} of {pipeline_config_path}"
+        )
+    resolve_checkpoint(trained_checkpoint_dir, "--trained_checkpoint_dir")
+    model = model_builder.build(config.model)
+    if model.proposal_source is not ProposalSource.RPN:
+        raise UserError(
+            f"{pipeline_config_path}: a model with proposal_source: GROUNDTRUTH needs annotated "
+            "boxes and cannot be exported; one with RPN can"
+        )
+    step = restore_for_inference(model, trained_checkpoint_dir)
+    with _appearing_folder(output_directory) as folder:
+        saved_model.export(
+            model,
+            detector.clip.num_frames,
+            detector.clip.frame_rate,
+            label_map.names,
+            os.path.join(folder, SAVED_MODEL_FOLDER),
+            attention=attention,
+        )
+        pipeline_config.write(config, os.path.join(folder, CONFIG_FILE))
+        write_label_map(os.path.join(folder, LABEL_MAP_FILE), label_map)
+    return ExportSummary(step, sum(int(np.prod(v.shape)) for v in model.variables))
+
+
+def check_output_directory(path: str) -> None:
+    """Raises UserError where an export must not be written: no folder, or foreign files in it."""
+    if not os.path.exists(path):
+        return
+    if not os.path.isdir(path):
+        raise UserError(f"--output_directory {path}: is a file; give a folder")
+    names = set(os.listdir(path))
+    foreign = sorted(names - {SAVED_MODEL_FOLDER, CONFIG_FILE, LABEL_MAP_FILE})
+    if names and SAVED_MODEL_FOLDER not in names:
+        foreign = sorted(names)
+    if foreign:
+        raise UserError(
+            f"--output_directory {path}: holds {foreign[0]}, which is no export's; give a new or "
+            "empty folder, or an older export to replace"
+        )
+
+
+@contextlib.contextmanager
+def _appearing_folder(path: str):
+    """A folder beside `path` that takes its name, and the place of an older one, at the end."""
+    parent, name = os.path.split(path)
+    partial = os.path.join(parent, f".{name}.partial")
+    older = os.path.join(parent, f".{name}.older")
+    try:
+        os.makedirs(parent, exist_ok=True)
+        shutil.rmtree(partial, ignore_errors=True)  # of a run that was killed
+        os.mkdir(partial)
+    except OSError as error:
+        raise UserError(
+            f"--output_directory {path}: cannot be written ({error.strerror}); "
+            "give a folder that can"
+        ) from None
+    try:
+        yield partial
+        shutil.rmtree(older, ignore_errors=True)
+        if os.path.exists(path):
+            os.rename(path, older)
+        os.rename(partial, path)
+        shutil.rmtree(older, ignore_errors=True)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)

@@ -1,0 +1,224 @@
+"""Runs an exported detector over one video, from its frames to the files a user wants."""
+
+import contextlib
+import os
+import re
+import shutil
+import signal
+from typing import Callable, Iterator, List, NamedTuple, Optional
+
+import numpy as np
+
+from avatx.data.video_reader import VideoReader
+from avatx.data.video_writer import VideoWriter
+from avatx.errors import UserError
+from avatx.inference.annotator import Annotator
+from avatx.inference.detector import Detector
+from avatx.inference.keyframe_clips import KeyframeClip, keyframe_clips
+from avatx.inference.pictures import Pictures
+from avatx.inference.video_outputs import KeyframeDetections, write_csv, write_json
+from avatx.visualization.boxes import merge_people, upscale
+
+# Text on smaller frames cannot be read.
+ANNOTATED_SHORTER_SIDE = 480
+# Frames larger than this are reduced as they are decoded, which bounds memory: a clip's span of
+# 77 frames of 1920 x 1080 is 480 MB. No trunk takes more than a few hundred pixels.
+LARGEST_SHORTER_SIDE = 1080
+
+
+class VideoSummary(NamedTuple):
+    """What a run did."""
+
+    num_keyframes: int
+    num_detections: int
+    files: List[str]  # written, in the output folder
+    stopped: Optional[str]  # why before the video's end; None at the end
+
+
+def detect_video(
+    detector: Detector,
+    video: str,
+    output_directory: str,
+    *,
+    score_threshold: float = 0.3,
+    every: float = 1.0,
+    frames_rate: float = 30.0,
+    batch_size: int = 1,
+    groundtruth: Optional[str] = None,
+    attention: bool = False,
+    progress: Callable[[float, Optional[float]], None] = lambda seconds, duration: None,
+) -> VideoSummary:
+    """Writes detections.csv, detections.json, annotated.mp4 and contact_sheet.jpg.
+
+    Keyframes are the whole multiples of `every` from 0 (the video's first frame) up to its last
+    frame. Frames are decoded once. All files appear together at the end; after an error or
+    ctrl-C none does, and older ones stay. A live source (without a duration) is ended by
+    ctrl-C, and what was seen till then is written.
+
+    Args:
+      detector: the exported model.
+      video: whatever VideoReader opens.
+      output_directory: made where it is missing.
+      score_threshold: in [0, 1]; lower scores are left out everywhere. An evaluation wants 0.
+      every: seconds between keyframes.
+      frames_rate: frames a second of a folder of frames.
+      batch_size: clips a call of the model.
+      groundtruth: AVA annotation csv to show beside the detections on the contact sheet.
+      attention: also write attention.jpg: what the person of the highest score attended to.
+      progress: called with the seconds read and the duration, None where it is not known.
+
+    Raises:
+      UserError: a bad argument, a video that cannot be read, or an output folder that cannot
+        be written.
+    """
+    check_options(score_threshold, every, frames_rate, batch_size)
+    if attention and not detector.has_attention:
+        raise UserError(
+            f"{detector.path}: exported without attention; export again with "
+            "tools/exporter_main.py --attention, or leave --attention out"
+        )
+    with VideoReader(video, frames_rate=frames_rate) as reader, _partial_folder(
+        output_directory
+    ) as folder:
+        video_id = name_video(video)
+        pictures = Pictures(detector, video_id, groundtruth, attention)
+        size = _reduced_size(reader.size)
+        height, width = upscale(np.empty([*size, 3], np.uint8), ANNOTATED_SHORTER_SIDE).shape[:2]
+        keyframes: List[KeyframeDetections] = []
+        with VideoWriter(
+            os.path.join(folder, "annotated.mp4"), reader.frame_rate or 25, height, width
+        ) as writer, _stop_request(live=reader.duration is None) as stopping:
+            annotator = Annotator(writer, every, ANNOTATED_SHORTER_SIDE)
+
+            def frames():
+                for time, frame in reader.frames(size=None if size == reader.size else size):
+                    if stopping:
+                        return
+                    progress(time, reader.duration)
+                    annotator.add(time, frame)
+                    yield time, frame
+
+            clips = keyframe_clips(frames(), every, detector.num_frames, detector.frame_rate)
+            for batch in _batches(clips, batch_size):
+                found = detector.detect(np.stack([clip.frames for clip in batch]))
+                for clip, detections in zip(batch, found):
+                    detections = detections.above(score_threshold)
+                    keyframes.append(KeyframeDetections(clip.timestamp, detections))
+                    people = merge_people(*detections, detector.class_names)
+                    annotator.detected(clip.index, people)
+                    pictures.add(clip, people)
+            if not keyframes:
+                raise UserError(f"{video}: no frame of it can be decoded ({reader.error})")
+            annotator.finish()
+        write_csv(os.path.join(folder, "detections.csv"), video_id, keyframes)
+        stopped = "interrupted" if stopping else reader.error
+        write_json(
+            os.path.join(folder, "detections.json"),
+            keyframes,
+            detector.class_names,
+            video=video,
+            video_id=video_id,
+            stopped=stopped,
+            saved_model=detector.path,
+            score_threshold=score_threshold,
+            every=every,
+            height=reader.size[0],
+            width=reader.size[1],
+            frame_rate=reader.frame_rate,
+            duration=reader.end_time / 1e6 if reader.end_time else reader.duration,
+        )
+        pictures.write(folder)
+        files = sorted(os.listdir(folder))
+    count = sum(len(keyframe.detections.scores) for keyframe in keyframes)
+    return VideoSummary(len(keyframes), count, files, stopped)
+
+
+def check_options(
+    score_threshold: float, every: float, frames_rate: float = 30.0, batch_size: int = 1
+) -> None:
+    """Raises UserError for a value out of range; cheap, so call it before loading a model."""
+    if not 0 <= score_threshold <= 1:
+        raise UserError(f"--score_threshold {score_threshold}: expected 0 to 1")
+    if not 1e-3 <= every < float("inf"):
+        raise UserError(f"--every {every}: expected seconds, 0.001 or more")
+    if not 0 < frames_rate < float("inf"):
+        raise UserError(f"--frames_rate {frames_rate}: expected frames a second, above 0")
+    if batch_size < 1:
+        raise UserError(f"--batch_size {batch_size}: expected 1 or more")
+
+
+def name_video(video: str) -> str:
+    """The csv's video id: the file's name without extension, or the folder's name."""
+    path = video.rstrip("/")
+    name = os.path.basename(path)
+    if not os.path.isdir(path):
+        name = os.path.splitext(name)[0]
+    return re.sub(r'[,"\r\n]', "_", name) or "video"
+
+
+def _batches(clips: Iterator[KeyframeClip], batch_size: int) -> Iterator[List[KeyframeClip]]:
+    batch: List[KeyframeClip] = []
+    for clip in clips:
+        batch.append(clip)
+        if len(batch) == batch_size:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def _reduced_size(size):
+    height, width = size
+    scale = LARGEST_SHORTER_SIDE / min(height, width)
+    return size if scale >= 1 else (round(height * scale), round(width * scale))
+
+
+@contextlib.contextmanager
+def _partial_folder(output_directory: str):
+    """A folder whose files move to `output_directory` together when the block ends well."""
+    made = not os.path.isdir(output_directory)
+    folder = os.path.join(output_directory, ".detect_video.partial")
+    try:
+        os.makedirs(output_directory, exist_ok=True)
+        shutil.rmtree(folder, ignore_errors=True)  # of a run that was killed
+        os.mkdir(folder)
+    except OSError as error:
+        raise UserError(
+            f"--output {output_directory}: cannot be written ({error.strerror}); "
+            "give a folder that can"
+        ) from None
+    try:
+        yield folder
+        for name in sorted(os.listdir(folder)):
+            os.replace(os.path.join(folder, name), os.path.join(output_directory, name))
+    except OSError as error:
+        raise UserError(f"--output {output_directory}: cannot be written ({error})") from error
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        if made:
+            with contextlib.suppress(OSError):
+                os.rmdir(output_directory)  # succeeds only where nothing was written
+
+
+@contextlib.contextmanager
+def _stop_request(live: bool):
+    """A list that becomes non-empty when ctrl-C asks a live source to end; else ctrl-C raises."""
+    requests: List[int] = []
+    if not live:
+        yield requests
+        return
+
+    def request(number, _):
+        if requests:  # the second time: not waiting any longer
+            raise KeyboardInterrupt
+        requests.append(number)
+
+    try:
+        previous = signal.signal(signal.SIGINT, request)
+    except ValueError:  # not the main thread
+        yield requests
+        return
+    try:
+        yield requests
+    finally:
+        signal.signal(signal.SIGINT, previous)

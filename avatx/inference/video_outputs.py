@@ -1,0 +1,72 @@
+"""What detect_video writes: detections as AVA csv and as JSON."""
+
+import json
+from typing import Dict, List, NamedTuple
+
+import numpy as np
+
+from avatx.atomic_file import atomic_text_file
+from avatx.data import ava_csv
+from avatx.data.ava_table import AvaTable
+from avatx.inference.detector import ClipDetections
+from avatx.visualization.boxes import merge_people
+
+
+class KeyframeDetections(NamedTuple):
+    """What was found at one keyframe."""
+
+    timestamp: float  # seconds from the video's first frame
+    detections: ClipDetections
+
+
+def write_csv(path: str, video_id: str, keyframes: List[KeyframeDetections]) -> None:
+    """Writes AVA's detection csv: video, second, x1, y1, x2, y2, class id, score."""
+    counts = [len(keyframe.detections.scores) for keyframe in keyframes]
+    timestamps = np.repeat([keyframe.timestamp for keyframe in keyframes], counts)
+    parts = [keyframe.detections for keyframe in keyframes]
+    table = AvaTable.from_columns(
+        [video_id] * len(timestamps),
+        timestamps,
+        np.concatenate([part.boxes for part in parts] or [np.zeros([0, 4])]),
+        np.concatenate([part.classes for part in parts] or [np.zeros([0])]),
+        score=np.concatenate([part.scores for part in parts] or [np.zeros([0])]),
+    )
+    ava_csv.write_detections(path, table)
+
+
+def write_json(
+    path: str, keyframes: List[KeyframeDetections], class_names: Dict[int, str], **facts
+) -> None:
+    """Writes people with their actions, a keyframe each, after the `facts` about the run.
+
+    {..facts.., "box_format": "...", "classes": {"1": "bend"}, "keyframes": [{"timestamp": 0.0,
+    "people": [{"box": [ymin, xmin, ymax, xmax], "actions": [{"id", "name", "score"}]}]}]}
+    """
+    content = {
+        **facts,
+        "box_format": "ymin, xmin, ymax, xmax; fractions of the frame",
+        "classes": {str(class_id): name for class_id, name in class_names.items()},
+        "keyframes": [
+            {
+                "timestamp": keyframe.timestamp,
+                "people": [
+                    {
+                        "box": [round(float(value), 6) for value in person.box],
+                        "actions": [
+                            {
+                                "id": action.class_id,
+                                "name": action.name,
+                                "score": round(action.score, 6),
+                            }
+                            for action in person.actions
+                        ],
+                    }
+                    for person in merge_people(*keyframe.detections, class_names)
+                ],
+            }
+            for keyframe in keyframes
+        ],
+    }
+    with atomic_text_file(path) as file:
+        json.dump(content, file, indent=1, ensure_ascii=False)
+        file.write("\n")
