@@ -258,7 +258,7 @@ def _parse_carefully(
 
 def _read(path, kind: str) -> AvaTable:
     path = os.fspath(path)
-    codes, parts, empty_keyframes, before = {}, [], [], 0
+    codes, parts, empty_keyframes, before, chunk = {}, [], [], 0, b""
     for chunk in _chunks(path):
         columns = _parse_fast(chunk, kind, codes)
         if columns is None:
