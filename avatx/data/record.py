@@ -5,12 +5,13 @@ that frames which neighbouring clips share are stored once. Key names are those 
 (https://github.com/google-ai-edge/mediapipe, mediapipe/util/sequence/README.md); what it has no
 name for is under `avatx/`.
 
-All times are microseconds (int64) from the presentation time of the video's first frame.
+All times are microseconds (int64) on the csv's clock: 0 is the presentation time of the video's
+first frame, unless the records were made with another `--video_start_seconds`.
 `clip/start/timestamp` and `clip/end/timestamp` are the span that was asked for: within it
-(both ends included) the record holds every frame that the video has, and the nearest frame on
-either side of it, so the frame nearest to any moment of the span is the one that the whole
-video would give. The span may reach past the ends of the video; where it does, there is no frame
-to store and a clip repeats the border frame.
+(both ends included) the record holds every frame that the video has (unless thinned to a frame
+rate, see `avatx/provenance`), and the nearest frame on either side of it, so the frame nearest to
+any moment of the span is the one that the whole video would give. The span may reach past the ends
+of the video; where it does, there is no frame to store and a clip repeats the border frame.
 
 Boxes are float32 and normalised to [0, 1] of the frame. `region/*` has one step a KEYFRAME, and
 in it one value a csv row: a person with three labels is there three times. A keyframe that

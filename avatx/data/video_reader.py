@@ -99,9 +99,10 @@ class VideoReader:
 
     def span(self, start: int, end: int, *, max_frame_rate: float = 0.0
              ) -> Iterator[Tuple[int, Any]]:
-        """Undecoded-to-RGB pictures of [start, end] and the nearest one on either side of it.
+        """Pictures, not yet RGB, of [start, end] and the nearest one on either side of it.
 
-        With these the frame nearest to any moment of the span is the whole video's nearest.
+        With these the frame nearest to any moment of the span is the whole video's nearest. A
+        picture exactly at `start` or `end` needs no neighbour outside, and none is given.
 
         Args:
           start, end: microseconds, both included; may reach past the video's ends.
@@ -123,11 +124,11 @@ class VideoReader:
             if time < start:
                 before = (time, picture)
                 continue
-            if before is not None:
+            if before is not None and time > start:
                 yield before
-                before = None
+            before = None
             yield time, picture
-            if time > end:
+            if time >= end:
                 return
         if before is not None:
             yield before
