@@ -1,16 +1,17 @@
 """One evaluation of a model: an evaluation dataset in, detections.csv and metrics.json out."""
 
-import json
 import os
 from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
 import numpy as np
 import tensorflow as tf
 
-from avatx.atomic_file import atomic_text_file
 from avatx.core.structures import Batch, Detections
 from avatx.data import ava_csv
 from avatx.data.ava_table import AvaTable, keyframe_key
+from avatx.data.label_map import LabelMap
+from avatx.evaluation import report
+from avatx.evaluation.diagnosis import diagnose
 from avatx.evaluation.frame_map import evaluate, evaluate_person
 
 METRICS_FILE = "metrics.json"
@@ -114,76 +115,60 @@ def run_model(step, dataset, strategy: tf.distribute.Strategy) -> Evaluated:
     return collector.result()
 
 
-def score(evaluated: Evaluated, label_map, options) -> Dict[str, Any]:
-    """The metrics of an evaluation.
+class Scores(NamedTuple):
+    """The numbers of an evaluation."""
+
+    metrics: Dict[str, Any]  # what `frame_map.evaluate` returns, and `person_AP`
+    findings: List[str]  # what `diagnosis.diagnose` says where mAP is near 0
+
+
+def score(evaluated: Evaluated, label_map: LabelMap, options) -> Scores:
+    """Scores what a model found.
 
     Args:
       evaluated: from `run_model`.
       label_map: the classes that are scored.
-      options: `avatx.training.options.EvalOptions`.
-
-    Returns:
-      What `avatx.evaluation.frame_map.evaluate` returns, and `person_AP`.
+      options: `avatx.training.options.EvalOptions`; its `groundtruth_path` is scored against
+        where it names a file, the boxes of the records otherwise.
     """
-    groundtruth = evaluated.groundtruth
+    groundtruth, detections = evaluated.groundtruth, evaluated.detections
     if options.groundtruth_path:
         groundtruth = ava_csv.read_annotations(options.groundtruth_path)
     excluded = None
     if options.excluded_timestamps_path:
         excluded = ava_csv.read_excluded_timestamps(options.excluded_timestamps_path)
-    metrics = evaluate(
-        groundtruth,
-        evaluated.detections,
-        label_map,
-        protocol=options.protocol,
-        iou_threshold=options.iou_threshold,
-        excluded=excluded,
-        keyframes=evaluated.keyframes,
-    )
-    person = evaluate_person(
-        groundtruth,
-        evaluated.detections,
-        protocol=options.protocol,
-        iou_threshold=options.iou_threshold,
-        excluded=excluded,
-        keyframes=evaluated.keyframes,
-    )
-    return {**metrics, "person_AP": person["mAP"]}
+    rules = dict(protocol=options.protocol, iou_threshold=options.iou_threshold)
+    which = dict(excluded=excluded, keyframes=evaluated.keyframes)
+    metrics = evaluate(groundtruth, detections, label_map, **rules, **which)
+    person = evaluate_person(groundtruth, detections, **rules, **which)
+    findings = diagnose(metrics, groundtruth, detections, label_map, **which)
+    return Scores({**metrics, "person_AP": person["mAP"]}, findings)
 
 
 def write_results(
-    output_dir: str, detections: AvaTable, metrics: Dict[str, Any], step: Optional[int] = None
+    output_dir: str, evaluated: Evaluated, scores: Scores, step: Optional[int] = None
 ) -> None:
-    """Writes detections.csv and metrics.json, each whole or not at all."""
+    """Writes detections.csv and metrics.json, each whole or not at all.
+
+    Args:
+      output_dir: made if it is not there.
+      step: of the checkpoint, for metrics.json.
+    """
     os.makedirs(output_dir, exist_ok=True)
-    ava_csv.write_detections(os.path.join(output_dir, DETECTIONS_FILE), detections)
-    with atomic_text_file(os.path.join(output_dir, METRICS_FILE)) as file:
-        json.dump({"step": step, **metrics}, file, indent=2, allow_nan=False)
-        file.write("\n")
+    path = os.path.join(output_dir, DETECTIONS_FILE)
+    ava_csv.write_detections(path, evaluated.detections)
+    content = {"step": step, "num_keyframes": len(evaluated.keyframes), **scores.metrics}
+    report.write_json(os.path.join(output_dir, METRICS_FILE), content)
 
 
-def print_metrics(metrics: Dict[str, Any]) -> None:
-    """Prints the per-class table and the two means."""
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False)
-    for name in ("id", "class", "AP", "boxes", "detections", "true"):
-        table.add_column(name, justify="left" if name == "class" else "right")
-    for class_id, result in metrics["per_class"].items():
-        if result["num_groundtruth"] or result["num_detections"]:
-            numbers = ("num_groundtruth", "num_detections", "num_true_positives")
-            table.add_row(
-                class_id, result["name"], _percent(result["ap"]), *(str(result[n]) for n in numbers)
-            )
-    console = Console(soft_wrap=True, highlight=False)
-    console.print(table)
-    console.print(
-        f"mAP@{metrics['iou_threshold']:g} {_percent(metrics['mAP'])} over "
-        f"{metrics['num_classes_with_groundtruth']} classes with groundtruth "
-        f"({metrics['protocol']}), person AP {_percent(metrics['person_AP'])}"
-    )
-
-
-def _percent(value: Optional[float]) -> str:
-    return "n/a" if value is None else f"{value:.1%}"
+def print_results(scores: Scores, table: bool = True) -> None:
+    """Prints the numbers and the findings; `table`: with a line for every class."""
+    person = scores.metrics["person_AP"]
+    person_line = f"person AP {'n/a' if person is None else f'{person:.4f}'}"
+    if table:
+        report.print_report(scores.metrics, scores.findings)
+        print(person_line)
+        return
+    print(f"{person_line}, {report.summary_line(scores.metrics)}")
+    for finding in scores.findings:
+        print(f"note: {finding}")

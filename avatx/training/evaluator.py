@@ -1,5 +1,6 @@
 """Evaluates the current weights: the `orbit` evaluator around `avatx.evaluation.evaluation_run`."""
 
+import contextlib
 import time
 from typing import Dict
 
@@ -36,7 +37,8 @@ class ActionDetectionEvaluator(orbit.AbstractEvaluator):
         self._model = model
         self._strategy = strategy
         self._global_step = global_step
-        self._weights = weights
+        self._weights = weights or contextlib.nullcontext
+        self._alone = weights is None  # no training goes on around it
         self._step = tf.function(self._inference_step)
         self._dataset = strategy.distribute_datasets_from_function(
             lambda context: experiment.make_eval_dataset(experiment.eval.batch_size, context)
@@ -52,23 +54,19 @@ class ActionDetectionEvaluator(orbit.AbstractEvaluator):
         experiment = self._experiment
         begin = time.perf_counter()
         step = int(self._global_step.numpy())
-        if self._weights is None:
-            evaluated = self._run()
-        else:
-            with self._weights():
-                evaluated = self._run()
-        metrics = evaluation_run.score(evaluated, experiment.label_map, experiment.eval)
-        evaluation_run.write_results(experiment.model_dir, evaluated.detections, metrics, step)
+        with self._weights():
+            evaluated = evaluation_run.run_model(self._step, self._dataset, self._strategy)
+        scores = evaluation_run.score(evaluated, experiment.label_map, experiment.eval)
+        evaluation_run.write_results(experiment.model_dir, evaluated, scores, step)
         print(
             f"evaluation at step {step}: {len(evaluated.keyframes)} keyframes in "
             f"{time.perf_counter() - begin:.0f} s",
             flush=True,
         )
-        evaluation_run.print_metrics(metrics)
-        return {"mAP": metrics["mAP"] or 0.0, "person_AP": metrics["person_AP"] or 0.0}
-
-    def _run(self) -> evaluation_run.Evaluated:
-        return evaluation_run.run_model(self._step, self._dataset, self._strategy)
+        # Between two stretches of training a line is enough.
+        last = self._alone or step >= experiment.train.num_steps
+        evaluation_run.print_results(scores, table=last)
+        return {name: scores.metrics[name] or 0.0 for name in ("mAP", "person_AP")}
 
     def _inference_step(self, batch):
         detections = self._strategy.run(

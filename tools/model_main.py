@@ -1,0 +1,72 @@
+"""Trains and evaluates the detector that a pipeline.config describes.
+
+    python tools/model_main.py --pipeline_config_path F --model_dir DIR
+        trains; a second start goes on from the newest checkpoint in DIR
+    python tools/model_main.py ... --mode train_and_eval
+        evaluates in between and keeps the best checkpoint in DIR/best
+    python tools/model_main.py ... --checkpoint_dir TRAINED
+        evaluates each new checkpoint in TRAINED until training is done; results go to DIR
+    python tools/model_main.py ... --mode eval [--checkpoint_dir TRAINED]
+        evaluates the newest checkpoint once
+"""
+
+import argparse
+
+from avatx import cli
+
+
+def main(argv=None) -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--pipeline_config_path", required=True, help="the experiment")
+    parser.add_argument(
+        "--model_dir", required=True, help="directory of checkpoints, events and results"
+    )
+    parser.add_argument("--mode", choices=("train", "eval", "train_and_eval"), help="default train")
+    parser.add_argument(
+        "--checkpoint_dir",
+        help="directory or prefix of checkpoints to evaluate; without --mode each new one",
+    )
+    parser.add_argument(
+        "--eval_timeout", type=float, default=3600.0, metavar="SECONDS",
+        help="with --checkpoint_dir: longest wait for the next checkpoint (default 3600)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--override", action="append", default=[], nargs="+", metavar="FIELD=VALUE",
+        help="sets a field of the configuration, as train_config.batch_size=4",
+    )  # fmt: skip
+    parser.add_argument(
+        "--distribution_strategy", default="mirrored",
+        help="mirrored (default: all GPUs, else the CPU), one_device, cpu, multi_worker_mirrored "
+        "or mirrored:gpu:0,gpu:1",
+    )  # fmt: skip
+    flags = parser.parse_args(argv)
+
+    from avatx import config as config_lib
+    from avatx.builders import experiment_builder
+    from avatx.errors import UserError
+    from avatx.training import run
+
+    mode = flags.mode or ("eval" if flags.checkpoint_dir else "train")
+    if flags.checkpoint_dir and mode != "eval":
+        raise UserError(
+            f"--checkpoint_dir is for evaluation, and --mode is {mode}; to start from a checkpoint "
+            "set train_config.fine_tune_checkpoint"
+        )
+    overrides = [override for group in flags.override for override in group]
+    config = config_lib.load(flags.pipeline_config_path, overrides)
+    experiment = experiment_builder.build(config, flags.model_dir, flags.distribution_strategy)
+    if mode == "train":
+        run.train(experiment)
+    elif mode == "train_and_eval":
+        run.train_and_eval(experiment)
+    elif flags.mode:
+        run.evaluate(experiment, flags.checkpoint_dir or "")
+    else:
+        run.evaluate_continuously(experiment, flags.checkpoint_dir, flags.eval_timeout)
+    return 0
+
+
+if __name__ == "__main__":
+    cli.run(main)
