@@ -55,6 +55,7 @@ def diagnose(
             f"only {share:.1%} of the detections lie on keyframes that the groundtruth names; "
             f"an example of another: {_example(detections, np.flatnonzero(~shared)[0])}"
         )
+    last = _outside_label_map(detections, label_map) + _few_detections(result, detections)
     detections = detections.select(np.flatnonzero(shared))
     groundtruth, detections = _sample(groundtruth, detections)
 
@@ -83,8 +84,7 @@ def diagnose(
             findings.append(f"{sentence} (corrected, {measure} goes from {base[by]:.4f} to "
                             f"{value:.4f})")
             break  # what mends the actions is the better explanation
-    findings += _few_detections(result, groundtruth, detections)
-    return findings
+    return findings + last
 
 
 def _hypotheses(
@@ -187,18 +187,27 @@ def _no_common_keyframe(groundtruth: AvaTable, detections: AvaTable, shared) -> 
     )
 
 
-def _few_detections(result, groundtruth, detections) -> List[str]:
-    number = sum(one["num_detections"] for one in result["per_class"].values())
+def _outside_label_map(detections: AvaTable, label_map: LabelMap) -> List[str]:
+    outside = ~np.isin(detections.class_id, list(label_map.names))
+    if outside.mean() < 0.5:
+        return []
+    return [
+        f"{outside.mean():.1%} of the detections are of classes outside the label map: they have "
+        f"{_class_ids(detections)}, it has {_ids(label_map.names)}"
+    ]
+
+
+def _few_detections(result: Dict[str, Any], detections: AvaTable) -> List[str]:
     wanted = sum(one["num_groundtruth"] for one in result["per_class"].values())
-    if number < 0.1 * wanted:
-        lowest = "" if detections.score is None or not len(detections) else (
-            f", the lowest score is {np.nanmin(detections.score):.3g}"
-        )
-        return [
-            f"{number} detections for {wanted} groundtruth labels{lowest}: the score threshold "
-            "is too high (average precision wants the low scores too, so use 0)"
-        ]
-    return []
+    if len(detections) >= 0.1 * wanted:
+        return []
+    lowest = ""
+    if detections.score is not None:
+        lowest = f", the lowest score is {np.nanmin(detections.score):.3g}"
+    return [
+        f"{len(detections)} detections for {wanted} groundtruth labels{lowest}: the score "
+        "threshold is too high (average precision wants the low scores too, so use 0)"
+    ]
 
 
 def _ids(ids: Iterable[int]) -> str:
