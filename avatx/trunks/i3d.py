@@ -195,8 +195,7 @@ class I3DClassifier(tf_keras.Model):
     def build(self, input_shape):
         i3d_blocks.build_child(self.trunk, input_shape[-1])
         i3d_blocks.build_child(self.tail, self.trunk.output_depth)
-        with tf.name_scope(self.logits.name):
-            self.logits.build(tf.TensorShape([None, self.tail.output_depth]))
+        i3d_blocks.build_child(self.logits, self.tail.output_depth)
         super().build(input_shape)
 
     def call(self, clips: tf.Tensor, training: Optional[bool] = None) -> tf.Tensor:

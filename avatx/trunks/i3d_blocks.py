@@ -24,11 +24,17 @@ def scaled(depth: int, depth_multiplier: float) -> int:
 
 def max_pool(inputs: tf.Tensor, window: Sequence[int], strides: Sequence[int]) -> tf.Tensor:
     """SAME max pooling of [B, T, H, W, C]; padding never wins."""
+    if inputs.dtype == tf.float16 and not tf.config.list_physical_devices("GPU"):
+        # TensorFlow has no float16 kernel for CPUs; a maximum is the same in any precision.
+        outputs = tf.nn.max_pool3d(tf.cast(inputs, tf.float32), window, strides, "SAME")
+        return tf.cast(outputs, tf.float16)
     return tf.nn.max_pool3d(inputs, window, strides, "SAME")
 
 
 def build_child(child: tf_keras.layers.Layer, input_depth: int) -> None:
-    """Makes the variables of a layer over [B, T, H, W, input_depth] under its own name."""
+    """Makes the variables of a layer over [B, T, H, W, input_depth] under its own name, once."""
+    if child.built:
+        return  # by a call of its own
     with tf.name_scope(child.name):
         child.build(tf.TensorShape([None, None, None, None, input_depth]))
 
