@@ -82,7 +82,7 @@ def attention_sheet(
     for name, maps in rows:  # maps [T', H', W']
         for cell, frame in zip(cells, frames):
             share = maps[cell].sum() / max(float(maps.sum()), 1e-12)
-            tiles.append(
-                Tile(overlay(clip[frame], maps[cell], float(maps.max())), f"{name}: {share:.0%}")
-            )
+            picture = overlay(clip[frame], maps[cell], float(maps.max()))
+            picture = draw_people(picture, [Person(person.box, ())])
+            tiles.append(Tile(picture, f"{name}: {share:.0%}"))
     return contact_sheet(tiles, columns, tile_width, title)

@@ -14,6 +14,8 @@ SAME_PERSON_IOU = 0.6
 _POSE, _OBJECT, _PEOPLE, _OTHER = (86, 180, 233), (230, 159, 0), (0, 198, 140), (240, 228, 66)
 _TEXT_COLOUR = (0, 0, 0)
 
+Rectangle = Tuple[float, float, float, float]  # x1, y1, x2, y2 in pixels
+
 
 class Action(NamedTuple):
     """One action of a person."""
@@ -99,11 +101,13 @@ def draw_people(
     height, width = frame.shape[:2]
     line = max(1, round(min(height, width) / 240))
     font = load_font(text_size(height, width))
-    taken: List[Tuple[float, float, float, float]] = []
     for person in reversed(people):
         _draw_box(draw, person, width, height, line)
-    for person in people:
-        _draw_labels(draw, person, width, height, font, max_actions, taken)
+    labels: List[Rectangle] = []
+    boxes = [_pixels(person.box, width, height) for person in people]
+    for i, person in enumerate(people):
+        others = boxes[:i] + boxes[i + 1 :]
+        _draw_labels(draw, person, width, height, font, max_actions, labels, others)
     return np.asarray(image)
 
 
@@ -152,7 +156,7 @@ def _most_overlapping(box, people, iou_threshold):
     return people[int(np.argmax(overlaps))]
 
 
-def _pixels(box: np.ndarray, width: int, height: int) -> Tuple[float, float, float, float]:
+def _pixels(box: np.ndarray, width: int, height: int) -> Rectangle:
     """x1, y1, x2, y2 in pixels, inside the frame."""
     ymin, xmin, ymax, xmax = np.clip(np.asarray(box, np.float64), 0, 1)
     return (
@@ -172,17 +176,19 @@ def _draw_box(draw, person: Person, width: int, height: int, line: int) -> None:
     )
 
 
-def _draw_labels(draw, person, width, height, font, max_actions, taken) -> None:
+def _draw_labels(draw, person, width, height, font, max_actions, labels, others) -> None:
+    """Draws a person's labels and adds the rectangle that they take to `labels`."""
     texts = [_label(action) for action in person.actions[:max_actions]]
     if not texts:
         return
     padding = max(1, round(font.size / 8))
     row = font.size + 2 * padding
     widths = [draw.textlength(text, font=font) + 2 * padding for text in texts]
+    box = _pixels(person.box, width, height)
     x, y = _label_position(
-        _pixels(person.box, width, height), max(widths), row * len(texts), width, height, taken
+        box, max(widths), row * len(texts), width, height, labels, others
     )
-    taken.append((x, y, x + max(widths), y + row * len(texts)))
+    labels.append((x, y, x + max(widths), y + row * len(texts)))
     for i, (text, action) in enumerate(zip(texts, person.actions)):
         top = y + i * row
         draw.rectangle(
@@ -194,31 +200,33 @@ def _draw_labels(draw, person, width, height, font, max_actions, taken) -> None:
 
 
 def _label(action: Action) -> str:
-    name = action.name.split(" (e.g.")[0]  # AVA: "answer phone", "watch (a person)"
-    return name if action.score is None else f"{name} {action.score:.2f}"
+    return action.name if action.score is None else f"{action.name} {action.score:.2f}"
 
 
-def _label_position(box, label_width, label_height, width, height, taken):
-    """Above the box, below, right, left, inside: the first that is free, else the least bad."""
+def _label_position(box, label_width, label_height, width, height, labels, others):
+    """Above the box, below, right, left or inside, moved into the frame.
+
+    The first place that hides no other label, as little as may be of other people (`others`,
+    their boxes) and, last, of the person's own box.
+    """
     x1, y1, x2, y2 = box
-    candidates = [
+
+    def hidden(place, rectangles):
+        x, y = place
+        return sum(
+            max(0, min(x + label_width, right) - max(x, left))
+            * max(0, min(y + label_height, bottom) - max(y, top))
+            for left, top, right, bottom in rectangles
+        )
+
+    def cost(place):
+        return hidden(place, labels), hidden(place, others), hidden(place, [box])
+
+    places = [
         (x1, y1 - label_height), (x1, y2 + 1), (x2 + 1, y1), (x1 - label_width, y1), (x1, y1),
     ]
-
-    def cost(position):
-        x, y = position
-        outside = max(0, -x) + max(0, -y)
-        outside += max(0, x + label_width - width) + max(0, y + label_height - height)
-        clipped = clip(position)
-        covered = sum(
-            max(0, min(clipped[0] + label_width, other[2]) - max(clipped[0], other[0]))
-            * max(0, min(clipped[1] + label_height, other[3]) - max(clipped[1], other[1]))
-            for other in taken
-        )
-        return covered, outside
-
-    def clip(position):
-        x, y = position
-        return max(0, min(x, width - label_width)), max(0, min(y, height - label_height))
-
-    return clip(min(candidates, key=cost))
+    inside = [
+        (max(0, min(x, width - label_width)), max(0, min(y, height - label_height)))
+        for x, y in places
+    ]
+    return min(inside, key=cost)

@@ -1,0 +1,315 @@
+"""detect_video on real video files with a small exported detector."""
+
+import importlib.util
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from fake_detection_model import FakeDetectionModel
+from PIL import Image
+
+from avatx.data import ava_csv
+from avatx.data.video_reader import VideoReader
+from avatx.data.video_writer import VideoWriter
+from avatx.errors import UserError
+from avatx.export import saved_model
+from avatx.inference import video_detection
+from avatx.inference.detector import Detector
+
+REPOSITORY = Path(__file__).parents[2]
+FILES = ["annotated.mp4", "contact_sheet.jpg", "detections.csv", "detections.json"]
+CLASS_NAMES = {1: "bend", 2: "stand", 4: "watch (a person)"}
+
+
+@pytest.fixture(scope="module")
+def export_folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("export")
+    saved_model.export(
+        FakeDetectionModel(), 8, 12.5, CLASS_NAMES, str(folder / "saved_model"), attention=True
+    )
+    return str(folder)
+
+
+@pytest.fixture(scope="module")
+def detector(export_folder):
+    return Detector(export_folder)
+
+
+@pytest.fixture(scope="module")
+def video(tmp_path_factory):
+    return write_video(tmp_path_factory.mktemp("video") / "street_01.mp4", seconds=2.2)
+
+
+def write_video(path, seconds, height=90, width=121):
+    with VideoWriter(str(path), 25, height, width) as writer:
+        for i in range(round(25 * seconds)):
+            writer.write(np.full([height, width, 3], (3 * i) % 256, np.uint8))
+    return str(path)
+
+
+def load_tool():
+    path = REPOSITORY / "tools" / "detect_video.py"
+    spec = importlib.util.spec_from_file_location("detect_video_tool", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_writes_csv_json_video_and_pictures(detector, video, tmp_path):
+    output = tmp_path / "out"
+    summary = video_detection.detect_video(detector, video, str(output), score_threshold=0.0)
+    assert sorted(os.listdir(output)) == summary.files == FILES
+    assert summary == (3, 9, FILES, None)
+
+    table = ava_csv.read_detections(output / "detections.csv")
+    assert table.video_names == ["street_01"]
+    assert sorted(set(table.timestamp.tolist())) == [0, 1, 2]
+    with VideoReader(video) as reader:
+        clips = list(video_detection.keyframe_clips(reader.frames(), 1.0, 8, 12.5))
+    for clip in clips:
+        rows = table.timestamp == clip.timestamp
+        (expected,) = detector.detect(clip.frames[np.newaxis])
+        np.testing.assert_array_equal(table.boxes[rows].astype(np.float32), expected.boxes)
+        np.testing.assert_array_equal(table.class_id[rows], expected.classes)
+        np.testing.assert_array_equal(table.score[rows].astype(np.float32), expected.scores)
+
+    content = json.loads((output / "detections.json").read_text(encoding="utf-8"))
+    assert content["classes"] == {"1": "bend", "2": "stand", "4": "watch (a person)"}
+    assert [keyframe["timestamp"] for keyframe in content["keyframes"]] == [0, 1, 2]
+    people = content["keyframes"][0]["people"]
+    # Two of the three boxes are one person's.
+    assert [len(person["actions"]) for person in people] == [1, 2]
+    assert people[1]["box"] == pytest.approx([0.1, 0.1, 0.9, 0.4])
+    assert [action["name"] for action in people[1]["actions"]] == ["stand", "watch (a person)"]
+    assert content["stopped"] is None and content["duration"] == pytest.approx(2.2)
+
+
+def test_annotated_video_plays_in_a_browser(detector, video, tmp_path):
+    import av
+
+    video_detection.detect_video(detector, video, str(tmp_path), score_threshold=0.0)
+    path = str(tmp_path / "annotated.mp4")
+    with av.open(path) as container:
+        stream = container.streams.video[0]
+        frames = [frame.to_ndarray(format="rgb24") for frame in container.decode(stream)]
+        assert stream.codec_context.name == "h264"
+        assert stream.codec_context.pix_fmt == "yuv420p"
+        times = float(stream.duration * stream.time_base)
+    assert times == pytest.approx(2.2, abs=0.05) and len(frames) == 55
+    # Enlarged so that the text is readable, sizes even.
+    assert frames[0].shape == (480, 652, 3)
+    content = Path(path).read_bytes()
+    assert 0 < content.index(b"moov") < content.index(b"mdat")
+    # The source is grey; boxes and labels are coloured.
+    for frame in frames:
+        assert (np.ptp(frame.astype(int), axis=-1) > 60).sum() > 500
+
+
+def test_batches_and_rates_give_the_same(detector, video, tmp_path):
+    tables = []
+    for batch_size in (1, 2, 8):
+        output = tmp_path / str(batch_size)
+        summary = video_detection.detect_video(
+            detector, video, str(output), every=0.3, score_threshold=0.0, batch_size=batch_size
+        )
+        assert summary.num_keyframes == 8  # 0, 0.3 .. 2.1
+        tables.append((output / "detections.csv").read_text())
+    assert tables[0].startswith("street_01,0000,") and "street_01,0.3," in tables[0]
+    assert tables[0] == tables[1] == tables[2]
+
+
+def test_threshold_leaves_out_lower_scores_everywhere(detector, video, tmp_path):
+    summary = video_detection.detect_video(detector, video, str(tmp_path), score_threshold=1.0)
+    assert summary.num_detections == 0
+    assert (tmp_path / "detections.csv").read_text() == ""
+    content = json.loads((tmp_path / "detections.json").read_text())
+    assert [keyframe["people"] for keyframe in content["keyframes"]] == [[], [], []]
+
+
+def test_groundtruth_and_attention_pictures(detector, video, tmp_path):
+    annotations = tmp_path / "annotations.csv"
+    annotations.write_text(
+        "street_01,0001,0.100,0.200,0.300,0.900,2,0\n"
+        "street_01,0001,0.100,0.200,0.300,0.900,1,0\n"
+        "other,0001,0.1,0.2,0.3,0.9,2,0\nstreet_01,0002\n"
+    )
+    video_detection.detect_video(detector, video, str(tmp_path / "plain"))
+    video_detection.detect_video(
+        detector, video, str(tmp_path / "both"), groundtruth=str(annotations), attention=True
+    )
+    plain = Image.open(tmp_path / "plain" / "contact_sheet.jpg")
+    both = Image.open(tmp_path / "both" / "contact_sheet.jpg")
+    assert plain.size[0] < both.size[0] and plain.size[1] < both.size[1]  # 3 and 6 tiles
+    assert min(Image.open(tmp_path / "both" / "attention.jpg").size) > 300
+
+
+def test_folder_of_frames(detector, tmp_path):
+    folder = tmp_path / "clip_7"
+    folder.mkdir()
+    for i in range(20):
+        Image.new("RGB", (64, 48), (i, i, i)).save(folder / f"frame_{i + 1:05}.png")
+    summary = video_detection.detect_video(
+        detector, str(folder) + "/", str(tmp_path / "out"), frames_rate=10
+    )
+    assert summary.num_keyframes == 2
+    text = (tmp_path / "out" / "detections.csv").read_text()
+    assert text.startswith("clip_7,")
+
+
+@pytest.mark.parametrize("options, message", [
+    ({"score_threshold": 1.5}, "--score_threshold 1.5: expected 0 to 1"),
+    ({"score_threshold": float("nan")}, "--score_threshold nan"),
+    ({"every": 0}, "--every 0"),
+    ({"every": float("inf")}, "--every inf"),
+    ({"frames_rate": -1}, "--frames_rate -1"),
+    ({"batch_size": 0}, "--batch_size 0"),
+    ({"groundtruth": "/nowhere.csv"}, "/nowhere.csv"),
+])
+def test_bad_options_leave_nothing(detector, video, tmp_path, options, message):
+    with pytest.raises(UserError, match=message):
+        video_detection.detect_video(detector, video, str(tmp_path / "out"), **options)
+    assert os.listdir(tmp_path) == []
+
+
+def test_unreadable_videos_leave_nothing(detector, video, tmp_path):
+    inputs = tmp_path / "in"
+    inputs.mkdir()
+    (inputs / "empty.mp4").touch()
+    (inputs / "text.mp4").write_text("not a video")
+    (inputs / "empty_folder").mkdir()
+    for name in ["absent.mp4", "empty.mp4", "text.mp4", "empty_folder"]:
+        with pytest.raises(UserError, match=name):
+            video_detection.detect_video(detector, str(inputs / name), str(tmp_path / "out"))
+    assert os.listdir(tmp_path) == ["in"]
+
+
+def test_truncated_video_gives_what_there_is_and_says_so(detector, tmp_path):
+    path = tmp_path / "long.mp4"
+    write_video(path, 8)
+    data = path.read_bytes()
+    path.write_bytes(data[: data.index(b"mdat") + (len(data) - data.index(b"mdat")) // 2])
+    summary = video_detection.detect_video(detector, str(path), str(tmp_path / "out"))
+    assert 0 < summary.num_keyframes < 8
+    assert summary.stopped
+    assert json.loads((tmp_path / "out" / "detections.json").read_text())["stopped"]
+
+
+def test_output_that_cannot_be_written(detector, video, tmp_path):
+    (tmp_path / "file").touch()
+    for output in [tmp_path / "file", tmp_path / "file" / "below", Path("/proc/nowhere")]:
+        with pytest.raises(UserError, match="cannot be written"):
+            video_detection.detect_video(detector, video, str(output))
+
+
+def test_failure_midway_keeps_the_older_results(detector, video, tmp_path, monkeypatch):
+    video_detection.detect_video(detector, video, str(tmp_path))
+    before = {name: (tmp_path / name).read_bytes() for name in FILES}
+
+    def fail(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(video_detection, "write_json", fail)
+    with pytest.raises(KeyboardInterrupt):
+        video_detection.detect_video(detector, video, str(tmp_path), score_threshold=0.9)
+    assert {name: (tmp_path / name).read_bytes() for name in os.listdir(tmp_path)} == before
+
+
+def test_ctrl_c_ends_a_live_source_and_keeps_what_was_seen(detector, tmp_path, monkeypatch):
+    class Camera:
+        """Endless; ctrl-C is pressed at 2.6 s."""
+
+        size, frame_rate, duration, error, end_time = (48, 64), None, None, None, None
+
+        def __init__(self, *_, **__):
+            pass
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            pass
+
+        def frames(self, size=None):
+            for i in range(10_000):
+                if i == 65:
+                    os.kill(os.getpid(), signal.SIGINT)
+                yield i / 25, np.full([48, 64, 3], 90, np.uint8)
+
+    monkeypatch.setattr(video_detection, "VideoReader", Camera)
+    summary = video_detection.detect_video(detector, "rtsp://camera/1", str(tmp_path))
+    assert summary.stopped == "interrupted" and summary.num_keyframes == 3
+    assert sorted(os.listdir(tmp_path)) == FILES
+    # Afterwards ctrl-C is ctrl-C again.
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_wrong_models_are_named(tmp_path):
+    import tensorflow as tf
+
+    with pytest.raises(UserError, match="no such folder"):
+        Detector(str(tmp_path / "absent"))
+    with pytest.raises(UserError, match="not a SavedModel"):
+        Detector(str(tmp_path))
+    module = tf.Module()
+    module.double = tf.function(lambda x: x * 2, input_signature=[tf.TensorSpec([], tf.float32)])
+    tf.saved_model.save(module, str(tmp_path / "other"), signatures={"double": module.double})
+    with pytest.raises(UserError, match="no signature serving_default or metadata.*double"):
+        Detector(str(tmp_path / "other"))
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "saved_model.pb").write_bytes(b"\xff\x00 nothing")
+    with pytest.raises(UserError, match="cannot be loaded"):
+        Detector(str(tmp_path / "broken"))
+
+
+def test_attention_needs_an_export_with_attention(video, tmp_path):
+    saved_model.export(FakeDetectionModel(), 8, 12.5, CLASS_NAMES, str(tmp_path / "m"))
+    with pytest.raises(UserError, match="without attention"):
+        video_detection.detect_video(
+            Detector(str(tmp_path / "m")), video, str(tmp_path / "out"), attention=True
+        )
+    assert not (tmp_path / "out").exists()
+
+
+def test_command_line(export_folder, video, tmp_path, capsys):
+    tool = load_tool()
+    previous = signal.getsignal(signal.SIGTERM)
+    try:
+        code = tool.main([
+            "--saved_model", export_folder, "--video", video,
+            "--output", str(tmp_path / "out"), "--score_threshold", "0.5", "--every", "2",
+        ])
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+    assert code == 0 and sorted(os.listdir(tmp_path / "out")) == FILES
+    assert "2 keyframes" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("number, code", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_killed_command_leaves_nothing(export_folder, tmp_path, number, code):
+    video = write_video(tmp_path / "long.mp4", 100, 48, 64)
+    output = tmp_path / "out"
+    process = subprocess.Popen(
+        [sys.executable, str(REPOSITORY / "tools" / "detect_video.py"),
+         "--saved_model", export_folder, "--video", video, "--output", str(output),
+         "--every", "0.05"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+    )
+    try:
+        deadline = time.monotonic() + 120
+        while not output.exists() and process.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.05)
+        time.sleep(0.5)
+        process.send_signal(number)
+        _, errors = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert process.returncode == code, errors
+    assert "Traceback" not in errors
+    assert not output.exists()
