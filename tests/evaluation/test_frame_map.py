@@ -190,3 +190,38 @@ def test_person_ap_counts_each_box_once():
     detections.insert(0, ("v", 902.0, (0.0, 0.6, 0.1, 0.9), 12, 0.6))
     result = evaluate_person(table(groundtruth[:2], "person_id"), table(detections, "score"))
     assert result["mAP"] == 1.0
+
+
+@pytest.mark.parametrize(
+    "left_id, right_id, right_first, expected",
+    [(-1, -1, False, 0.5), (-1, -1, True, 0.5), (2, 5, False, 1.0), (5, 2, True, 0.5)],
+)
+def test_equal_overlaps_go_to_the_first_box_in_the_official_order(
+    left_id, right_id, right_first, expected
+):
+    # Between two boxes, overlapping both alike; the second detection is the left box itself. The
+    # official order is that of a heap: by person id downwards, then by coordinates.
+    left, right, between = (0, 0, 0.5, 0.5), (0, 0.25, 0.5, 0.75), (0, 0.125, 0.5, 0.625)
+    groundtruth = [("v", 902.0, left, 12, left_id), ("v", 902.0, right, 12, right_id)]
+    if right_first:
+        groundtruth.reverse()
+    detections = [("v", 902.0, between, 12, 0.9), ("v", 902.0, left, 12, 0.8)]
+    assert ap_of_stand(groundtruth, detections) == expected
+
+
+def test_equal_scores_of_several_classes_at_the_border_of_the_cap():
+    # 48 rows above, then three of one score for the last two places: the heap gives them to the
+    # first to come; and when a higher score comes, the smallest class id leaves.
+    above = [("v", 902.0, FAR, 3, 0.9 - i / 1000) for i in range(48)]
+    border = [("v", 902.0, BOX, 12, 0.5), ("v", 902.0, BOX, 1, 0.5)]
+    last = [("v", 902.0, BOX, 3, 0.5), ("v", 902.0, FAR, 3, 0.95)]
+    groundtruth = [("v", 902.0, BOX, number, -1) for number in (1, 12)]
+    result = score(groundtruth, above + border + last)
+    plain = plain_evaluate(groundtruth, above + border + last, [1, 3, 12], protocol="AVA_2020",
+                           iou_threshold=0.5)
+    for number, one in result["per_class"].items():
+        assert (one["ap"], one["num_groundtruth"], one["num_detections"],
+                one["num_true_positives"]) == plain[int(number)]
+    assert sum(one["num_detections"] for one in result["per_class"].values()) == 50
+    assert result["per_class"]["1"]["num_true_positives"] == 0
+    assert result["per_class"]["12"]["num_true_positives"] == 1
