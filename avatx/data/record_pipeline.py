@@ -21,9 +21,9 @@ from typing import Any, Callable, Dict, List, Optional, Sequence
 
 import tensorflow as tf
 
-from avatx.data import manifest
+from avatx.data import manifest, record_shard
 from avatx.data.record_plan import RecordPlan, RecordSettings, fingerprint
-from avatx.data.record_shard import read_json, write_shard, write_text
+from avatx.data.record_shard import read_json, write_text
 from avatx.errors import UserError
 
 # By its own name: "DirectRunner" of Beam 2.77 prefers a runner that it downloads.
@@ -131,12 +131,15 @@ def create_records(plan: RecordPlan, prefix: str, settings: RecordSettings, labe
     if len(todo) < len(plan.shards):
         log(f"{len(plan.shards) - len(todo)} of {len(plan.shards)} shards are there and unchanged")
     if todo:
-        with _Progress([files.plan(index) for index in todo], num_keyframes):
-            _run([files.plan(index) for index in todo], options)
+        plans = [files.plan(index) for index in todo]
+        try:
+            with _Progress(plans, num_keyframes):
+                _run(plans, options)
+        finally:
+            for path in plans:
+                tf.io.gfile.remove(path)
     results = [{**read_json(files.done(index)), "shard": os.path.basename(files.shard(index))}
                for index in range(len(plan.shards))]
-    for index in todo:
-        tf.io.gfile.remove(files.plan(index))
     if not any(result["keyframes"] for result in results):
         for index in range(len(plan.shards)):
             tf.io.gfile.remove(files.shard(index))
@@ -161,7 +164,7 @@ def write_planned_shard(plan_path: str) -> None:
         write_text(_progress_path(plan_path), str(number))
 
     try:
-        result = write_shard(
+        result = record_shard.write_shard(
             plan["shard"], plan["segments"], RecordSettings(**plan["settings"]),
             dict(plan["class_names"]), temporary_folder=os.path.dirname(plan_path),
             on_keyframes=tell, before_rename=forget_the_old_one)
@@ -197,7 +200,7 @@ def parse_beam_arguments(arguments: Sequence[str]):
     Raises:
       UserError: an argument that Beam does not know; Beam itself would drop it with a warning.
     """
-    _import_beam()
+    apache_beam = _import_beam()
     from apache_beam.options import pipeline_options
 
     parser = pipeline_options._BeamArgumentParser(allow_abbrev=False, add_help=False)
@@ -211,6 +214,10 @@ def parse_beam_arguments(arguments: Sequence[str]):
     standard = options.view_as(pipeline_options.StandardOptions)
     if standard.runner in (None, "DirectRunner"):
         standard.runner = IN_PROCESS_RUNNER
+    try:
+        apache_beam.runners.runner.create_runner(standard.runner)
+    except (ValueError, ImportError, AttributeError) as error:
+        raise UserError(f"--runner {standard.runner}: {error}") from error
     return options
 
 
@@ -227,10 +234,6 @@ def _run(plan_paths: List[str], options) -> None:
                  | "Shards" >> beam.Create(plan_paths)
                  | "Spread" >> beam.Reshuffle()  # a shard each, whatever the runner bundles
                  | "Write" >> beam.Map(write_planned_shard))
-    except ValueError as error:
-        if "runner" in str(error).lower():
-            raise UserError(f"--runner: {error}") from error
-        raise
     except Exception as error:
         found = re.search(re.escape(_MARK) + r"([^\n]*)", str(error))
         if found is None:
