@@ -9,9 +9,10 @@ from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Tupl
 import numpy as np
 
 from avatx.data.ava_csv import format_timestamp
-from avatx.data.ava_table import AvaTable, Keyframe, keyframe_key
+from avatx.data.ava_table import AvaTable, Keyframe
 from avatx.data.label_map import LabelMap
 from avatx.evaluation.frame_map import evaluate, evaluate_person
+from avatx.evaluation.keyframe_index import index_keyframes
 
 NEAR_ZERO = 0.01
 _CLEARLY_BETTER = (5.0, 0.02)  # times as high, and at least this much
@@ -46,7 +47,7 @@ def diagnose(
         return ["there is not a single detection: the score threshold is too high, or the "
                 "detector has not learned anything yet"]
     findings = []
-    shared = _shared_keyframes(groundtruth, detections, keyframes)
+    shared = _on_same_keyframes(detections, groundtruth, keyframes)
     if not shared.any():
         return [_no_common_keyframe(groundtruth, detections, shared)]
     share = shared.mean()
@@ -146,18 +147,13 @@ def _with_boxes(change_boxes) -> Callable[[AvaTable], AvaTable]:
     return change
 
 
-def _keys(table: AvaTable) -> List[Keyframe]:
-    return [
-        keyframe_key(video, seconds)
-        for video, seconds in zip(table.video_id.tolist(), table.timestamp.tolist())
-    ]
-
-
-def _shared_keyframes(groundtruth, detections, keyframes) -> np.ndarray:
-    """[N] bool, detections on keyframes that the groundtruth (or the run) names."""
-    named = set(groundtruth.keyframes())
-    named.update(keyframe_key(*keyframe) for keyframe in keyframes or ())
-    return np.array([key in named for key in _keys(detections)], bool)
+def _on_same_keyframes(table: AvaTable, other: AvaTable, keyframes=()) -> np.ndarray:
+    """[N] bool, rows of `table` on keyframes that `other`, or the list, names."""
+    index = index_keyframes((table, other), (other.empty_keyframes, keyframes or ()))
+    named = np.zeros(len(index.video_id), bool)
+    for numbers in (index.of_tables[1], *index.of_lists):
+        named[numbers] = True
+    return named[index.of_tables[0]]
 
 
 def _sample(groundtruth: AvaTable, detections: AvaTable) -> Tuple[AvaTable, AvaTable]:
@@ -165,8 +161,7 @@ def _sample(groundtruth: AvaTable, detections: AvaTable) -> Tuple[AvaTable, AvaT
     if len(detections) <= _ROWS:
         return groundtruth, detections
     detections = detections.select(slice(0, _ROWS))
-    named = set(_keys(detections))
-    kept = np.array([key in named for key in _keys(groundtruth)], bool)
+    kept = _on_same_keyframes(groundtruth, detections)
     return groundtruth.select(np.flatnonzero(kept)), detections
 
 

@@ -131,13 +131,15 @@ def merge_classes(table: AvaTable) -> AvaTable:
 
     Keyframes and boxes keep the order of their first appearance.
     """
-    # Columns compared exactly: rows of one person repeat the very same box.
-    columns = np.column_stack([table.video_index, table.timestamp, table.boxes])
+    # Compared bit by bit (0.0 and -0.0 as one): rows of one person repeat the very same box.
+    columns = np.column_stack([table.video_index, table.timestamp, table.boxes]) + 0.0
+    bits = columns.view(np.uint64)
     score = np.zeros(len(table)) if table.score is None else table.score
-    order = np.lexsort((-score, *columns.T[::-1]))
-    ordered = columns[order]
-    new = np.ones(len(order), bool)
-    new[1:] = np.any(ordered[1:] != ordered[:-1], axis=1)
+    order = np.lexsort((-score, _hash(bits)))
+    new = _differs_from_row_before(bits[order])
+    if np.any(new & ~_differs_from_row_before(_hash(bits[order])[:, None])):
+        order = np.lexsort((-score, *bits.T))  # two boxes have one hash: compare whole rows
+        new = _differs_from_row_before(bits[order])
     group = np.cumsum(new) - 1
     best = order[new]
     first = np.full(len(best), len(table), np.int64)
@@ -147,6 +149,21 @@ def merge_classes(table: AvaTable) -> AvaTable:
     if merged.person_id is not None:
         merged.person_id = np.full(len(merged), -1, np.int64)
     return merged
+
+
+def _hash(bits: np.ndarray) -> np.ndarray:
+    """[N, K] uint64 to [N] uint64."""
+    mixed = np.zeros(len(bits), np.uint64)
+    for column in bits.T:
+        mixed = (mixed ^ column) * np.uint64(0x9E3779B97F4A7C15)
+        mixed ^= mixed >> np.uint64(29)
+    return mixed
+
+
+def _differs_from_row_before(rows: np.ndarray) -> np.ndarray:
+    differs = np.ones(len(rows), bool)
+    differs[1:] = np.any(rows[1:] != rows[:-1], axis=1)
+    return differs
 
 
 def evaluate_person(

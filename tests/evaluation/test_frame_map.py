@@ -7,6 +7,7 @@ from plain_frame_map import plain_evaluate
 from avatx.data.ava_table import AvaTable, empty_table
 from avatx.data.label_map import LabelMap
 from avatx.errors import UserError
+from avatx.evaluation import frame_map
 from avatx.evaluation.frame_map import average_precision, evaluate, evaluate_person
 
 LABEL_MAP = LabelMap({1: "bend", 3: "crouch", 12: "stand"})
@@ -225,3 +226,21 @@ def test_equal_scores_of_several_classes_at_the_border_of_the_cap():
     assert sum(one["num_detections"] for one in result["per_class"].values()) == 50
     assert result["per_class"]["1"]["num_true_positives"] == 0
     assert result["per_class"]["12"]["num_true_positives"] == 1
+
+
+def test_merging_classes_does_not_rest_on_hashes(monkeypatch):
+    groundtruth, detections, _ = random_case(7)
+    detections = table(detections, "score")
+    merged = frame_map.merge_classes(detections)
+    best = {}
+    for row in zip(detections.video_id, detections.timestamp, detections.boxes.tolist(),
+                   detections.score):
+        key = (*row[:2], *row[2])
+        best[key] = max(best.get(key, 0.0), row[3])
+    rows = zip(merged.video_id, merged.timestamp, merged.boxes.tolist(), merged.score)
+    assert [((*row[:2], *row[2]), row[3]) for row in rows] == list(best.items())
+    assert 1 < len(best) < len(detections)
+    monkeypatch.setattr(frame_map, "_hash", lambda bits: bits[:, 0] % np.uint64(2))
+    again = frame_map.merge_classes(detections)
+    np.testing.assert_array_equal(again.boxes, merged.boxes)
+    np.testing.assert_array_equal(again.score, merged.score)
