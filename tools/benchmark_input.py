@@ -37,7 +37,7 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     augmentations = (RandomHorizontalFlip(), RandomCropImage()) if arguments.augment else ()
     files = remote_files.match_files(options.input_paths)
 
-    with explained(files):
+    with explained(arguments.input):
         encoded = input_pipeline.keyframe_examples(
             files, options, KeyframeParser(clip_shape, options.num_classes),
             tf.constant(0, tf.int64), training=True).repeat()

@@ -7,6 +7,7 @@ from typing import Iterator, Sequence
 import tensorflow as tf
 
 from avatx.data.record_check import check_file, first_line
+from avatx.data.remote_files import match_files
 from avatx.errors import UserError
 
 _BEGIN, _END = "[[avatx:", ":avatx]]"
@@ -29,17 +30,18 @@ def _as_text(value: tf.Tensor) -> tf.Tensor:
 
 
 @contextlib.contextmanager
-def explained(files: Sequence[str] = ()) -> Iterator[None]:
+def explained(input_paths: Sequence[str] = ()) -> Iterator[None]:
     """Turns what the input pipeline raises while it is read into a UserError of one line.
 
     Wrap the loop that reads the dataset, or the whole training. Errors of TensorFlow that do
-    not come from the input pass unchanged. After a corrupt or foreign record, `files` are read
-    through once more to name the file, because TensorFlow's error does not.
+    not come from the input pass unchanged. After a corrupt or foreign record, the files of
+    `input_paths` (patterns) are read through once more to name the file, because TensorFlow's
+    error does not.
     """
     try:
         yield
     except tf.errors.DataLossError as error:
-        for path in files:
+        for path in match_files(input_paths) if input_paths else ():
             check_file(path)
         raise UserError(f"an input file is corrupt ({first_line(error)}); {_REMEDY}") from error
     except tf.errors.OpError as error:
@@ -51,7 +53,7 @@ def explained(files: Sequence[str] = ()) -> Iterator[None]:
             raise UserError("a record of the input holds a frame that is not a readable JPEG "
                             f"image ({first_line(error)}); {_REMEDY}") from error
         if "ParseSingleSequenceExample" in text or "ParseSequenceExample" in text:
-            for path in files:
+            for path in match_files(input_paths) if input_paths else ():
                 check_file(path, keys=True)
             raise UserError("an input file holds an entry that is no record of ours "
                             f"({first_line(error)}); {_REMEDY}") from error

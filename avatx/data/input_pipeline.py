@@ -10,14 +10,16 @@ Order of training: each epoch holds each keyframe once. Files come in random ord
 turn; a buffer of `shuffle_buffer_size` encoded clips mixes these.
 
 Host memory, with b bytes a JPEG frame, F frames a record, T x H x W clips and batch size B:
-  shuffle        shuffle_buffer_size * T * b   (AVA at 400 px: 256 * 64 * 25 kB = 410 MB)
-  open segments  2 * open_segments * F * b     (with 15 s at 25 a second: 32 * 375 * 25 kB = 300 MB)
-  decoded        (threads + (prefetched + 2) * B) * T * H * W * 3     (a batch of 3: 92 MB)
+  shuffle        shuffle_buffer_size * T * b                     256 * 64 * 55 kB = 900 MB
+  open records   2 * (open_segments + num_readers) * F * b       40 * 350 * 55 kB = 770 MB
+  decoded        (threads + (prefetched + 2) * B) * T * H * W * 3, a batch of 3 being 92 MB
+(numbers: 64 frames of 400 x 400 from records of 14 s at 25 frames a second, 534 x 400, JPEG
+quality 90, 55 kB a frame as measured on PETS09; films take less.)
 None of it grows with the data set or with time.
 """
 
 import dataclasses
-from typing import List, Optional, Sequence, Tuple
+from typing import Callable, List, Optional, Sequence, Tuple
 
 import numpy as np
 import tensorflow as tf
@@ -25,7 +27,9 @@ import tensorflow as tf
 from avatx.core.structures import VIDEO_ID_BYTES, Batch, Groundtruth, Keyframes
 from avatx.data import augmentation, remote_files
 from avatx.data.augmentation import Augmentation, View
+from avatx.data.data_statistics import count_by_manifest
 from avatx.data.input_check import check_first_records
+from avatx.data.input_errors import explained
 from avatx.data.keyframe_parsing import ClipShape, KeyframeExample, KeyframeParser
 from avatx.data.record import ParsedSegment
 from avatx.errors import UserError
@@ -96,8 +100,8 @@ def build_dataset(
         replica's share, and each input pipeline reads its own files (or, where there are fewer
         files than pipelines, its own keyframes of all files).
       start_step: training continues as if this many batches had been taken. The order of the
-        clips skipped is replayed without decoding a frame: reading time of one pass through
-        the records to count them, and of the part of the epoch that is skipped.
+        clips skipped is replayed without decoding a frame, which costs reading the part of
+        the epoch that is skipped, and a pass to count keyframes where no manifest tells.
 
     Raises:
       UserError: no file, a file that is no TFRecord or holds other records, no keyframe at
@@ -117,7 +121,9 @@ def build_dataset(
         return dataset if by_file else dataset.shard(num_shards, shard)
 
     if training:
-        dataset = _epochs(examples, options, start_step * replicas * replica_batch)
+        share = (0, 1) if by_file else (shard, num_shards)
+        dataset = _epochs(examples, files, options, parser, share,
+                          skipped=start_step * replicas * replica_batch)
     else:
         dataset = tf.data.Dataset.zip((tf.data.Dataset.from_tensors(np.int64(0)).repeat(),
                                        examples(None)))
@@ -185,21 +191,19 @@ def keyframe_examples(files: List[str], options: InputOptions, parser: KeyframeP
     return keyframes.shuffle(options.shuffle_buffer_size, seed=options.seed * 1_000_003 + epoch)
 
 
-def _epochs(examples, options: InputOptions, skipped: int) -> tf.data.Dataset:
+def _epochs(examples: Callable[[tf.Tensor], tf.data.Dataset], files: List[str],
+            options: InputOptions, parser: KeyframeParser, share: Tuple[int, int],
+            skipped: int) -> tf.data.Dataset:
     """(epoch, KeyframeExample) for ever, each epoch in its own order."""
-
-    def count_at_most(limit: Optional[int]) -> int:
-        dataset = examples(tf.constant(0, tf.int64))
-        dataset = dataset if limit is None else dataset.take(limit)
-        return int(dataset.reduce(np.int64(0), lambda count, _: count + 1))
-
-    first_epoch = 0
-    if skipped:
-        first_epoch, skipped = divmod(skipped, max(count_at_most(None), 1))
-    if not count_at_most(1):
+    if _count_keyframes(files, options, parser, at_least=1) == 0:
         raise UserError(
             f"{', '.join(options.input_paths)}: no keyframe to train on; expected at least one"
             + (" with people" if options.drop_keyframes_without_people else ""))
+    first_epoch = 0
+    if skipped:
+        count = _count_keyframes(files, options, parser)
+        shard, num_shards = share
+        first_epoch, skipped = divmod(skipped, max(-(-(count - shard) // num_shards), 1))
 
     def one_epoch(epoch: tf.Tensor) -> tf.data.Dataset:
         # Dataset.shuffle mixes its seed with the global one of tf.random.set_seed: pin that,
@@ -209,6 +213,29 @@ def _epochs(examples, options: InputOptions, skipped: int) -> tf.data.Dataset:
 
     return tf.data.Dataset.range(first_epoch, np.iinfo(np.int64).max).flat_map(
         one_epoch).skip(skipped)
+
+
+def _count_keyframes(files: List[str], options: InputOptions, parser: KeyframeParser,
+                     at_least: Optional[int] = None) -> int:
+    """Keyframes that training sees in one epoch; stops counting at `at_least`."""
+    if at_least is None and not options.drop_keyframes_without_people:
+        known = count_by_manifest(files)
+        if known is not None:
+            return known
+
+    def keyframes(serialized: tf.Tensor) -> tf.Tensor:
+        lengths = parser.segment(serialized).boxes.row_lengths()
+        if options.drop_keyframes_without_people:
+            lengths = tf.boolean_mask(lengths, lengths > 0)
+        return tf.size(lengths)
+
+    count = 0
+    with explained(files):
+        for number in tf.data.TFRecordDataset(files).map(keyframes).as_numpy_iterator():
+            count += int(number)
+            if at_least is not None and count >= at_least:
+                break
+    return count
 
 
 def _filled(dataset: tf.data.Dataset, multiple: int) -> tf.data.Dataset:

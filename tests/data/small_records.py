@@ -1,11 +1,13 @@
-"""Little records whose pixels tell which frame they are."""
+"""Little records whose pixels tell which frame they are, and what tests ask of batches."""
 
 from typing import List, Optional, Sequence
 
 import numpy as np
 import tensorflow as tf
 
+from avatx.core.structures import Batch
 from avatx.data import record
+from avatx.data.input_pipeline import InputOptions
 
 HEIGHT, WIDTH = 48, 64
 FAR = 100_000_000  # microseconds: a span that covers any clip
@@ -57,3 +59,19 @@ def write_set(folder, num_files: int, segments_each: int = 2, keyframes_each: in
                 num_frames=4, frame_rate=1.0, first_time=part * 10_000_000, frames=frames)
             for part in range(segments_each)])
     return str(folder / "set-*.tfrecord")
+
+
+def options(pattern, **changes) -> InputOptions:
+    return InputOptions((str(pattern),), **{"num_classes": 3, "max_boxes": 4, **changes})
+
+
+def keys(batch: Batch):
+    """(video id, seconds) of the clips that are no filling."""
+    return [(bytes(video_id).rstrip(b"\0").decode(), float(timestamp))
+            for video_id, timestamp, valid in zip(
+                batch.keyframes.video_id.numpy(), batch.keyframes.timestamp.numpy(),
+                batch.valid.numpy()) if valid]
+
+
+def all_keys(dataset):
+    return [key for batch in dataset for key in keys(batch)]
