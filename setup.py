@@ -112,6 +112,7 @@ setup(
         "opencv-python-headless",
         "pillow>=10.1",
         "protobuf>=4.25",
+        "pyarrow",
         "rich",
         "tensorflow>=2.16,<2.21",
         "tf-keras>=2.16,<2.21",

@@ -28,6 +28,8 @@ ANNOTATIONS = "annotations"
 DETECTIONS = "detections"
 _CHUNK_BYTES = 1 << 23
 _COLUMNS = ("video", "timestamp", "x1", "y1", "x2", "y2", "class", "last")
+# What pyarrow reads unlike Python: quotes, zero bytes, hexadecimal numbers, nan(...).
+_NOT_PLAIN = (b'"', b"\0", b",0x", b",0X", b"(")
 _COORDINATES = ("x1", "y1", "x2", "y2")
 
 
@@ -188,7 +190,7 @@ def _parse_fast(chunk: bytes, kind: str, codes: dict) -> Optional[_Columns]:
 
     head = chunk[: chunk.find(b"\n") + 1] or chunk
     number_of_columns = head.count(b",") + 1
-    if number_of_columns not in (7, 8) or b'"' in chunk or b"\0" in chunk:
+    if number_of_columns not in (7, 8) or any(mark in chunk for mark in _NOT_PLAIN):
         return None
     names = list(_COLUMNS[:number_of_columns])
     types = dict.fromkeys(names, pyarrow.float64())
