@@ -46,13 +46,14 @@ def _print(console, results) -> None:
     keys = ("prior", "ap", "eligible_prior", "eligible_ap", "auc_crop", "auc_crop_and_box",
             "auc_script")
     titles = ("prior", "AP", "prior*", "AP*", "AUC* crop", "AUC* +box", "AUC* script")
-    table = Table(caption="* among people whose own doing allows the class; AUC of chance is 0.5")
-    table.add_column("class")
+    table = Table(caption="* among people whose own doing allows the class; AUC of chance is 0.5",
+                  padding=(0, 0), pad_edge=False)
+    table.add_column("class", no_wrap=True, min_width=26)
     for title in titles:
         table.add_column(title, justify="right")
     for class_id, result in results.items():
         values = [f"{result[key]:.3f}" if key in result else "" for key in keys]
-        table.add_row(NAMES[class_id].split(" (e.g.,")[0], *values)
+        table.add_row(NAMES[class_id].replace(" (e.g., self, a person, a group)", ""), *values)
     console.print(table)
 
 

@@ -13,7 +13,8 @@ av = pytest.importorskip("av")
 def _frames(count, height, width):
     """Smooth pictures whose brightness rises from frame to frame."""
     ramp = np.linspace(0, 60, width)[None, :, None] + np.linspace(0, 40, height)[:, None, None]
-    return [np.broadcast_to(ramp + 5 * i, (height, width, 3)).astype(np.uint8) for i in range(count)]
+    shape = (height, width, 3)
+    return [np.broadcast_to(ramp + 5 * i, shape).astype(np.uint8) for i in range(count)]
 
 
 def _decode(path):

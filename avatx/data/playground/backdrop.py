@@ -107,9 +107,8 @@ def _lamp(image, item, rng):
     x, ground, size = item.x, item.ground, item.size
     _line(image, (x, ground), (x, ground - size), (60, 60, 60), 2)
     _line(image, (x - 0.12 * size, ground), (x + 0.12 * size, ground), (60, 60, 60), 3)
-    corners = np.array([(x - 0.1 * size, ground - 1.1 * size), (x + 0.1 * size, ground - 1.1 * size),
-                        (x + 0.2 * size, ground - 0.85 * size),
-                        (x - 0.2 * size, ground - 0.85 * size)]) + MARGIN
+    shade = [(-0.1, -1.1), (0.1, -1.1), (0.2, -0.85), (-0.2, -0.85)]
+    corners = np.array([x, ground]) + size * np.array(shade) + MARGIN
     cv2.fillConvexPoly(image, np.round(corners * 16).astype(np.int32), (250, 235, 170),
                        cv2.LINE_AA, 4)
 

@@ -104,7 +104,7 @@ def without_label(scene: Scene, person: Person, class_id: int, time: float) -> S
     """The same scene, changed only in the target of `person` so that `class_id` holds no more.
 
     The screen is switched off; the speaker falls silent (listen to); the person talked to
-    turns round; the person watched or waved at is replaced by a plant.
+    turns round and walks the other way; the person watched or waved at is replaced by a plant.
 
     Raises:
       ValueError: `person` does not carry the context class `class_id` at `time`.
@@ -123,6 +123,7 @@ def without_label(scene: Scene, person: Person, class_id: int, time: float) -> S
         return dataclasses.replace(
             scene, people=others, furniture=(*scene.furniture, plant)
         )
+    path = target.path
     if class_id == classes.LISTEN:
         acts = tuple(
             dataclasses.replace(act, activity="idle") if act.activity == "speak" else act
@@ -130,8 +131,11 @@ def without_label(scene: Scene, person: Person, class_id: int, time: float) -> S
         )
     else:
         acts = tuple(dataclasses.replace(act, facing=-act.facing) for act in target.acts)
+        # Somebody who walks faces where the path leads.
+        x = target.x_at(time)
+        path = tuple((knot_time, 2 * x - knot_x) for knot_time, knot_x in target.path)
     # Same place in the tuple: people at the same depth are painted in this order.
-    changed = dataclasses.replace(target, acts=acts)
+    changed = dataclasses.replace(target, acts=acts, path=path)
     return dataclasses.replace(
         scene, people=tuple(changed if p is target else p for p in scene.people)
     )

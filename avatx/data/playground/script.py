@@ -30,8 +30,8 @@ from avatx.data.playground.scene import (
     Screen,
 )
 
-_SLOT_COUNTS = {2: 0.46, 3: 0.33, 4: 0.21}
-_SLOT_KINDS = {"person": 0.62, "screen": 0.26, "furniture": 0.12}
+_SLOT_COUNTS = {2: 0.48, 3: 0.32, 4: 0.20}
+_SLOT_KINDS = {"person": 0.63, "screen": 0.26, "furniture": 0.11}
 _FURNITURE = ("plant", "lamp", "shelf", "picture")
 # Share of videos in which the slots hold nobody and only a passer-by is seen for a while.
 _DESERTED = 0.06
@@ -41,9 +41,9 @@ _FRONTAL = 0.05
 _ACTIVITY = {"idle": 0.49, "speak": 0.20, "wave": 0.14, "read": 0.10, "phone": 0.07}
 # What somebody does who faces a person that does the key.
 _REPLY = {
-    "idle": {"idle": 0.24, "speak": 0.48, "wave": 0.16, "read": 0.07, "phone": 0.05},
-    "speak": {"idle": 0.78, "speak": 0.06, "wave": 0.06, "read": 0.06, "phone": 0.04},
-    "wave": {"idle": 0.50, "speak": 0.18, "wave": 0.18, "read": 0.08, "phone": 0.06},
+    "idle": {"idle": 0.20, "speak": 0.56, "wave": 0.14, "read": 0.05, "phone": 0.05},
+    "speak": {"idle": 0.84, "speak": 0.04, "wave": 0.04, "read": 0.04, "phone": 0.04},
+    "wave": {"idle": 0.52, "speak": 0.18, "wave": 0.16, "read": 0.08, "phone": 0.06},
     "read": _ACTIVITY,
     "phone": _ACTIVITY,
 }
@@ -161,9 +161,9 @@ def _act(rng, slots, num_slots, has_chair, chair_facing, start):
     poses, facings, activities = {}, {}, {}
     for slot in slots:
         if has_chair[slot]:
-            poses[slot] = _choose(rng, {"sit": 0.70, "stand": 0.19, "bend": 0.11})
+            poses[slot] = _choose(rng, {"sit": 0.70, "stand": 0.20, "bend": 0.10})
         else:
-            poses[slot] = _choose(rng, {"stand": 0.62, "walk": 0.21, "bend": 0.17})
+            poses[slot] = _choose(rng, {"stand": 0.66, "walk": 0.19, "bend": 0.15})
         facings[slot] = _inward(rng, slot, num_slots)
         if poses[slot] == "sit":
             facings[slot] = chair_facing[slot]

@@ -135,7 +135,7 @@ class _Figure:
         else:
             elbow_angle = aim - bend if down > -0.15 else aim + bend * (-1 if forward > 0 else 1)
             if self.act.activity == "phone" and down < 0:
-                elbow_angle = aim - bend if math.cos(aim - bend) > math.cos(aim + bend) else aim + bend
+                elbow_angle = max(aim - bend, aim + bend, key=math.cos)  # the lower elbow
         elbow = self._along(start, elbow_angle, _UPPER_ARM)
         shirt = _darker(self.look.shirt, 0.85 if not far else 0.65)
         skin = self.look.skin if not far else _darker(self.look.skin, 0.85)
