@@ -1,0 +1,88 @@
+"""The whole path on the playground, as a user would walk it: generate, make records, train,
+evaluate, export, detect on a held-out video, write pictures.
+
+Every step is one of the command lines beside this file, printed before it runs. A step whose
+result is there already is left out, and training resumes: after ctrl-C run it again.
+"""
+
+import argparse
+import json
+import pathlib
+import shlex
+import subprocess
+import sys
+import time
+from typing import Optional, Sequence
+
+from avatx import cli
+
+TOOLS = pathlib.Path(__file__).resolve().parent
+CONFIG = TOOLS.parent / "configs" / "playground" / "tx_highres.config"
+HELD_OUT = "val_0000"
+
+
+def main(argv: Optional[Sequence[str]] = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--output", required=True, metavar="DIR", help="where everything goes")
+    parser.add_argument("--pipeline_config_path", default=str(CONFIG), metavar="FILE")
+    parser.add_argument("--train_videos", type=int, default=240)
+    parser.add_argument("--val_videos", type=int, default=40)
+    parser.add_argument("--override", nargs="+", action="extend", default=[], metavar="FIELD=VALUE")
+    arguments = parser.parse_args(argv)
+
+    output = pathlib.Path(arguments.output)
+    data, model, export, detections = (
+        output / name for name in ("data", "model", "export", "detections")
+    )
+    begin = time.monotonic()
+    for number, (split, count) in enumerate(
+        (("train", arguments.train_videos), ("val", arguments.val_videos)), start=1
+    ):
+        step(data / f"{split}.csv", "make_playground.py", "--output", data, "--split", split,
+             "--num_videos", count, "--seed", number)
+        step(None, "create_ava_tfrecord.py", "--videos", data / "videos", "--annotations",
+             data / f"{split}.csv", "--excluded", data / f"{split}_excluded_timestamps.csv",
+             "--label_map", data / "label_map.pbtxt", "--output", data / split,
+             "--num_shards", 4)
+    # The config names the files of `make demo`; here they may lie elsewhere.
+    overrides = [
+        f"train_input_reader.label_map_path={data / 'label_map.pbtxt'}",
+        f"train_input_reader.tf_record_input_reader.input_path={data / 'train-*.tfrecord'}",
+        f"eval_input_reader.label_map_path={data / 'label_map.pbtxt'}",
+        f"eval_input_reader.tf_record_input_reader.input_path={data / 'val-*.tfrecord'}",
+        *arguments.override,
+    ]
+    step(model / "metrics.json", "model_main.py", "--pipeline_config_path",
+         arguments.pipeline_config_path, "--model_dir", model, "--mode", "train_and_eval",
+         "--override", *overrides)
+    step(export / "saved_model", "exporter_main.py", "--pipeline_config_path",
+         model / "pipeline.config", "--trained_checkpoint_dir", model, "--output_directory", export,
+         "--attention")
+    step(detections / "annotated.mp4", "detect_video.py", "--saved_model", export / "saved_model",
+         "--video", data / "videos" / f"{HELD_OUT}.mp4", "--output", detections, "--groundtruth",
+         data / "val.csv", "--attention")
+
+    metrics = json.loads((model / "metrics.json").read_text())
+    print(f"\n{(time.monotonic() - begin) / 60:.1f} minutes in all")
+    print(f"mAP {metrics['mAP']:.3f}, mean over {metrics['num_classes_with_groundtruth']} classes; "
+          f"person AP@0.5 {metrics['person_AP']:.3f}   (per class: {model / 'metrics.json'})")
+    pictures = sorted(path.name for path in detections.glob("*.jpg"))
+    print(f"pictures in {detections}: annotated.mp4, {', '.join(pictures)}")
+    return 0
+
+
+def step(result: Optional[pathlib.Path], tool: str, *arguments) -> None:
+    """Runs a tool unless its `result` is there; ends the demo with its exit code if it fails."""
+    command = [str(TOOLS / tool), *map(str, arguments)]
+    if result is not None and result.exists():
+        print(f"\n{tool}: {result} is there already", flush=True)
+        return
+    print(f"\n$ python {shlex.join(command)}", flush=True)
+    code = subprocess.run([sys.executable, *command], check=False).returncode
+    if code:
+        print(f"error: the step above failed with exit code {code}", file=sys.stderr)
+        sys.exit(code)
+
+
+if __name__ == "__main__":
+    cli.run(main)
