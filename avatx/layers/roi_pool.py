@@ -8,13 +8,14 @@ class RoiPool(tf_keras.layers.Layer):
     """Bilinear crop and resize, then max pool, as the Object Detection API's Faster R-CNN.
 
     `tf.image.crop_and_resize` puts coordinate 1 on the last cell's centre, as everywhere in that
-    API. It knows no bfloat16, so the crop is taken in float32 and cast back.
+    API. It knows no bfloat16, so all is done in float32 and cast back.
     """
 
     def __init__(self, crop_size: int = 14, pool_size: int = 2, pool_stride: int = 2, **kwargs):
         super().__init__(**kwargs)
         self.crop_size = crop_size
-        self.pool = tf_keras.layers.MaxPool2D(pool_size, pool_stride, name="pool")
+        self.pool_size = pool_size
+        self.pool_stride = pool_stride
         self.output_size = (crop_size - pool_size) // pool_stride + 1
 
     def call(self, features: tf.Tensor, boxes: tf.Tensor) -> tf.Tensor:
@@ -31,7 +32,6 @@ class RoiPool(tf_keras.layers.Layer):
             tf.repeat(tf.range(batch), count),
             [self.crop_size, self.crop_size],
         )  # [B*R, crop, crop, C]
-        cells = self.pool(tf.cast(crops, features.dtype))
-        return tf.reshape(
-            cells, [batch, count, self.output_size, self.output_size, features.shape[-1]]
-        )
+        cells = tf.nn.max_pool2d(crops, self.pool_size, self.pool_stride, "VALID")
+        shape = [batch, count, self.output_size, self.output_size, features.shape[-1]]
+        return tf.cast(tf.reshape(cells, shape), features.dtype)

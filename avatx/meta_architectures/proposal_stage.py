@@ -82,16 +82,15 @@ class ProposalStage(tf_keras.layers.Layer):
         boxes = box_ops.clip(tf.stop_gradient(boxes))  # [B, A, 4]
         scores = tf.nn.softmax(tf.stop_gradient(first_stage.objectness_logits))[..., 1]
         usable = (scores >= self.options.nms_score_threshold) & (box_ops.area(boxes) > 0)
-        kept, num_proposals = non_max_suppression(
-            boxes, scores, usable, self.options.nms_iou_threshold, self.options.max_proposals
+        kept = non_max_suppression(
+            boxes[:, :, tf.newaxis],
+            scores[..., tf.newaxis],
+            usable[..., tf.newaxis],
+            self.options.nms_iou_threshold,
+            max_per_class=self.options.max_proposals,
+            max_total=self.options.max_proposals,
         )
-        is_proposal = tf.range(self.options.max_proposals) < num_proposals[:, tf.newaxis]
-        boxes = tf.gather(boxes, kept, batch_dims=1)
-        return Proposals(
-            boxes=tf.where(is_proposal[..., tf.newaxis], boxes, 0.0),
-            scores=tf.where(is_proposal, tf.gather(scores, kept, batch_dims=1), 0.0),
-            num_proposals=num_proposals,
-        )
+        return Proposals(kept.boxes, kept.scores, kept.count)
 
     def loss(self, first_stage: FirstStage, groundtruth: Groundtruth) -> Dict[str, tf.Tensor]:
         """Softmax cross-entropy and smooth L1 of a sample of each clip's anchors."""

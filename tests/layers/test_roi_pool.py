@@ -1,0 +1,53 @@
+import numpy as np
+import tensorflow as tf
+
+from avatx.layers.roi_pool import RoiPool
+
+
+def plain_bilinear(image, y, x):
+    top, left = int(np.floor(y)), int(np.floor(x))
+    bottom, right = min(top + 1, image.shape[0] - 1), min(left + 1, image.shape[1] - 1)
+    dy, dx = y - top, x - left
+    upper = image[top, left] * (1 - dx) + image[top, right] * dx
+    lower = image[bottom, left] * (1 - dx) + image[bottom, right] * dx
+    return upper * (1 - dy) + lower * dy
+
+
+def plain_pool(image, box, crop_size):
+    """14 x 14 samples from corner to corner of the box, then the largest of each 2 x 2."""
+    ys = np.linspace(box[0], box[2], crop_size) * (image.shape[0] - 1)
+    xs = np.linspace(box[1], box[3], crop_size) * (image.shape[1] - 1)
+    crop = np.array([[plain_bilinear(image, y, x) for x in xs] for y in ys])
+    half = crop_size // 2
+    return crop.reshape(half, 2, half, 2, -1).max(axis=(1, 3))
+
+
+def test_equal_to_a_plain_loop():
+    generator = np.random.default_rng(0)
+    features = generator.normal(size=[2, 6, 9, 3]).astype(np.float32)
+    upper_left = generator.random([2, 4, 2]) * 0.5
+    boxes = np.concatenate([upper_left, upper_left + 0.4], axis=-1).astype(np.float32)
+    boxes[0, 0] = [0, 0, 1, 1]
+    cells = RoiPool()(tf.constant(features), tf.constant(boxes))
+    assert cells.shape == (2, 4, 7, 7, 3)
+    for clip in range(2):
+        for box in range(4):
+            expected = plain_pool(features[clip], boxes[clip, box], 14)
+            np.testing.assert_allclose(cells[clip, box], expected, atol=1e-4)
+
+
+def test_gradient_reaches_the_features_and_not_the_boxes():
+    features, boxes = tf.random.normal([1, 8, 8, 2]), tf.constant([[[0.2, 0.2, 0.5, 0.5]]])
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch([features, boxes])
+        total = tf.reduce_sum(RoiPool()(features, boxes))
+    assert tape.gradient(total, boxes) is None
+    gradient = tape.gradient(total, features).numpy()
+    assert np.abs(gradient[0, 1:5, 1:5]).sum() > 0
+    np.testing.assert_array_equal(gradient[0, 6:], 0)
+
+
+def test_empty_boxes_and_bfloat16():
+    cells = RoiPool(6, 2, 2, dtype="mixed_bfloat16")(tf.ones([1, 4, 4, 2]), tf.zeros([1, 3, 4]))
+    assert cells.dtype == tf.bfloat16 and cells.shape == (1, 3, 3, 3, 2)
+    assert np.isfinite(tf.cast(cells, tf.float32)).all()

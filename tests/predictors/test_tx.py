@@ -1,0 +1,114 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+import tf_keras
+
+from avatx.layers.location_embedding import LocationEmbedding
+from avatx.layers.roi_pool import RoiPool
+from avatx.predictors.tx import Query, TxBoxPredictor, TxOptions
+
+SMALL = dict(num_layers=3, num_heads=2, depth=8, query_reduction_depth=6, feed_forward_depth=12)
+BOXES = tf.constant([[[0.1, 0.2, 0.8, 0.7], [0.0, 0.0, 1.0, 1.0], [0.5, 0.5, 0.6, 0.9]]] * 2)
+
+
+def make(query=Query.HIGH_RES, **kwargs):
+    options = TxOptions(query=query, **SMALL)
+    return TxBoxPredictor(5, options, location_embedding=LocationEmbedding(4), **kwargs)
+
+
+@pytest.mark.parametrize("query", list(Query))
+def test_shapes_and_attention_of_every_layer_and_head(query):
+    features = tf.random.normal([2, 4, 6, 5, 10])
+    predictions = make(query)(features, BOXES, attention=True)
+    assert predictions.class_logits.shape == (2, 3, 6)
+    assert predictions.box_encodings.shape == (2, 3, 1, 4)
+    assert [m.shape for m in predictions.attention] == [(2, 3, 2, 4, 6, 5)] * 3
+    for attention in predictions.attention:
+        np.testing.assert_allclose(tf.reduce_sum(attention, axis=[3, 4, 5]), 1, atol=1e-5)
+
+
+def test_attention_only_on_request_and_without_effect():
+    predictor, features = make(), tf.random.normal([2, 4, 6, 5, 10])
+    plain, asked = predictor(features, BOXES), predictor(features, BOXES, attention=True)
+    assert plain.attention == ()
+    np.testing.assert_array_equal(plain.class_logits, asked.class_logits)
+
+
+def test_a_box_for_each_class():
+    predictions = make(class_specific_boxes=True)(tf.ones([2, 2, 4, 4, 3]), BOXES)
+    assert predictions.box_encodings.shape == (2, 3, 5, 4)
+
+
+def test_proposals_do_not_see_each_other():
+    predictor, features = make(), tf.random.normal([2, 4, 6, 5, 10])
+    together = predictor(features, BOXES)
+    for index in range(3):
+        alone = predictor(features, BOXES[:, index : index + 1])
+        np.testing.assert_allclose(
+            alone.class_logits[:, 0], together.class_logits[:, index], atol=1e-5
+        )
+
+
+def test_a_proposal_is_pooled_from_the_central_frame_and_attends_to_all():
+    predictor = make()
+    features = tf.random.normal([2, 4, 6, 5, 10])
+    queries = []
+    predictor.roi_pool = Recorder(predictor.roi_pool, queries)
+    predictor(features, BOXES)
+    np.testing.assert_array_equal(queries[0][..., :10], features[:, 2])
+
+    with tf.GradientTape() as tape:
+        tape.watch(features)
+        logits = tf.reduce_sum(predictor(features, BOXES).class_logits[0, 0])
+    reached = np.abs(tape.gradient(logits, features)).sum(axis=-1)
+    assert (reached[0] > 0).all() and (reached[1] == 0).all()
+
+
+class Recorder:
+    def __init__(self, layer, seen):
+        self.layer, self.seen = layer, seen
+
+    def __call__(self, features, boxes):
+        self.seen.append(features)
+        return self.layer(features, boxes)
+
+
+def test_low_res_is_blind_to_the_layout_of_the_person_and_high_res_is_not():
+    # A pool of the whole frame without overlap: mirroring the cells permutes the pooled ones.
+    features = np.random.default_rng(0).normal(size=[1, 1, 4, 4, 10]).astype(np.float32)
+    box = tf.constant([[[0.0, 0.0, 1.0, 1.0]]])
+    for query, blind in ((Query.LOW_RES, True), (Query.HIGH_RES, False)):
+        predictor = TxBoxPredictor(5, TxOptions(query=query, **SMALL), RoiPool(4, 2, 2))
+        logits = [predictor(tf.constant(f), box).class_logits for f in (features, features[:, :, ::-1])]
+        assert np.allclose(*logits, atol=1e-5) == blind
+
+
+def test_more_frames_than_trained_on():
+    predictor = make()
+    run = tf.function(
+        lambda features: predictor(features, BOXES, attention=True),
+        input_signature=[tf.TensorSpec([None, None, None, None, 10])],
+    )
+    for frames in (16, 24):
+        predictions = run(tf.random.normal([2, frames, 3, 3, 10]))
+        assert predictions.attention[0].shape == (2, 3, 2, frames, 3, 3)
+        assert np.isfinite(predictions.class_logits).all()
+
+
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
+def test_outputs_are_float32_under_mixed_precision(policy):
+    features = tf.random.normal([2, 4, 6, 5, 10])
+    tf_keras.utils.set_random_seed(0)
+    exact = make()(features, BOXES)
+    tf_keras.mixed_precision.set_global_policy(policy)
+    try:
+        tf_keras.utils.set_random_seed(0)
+        predictor = make()
+        rounded = predictor(features, BOXES, attention=True)
+    finally:
+        tf_keras.mixed_precision.set_global_policy("float32")
+    assert predictor.units[0].key_value.compute_dtype == policy.replace("mixed_", "")
+    assert {t.dtype for t in tf.nest.flatten(rounded)} == {tf.float32}
+    assert {v.dtype for v in predictor.variables} == {tf.float32}
+    scale = np.abs(exact.class_logits).max()
+    np.testing.assert_allclose(rounded.class_logits, exact.class_logits, atol=0.05 * scale)
