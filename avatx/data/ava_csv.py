@@ -16,7 +16,7 @@ import csv
 import gzip
 import os
 import zlib
-from typing import BinaryIO, Iterator, List, NamedTuple, Optional, Set, Tuple
+from typing import Iterator, List, NamedTuple, Optional, Set, Tuple
 
 import numpy as np
 
@@ -109,40 +109,37 @@ def split_fields(line: str) -> List[str]:
     return line.split(",")
 
 
-def _open(path: str) -> BinaryIO:
+def _blocks(path: str) -> Iterator[bytes]:
+    """The file's bytes, decompressed if they are gzip's."""
     try:
         file = open(path, "rb")
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror}") from error
-    magic = file.read(2)
-    file.seek(0)
-    return gzip.GzipFile(fileobj=file) if magic == b"\x1f\x8b" else file
+    with file:
+        zipped = file.peek(2)[:2] == b"\x1f\x8b"
+        stream = gzip.GzipFile(fileobj=file) if zipped else file
+        try:
+            while block := stream.read(_CHUNK_BYTES):
+                yield block
+        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+            raise UserError(f"{path} is a damaged gzip file: {error}") from error
 
 
 def _chunks(path: str) -> Iterator[bytes]:
-    """The file's bytes, decompressed, in pieces that end at line ends."""
+    """The file's bytes in pieces that end at line ends, without a byte order mark."""
     rest, first = b"", True
-    try:
-        with _open(path) as file:
-            while True:
-                block = file.read(_CHUNK_BYTES)
-                if first and block.startswith(b"\xef\xbb\xbf"):
-                    block = block[3:]
-                first = False
-                if not block:
-                    break
-                end = block.rfind(b"\n") + 1
-                if end:
-                    yield rest + block[:end] if rest else block[:end]
-                    rest = block[end:]
-                else:
-                    rest += block
-            if rest:
-                yield rest
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise UserError(f"{path} is a damaged gzip file: {error}") from error
-    except IsADirectoryError as error:
-        raise UserError(f"{path} is a directory, not a csv file") from error
+    for block in _blocks(path):
+        if first and block.startswith(b"\xef\xbb\xbf"):
+            block = block[3:]
+        first = False
+        end = block.rfind(b"\n") + 1
+        if end:
+            yield rest + block[:end] if rest else block[:end]
+            rest = block[end:]
+        else:
+            rest += block
+    if rest:
+        yield rest
 
 
 def iterate_lines(path) -> Iterator[Tuple[int, str]]:
