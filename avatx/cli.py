@@ -3,19 +3,12 @@
 import importlib
 import os
 import pathlib
-import re
 import sys
-import tempfile
 import traceback
 from typing import Callable, NoReturn, Optional
 
+from avatx import stderr_noise
 from avatx.errors import UserError
-
-# TensorFlow 2.16 to 2.20 say this of every GPU build, whatever the machine; it means nothing.
-_NOISE = re.compile(
-    rb"Unable to register cu\w+ (factory|plugin)|computation placer already registered"
-    rb"|All log messages before absl::InitializeLog"
-)
 
 
 def run(main: Callable[[], Optional[int]]) -> NoReturn:
@@ -56,19 +49,6 @@ def entry() -> NoReturn:
 
 
 def import_tensorflow() -> None:
-    """Imports TensorFlow and passes on all that it says on stderr except known noise.
-
-    Its lines come from C++ at the level of errors, so no setting drops them alone.
-    """
-    sys.stderr.flush()
-    saved = os.dup(2)
-    with tempfile.TemporaryFile() as captured:
-        os.dup2(captured.fileno(), 2)
-        try:
-            importlib.import_module("tensorflow")
-        finally:
-            os.dup2(saved, 2)
-            os.close(saved)
-            captured.seek(0)
-            kept = [line for line in captured if not _NOISE.search(line)]
-            os.write(2, b"".join(kept))
+    """Imports TensorFlow without the noise that it makes on stderr."""
+    with stderr_noise.dropped():
+        importlib.import_module("tensorflow")

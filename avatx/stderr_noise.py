@@ -1,0 +1,36 @@
+"""Drops the lines that TensorFlow writes on stderr and that mean nothing.
+
+They come from C++, at the level of errors, so no setting drops them alone.
+"""
+
+import contextlib
+import os
+import re
+import sys
+import tempfile
+from typing import Iterator
+
+_NOISE = re.compile(
+    # Said of every GPU build at import, whatever the machine.
+    rb"Unable to register cu\w+ (factory|plugin)|computation placer already registered"
+    rb"|All log messages before absl::InitializeLog"
+    # Of the graph optimiser, about sizes that are known only when the graph runs.
+    rb"|op_level_cost_estimator|oneDNN supports DT_INT32 only"
+)
+
+
+@contextlib.contextmanager
+def dropped() -> Iterator[None]:
+    """Holds back what the process writes on stderr inside, then passes it on without noise."""
+    sys.stderr.flush()
+    saved = os.dup(2)
+    with tempfile.TemporaryFile() as captured:
+        os.dup2(captured.fileno(), 2)
+        try:
+            yield
+        finally:
+            sys.stderr.flush()
+            os.dup2(saved, 2)
+            os.close(saved)
+            captured.seek(0)
+            os.write(2, b"".join(line for line in captured if not _NOISE.search(line)))

@@ -1,0 +1,89 @@
+"""The house rules that a machine can hold: who may import whom."""
+
+import ast
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+ROOT = pathlib.Path(__file__).parents[1]
+SOURCES = sorted(
+    path for path in ROOT.glob("avatx/**/*.py") if not path.name.endswith("_pb2.py")
+)
+
+# Room -> rooms it may import besides itself, `avatx.errors` and other single modules.
+ALLOWED = {
+    "core": set(),
+    "layers": {"core"},
+    "trunks": {"core", "layers"},
+    "predictors": {"core", "layers"},
+    "meta_architectures": {"core", "layers", "predictors", "trunks"},
+    "data": {"core"},
+    "evaluation": {"core", "data"},
+    "training": {"core", "data", "evaluation", "layers", "meta_architectures", "trunks"},
+    "visualization": {"core"},
+    "inference": {"data", "visualization"},
+    "export": {"builders", "core", "data", "meta_architectures", "training"},
+}
+
+
+def imports_of(path):
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            for alias in node.names:
+                yield f"{node.module}.{alias.name}"
+        elif isinstance(node, ast.Import):
+            for alias in node.names:
+                yield alias.name
+
+
+@pytest.mark.parametrize("room", sorted(ALLOWED))
+def test_nothing_downstream_imports_upstream(room):
+    wrong = []
+    for path in ROOT.glob(f"avatx/{room}/**/*.py"):
+        for name in imports_of(path):
+            parts = name.split(".")
+            other = parts[1] if parts[0] == "avatx" and len(parts) > 1 else room
+            if other in ALLOWED.keys() | {"builders", "protos"} and other != room:
+                if other not in ALLOWED[room]:
+                    wrong.append(f"{path.relative_to(ROOT)} imports {name}")
+    assert not wrong
+
+
+def test_protos_stop_at_the_builders():
+    wrong = [
+        str(path.relative_to(ROOT))
+        for path in SOURCES
+        if any(name.startswith("avatx.protos") for name in imports_of(path))
+        and path.parent.name != "builders"
+        and not path.name.startswith("config")
+    ]
+    assert not wrong
+
+
+def test_one_keras_and_tensorflow_2_only():
+    wrong = []
+    for path in [*SOURCES, *ROOT.glob("tools/*.py")]:
+        for name in imports_of(path):
+            top = name.split(".")[0]
+            if top in ("keras", "tensorflow_models") or "compat.v1" in name:
+                wrong.append(f"{path.relative_to(ROOT)} imports {name}")
+        text = path.read_text()
+        if "compat.v1" in text or "tf.keras" in text:
+            wrong.append(f"{path.relative_to(ROOT)} uses compat.v1 or tf.keras")
+    assert not wrong
+
+
+@pytest.mark.parametrize(
+    "module", ["avatx", "avatx.config", "avatx.data.ava_csv", "avatx.evaluation.frame_map"]
+)
+def test_light_modules_do_not_import_tensorflow(module):
+    code = f"import sys, {module}; sys.exit('tensorflow' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_files_have_one_idea():
+    files = [*SOURCES, *ROOT.glob("tools/*.py"), *ROOT.glob("tests/**/*.py")]
+    long = [str(path) for path in files if len(path.read_text().splitlines()) > 500]
+    assert not long

@@ -1,0 +1,86 @@
+"""How a command line starts and ends: exit codes, one line a mistake, no noise."""
+
+import os
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+from avatx import stderr_noise
+
+ROOT = pathlib.Path(__file__).parents[1]
+
+
+def run_main(body):
+    code = f"from avatx import cli\nfrom avatx.errors import UserError\ndef main():\n    {body}\ncli.run(main)"
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize(
+    "body, code, stderr",
+    [
+        ("return 0", 0, ""),
+        ("return 3", 3, ""),
+        ("raise UserError('a.csv:3: two\\n lines')", 2, "error: a.csv:3: two lines\n"),
+        ("raise KeyboardInterrupt", 130, "interrupted\n"),
+        ("raise SystemExit('no')", 1, "no\n"),
+    ],
+)
+def test_exit_code_and_stderr(body, code, stderr):
+    done = run_main(body)
+    assert (done.returncode, done.stderr) == (code, stderr)
+
+
+def test_a_bug_of_ours_keeps_its_traceback():
+    done = run_main("return {}['x']")
+    assert done.returncode == 1
+    assert "Traceback" in done.stderr and "KeyError" in done.stderr
+
+
+def test_an_abort_at_interpreter_exit_does_not_change_the_exit_code():
+    done = run_main("import atexit, os; atexit.register(os.abort); return 0")
+    assert done.returncode == 0
+
+
+def test_noise_is_dropped_and_errors_are_not(capfd):
+    with stderr_noise.dropped():
+        os.write(2, b"E cuda_fft.cc:479] Unable to register cuFFT factory: ...\n")
+        os.write(2, b"E something.cc:1] out of memory\n")
+        print("from Python", file=sys.stderr)
+    assert capfd.readouterr().err == "E something.cc:1] out of memory\nfrom Python\n"
+
+
+def test_importing_tensorflow_is_silent():
+    code = "from avatx import cli; cli.import_tensorflow(); import avatx.core.structures"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stderr == ""
+
+
+@pytest.mark.parametrize("version, works", [("2.15.1", False), ("2.16.2", True), ("2.21.0", False)])
+def test_a_tensorflow_outside_the_range_is_told_in_one_sentence(tmp_path, version, works):
+    code = (
+        "import importlib.metadata as m\n"
+        f"m.version = lambda name: {version!r}\n"
+        "try:\n    import avatx\n    print('imported')\n"
+        "except ImportError as error:\n    print(error)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    if works:
+        assert done.stdout == "imported\n"
+    else:
+        assert done.stdout.count("\n") == 1
+        assert f"supports TensorFlow 2.16 to 2.20 and found {version}" in done.stdout
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.glob("tools/[a-z]*.py")), ids=lambda path: path.stem)
+def test_every_tool_explains_itself_and_refuses_unknown_flags(path):
+    helped = subprocess.run(
+        [sys.executable, str(path), "--help"], capture_output=True, text=True, check=False
+    )
+    assert helped.returncode == 0 and "usage:" in helped.stdout
+    refused = subprocess.run(
+        [sys.executable, str(path), "--no_such_flag"], capture_output=True, text=True, check=False
+    )
+    assert refused.returncode == 2
+    assert "Traceback" not in refused.stderr
