@@ -143,7 +143,7 @@ class I3D(Trunk):
         for name in self.child_names:
             i3d_blocks.build_child(getattr(self, name), depth)
             depth = getattr(self, name).depth
-        super().build(input_shape)
+        self.built = True  # Model.build would trace `call`, for seconds, to the same end
 
     def call(self, clips: tf.Tensor, training: Optional[bool] = None) -> tf.Tensor:
         return self.endpoints(clips, training)[self.final_endpoint]
@@ -196,7 +196,7 @@ class I3DClassifier(tf_keras.Model):
         i3d_blocks.build_child(self.trunk, input_shape[-1])
         i3d_blocks.build_child(self.tail, self.trunk.output_depth)
         i3d_blocks.build_child(self.logits, self.tail.output_depth)
-        super().build(input_shape)
+        self.built = True
 
     def call(self, clips: tf.Tensor, training: Optional[bool] = None) -> tf.Tensor:
         return self.endpoints(clips, training)["logits"]
