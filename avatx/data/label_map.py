@@ -48,7 +48,7 @@ _TOKEN = re.compile(
 _NAME_FIELDS = ("name", "label_name")
 _ID_FIELDS = ("id", "label_id")
 _CLOSING = {"{": "}", "<": ">"}
-_SIMPLE_ESCAPES = {"n": b"\n", "r": b"\r", "t": b"\t", "a": b"\a", "b": b"\b", "f": b"\f", "v": b"\v"}
+_SIMPLE_ESCAPES = dict(zip("nrtabfv", (b"\n", b"\r", b"\t", b"\a", b"\b", b"\f", b"\v")))
 
 
 def _unquote(token: str) -> str:
@@ -176,7 +176,7 @@ def parse_label_map(text: str, path: str = "label map") -> LabelMap:
         if group is not None:
             label_map.groups[class_id] = group
     if not label_map.names:
-        raise UserError(f"{path} holds no item; expected item {{ name: \"stand\" id: 12 }} and so on")
+        raise UserError(f'{path} holds no item; expected item {{ name: "stand" id: 12 }} and so on')
     return label_map
 
 
