@@ -19,8 +19,8 @@ def parse_arguments(argv=None) -> argparse.Namespace:
                         help="its newest checkpoint is exported; or the prefix of one")
     parser.add_argument("--output_directory", required=True,
                         help="new, empty, or an older export, which is replaced")
-    parser.add_argument("--override", action="append", default=[], metavar="FIELD=VALUE",
-                        help="changes a field of the config; may be repeated")
+    parser.add_argument("--override", nargs="+", action="extend", default=[], metavar="FIELD=VALUE",
+                        help="changes fields of the config")
     parser.add_argument("--attention", action="store_true",
                         help="also export serving_attention: what each detection attended to")
     return parser.parse_args(argv)

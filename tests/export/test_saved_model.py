@@ -1,10 +1,5 @@
 """The SavedModel's signatures, against a small fake detector."""
 
-import json
-import os
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -14,19 +9,6 @@ from avatx.errors import UserError
 from avatx.export import saved_model
 
 CLASS_NAMES = {1: "bend", 2: "stand", 4: "wätch (a person)"}
-
-FRESH_PROCESS = """
-import json, sys
-import numpy as np
-import tensorflow as tf
-signatures = tf.saved_model.load(sys.argv[1]).signatures
-clips = np.load(sys.argv[2])
-outputs = signatures["serving_default"](clips=tf.constant(clips))
-np.savez(sys.argv[3], **{key: value.numpy() for key, value in outputs.items()})
-ours = [name for name in sys.modules if name.split(".")[0] in ("avatx", "official")]
-print(json.dumps(ours))
-"""
-
 
 @pytest.fixture(scope="module")
 def model():
@@ -77,21 +59,6 @@ def test_any_batch_length_and_frame_size(model, signatures, shape):
         "num_detections": tf.int32,
     }
     assert_equals_in_memory(outputs, in_memory(model, clips))
-
-
-def test_fresh_process_with_only_tensorflow(model, exported, tmp_path):
-    clips = random_clips(2, 16, 20, 30, 3)
-    np.save(tmp_path / "clips.npy", clips)
-    # -I: neither PYTHONPATH nor the working directory is searched.
-    done = subprocess.run(
-        [sys.executable, "-I", "-c", FRESH_PROCESS, exported,
-         str(tmp_path / "clips.npy"), str(tmp_path / "outputs.npz")],
-        cwd=tmp_path, capture_output=True, text=True, timeout=300,
-        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    assert json.loads(done.stdout.splitlines()[-1]) == []
-    assert_equals_in_memory(np.load(tmp_path / "outputs.npz"), in_memory(model, clips))
 
 
 def test_jpeg_signature_equals_its_decoded_frames(model, signatures):

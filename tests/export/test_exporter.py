@@ -1,0 +1,275 @@
+"""From config and checkpoint to a SavedModel, with the real network made small."""
+
+import importlib.util
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from avatx import config as pipeline_config
+from avatx.builders import model_builder
+from avatx.data.label_map import LabelMap, read_label_map, write_label_map
+from avatx.errors import UserError
+from avatx.export import exporter, saved_model
+
+REPOSITORY = Path(__file__).parents[2]
+PLAYGROUND = REPOSITORY / "configs" / "playground" / "tx_highres.config"
+LABEL_MAP = LabelMap({2: "stand", 3: "walk", 5: "watch (a person)"})
+DETECTOR = "model.action_faster_rcnn."
+
+FRESH_PROCESS = """
+import json, sys
+import numpy as np
+import tensorflow as tf
+loaded = tf.saved_model.load(sys.argv[1])
+outputs = loaded.signatures["serving_default"](clips=tf.constant(np.load(sys.argv[2])))
+np.savez(sys.argv[3], **{key: value.numpy() for key, value in outputs.items()})
+ours = ("avatx", "official", "tf_keras")
+print(json.dumps([name for name in sys.modules if name.split(".")[0] in ours]))
+"""
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A folder with pipeline.config and a checkpoint of random weights that tell clips apart."""
+    folder = tmp_path_factory.mktemp("trained")
+    write_label_map(folder / "labels.pbtxt", LABEL_MAP)
+    config = pipeline_config.load(str(PLAYGROUND), [
+        f"train_input_reader.label_map_path={folder / 'labels.pbtxt'}",
+        DETECTOR + "num_classes=5",
+        DETECTOR + "image_resizer.fixed_shape_resizer.height=48",
+        DETECTOR + "image_resizer.fixed_shape_resizer.width=64",
+        DETECTOR + "trunk.i3d.depth_multiplier=0.125",
+        DETECTOR + "trunk.i3d.final_endpoint=MaxPool3d_3a_3x3",
+        DETECTOR + "second_stage_box_predictor.tx_box_predictor.num_layers=2",
+        DETECTOR + "first_stage_max_proposals=8",
+    ])
+    pipeline_config.write(config, str(folder / "pipeline.config"))
+    model = model_builder.build(config.model)
+    generator = np.random.default_rng(0)
+    for variable in model.trainable_variables:
+        # Far from ties, which float error would decide one way or the other.
+        variable.assign_add(generator.normal(0, 0.03, variable.shape))
+    tf.train.Checkpoint(model=model, global_step=tf.Variable(7, dtype=tf.int64)).save(
+        str(folder / "ckpt")
+    )
+    return folder, model
+
+
+@pytest.fixture(scope="module")
+def exported(trained, tmp_path_factory):
+    folder, _ = trained
+    output = tmp_path_factory.mktemp("exported") / "export"
+    code = run_tool(
+        "--pipeline_config_path", folder / "pipeline.config", "--trained_checkpoint_dir", folder,
+        "--output_directory", output, "--attention",
+        "--override", "train_config.batch_size=3",
+    )
+    assert code == 0
+    return output
+
+
+@pytest.fixture
+def without_saving(monkeypatch):
+    """Replaces the slow part, where a test is about what surrounds it."""
+
+    def export(model, num_frames, frame_rate, class_names, directory, attention=False):
+        os.makedirs(directory)
+        Path(directory, "saved_model.pb").write_text("model")
+
+    monkeypatch.setattr(saved_model, "export", export)
+
+
+def run_tool(*arguments):
+    path = REPOSITORY / "tools" / "exporter_main.py"
+    spec = importlib.util.spec_from_file_location("exporter_main_tool", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    previous = signal.getsignal(signal.SIGTERM)
+    try:
+        return module.main([str(argument) for argument in arguments])
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+
+
+def export(folder, output, **options):
+    return exporter.export_pipeline(
+        str(folder / "pipeline.config"), str(folder), str(output), **options
+    )
+
+
+def random_clips(*shape):
+    return np.random.default_rng(1).integers(0, 256, shape, np.uint8)
+
+
+def assert_equals_in_memory(outputs, model, clips):
+    detections = model.postprocess(model.predict(model.preprocess(tf.constant(clips))))
+    assert (detections.num_detections.numpy() > 0).all()
+    np.testing.assert_array_equal(outputs["num_detections"], detections.num_detections)
+    for clip, count in enumerate(detections.num_detections.numpy()):
+        for output, field in [
+            ("detection_boxes", detections.boxes),
+            ("detection_scores", detections.scores),
+            ("detection_classes", detections.classes),
+            ("detection_multiclass_scores", detections.multiclass_scores),
+        ]:
+            np.testing.assert_allclose(
+                outputs[output][clip, :count], field[clip, :count], atol=1e-5
+            )
+
+
+def test_writes_model_config_and_label_map(trained, exported):
+    assert sorted(os.listdir(exported)) == ["label_map.pbtxt", "pipeline.config", "saved_model"]
+    assert os.listdir(exported.parent) == ["export"]
+    assert read_label_map(exported / "label_map.pbtxt").names == LABEL_MAP.names
+    # The config is the effective one.
+    config = pipeline_config.load(str(exported / "pipeline.config"))
+    assert config.train_config.batch_size == 3
+
+
+def test_a_fresh_process_with_only_tensorflow_equals_the_model(trained, exported, tmp_path):
+    clips = random_clips(2, 16, 50, 70, 3)
+    np.save(tmp_path / "clips.npy", clips)
+    # -I: neither PYTHONPATH nor the working directory is searched.
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", FRESH_PROCESS, str(exported / "saved_model"),
+         str(tmp_path / "clips.npy"), str(tmp_path / "outputs.npz")],
+        cwd=tmp_path, capture_output=True, text=True, timeout=300,
+        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert json.loads(done.stdout.splitlines()[-1]) == []
+    assert_equals_in_memory(np.load(tmp_path / "outputs.npz"), trained[1], clips)
+
+
+def test_signatures_take_any_shape_and_jpeg(trained, exported):
+    _, model = trained
+    loaded = tf.saved_model.load(str(exported / "saved_model"))
+    for shape in [(1, 16, 48, 64, 3), (3, 8, 31, 40, 3)]:
+        clips = random_clips(*shape)
+        outputs = loaded.signatures["serving_default"](clips=tf.constant(clips))
+        assert_equals_in_memory(outputs, model, clips)
+    jpegs = [[tf.io.encode_jpeg(frame).numpy() for frame in clip]
+             for clip in random_clips(2, 16, 40, 50, 3)]
+    decoded = np.stack([[tf.io.decode_jpeg(frame).numpy() for frame in clip] for clip in jpegs])
+    outputs = loaded.signatures["serving_jpeg"](encoded_frames=tf.constant(jpegs))
+    assert_equals_in_memory(outputs, model, decoded)
+
+
+def test_attention_is_that_of_the_detections_proposal(trained, exported):
+    _, model = trained
+    loaded = tf.saved_model.load(str(exported / "saved_model"))
+    clips = tf.constant(random_clips(1, 16, 48, 64, 3))
+    outputs = loaded.signatures["serving_attention"](clips=clips)
+    predictions = model.predict(model.preprocess(clips), attention=True)
+    detections = model.postprocess(predictions)
+    attention = outputs["detection_attention"].numpy()
+    count = int(detections.num_detections[0])
+    layers = predictions.box_predictions.attention
+    assert attention.shape[2] == len(layers) == 2
+    for detection in range(count):
+        proposal = int(detections.proposal_index[0, detection])
+        for layer in range(2):
+            np.testing.assert_allclose(
+                attention[0, detection, layer], layers[layer][0, proposal], atol=1e-5
+            )
+    sums = attention[0, :count].sum(axis=(-3, -2, -1))
+    np.testing.assert_allclose(sums, 1, atol=1e-4)
+
+
+def test_averaged_weights_are_exported_where_training_kept_them(trained, tmp_path, monkeypatch):
+    import tf_keras
+    from official.modeling import optimization
+
+    folder, _ = trained
+    config = pipeline_config.load(str(folder / "pipeline.config"))
+    model = model_builder.build(config.model)
+    optimizer = optimization.ExponentialMovingAverage(
+        tf_keras.optimizers.legacy.SGD(0.1), average_decay=0.5
+    )
+    optimizer.shadow_copy(model)
+    variables = model.trainable_variables
+    for _ in range(3):
+        optimizer.apply_gradients([(tf.ones_like(variable), variable) for variable in variables])
+    (tmp_path / "trained").mkdir()
+    tf.train.Checkpoint(model=model, optimizer=optimizer).save(str(tmp_path / "trained" / "ckpt"))
+
+    written = []
+
+    def keep(model, *_, **__):
+        written.extend(variable.numpy() for variable in model.trainable_variables)
+
+    monkeypatch.setattr(saved_model, "export", keep)
+    exporter.export_pipeline(
+        str(folder / "pipeline.config"), str(tmp_path / "trained"), str(tmp_path / "export")
+    )
+    assert len(written) == len(variables) > 10
+    for variable, exported_value in zip(variables, written):
+        average = optimizer.get_slot(variable, "average").numpy()
+        np.testing.assert_array_equal(exported_value, average)
+        assert np.abs(average - variable.numpy()).max() > 0.01
+
+
+def test_an_older_export_is_replaced_and_kept_on_failure(trained, tmp_path, without_saving,
+                                                         monkeypatch):
+    output = tmp_path / "export"
+    export(trained[0], output)
+    (output / "saved_model" / "saved_model.pb").write_text("older")
+
+    def fail(*_, **__):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as context:
+        context.setattr(exporter, "write_label_map", fail)
+        with pytest.raises(KeyboardInterrupt):
+            export(trained[0], output)
+    assert (output / "saved_model" / "saved_model.pb").read_text() == "older"
+    assert os.listdir(tmp_path) == ["export"]
+    export(trained[0], output)
+    assert (output / "saved_model" / "saved_model.pb").read_text() == "model"
+    assert os.listdir(tmp_path) == ["export"]
+
+
+def test_foreign_folders_and_files_are_left_alone(trained, tmp_path, without_saving):
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes" / "thesis.tex").touch()
+    with pytest.raises(UserError, match="holds thesis.tex"):
+        export(trained[0], tmp_path / "notes")
+    with pytest.raises(UserError, match="holds"):
+        export(trained[0], trained[0])  # a model directory
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match="is a file"):
+        export(trained[0], tmp_path / "file")
+    with pytest.raises(UserError, match="cannot be written"):
+        export(trained[0], "/proc/export")
+    (tmp_path / "empty").mkdir()
+    export(trained[0], tmp_path / "empty")
+    assert (tmp_path / "empty" / "saved_model").is_dir()
+
+
+def test_mistakes_are_one_line_and_leave_nothing(trained, tmp_path, without_saving):
+    folder, _ = trained
+    output = tmp_path / "export"
+    (tmp_path / "nothing").mkdir()
+    for checkpoint, message in [
+        (tmp_path / "absent", "--trained_checkpoint_dir.*absent"),
+        (tmp_path / "nothing", "--trained_checkpoint_dir.*no whole checkpoint"),
+    ]:
+        with pytest.raises(UserError, match=message):
+            exporter.export_pipeline(str(folder / "pipeline.config"), str(checkpoint), str(output))
+    for override, message in [
+        ("model.action_faster_rcnn.proposal_source=GROUNDTRUTH", "cannot be exported"),
+        ("model.action_faster_rcnn.num_classes=4", "class id 5, above num_classes: 4"),
+        ("model.action_faster_rcnn.first_stage_box_predictor_depth=16", "lacks"),
+        ("train_input_reader.label_map_path=/nowhere.pbtxt", "/nowhere.pbtxt"),
+    ]:
+        with pytest.raises(UserError, match=message) as raised:
+            export(folder, output, overrides=[override])
+        assert "\n" not in str(raised.value)
+    assert os.listdir(tmp_path) == ["nothing"]
