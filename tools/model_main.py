@@ -43,8 +43,10 @@ def main(argv=None) -> int:
     )  # fmt: skip
     flags = parser.parse_args(argv)
 
+    cli.import_tensorflow()
     from avatx import config as config_lib
     from avatx.builders import experiment_builder
+    from avatx.data.input_errors import explained
     from avatx.errors import UserError
     from avatx.training import run
 
@@ -56,15 +58,18 @@ def main(argv=None) -> int:
         )
     overrides = [override for group in flags.override for override in group]
     config = config_lib.load(flags.pipeline_config_path, overrides)
+    readers = (config.train_input_reader, config.eval_input_reader)
+    input_paths = [path for reader in readers for path in reader.tf_record_input_reader.input_path]
     experiment = experiment_builder.build(config, flags.model_dir, flags.distribution_strategy)
-    if mode == "train":
-        run.train(experiment)
-    elif mode == "train_and_eval":
-        run.train_and_eval(experiment)
-    elif flags.mode:
-        run.evaluate(experiment, flags.checkpoint_dir or "")
-    else:
-        run.evaluate_continuously(experiment, flags.checkpoint_dir, flags.eval_timeout)
+    with explained(input_paths):
+        if mode == "train":
+            run.train(experiment)
+        elif mode == "train_and_eval":
+            run.train_and_eval(experiment)
+        elif flags.mode:
+            run.evaluate(experiment, flags.checkpoint_dir or "")
+        else:
+            run.evaluate_continuously(experiment, flags.checkpoint_dir, flags.eval_timeout)
     return 0
 
 

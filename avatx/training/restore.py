@@ -114,16 +114,18 @@ def restore_for_inference(model: tf_keras.Model, checkpoint: str) -> int:
       The step of the checkpoint.
 
     Raises:
-      UserError: there is no checkpoint, or it does not hold every variable of the model.
+      UserError: there is no checkpoint, or it does not hold every variable of the model; then
+        nothing was assigned.
     """
     path = resolve_checkpoint(checkpoint)
     reader = _open(path)
-    report = _load(model, reader, prefer_average=True)
+    report = _compare(model, reader)
     if report.new:
         raise UserError(
             f"{path} lacks {len(report.new)} of the model's {len(report.new + report.loaded)} "
             f"variables, first {report.new[0]}; use the pipeline.config that it was trained with"
         )
+    _assign(model, reader, report.loaded)
     return checkpoint_step(path)
 
 
@@ -131,17 +133,19 @@ def restore_detector(model: tf_keras.Model, checkpoint: str) -> RestoreReport:
     """Starts from another detector: every variable of equal path and shape is loaded.
 
     Raises:
-      UserError: the checkpoint does not hold the whole trunk.
+      UserError: the checkpoint does not hold the whole trunk; then nothing was assigned.
     """
     path = resolve_checkpoint(checkpoint, "train_config.fine_tune_checkpoint")
-    report = _load(model, _open(path), prefer_average=True)
-    missing = [name for name in report.new if name.split("/")[0].lstrip("_") == "trunk"]
+    reader = _open(path)
+    report = _compare(model, reader)
+    missing = [name for name in report.new if name.split("/")[0] == "trunk"]
     if missing or not report.loaded:
         raise UserError(
             f"train_config.fine_tune_checkpoint = {path!r} lacks {len(missing)} variables of the "
             f"trunk, first {(missing or report.new)[0]}; expected a checkpoint of a detector with "
             "this trunk"
         )
+    _assign(model, reader, report.loaded)
     return report
 
 
@@ -167,27 +171,28 @@ def variables_by_path(model: tf_keras.Model) -> Dict[str, tf.Variable]:
     return found
 
 
-def _load(model, reader, prefer_average: bool) -> RestoreReport:
+def _compare(model: tf_keras.Model, reader) -> RestoreReport:
+    """Which variables of the model a checkpoint holds in the same shape."""
     shapes = reader.get_variable_to_shape_map()
-    keys = {f"model/{path}": variable for path, variable in variables_by_path(model).items()}
     loaded, new = [], []
-    for key, variable in keys.items():
-        name = key[len("model/") :]
-        if shapes.get(key + _VALUE) != list(variable.shape):
-            new.append(name)
-            continue
-        average = prefer_average and key + _AVERAGE in shapes
-        variable.assign(reader.get_tensor(key + (_AVERAGE if average else _VALUE)))
-        loaded.append(name)
-    unused = [
+    for path, variable in variables_by_path(model).items():
+        same = shapes.get(f"model/{path}{_VALUE}") == list(variable.shape)
+        (loaded if same else new).append(path)
+    held = {
         key[len("model/") : -len(_VALUE)]
         for key in shapes
-        if key.startswith("model/")
-        and ".OPTIMIZER_SLOT" not in key
-        and key.endswith(_VALUE)
-        and key[: -len(_VALUE)] not in keys
-    ]
-    return RestoreReport(loaded, new, sorted(unused))
+        if key.startswith("model/") and key.endswith(_VALUE) and ".OPTIMIZER_SLOT" not in key
+    }
+    return RestoreReport(loaded, new, sorted(held - set(loaded)))
+
+
+def _assign(model: tf_keras.Model, reader, paths: List[str]) -> None:
+    """Assigns the averages of the variables, or what was trained where there is no average."""
+    variables = variables_by_path(model)
+    for path in paths:
+        average = f"model/{path}{_AVERAGE}"
+        key = average if reader.has_tensor(average) else f"model/{path}{_VALUE}"
+        variables[path].assign(reader.get_tensor(key))
 
 
 def _open(path: str):
