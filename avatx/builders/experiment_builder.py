@@ -3,7 +3,7 @@
 from google.protobuf import text_format
 
 from avatx.builders import input_reader_builder, model_builder, training_builder
-from avatx.data import input_pipeline
+from avatx.data import data_statistics, input_pipeline
 from avatx.data.label_map import LabelMap, read_label_map
 from avatx.errors import UserError
 from avatx.protos import pipeline_pb2
@@ -50,6 +50,8 @@ def build(
             input_context=input_context,
         )
 
+    label_map = build_label_map(config)
+    statistics = _describe(train_options)
     return Experiment(
         make_model=lambda: model_builder.build(config.model),
         make_train_dataset=make_train_dataset,
@@ -58,10 +60,12 @@ def build(
         eval=training_builder.build_eval_options(
             config.eval_config, config.train_config.num_steps
         ),
-        label_map=build_label_map(config),
+        label_map=label_map,
         model_dir=model_dir,
         config_text=text_format.MessageToString(config),
         distribution_strategy=distribution_strategy,
+        num_train_keyframes=statistics.num_keyframes if statistics else None,
+        data_statistics=statistics.lines("data", label_map.names) if statistics else (),
     )
 
 
@@ -84,6 +88,14 @@ def build_label_map(config: pipeline_pb2.PipelineConfig) -> LabelMap:
             f"{num_classes}: set num_classes to at least {label_map.max_id}"
         )
     return label_map
+
+
+def _describe(options):
+    """What there is to train on; None where it cannot be read, which is for training to say."""
+    try:
+        return data_statistics.describe(options.input_paths) if options else None
+    except UserError:
+        return None
 
 
 def _configured(options, field: str):

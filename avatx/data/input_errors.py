@@ -2,7 +2,7 @@
 
 import contextlib
 import re
-from typing import Iterator, Sequence
+from typing import Iterator, List, Sequence
 
 import tensorflow as tf
 
@@ -41,7 +41,9 @@ def explained(input_paths: Sequence[str] = ()) -> Iterator[None]:
     try:
         yield
     except tf.errors.DataLossError as error:
-        for path in match_files(input_paths) if input_paths else ():
+        if " record at " not in str(error):
+            raise  # a checkpoint can lose data too
+        for path in _existing(input_paths):
             check_file(path)
         raise UserError(f"an input file is corrupt ({first_line(error)}); {_REMEDY}") from error
     except tf.errors.OpError as error:
@@ -53,11 +55,20 @@ def explained(input_paths: Sequence[str] = ()) -> Iterator[None]:
             raise UserError("a record of the input holds a frame that is not a readable JPEG "
                             f"image ({first_line(error)}); {_REMEDY}") from error
         if "ParseSingleSequenceExample" in text or "ParseSequenceExample" in text:
-            for path in match_files(input_paths) if input_paths else ():
+            for path in _existing(input_paths):
                 check_file(path, keys=True)
             raise UserError("an input file holds an entry that is no record of ours "
                             f"({first_line(error)}); {_REMEDY}") from error
         raise
+
+
+def _existing(input_paths: Sequence[str]) -> List[str]:
+    """The files of the patterns that match any: one that matches none is not what failed."""
+    files = []
+    for pattern in input_paths:
+        with contextlib.suppress(UserError):
+            files += match_files([pattern])
+    return files
 
 
 def _unescaped(text: str) -> str:

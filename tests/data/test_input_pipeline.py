@@ -239,7 +239,12 @@ def test_values_out_of_range():
         ClipShape(4, 0, 8, 8)
 
 
-def test_errors_that_are_not_of_the_input_pass_unchanged():
+def test_errors_that_are_not_of_the_input_pass_unchanged(tmp_path):
     with pytest.raises(tf.errors.InvalidArgumentError):
         with explained():
             tf.reshape(tf.zeros([3]), [2])
+    (tmp_path / "checkpoint.index").write_bytes(bytes(100))
+    with pytest.raises(tf.errors.DataLossError):
+        with explained():
+            tf.raw_ops.RestoreV2(prefix=str(tmp_path / "checkpoint"), tensor_names=["a"],
+                                 shape_and_slices=[""], dtypes=[tf.float32])
