@@ -31,7 +31,7 @@ FRAMES, SIZE = 8, 48
 NUM_EVAL_CLIPS = 6
 
 
-def make_model(final_endpoint="MaxPool3d_3a_3x3", batch_norm="FROZEN"):
+def make_model(final_endpoint="MaxPool3d_3a_3x3", batch_norm="FROZEN", num_classes=NUM_CLASSES):
     """The detector with a trunk of a few thousand parameters, dropout off."""
     return ActionFasterRCNN(
         image_size=(SIZE, SIZE),
@@ -41,7 +41,7 @@ def make_model(final_endpoint="MaxPool3d_3a_3x3", batch_norm="FROZEN"):
             FirstStageOptions(box_predictor_depth=8, minibatch_size=16, max_proposals=8),
         ),
         box_predictor=TxBoxPredictor(
-            NUM_CLASSES,
+            num_classes,
             TxOptions(
                 num_layers=1, num_heads=1, depth=8, dropout=0.0, query_reduction_depth=4,
                 feed_forward_depth=8,
@@ -80,15 +80,15 @@ def make_clip(number) -> Batch:
 
 
 def make_train_dataset(batch_size, input_context, start_step, poisoned=None):
-    """Endless batches; clip number `poisoned` has a box that is not a number."""
+    """Endless batches; clip number `poisoned` has labels that are no numbers."""
     replicas = input_context.num_replicas_in_sync if input_context else 1
     dataset = tf.data.Dataset.range(start_step * batch_size, np.iinfo(np.int64).max).map(make_clip)
     if poisoned is not None:
 
         def poison(clip):
             bad = tf.equal(clip.keyframes.timestamp, 900.0 + poisoned)
-            boxes = tf.where(bad, np.float32("nan"), clip.groundtruth.boxes)
-            return clip._replace(groundtruth=clip.groundtruth._replace(boxes=boxes))
+            labels = tf.where(bad, np.float32("nan"), clip.groundtruth.labels)
+            return clip._replace(groundtruth=clip.groundtruth._replace(labels=labels))
 
         dataset = dataset.map(poison)
     return dataset.batch(batch_size // replicas, drop_remainder=True)
@@ -136,3 +136,15 @@ def tiny_experiment(
         distribution_strategy=strategy,
         num_train_keyframes=100,
     )
+
+
+def read_curves(directory) -> dict:
+    """TensorBoard scalars of a directory: name -> {step: value}."""
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    events = EventAccumulator(str(directory), size_guidance={"tensors": 0})
+    events.Reload()
+    return {
+        name: {e.step: float(tf.make_ndarray(e.tensor_proto)) for e in events.Tensors(name)}
+        for name in events.Tags()["tensors"]
+    }
