@@ -12,6 +12,9 @@ MICROSECONDS = 1_000_000
 # How far before the wanted moment to seek when the first try lands after it or past a truncated
 # file's end: each try four times as far, so the decoding wasted is a small multiple of the gap.
 _SEEK_BACK_SECONDS = (0, 2, 8, 32, 128, 512, 2048)
+# Raw streams and MPEG-PS: no index and few or no time stamps, which FFmpeg counts from the start;
+# after a seek it counts wrongly, so they are decoded from the start.
+_UNINDEXED = frozenset(("h264", "hevc", "m4v", "mjpeg", "mpeg", "mpegvideo", "mpeg1video", "obu"))
 _TENSORFLOW_SCHEMES = ("gs://", "s3://", "az://", "hdfs://", "viewfs://")
 
 
@@ -23,6 +26,8 @@ class ContainerSource:
         self._num_threads = num_threads
         self.error: Optional[str] = None
         self.end_time: Optional[int] = None
+        self.ended = False
+        self._trouble: Optional[str] = None
         self._container = None
         self._file = None
         if "://" not in path and not os.path.exists(path):
@@ -40,11 +45,14 @@ class ContainerSource:
         rate = self._stream.average_rate or self._stream.guessed_rate
         self.frame_rate = float(rate) if rate else None
         self.duration = self._duration()
+        # A file can be opened again even if its container tells no length; a camera cannot.
+        self.is_live = self.duration is None and not os.path.isfile(path)
 
     def _open(self) -> None:
         import av
 
         self.close()
+        self._last = None
         try:
             if self.path.startswith(_TENSORFLOW_SCHEMES):
                 import tensorflow as tf
@@ -74,6 +82,8 @@ class ContainerSource:
     def _duration(self) -> Optional[float]:
         """Seconds, as the container states them."""
         stream, container = self._stream, self._container
+        if container.format.name in _UNINDEXED:
+            return None  # FFmpeg only guesses there
         if stream.duration:
             duration = float(stream.duration * stream.time_base)
             if stream.start_time is not None:  # the first decoded frame may come later
@@ -102,36 +112,55 @@ class ContainerSource:
     def _time(self, picture) -> int:
         return round((picture.pts - self._origin) * picture.time_base * MICROSECONDS)
 
-    def _decode(self) -> Iterator[Tuple[int, Any]]:
-        """(microseconds, av.VideoFrame) from where the container stands; ends at any trouble."""
+    def _pictures(self) -> Iterator[Any]:
+        """av.VideoFrames from where the container stands; ends at any trouble, noting it."""
         import av
 
-        last = None
+        packets = self._container.demux(self._stream)
         try:
-            for packet in self._container.demux(self._stream):
+            for packet in packets:
                 if packet.is_corrupt:
-                    self.error = f"corrupt data {self._where(last)}"
+                    self._trouble = "corrupt data"
+                    # The last packet of a truncated file is one too: then nothing follows it.
+                    self.ended = not any(packet.size for packet in packets)
                     break
-                for picture in packet.decode():
-                    if picture.pts is None:  # raw streams carry no clock
-                        step = 1 / (self._stream.guessed_rate or 25) / self._stream.time_base
-                        picture.pts = self._origin if last is None else round(last.pts + step)
-                        picture.time_base = self._stream.time_base
-                    if last is None or picture.pts > last.pts:
-                        last = picture
-                        yield self._time(picture), picture
+                yield from packet.decode()
+            else:
+                self.ended = True
+                return
+        except av.EOFError:
+            self.ended = True
         except (av.FFmpegError, OSError) as error:
-            if not isinstance(error, av.EOFError):
-                self.error = f"{_reason(error)} {self._where(last)}"
-        if last is None:
-            return
-        # A picture's own duration is what ends a video of variable rate.
-        shown = getattr(last, "duration", 0) or 0
-        seconds = float(shown * last.time_base) if shown else 1 / (self.frame_rate or 25)
-        self.end_time = self._time(last) + round(seconds * MICROSECONDS)
-        if self.error is None and self._is_cut_short():
+            self._trouble = _reason(error)
+        try:  # what the decoder still holds was good
+            yield from self._stream.codec_context.decode(None)
+        except (av.FFmpegError, OSError):
+            pass
+
+    def _decode(self) -> Iterator[Tuple[int, Any]]:
+        """(microseconds, av.VideoFrame) in ascending order from where the container stands."""
+        self.error, self.ended, self._trouble = None, False, None
+        for picture in self._pictures():
+            last = self._last
+            if picture.time_base is None:  # of those that the decoder still held
+                picture.time_base = self._stream.time_base
+            if picture.pts is None:  # raw streams carry no clock
+                step = 1 / (self._stream.guessed_rate or 25) / self._stream.time_base
+                picture.pts = self._origin if last is None else round(last.pts + step)
+            if last is None or picture.pts > last.pts:
+                self._last = picture
+                yield self._time(picture), picture
+        last = self._last
+        if last is not None:
+            # A picture's own duration is what ends a video of variable rate.
+            shown = getattr(last, "duration", 0) or 0
+            seconds = float(shown * last.time_base) if shown else 1 / (self.frame_rate or 25)
+            self.end_time = self._time(last) + round(seconds * MICROSECONDS)
+        if self.ended and last is not None and self._is_cut_short():
             self.error = (f"truncated: the video ends at {self.end_time / MICROSECONDS:.3f} of "
                           f"{self.duration:.3f} seconds")
+        elif self._trouble:
+            self.error = f"{self._trouble} {self._where(last)}"
 
     def _where(self, last) -> str:
         return "at its start" if last is None else f"after {self._time(last) / MICROSECONDS:.3f} s"
@@ -149,7 +178,7 @@ class ContainerSource:
         Args:
           start: microseconds; None is the first picture.
         """
-        if self.duration is None:  # live: never seek
+        if self.is_live:
             pending, self._pending = self._pending, None
             head = [] if pending is None else [(self._time(pending), pending)]
             return itertools.chain(head, self._decode())
@@ -159,7 +188,7 @@ class ContainerSource:
     def _decode_from(self, start: int) -> Iterator[Tuple[int, Any]]:
         import av
 
-        for back in _SEEK_BACK_SECONDS:
+        for back in () if self._container.format.name in _UNINDEXED else _SEEK_BACK_SECONDS:
             target = start - back * MICROSECONDS
             if target <= 0:
                 break
@@ -168,12 +197,11 @@ class ContainerSource:
                 self._container.seek(offset, stream=self._stream, backward=True)
             except (av.FFmpegError, OSError):
                 continue
-            self.error = None
+            self._last = None
             pictures = self._decode()
             first = next(pictures, None)
             if first is not None and first[0] <= start:
                 return itertools.chain([first], pictures)
-        self.error = None
         self._open()
         return self._decode()
 

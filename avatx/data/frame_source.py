@@ -33,6 +33,7 @@ class FrameFolder:
         self.frame_rate = float(frames_rate)
         self.error: Optional[str] = None
         self.end_time: Optional[int] = None
+        self.ended = False
         files = frame_files(path)
         if not files:
             raise UserError(f"{path}: a folder without numbered .jpg or .png frames")
@@ -66,7 +67,7 @@ class FrameFolder:
 
     def pictures(self, start: Optional[int]) -> Iterator[Tuple[int, str]]:
         """(microseconds, file name), from the last picture at or before `start` on."""
-        self.error = None
+        self.error, self.ended = None, False
         first = 0 if start is None else max(
             int(np.searchsorted(self._times, start, side="right")) - 1, 0)
         for time, name in zip(self._times[first:], self._names[first:]):
@@ -83,6 +84,7 @@ class FrameFolder:
                 return
             yield int(time), (name, array)
         self.end_time = round(self.duration * MICROSECONDS)
+        self.ended = True
 
     def to_rgb(self, picture, size: Optional[Tuple[int, int]] = None) -> np.ndarray:
         """[H, W, 3] uint8 RGB of a picture, resized to (height, width) `size`."""

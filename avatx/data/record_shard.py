@@ -97,7 +97,8 @@ def read_segment(planned: Dict[str, Any], settings: RecordSettings, class_names:
                 end = reader.end_time + offset + grace
                 why = reader.error or (
                     f"past the end of the video, which is at {(end - grace) / MICROSECONDS:.3f} s")
-                _ENDS[key] = end, why
+                if reader.ended:  # behind damage there may be more
+                    _ENDS[key] = end, why
             facts = {
                 **reader.provenance, "avatx": avatx.__version__,
                 "source": os.path.basename(source), "source_height": reader.size[0],

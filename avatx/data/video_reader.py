@@ -30,7 +30,8 @@ class VideoReader:
     Attributes:
       size: (height, width) in pixels, after rotation metadata.
       frame_rate: average frames a second, or None where the container does not say.
-      duration: seconds from the first frame to the end of the last; None for a live stream.
+      duration: seconds from the first frame to the end of the last, as the container states it;
+        None for a live stream and where the container does not say.
       error: why reading stopped before the end (truncated or corrupt file), in one phrase, else
         None. Set while iterating; iteration itself just ends.
       provenance: decoder and source facts, JSON-able.
@@ -72,8 +73,13 @@ class VideoReader:
 
     @property
     def end_time(self) -> Optional[int]:
-        """Microseconds at which the last frame ends, once reading has reached it; else None."""
+        """Microseconds at which the last frame read ends, once reading has stopped; else None."""
         return self._source.end_time
+
+    @property
+    def ended(self) -> bool:
+        """True once reading has met the end of the data, and not damage in its midst."""
+        return self._source.ended
 
     def frames(self, start: Optional[float] = None, end: Optional[float] = None, *,
                size: Optional[Tuple[int, int]] = None) -> Iterator[Tuple[float, np.ndarray]]:
