@@ -81,6 +81,7 @@ class I3DTail(tf_keras.layers.Layer):
             depth = getattr(self, name).depth
         super().build(input_shape)
 
+    @tf.autograph.experimental.do_not_convert
     def call(self, features: tf.Tensor, training: Optional[bool] = None) -> tf.Tensor:
         for name in self.child_names:
             features = getattr(self, name)(features, training=training)
@@ -148,6 +149,8 @@ class I3D(Trunk):
     def call(self, clips: tf.Tensor, training: Optional[bool] = None) -> tf.Tensor:
         return self.endpoints(clips, training)[self.final_endpoint]
 
+    # Only Python decides the way through the layers, and converting 50 of them costs seconds.
+    @tf.autograph.experimental.do_not_convert
     def endpoints(
         self, clips: tf.Tensor, training: Optional[bool] = None
     ) -> Dict[str, tf.Tensor]:
