@@ -19,6 +19,9 @@ def main(argv=None) -> int:
     parser.add_argument("--num_train_videos", type=int, default=300)
     parser.add_argument("--num_val_videos", type=int, default=100)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--script_only", action="store_true",
+                        help="paint nothing: what the generator itself knows of a person, "
+                             "--num_train_videos of each split")
     arguments = parser.parse_args(argv)
     if min(arguments.num_train_videos, arguments.num_val_videos) < 20:
         raise UserError("a probe needs 20 videos or more to train on and as many to test on")
@@ -28,6 +31,11 @@ def main(argv=None) -> int:
     from avatx.data.playground import probe
 
     console = Console()
+    if arguments.script_only:
+        with console.status("sampling"):
+            results = probe.probe_script(arguments.num_train_videos, arguments.seed)
+        _print(console, results)
+        return 0
     with console.status("rendering"):
         train = probe.collect_examples("train", arguments.num_train_videos, arguments.seed)
         val = probe.collect_examples("val", arguments.num_val_videos, arguments.seed)
@@ -43,14 +51,15 @@ def _print(console, results) -> None:
 
     from avatx.data.playground.classes import NAMES
 
-    keys = ("prior", "ap", "eligible_prior", "eligible_ap", "auc_crop", "auc_crop_and_box",
-            "auc_script")
-    titles = ("prior", "AP", "prior*", "AP*", "AUC* crop", "AUC* +box", "AUC* script")
+    titles = {"prior": "prior", "ap": "AP", "eligible_prior": "prior*", "eligible_ap": "AP*",
+              "auc_crop": "AUC* crop", "auc_crop_and_box": "AUC* +box",
+              "auc_script": "AUC* script", "auc_position": "AUC* position"}
+    keys = [key for key in titles if any(key in result for result in results.values())]
     table = Table(caption="* among people whose own doing allows the class; AUC of chance is 0.5",
                   padding=(0, 0), pad_edge=False)
     table.add_column("class", no_wrap=True, min_width=26)
-    for title in titles:
-        table.add_column(title, justify="right")
+    for key in keys:
+        table.add_column(titles[key], justify="right")
     for class_id, result in results.items():
         values = [f"{result[key]:.3f}" if key in result else "" for key in keys]
         table.add_row(NAMES[class_id].replace(" (e.g., self, a person, a group)", ""), *values)

@@ -11,7 +11,7 @@ import pytest
 from avatx.data import playground
 from avatx.data.ava_csv import read_annotations, read_excluded_timestamps
 from avatx.data.label_map import read_label_map
-from avatx.data.playground import classes, dataset, labels, scene
+from avatx.data.playground import classes, dataset, labels, probe, scene
 from avatx.data.playground.rendering import SceneRenderer
 from avatx.data.playground.script import sample_scene
 from avatx.errors import UserError
@@ -119,6 +119,20 @@ def test_context_labels_do_not_go_with_the_pose_or_what_is_held():
         assert 0.05 < min(rates.values())
         # 0.13 is what so few keyframes, which share videos, scatter by.
         assert max(rates.values()) - min(rates.values()) < 0.13, (class_id, rates)
+
+
+def test_the_probe_finds_what_is_there_and_nothing_else():
+    rng = np.random.default_rng(0)
+    targets = rng.random((600, 2)) < 0.3
+    features = rng.normal(size=(600, 5)).astype(np.float32)
+    features[:, 2] += 4 * targets[:, 0]  # tells the first class; nothing tells the second
+    groups = np.arange(600) // 6
+    scores = probe.ridge_scores(features[:300], targets[:300], features[300:], groups[:300])
+    areas = [probe.area_under_curve(scores[:, c], targets[300:, c]) for c in range(2)]
+    assert areas[0] > 0.95 and abs(areas[1] - 0.5) < 0.12
+    positive, negative = scores[targets[300:, 1], 1], scores[~targets[300:, 1], 1]
+    np.testing.assert_allclose(areas[1], (positive[:, None] > negative).mean())
+    assert probe.average_precision(scores[:, 0], targets[300:, 0]) > 0.9
 
 
 # --- boxes and labels ---

@@ -158,6 +158,44 @@ def probe(train: Examples, val: Examples) -> Dict[int, Dict[str, float]]:
     return results
 
 
+def probe_script(num_videos: int, seed: int) -> Dict[int, Dict[str, float]]:
+    """What the generator's own knowledge of a person tells, on many videos that are not painted.
+
+    Per context class id, among eligible people of `num_videos` train and as many val videos:
+    `eligible_prior`, and ROC areas `auc_script` (pose, activity, thing held, side faced, size,
+    clothes) and `auc_position` (place in the frame, with the side faced).
+    """
+    train, val = (_collect_script(split, num_videos, seed) for split in dataset.SPLITS)
+    results = {}
+    for class_id in classes.CONTEXT_CLASSES:
+        script, position, targets, videos = train[class_id]
+        val_script, val_position, positive, _ = val[class_id]
+        results[class_id] = {"eligible_prior": float(positive.mean())}
+        for name, fit, test in (("auc_script", script, val_script),
+                                ("auc_position", position, val_position)):
+            scores = ridge_scores(fit, targets[:, None].astype(float), test, videos)[:, 0]
+            results[class_id][name] = area_under_curve(scores, positive)
+    return results
+
+
+def _collect_script(split, num_videos, seed):
+    from avatx.data.playground.script import sample_scene
+
+    rows = {class_id: [] for class_id in classes.CONTEXT_CLASSES}
+    for index in range(num_videos):
+        a_scene = sample_scene(dataset.video_seed(seed, split, index))
+        for time in scene.KEYFRAME_TIMES[1::3]:
+            at_time = labels.labels_at(a_scene, time)
+            for person in a_scene.people:
+                x, facing = person.x_at(time) / scene.FRAME_WIDTH - 0.5, person.facing_at(time)
+                place = [x, x * x, abs(x), facing, facing * x, facing * x * abs(x), person.ground]
+                for class_id, of_class in rows.items():
+                    if abs(x) < 0.5 and labels.is_eligible(person, class_id, time):
+                        of_class.append((_script_features(person, time), place,
+                                         class_id in at_time[person.person_id], index))
+    return {class_id: tuple(map(np.array, zip(*of_class))) for class_id, of_class in rows.items()}
+
+
 def _probe_eligible(train: Examples, val: Examples, column: int) -> Dict[str, float]:
     fit, test = train.eligible[:, column], val.eligible[:, column]
     positive = val.targets[test, column]
