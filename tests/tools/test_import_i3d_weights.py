@@ -57,9 +57,10 @@ def test_report_as_json_and_a_checkpoint_that_loads(tmp_path):
 
 def test_a_mistake_is_one_line_and_exit_code_two(tmp_path):
     (tmp_path / "notes.ckpt").write_text("no weights")
-    result = run("--source", tmp_path / "notes.ckpt", "--output", tmp_path / "out" / "i3d", "--json")
+    output = tmp_path / "out" / "i3d"
+    result = run("--source", tmp_path / "notes.ckpt", "--output", output, "--json")
     lines = [line for line in result.stderr.splitlines() if line.startswith("error: ")]
     assert result.returncode == 2 and result.stdout == ""
     assert len(lines) == 1 and "notes.ckpt" in lines[0] and "sha256" in lines[0]
     assert "Traceback" not in result.stderr
-    assert not (tmp_path / "out").exists()
+    assert not output.parent.exists()

@@ -191,7 +191,7 @@ def narrow(rgb_tensors, **changes):
     "changes,message",
     [
         ({"RGB/inception_i3d/Mixed_4c/Branch_0/Conv3d_0a_1x1/conv_3d/w": None}, "1 of 180.*4c"),
-        ({"RGB/inception_i3d/Mixed_5c/Branch_0/Conv3d_0a_1x1/batch_norm/beta": None}, "1 of 48.*5c"),
+        ({"RGB/inception_i3d/Mixed_5c/Branch_3/Conv3d_0b_1x1/conv_3d/w": None}, "1 of 48.*5c"),
         ({"RGB/inception_i3d/Conv3d_1a_7x7/batch_norm/beta": np.ones(63, "f")}, r"\[63\].*\[64\]"),
         ({"RGB/inception_i3d/Conv3d_1a_7x7/conv_3d/w": None}, "no weights of I3D"),
         ({"Flow/inception_i3d/Conv3d_1a_7x7/batch_norm/beta": np.ones(64, "f")}, "twice"),
