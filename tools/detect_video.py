@@ -22,6 +22,9 @@ def parse_arguments(argv=None) -> argparse.Namespace:
                         help="seconds between keyframes (default %(default)s)")
     parser.add_argument("--frames_rate", type=float, default=30.0,
                         help="frames a second of a folder of frames (default %(default)s)")
+    parser.add_argument("--shorter_side", type=int, default=400,
+                        help="shrink the model's frames to this, as create_ava_tfrecord.py did for "
+                             "training; 0 leaves them (default %(default)s)")
     parser.add_argument("--batch_size", type=int, default=1,
                         help="clips a call of the model (default %(default)s)")
     parser.add_argument("--groundtruth", help="AVA csv to show beside the detections")
@@ -37,7 +40,7 @@ def main(argv=None) -> int:
     from avatx.inference.video_detection import check_options, detect_video
 
     check_options(arguments.score_threshold, arguments.every, arguments.frames_rate,
-                  arguments.batch_size)
+                  arguments.shorter_side, arguments.batch_size)
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -52,7 +55,8 @@ def main(argv=None) -> int:
         summary = detect_video(
             detector, arguments.video, arguments.output,
             score_threshold=arguments.score_threshold, every=arguments.every,
-            frames_rate=arguments.frames_rate, batch_size=arguments.batch_size,
+            frames_rate=arguments.frames_rate, shorter_side=arguments.shorter_side,
+            batch_size=arguments.batch_size,
             groundtruth=arguments.groundtruth, attention=arguments.attention,
             progress=lambda seconds, total: bar.update(task, completed=seconds, total=total),
         )

@@ -9,7 +9,8 @@ from typing import Callable, Iterator, List, NamedTuple, Optional
 
 import numpy as np
 
-from avatx.data.video_reader import VideoReader
+from avatx.data.record_shard import stored_size
+from avatx.data.video_reader import MICROSECONDS, VideoReader
 from avatx.data.video_writer import VideoWriter
 from avatx.errors import UserError
 from avatx.inference.annotator import Annotator
@@ -21,9 +22,9 @@ from avatx.visualization.boxes import merge_people, upscale
 
 # Text on smaller frames cannot be read.
 ANNOTATED_SHORTER_SIDE = 480
-# Frames larger than this are reduced as they are decoded, which bounds memory: a clip's span of
-# 77 frames of 1920 x 1080 is 480 MB. No trunk takes more than a few hundred pixels.
-LARGEST_SHORTER_SIDE = 1080
+# Larger frames are drawn on at this size, for memory's sake.
+LARGEST_DRAWN_SHORTER_SIDE = 1080
+_END = 1 << 62  # microseconds, past the end of any video
 
 
 class VideoSummary(NamedTuple):
@@ -43,6 +44,7 @@ def detect_video(
     score_threshold: float = 0.3,
     every: float = 1.0,
     frames_rate: float = 30.0,
+    shorter_side: int = 400,
     batch_size: int = 1,
     groundtruth: Optional[str] = None,
     attention: bool = False,
@@ -62,6 +64,8 @@ def detect_video(
       score_threshold: in [0, 1]; lower scores are left out everywhere. An evaluation wants 0.
       every: seconds between keyframes.
       frames_rate: frames a second of a folder of frames.
+      shorter_side: pixels to which the model's frames are shrunk beforehand, as the records it
+        was trained on were by the flag of this name; 0 leaves them. Pictures keep their size.
       batch_size: clips a call of the model.
       groundtruth: AVA annotation csv to show beside the detections on the contact sheet.
       attention: also write attention.jpg: what the person of the highest score attended to.
@@ -71,7 +75,7 @@ def detect_video(
       UserError: a bad argument, a video that cannot be read, or an output folder that cannot
         be written.
     """
-    check_options(score_threshold, every, frames_rate, batch_size)
+    check_options(score_threshold, every, frames_rate, shorter_side, batch_size)
     if attention and not detector.has_attention:
         raise UserError(
             f"{detector.path}: exported without attention; export again with "
@@ -82,8 +86,10 @@ def detect_video(
     ) as folder:
         video_id = name_video(video)
         pictures = Pictures(detector, video_id, groundtruth, attention)
-        size = _reduced_size(reader.size)
-        height, width = upscale(np.empty([*size, 3], np.uint8), ANNOTATED_SHORTER_SIDE).shape[:2]
+        drawn_size = stored_size(reader.size, LARGEST_DRAWN_SHORTER_SIDE)
+        model_size = stored_size(reader.size, shorter_side)
+        blank = np.empty([*drawn_size, 3], np.uint8)
+        height, width = upscale(blank, ANNOTATED_SHORTER_SIDE).shape[:2]
         keyframes: List[KeyframeDetections] = []
         with VideoWriter(
             os.path.join(folder, "annotated.mp4"), reader.frame_rate or 25, height, width
@@ -91,11 +97,15 @@ def detect_video(
             annotator = Annotator(writer, every, ANNOTATED_SHORTER_SIDE)
 
             def frames():
-                for time, frame in reader.frames(size=None if size == reader.size else size):
+                for microseconds, picture in reader.span(0, _END):
                     if stopping:
                         return
+                    time = microseconds / MICROSECONDS
                     progress(time, reader.duration)
-                    annotator.add(time, frame)
+                    drawn = frame = reader.to_rgb(picture, drawn_size)
+                    if model_size != drawn_size:
+                        frame = reader.to_rgb(picture, model_size)
+                    annotator.add(time, drawn)
                     yield time, frame
 
             clips = keyframe_clips(frames(), every, detector.num_frames, detector.frame_rate)
@@ -134,7 +144,7 @@ def detect_video(
 
 
 def check_options(
-    score_threshold: float, every: float, frames_rate: float = 30.0, batch_size: int = 1
+    score_threshold: float, every: float, frames_rate: float, shorter_side: int, batch_size: int
 ) -> None:
     """Raises UserError for a value out of range; cheap, so call it before loading a model."""
     if not 0 <= score_threshold <= 1:
@@ -143,6 +153,8 @@ def check_options(
         raise UserError(f"--every {every}: expected seconds, 0.001 or more")
     if not 0 < frames_rate < float("inf"):
         raise UserError(f"--frames_rate {frames_rate}: expected frames a second, above 0")
+    if shorter_side < 0:
+        raise UserError(f"--shorter_side {shorter_side}: expected pixels, 0 or more")
     if batch_size < 1:
         raise UserError(f"--batch_size {batch_size}: expected 1 or more")
 
@@ -165,12 +177,6 @@ def _batches(clips: Iterator[KeyframeClip], batch_size: int) -> Iterator[List[Ke
             batch = []
     if batch:
         yield batch
-
-
-def _reduced_size(size):
-    height, width = size
-    scale = LARGEST_SHORTER_SIDE / min(height, width)
-    return size if scale >= 1 else (round(height * scale), round(width * scale))
 
 
 @contextlib.contextmanager

@@ -149,6 +149,24 @@ def test_groundtruth_and_attention_pictures(detector, video, tmp_path):
     assert min(Image.open(tmp_path / "both" / "attention.jpg").size) > 300
 
 
+def test_the_model_sees_frames_as_records_store_them(detector, tmp_path, monkeypatch):
+    video = write_video(tmp_path / "large.mp4", 0.5, 120, 160)
+    seen = []
+    original = detector.detect
+    monkeypatch.setattr(
+        detector, "detect", lambda clips: seen.append(clips) or original(clips)
+    )
+    video_detection.detect_video(detector, video, str(tmp_path / "out"), shorter_side=48)
+    with VideoReader(video) as reader:
+        stored = [reader.to_rgb(picture, (48, 64)) for _, picture in reader.span(0, 10**9)]
+        size = reader.size
+    assert size == (120, 160)
+    # Keyframe 0: half of the clip lies before the video; then every second frame.
+    np.testing.assert_array_equal(seen[0][0], [stored[i] for i in [0, 0, 0, 0, 0, 2, 4, 6]])
+    with VideoReader(str(tmp_path / "out" / "annotated.mp4")) as annotated:
+        assert annotated.size == (480, 640)
+
+
 def test_folder_of_frames(detector, tmp_path):
     folder = tmp_path / "clip_7"
     folder.mkdir()
@@ -168,6 +186,7 @@ def test_folder_of_frames(detector, tmp_path):
     ({"every": 0}, "--every 0"),
     ({"every": float("inf")}, "--every inf"),
     ({"frames_rate": -1}, "--frames_rate -1"),
+    ({"shorter_side": -1}, "--shorter_side -1"),
     ({"batch_size": 0}, "--batch_size 0"),
     ({"groundtruth": "/nowhere.csv"}, "/nowhere.csv"),
 ])
@@ -235,11 +254,14 @@ def test_ctrl_c_ends_a_live_source_and_keeps_what_was_seen(detector, tmp_path, m
         def __exit__(self, *_):
             pass
 
-        def frames(self, size=None):
+        def span(self, start, end):
             for i in range(10_000):
                 if i == 65:
                     os.kill(os.getpid(), signal.SIGINT)
-                yield i / 25, np.full([48, 64, 3], 90, np.uint8)
+                yield i * 40_000, None
+
+        def to_rgb(self, picture, size):
+            return np.full([*size, 3], 90, np.uint8)
 
     monkeypatch.setattr(video_detection, "VideoReader", Camera)
     summary = video_detection.detect_video(detector, "rtsp://camera/1", str(tmp_path))
