@@ -122,8 +122,9 @@ def restore_for_inference(model: tf_keras.Model, checkpoint: str) -> int:
     report = _compare(model, reader)
     if report.new:
         raise UserError(
-            f"{path} lacks {len(report.new)} of the model's {len(report.new + report.loaded)} "
-            f"variables, first {report.new[0]}; use the pipeline.config that it was trained with"
+            f"{path}: {len(report.new)} of the model's {len(report.new + report.loaded)} variables "
+            f"are missing or have another shape, first {report.new[0]}; use the pipeline.config "
+            "that it was trained with"
         )
     _assign(model, reader, report.loaded)
     return checkpoint_step(path)

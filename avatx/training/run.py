@@ -132,6 +132,7 @@ def _train(experiment: Experiment, evaluate: bool) -> Optional[Dict[str, float]]
     options = experiment.train
     strategy = make_strategy(experiment.distribution_strategy)
     check_batch_size(options, strategy.num_replicas_in_sync)
+    _dtype(options.precision)
     if _is_finished(experiment):
         print(
             f"{experiment.model_dir} is trained to step {options.num_steps} already: nothing to "
@@ -252,14 +253,18 @@ def _is_finished(experiment: Experiment) -> bool:
 @contextlib.contextmanager
 def _precision(precision: str):
     """Sets the precision policy for what is built inside."""
+    before = tf_keras.mixed_precision.global_policy()
+    performance.set_mixed_precision_policy(_dtype(precision))
+    try:
+        yield
+    finally:
+        tf_keras.mixed_precision.set_global_policy(before)
+
+
+def _dtype(precision: str) -> tf.DType:
     dtypes = {"float32": tf.float32, "bfloat16": tf.bfloat16, "float16": tf.float16}
     if precision not in dtypes:
         raise UserError(
             f"train_config.precision: {precision!r} is unknown; expected {', '.join(dtypes)}"
         )
-    before = tf_keras.mixed_precision.global_policy()
-    performance.set_mixed_precision_policy(dtypes[precision])
-    try:
-        yield
-    finally:
-        tf_keras.mixed_precision.set_global_policy(before)
+    return dtypes[precision]

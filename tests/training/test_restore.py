@@ -70,7 +70,7 @@ def test_a_checkpoint_of_another_model_is_refused(tmp_path):
     save(built(), tmp_path)
     other = built(final_endpoint="Mixed_3b")
     before = weights(other)
-    with pytest.raises(UserError, match="lacks .* of the model's .* variables, first .*trunk"):
+    with pytest.raises(UserError, match="27 of the model's 60 variables"):
         restore.restore_for_inference(other, str(tmp_path))
     for path, value in weights(other).items():
         np.testing.assert_array_equal(value, before[path])
