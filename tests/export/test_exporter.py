@@ -266,7 +266,8 @@ def test_mistakes_are_one_line_and_leave_nothing(trained, tmp_path, without_savi
     for override, message in [
         ("model.action_faster_rcnn.proposal_source=GROUNDTRUTH", "cannot be exported"),
         ("model.action_faster_rcnn.num_classes=4", "class id 5, above num_classes: 4"),
-        ("model.action_faster_rcnn.first_stage_box_predictor_depth=16", "lacks"),
+        ("model.action_faster_rcnn.first_stage_box_predictor_depth=16",
+         "proposal_stage.*use the pipeline.config that it was trained with"),
         ("train_input_reader.label_map_path=/nowhere.pbtxt", "/nowhere.pbtxt"),
     ]:
         with pytest.raises(UserError, match=message) as raised:
