@@ -75,8 +75,6 @@ class SecondStage:
             boxes, usable, groundtruth, self.options.matched_threshold
         )
 
-        # Priorities of the proposals first, and the groundtruth's from a seed of its own: so a
-        # clip's sample does not depend on how far the batch's groundtruth is padded.
         sampled = sampling.sample_balanced(
             self._priorities(groundtruth, proposals),
             targets.positive,
@@ -124,11 +122,17 @@ class SecondStage:
         }
 
     def _priorities(self, groundtruth, proposals):
-        # Not the numbers that the first stage draws from the same seed.
-        seeds = groundtruth.sampling_seed + tf.constant([[0, 1]])
-        own = sampling.random_priorities(
-            groundtruth.sampling_seed + tf.constant([[0, 2]]), tf.shape(groundtruth.boxes)[1]
-        )
+        # Groundtruth and proposals from a seed each, so that a clip's sample does not depend on
+        # how far its batch is padded; neither is the seed that the first stage draws from.
+        seeds = groundtruth.sampling_seed
         return tf.concat(
-            [own, sampling.random_priorities(seeds, tf.shape(proposals.boxes)[1])], axis=1
+            [
+                sampling.random_priorities(
+                    seeds + tf.constant([[0, 1]]), tf.shape(groundtruth.boxes)[1]
+                ),
+                sampling.random_priorities(
+                    seeds + tf.constant([[0, 2]]), tf.shape(proposals.boxes)[1]
+                ),
+            ],
+            axis=1,
         )

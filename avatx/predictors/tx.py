@@ -132,7 +132,6 @@ class QueryPreprocessor(tf_keras.layers.Layer):
         if self.reduce is None:
             return self.project(tf.reduce_mean(cells, axis=[2, 3]))
         cells = self.reduce(cells)
-        shape = tf.shape(cells)
-        return self.project(
-            tf.reshape(cells, [shape[0], shape[1], cells.shape[2] * cells.shape[3] * cells.shape[4]])
-        )
+        batch, count = tf.shape(cells)[0], tf.shape(cells)[1]
+        width = cells.shape[2] * cells.shape[3] * cells.shape[4]
+        return self.project(tf.reshape(cells, [batch, count, width]))

@@ -47,7 +47,9 @@ def test_zero_encodings_are_the_anchors():
 
 
 def test_degenerate_boxes_encode_and_decode_to_finite_numbers():
-    boxes = tf.constant([[0.0] * 4, [0.5, 0.5, 0.5, 0.9], [0.9, 0.9, 0.1, 0.1], [0.0, 0.0, 1.0, 1.0]])
+    boxes = tf.constant(
+        [[0.0] * 4, [0.5, 0.5, 0.5, 0.9], [0.9, 0.9, 0.1, 0.1], [0.0, 0.0, 1.0, 1.0]]
+    )
     encoded = box_ops.encode(boxes[:, tf.newaxis], boxes[tf.newaxis])
     assert np.isfinite(encoded).all()
     assert np.isfinite(box_ops.decode(tf.fill([4, 4], 1e4), boxes)).all()

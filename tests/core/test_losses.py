@@ -10,7 +10,8 @@ def test_smooth_l1_is_quadratic_then_linear():
 
 
 def test_sigmoid_cross_entropy_sums_independent_classes():
-    logits, targets = np.array([[2.0, -1.0, 0.5]], np.float32), np.array([[1.0, 1.0, 0.0]], np.float32)
+    logits = np.array([[2.0, -1.0, 0.5]], np.float32)
+    targets = np.array([[1.0, 1.0, 0.0]], np.float32)
     probability = 1 / (1 + np.exp(-logits))
     expected = -(targets * np.log(probability) + (1 - targets) * np.log(1 - probability)).sum(-1)
     np.testing.assert_allclose(losses.sigmoid_cross_entropy(logits, targets), expected, rtol=1e-6)
@@ -22,7 +23,8 @@ def test_mean_over_samples_is_the_mean_of_clips_one_by_one():
     sampled = generator.random([5, 12]) < 0.4
     sampled[2] = False  # a clip without samples counts as 0
     expected = np.mean([v[s].sum() / max(s.sum(), 1) for v, s in zip(values, sampled)])
-    np.testing.assert_allclose(losses.mean_over_samples(values, sampled, sampled), expected, rtol=1e-6)
+    mean = losses.mean_over_samples(values, sampled, sampled)
+    np.testing.assert_allclose(mean, expected, rtol=1e-6)
 
 
 def test_what_does_not_count_may_be_infinite():

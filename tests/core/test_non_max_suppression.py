@@ -47,8 +47,13 @@ def test_equal_to_a_plain_loop(boxes_per_candidate, iou_threshold, max_outputs):
     for i in range(4):
         expected = []
         for label in range(3):
-            column = boxes[i, :, label % boxes_per_candidate], scores[i, :, label], usable[i, :, label]
-            taken = plain_suppression(*column, iou_threshold, max_outputs)
+            taken = plain_suppression(
+                boxes[i, :, label % boxes_per_candidate],
+                scores[i, :, label],
+                usable[i, :, label],
+                iou_threshold,
+                max_outputs,
+            )
             expected += [(scores[i, index, label], label, index) for index in taken]
         expected = sorted(expected, reverse=True)[:150]
         count = int(kept.count[i])

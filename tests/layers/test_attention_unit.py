@@ -32,7 +32,8 @@ def plain_unit(unit, query, memory):
     hidden = np.maximum(
         query @ unit.feed_forward_hidden.kernel.numpy() + unit.feed_forward_hidden.bias.numpy(), 0
     )
-    update = hidden @ unit.feed_forward_output.kernel.numpy() + unit.feed_forward_output.bias.numpy()
+    output = unit.feed_forward_output
+    update = hidden @ output.kernel.numpy() + output.bias.numpy()
     return plain_layer_norm(query + update, unit.output_norm), softmax
 
 

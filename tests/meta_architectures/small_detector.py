@@ -21,15 +21,15 @@ class SmallTrunk(tf_keras.Model):
 
     def __init__(self, depth=48):
         super().__init__()
-        self.first = tf_keras.layers.Conv3D(
-            16, (3, 7, 7), (2, 4, 4), padding="same", activation="relu"
-        )
-        self.second = tf_keras.layers.Conv3D(
-            depth, (3, 7, 7), (2, 4, 4), padding="same", activation="relu"
-        )
+        self.first = _conv(16)
+        self.second = _conv(depth)
 
     def call(self, clips, training=False):
         return self.second(self.first(clips))
+
+
+def _conv(depth):
+    return tf_keras.layers.Conv3D(depth, (2, 4, 4), (2, 4, 4), "same", activation="relu")
 
 
 def small_model(dropout=0.0, class_specific_boxes=False, seed=0, trunk=None, **kwargs):

@@ -49,7 +49,7 @@ def test_a_batch_equals_its_clips_one_by_one(predict):
             mean = np.mean([clip_losses[name] for _, clip_losses in alone])
             np.testing.assert_allclose(losses[name], mean, rtol=1e-4, err_msg=name)
         for name in ("proposals", "box_predictions", "targets"):
-            parts = [tf.nest.flatten(getattr(clip_predictions, name)) for clip_predictions, _ in alone]
+            parts = [tf.nest.flatten(getattr(one, name)) for one, _ in alone]
             for whole, *single in zip(tf.nest.flatten(getattr(predictions, name)), *parts):
                 whole, single = (tf.cast(t, tf.float32) for t in (whole, tf.concat(single, 0)))
                 np.testing.assert_allclose(whole, single, atol=1e-4, err_msg=name)
@@ -71,7 +71,8 @@ def test_padding_of_the_groundtruth_changes_nothing(predict):
 def test_samples_depend_on_the_seed(predict):
     clips, groundtruth = random_batch()
     first, again = (predict(clips, groundtruth, True)[1] for _ in range(2))
-    other = predict(clips, groundtruth._replace(sampling_seed=groundtruth.sampling_seed + 1), True)[1]
+    reseeded = groundtruth._replace(sampling_seed=groundtruth.sampling_seed + 1)
+    other = predict(clips, reseeded, True)[1]
     name = "Loss/RPNLoss/objectness_loss"
     assert first[name] == again[name] != other[name]
 
@@ -161,23 +162,24 @@ def test_detections_come_from_their_proposals(model, predict):
     predictions, _ = predict(clips, groundtruth, False)
     detections = model.postprocess(predictions)
     scores = tf.sigmoid(predictions.box_predictions.class_logits)[..., 1:].numpy()
-    refined = box_ops.clip(
-        box_ops.decode(predictions.box_predictions.box_encodings[:, :, 0], predictions.proposals.boxes)
-    ).numpy()
+    encodings = predictions.box_predictions.box_encodings[:, :, 0]
+    refined = box_ops.clip(box_ops.decode(encodings, predictions.proposals.boxes)).numpy()
     assert (detections.num_detections.numpy() > 0).all()
     for clip in range(3):
         for i in range(int(detections.num_detections[clip])):
             proposal = int(detections.proposal_index[clip, i])
             assert proposal < predictions.proposals.num_proposals[clip]
-            np.testing.assert_allclose(detections.boxes[clip, i], refined[clip, proposal], atol=1e-6)
-            np.testing.assert_allclose(detections.multiclass_scores[clip, i], scores[clip, proposal])
+            box, of_all = detections.boxes[clip, i], detections.multiclass_scores[clip, i]
+            np.testing.assert_allclose(box, refined[clip, proposal], atol=1e-6)
+            np.testing.assert_allclose(of_all, scores[clip, proposal])
             class_score = scores[clip, proposal, int(detections.classes[clip, i]) - 1]
             np.testing.assert_allclose(detections.scores[clip, i], class_score)
 
 
 def test_groundtruth_as_proposals():
     model = small_model(
-        proposal_source=ProposalSource.GROUNDTRUTH, post_processing=PostProcessing(iou_threshold=1.0)
+        proposal_source=ProposalSource.GROUNDTRUTH,
+        post_processing=PostProcessing(iou_threshold=1.0),
     )
     clips, groundtruth = random_batch()
     with pytest.raises(ValueError, match="groundtruth"):
@@ -205,7 +207,8 @@ def test_mixed_precision(policy, predict):
     finally:
         tf_keras.mixed_precision.set_global_policy("float32")
     assert predictions.features.dtype == tf.as_dtype(policy.replace("mixed_", ""))
-    results = (losses, predictions.first_stage, predictions.proposals.boxes, predictions.box_predictions)
+    boxes = predictions.proposals.boxes
+    results = (losses, predictions.first_stage, boxes, predictions.box_predictions)
     assert {t.dtype for t in tf.nest.flatten(results)} == {tf.float32}
     assert {v.dtype for v in model.trainable_variables} == {tf.float32}
     assert all(np.isfinite(t).all() for t in tf.nest.flatten((losses, gradients)))

@@ -79,7 +79,8 @@ def test_low_res_is_blind_to_the_layout_of_the_person_and_high_res_is_not():
     box = tf.constant([[[0.0, 0.0, 1.0, 1.0]]])
     for query, blind in ((Query.LOW_RES, True), (Query.HIGH_RES, False)):
         predictor = TxBoxPredictor(5, TxOptions(query=query, **SMALL), RoiPool(4, 2, 2))
-        logits = [predictor(tf.constant(f), box).class_logits for f in (features, features[:, :, ::-1])]
+        mirrored = features[:, :, ::-1]
+        logits = [predictor(tf.constant(f), box).class_logits for f in (features, mirrored)]
         assert np.allclose(*logits, atol=1e-5) == blind
 
 
