@@ -22,6 +22,7 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     parser.add_argument("--augment", action="store_true", help="random flips and crops")
     arguments = parser.parse_args(argv)
 
+    cli.import_tensorflow()
     import tensorflow as tf
 
     from avatx.data import input_pipeline, remote_files

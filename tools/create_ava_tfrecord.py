@@ -12,7 +12,7 @@ import argparse
 import dataclasses
 import os
 
-from avatx.cli import run
+from avatx import cli
 
 
 def _arguments() -> argparse.ArgumentParser:
@@ -51,6 +51,7 @@ def main(argv=None) -> int:
     flags, beam_arguments = _arguments().parse_known_args(argv)
 
     # Imported here, for they bring TensorFlow: --help and a mistyped flag need not wait for it.
+    cli.import_tensorflow()
     from avatx.data.ava_records import create_ava_records
     from avatx.data.manifest import NAME, summary
     from avatx.data.record_plan import RecordSettings
@@ -68,4 +69,4 @@ def main(argv=None) -> int:
 
 
 if __name__ == "__main__":
-    run(main)
+    cli.run(main)

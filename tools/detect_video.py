@@ -44,6 +44,7 @@ def main(argv=None) -> int:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+    cli.import_tensorflow()
     from avatx.inference.detector import Detector
 
     detector = Detector(arguments.saved_model)
@@ -67,10 +68,5 @@ def main(argv=None) -> int:
     return 0
 
 
-def entry() -> None:
-    """The installed command."""
-    cli.run(main)
-
-
 if __name__ == "__main__":
-    entry()
+    cli.run(main)

@@ -30,6 +30,7 @@ def main(argv=None) -> int:
     arguments = parse_arguments(argv)
     # `kill` cleans up as ctrl-C does.
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+    cli.import_tensorflow()
     from avatx.export.exporter import export_pipeline
 
     summary = export_pipeline(
@@ -41,10 +42,5 @@ def main(argv=None) -> int:
     return 0
 
 
-def entry() -> None:
-    """The installed command."""
-    cli.run(main)
-
-
 if __name__ == "__main__":
-    entry()
+    cli.run(main)

@@ -24,6 +24,7 @@ def main(argv=None) -> int:
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
     args = parser.parse_args(argv)
 
+    cli.import_tensorflow()
     from avatx.trunks import i3d_weights  # after the flags: TensorFlow takes seconds to import
 
     report = i3d_weights.import_weights(args.source, args.output)

@@ -5,6 +5,7 @@ from typing import Dict, NamedTuple
 
 import numpy as np
 
+from avatx import stderr_noise
 from avatx.errors import UserError
 
 _REQUIRED_SIGNATURES = ("serving_default", "metadata")
@@ -101,8 +102,9 @@ class Detector:
     def _run(self, signature: str, clips: np.ndarray) -> Dict[str, np.ndarray]:
         import tensorflow as tf
 
-        outputs = self._signatures[signature](clips=tf.constant(clips, tf.uint8))
-        return {key: value.numpy() for key, value in outputs.items()}
+        with stderr_noise.dropped():  # the graph optimiser's, at a signature's first call
+            outputs = self._signatures[signature](clips=tf.constant(clips, tf.uint8))
+            return {key: value.numpy() for key, value in outputs.items()}
 
 
 def find_saved_model(path: str) -> str:
