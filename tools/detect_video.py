@@ -37,6 +37,7 @@ def main(argv=None) -> int:
     arguments = parse_arguments(argv)
     # `kill` cleans up as ctrl-C does.
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+    cli.import_tensorflow()
     from avatx.inference.video_detection import check_options, detect_video
 
     check_options(arguments.score_threshold, arguments.every, arguments.frames_rate,
@@ -44,7 +45,6 @@ def main(argv=None) -> int:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-    cli.import_tensorflow()
     from avatx.inference.detector import Detector
 
     detector = Detector(arguments.saved_model)
