@@ -9,6 +9,7 @@ each one can say which variables it filled and which it did not.
 import os
 from typing import Dict, List, NamedTuple, Optional
 
+import numpy as np
 import tensorflow as tf
 import tf_keras
 
@@ -17,6 +18,8 @@ from avatx.errors import UserError
 _VALUE = "/.ATTRIBUTES/VARIABLE_VALUE"
 _AVERAGE = "/.OPTIMIZER_SLOT/optimizer/average" + _VALUE
 _STEP = "global_step" + _VALUE
+# What TensorFlow raises, depending on where a file was cut off or overwritten.
+_DAMAGE = (tf.errors.OpError, IndexError, RuntimeError)
 
 
 class RestoreReport(NamedTuple):
@@ -91,8 +94,8 @@ def resume(checkpoint: tf.train.Checkpoint, directory: str) -> Optional[str]:
         try:
             checkpoint.restore(path).assert_consumed()
             return path
-        except (tf.errors.DataLossError, tf.errors.OutOfRangeError, tf.errors.NotFoundError) as e:
-            print(f"checkpoint {path} is damaged ({_first_line(e)}): trying the one before it")
+        except _DAMAGE as error:
+            print(f"checkpoint {path} is damaged ({_first_line(error)}): trying the one before it")
         except (AssertionError, ValueError) as error:
             raise UserError(
                 f"{path} does not fit this pipeline.config ({_first_line(error)}); use the one "
@@ -126,7 +129,7 @@ def restore_for_inference(model: tf_keras.Model, checkpoint: str) -> int:
             f"are missing or have another shape, first {report.new[0]}; use the pipeline.config "
             "that it was trained with"
         )
-    _assign(model, reader, report.loaded)
+    _assign(model, path, reader, report.loaded)
     return checkpoint_step(path)
 
 
@@ -146,14 +149,14 @@ def restore_detector(model: tf_keras.Model, checkpoint: str) -> RestoreReport:
             f"trunk, first {(missing or report.new)[0]}; expected a checkpoint of a detector with "
             "this trunk"
         )
-    _assign(model, reader, report.loaded)
+    _assign(model, path, reader, report.loaded)
     return report
 
 
 def checkpoint_step(path: str) -> int:
     """The step at which a training checkpoint was written; 0 if it does not say."""
     reader = _open(path)
-    return int(reader.get_tensor(_STEP)) if reader.has_tensor(_STEP) else 0
+    return int(_read(path, reader, _STEP)) if reader.has_tensor(_STEP) else 0
 
 
 def variables_by_path(model: tf_keras.Model) -> Dict[str, tf.Variable]:
@@ -187,20 +190,30 @@ def _compare(model: tf_keras.Model, reader) -> RestoreReport:
     return RestoreReport(loaded, new, sorted(held - set(loaded)))
 
 
-def _assign(model: tf_keras.Model, reader, paths: List[str]) -> None:
+def _assign(model: tf_keras.Model, path: str, reader, names: List[str]) -> None:
     """Assigns the averages of the variables, or what was trained where there is no average."""
     variables = variables_by_path(model)
-    for path in paths:
-        average = f"model/{path}{_AVERAGE}"
-        key = average if reader.has_tensor(average) else f"model/{path}{_VALUE}"
-        variables[path].assign(reader.get_tensor(key))
+    values = {}
+    for name in names:
+        average = f"model/{name}{_AVERAGE}"
+        key = average if reader.has_tensor(average) else f"model/{name}{_VALUE}"
+        values[name] = _read(path, reader, key)
+    for name, value in values.items():
+        variables[name].assign(value)
 
 
 def _open(path: str):
     try:
         return tf.train.load_checkpoint(path)
-    except (tf.errors.OpError, ValueError) as error:
+    except (*_DAMAGE, ValueError) as error:
         raise UserError(f"checkpoint {path} cannot be read: {_first_line(error)}") from error
+
+
+def _read(path: str, reader, key: str) -> np.ndarray:
+    try:
+        return reader.get_tensor(key)
+    except _DAMAGE as error:
+        raise UserError(f"checkpoint {path} is damaged: {_first_line(error)}") from error
 
 
 def _number_of(path: str) -> int:

@@ -247,7 +247,10 @@ def prepare_model_dir(experiment: Experiment) -> None:
 
 def _is_finished(experiment: Experiment) -> bool:
     paths = restore.checkpoint_paths(experiment.model_dir)
-    return bool(paths) and restore.checkpoint_step(paths[0]) >= experiment.train.num_steps
+    try:
+        return bool(paths) and restore.checkpoint_step(paths[0]) >= experiment.train.num_steps
+    except UserError:  # damaged: resuming will look for an older one
+        return False
 
 
 @contextlib.contextmanager

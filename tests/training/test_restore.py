@@ -3,6 +3,7 @@ import os
 import numpy as np
 import pytest
 import tensorflow as tf
+import tf_keras
 from tiny_experiment import make_model
 
 from avatx.errors import UserError
@@ -93,6 +94,34 @@ def test_resuming_with_another_model_is_refused(tmp_path):
     )
     with pytest.raises(UserError, match="ckpt-7 does not fit this pipeline.config"):
         restore.resume(checkpoint, str(tmp_path))
+
+
+@pytest.mark.parametrize("suffix", [".data-00000-of-00001", ".index"])
+@pytest.mark.parametrize("kept", [0.0, 0.3, 0.9, "overwritten"])
+def test_a_damaged_newest_checkpoint_is_passed_over(tmp_path, capsys, suffix, kept):
+    model = tf_keras.Sequential([tf_keras.layers.Dense(30, input_shape=(20,)) for _ in range(2)])
+    optimizer = build_optimizer(TrainOptions(), model)
+    checkpoint = tf.train.Checkpoint(
+        model=model,
+        optimizer=optimizer.checkpointed,
+        global_step=tf.Variable(0, dtype=tf.int64),
+    )
+    manager = tf.train.CheckpointManager(checkpoint, str(tmp_path), 3, checkpoint_name="ckpt")
+    for step in (1, 2):
+        checkpoint.global_step.assign(step)
+        manager.save(checkpoint_number=step)
+    newest = tmp_path / f"ckpt-2{suffix}"
+    content = newest.read_bytes()
+    if kept == "overwritten":
+        newest.write_bytes(bytes(len(content)))
+    else:
+        newest.write_bytes(content[: int(kept * len(content))])
+    assert restore.resume(checkpoint, str(tmp_path)).endswith("ckpt-1")
+    assert int(checkpoint.global_step.numpy()) == 1
+    assert "ckpt-2 is damaged" in capsys.readouterr().out
+    if kept != 0.9:  # where the model's own values may be whole
+        with pytest.raises(UserError, match="ckpt-2"):
+            restore.restore_for_inference(model, str(tmp_path))
 
 
 def test_fine_tuning_from_a_detector_with_other_classes(tmp_path):
