@@ -38,8 +38,7 @@ def main(argv=None) -> int:
     )  # fmt: skip
     parser.add_argument(
         "--distribution_strategy", default="mirrored",
-        help="mirrored (default: all GPUs, else the CPU), one_device, cpu, multi_worker_mirrored "
-        "or mirrored:gpu:0,gpu:1",
+        help="mirrored (default: all GPUs, else the CPU), one_device, cpu or mirrored:gpu:0,gpu:1",
     )  # fmt: skip
     flags = parser.parse_args(argv)
 

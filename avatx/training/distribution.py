@@ -1,6 +1,4 @@
-"""Which devices a run uses, by name."""
-
-import os
+"""Which devices of this machine a run uses, by name."""
 
 import tensorflow as tf
 from official.common import distribute_utils
@@ -8,7 +6,7 @@ from official.common import distribute_utils
 from avatx.errors import UserError
 from avatx.training.options import TrainOptions
 
-NAMES = "mirrored, one_device, cpu, multi_worker_mirrored or mirrored:DEVICE,DEVICE"
+NAMES = "mirrored, one_device, cpu or mirrored:DEVICE,DEVICE (as mirrored:gpu:0,gpu:1)"
 
 
 def make_strategy(name: str = "mirrored") -> tf.distribute.Strategy:
@@ -17,20 +15,12 @@ def make_strategy(name: str = "mirrored") -> tf.distribute.Strategy:
     mirrored: every visible GPU; the CPU where there is none.
     one_device: the first GPU; the CPU where there is none.
     cpu: the CPU, GPUs or not.
-    multi_worker_mirrored: the cluster that TF_CONFIG describes.
     mirrored:cpu:0,cpu:1 or mirrored:gpu:0,gpu:2: exactly these logical devices.
 
     Raises:
       UserError: `name` is none of these, or names a device that is not there.
     """
     num_gpus = len(tf.config.list_logical_devices("GPU"))
-    if name == "multi_worker_mirrored":
-        if "TF_CONFIG" not in os.environ:
-            raise UserError(
-                "--distribution_strategy multi_worker_mirrored: the environment variable "
-                "TF_CONFIG is not set; set it to the cluster and this worker's task"
-            )
-        return distribute_utils.get_distribution_strategy(name)
     if name == "mirrored" and num_gpus > 1:
         return distribute_utils.get_distribution_strategy("mirrored", num_gpus=num_gpus)
     if name in ("mirrored", "one_device"):

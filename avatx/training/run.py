@@ -229,7 +229,8 @@ def _best_checkpoint_action(experiment: Experiment, checkpoint, global_step):
         # evaluation compares with the older note, and nothing better is lost.
         if exporter.maybe_export_checkpoint(checkpoint, metrics, step, write_logs=False):
             exporter.export_best_eval_metric(dict(metrics), step)
-            print(f"best {metric} so far: {metrics[metric]:.4f} at step {step}, kept in {directory}")
+            best = f"{metrics[metric]:.4f} at step {step}"
+            print(f"best {metric} so far: {best}, kept in {directory}")
 
     return action
 

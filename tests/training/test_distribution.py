@@ -16,8 +16,7 @@ def test_one_replica_without_gpus(name):
 
 
 @pytest.mark.parametrize("name", ["tpu", "mirrored:gpu:99", "mirrored:", "multi_worker_mirrored"])
-def test_what_is_not_there(name, monkeypatch):
-    monkeypatch.delenv("TF_CONFIG", raising=False)
+def test_what_is_not_there(name):
     with pytest.raises(UserError, match=name.split(":")[0]):
         make_strategy(name)
 
