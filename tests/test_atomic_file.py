@@ -1,0 +1,56 @@
+"""Whole or not at all; what is no plain file is written to, never replaced."""
+
+import os
+import threading
+
+import pytest
+
+from avatx.atomic_file import atomic_text_file
+from avatx.errors import UserError
+
+
+def test_an_error_leaves_the_older_file_and_nothing_else(tmp_path):
+    path = tmp_path / "result.json"
+    path.write_text("old")
+    with pytest.raises(ValueError, match="in the block"):
+        with atomic_text_file(path) as file:
+            file.write("half")
+            raise ValueError("in the block")
+    assert path.read_text() == "old" and os.listdir(tmp_path) == ["result.json"]
+
+
+def test_a_link_stays_and_its_target_is_written(tmp_path):
+    target, link = tmp_path / "target.json", tmp_path / "link.json"
+    target.write_text("old")
+    link.symlink_to(target.name)
+    with atomic_text_file(link) as file:
+        file.write("new")
+    assert link.is_symlink() and target.read_text() == "new"
+    assert sorted(os.listdir(tmp_path)) == ["link.json", "target.json"]
+
+
+def test_a_pipe_is_written_to_and_stays(tmp_path):
+    """As --output /dev/stdout: replacing the device would break the machine for everybody."""
+    path, found = tmp_path / "pipe", []
+    os.mkfifo(path)
+    reader = threading.Thread(target=lambda: found.append(path.read_text()), daemon=True)
+    reader.start()
+    with atomic_text_file(path) as file:
+        file.write("content")
+    reader.join(timeout=10)
+    assert found == ["content"] and path.is_fifo() and os.listdir(tmp_path) == ["pipe"]
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no /dev/full here")
+def test_a_full_disk_is_one_line(tmp_path):
+    path = tmp_path / "full"
+    path.symlink_to("/dev/full")  # a link, so that a mistake replaces the link
+    with pytest.raises(UserError, match="cannot be written: No space left"):
+        with atomic_text_file(path) as file:
+            file.write("content")
+
+
+def test_a_folder_is_no_place_to_write_to(tmp_path):
+    with pytest.raises(UserError, match="cannot be written: Is a directory"):
+        with atomic_text_file(tmp_path) as file:
+            file.write("content")
