@@ -102,13 +102,17 @@ def _set(message, field, value: str, where: str) -> None:
         values = [value]
     if field.type == Field.TYPE_STRING:
         values = [f'"{text_format.text_encoding.CEscape(_unquote(part), True)}"' for part in values]
-    message.ClearField(field.name)
     colon = "" if field.type == Field.TYPE_MESSAGE else ": "
     text = "\n".join(f"{field.name}{colon}{part}" for part in values)
+    parsed = type(message)()
     try:
-        text_format.Merge(text, message)
+        text_format.Merge(text, parsed)
     except text_format.ParseError as error:
         raise UserError(f"{where}: {_explain(str(error)).partition(': ')[2]}") from None
+    if any(other.name != field.name for other, _ in parsed.ListFields()):
+        raise UserError(f"{where}: expected one value: every field is set by an override of its own")
+    message.ClearField(field.name)
+    message.MergeFrom(parsed)
 
 
 def _unquote(text: str) -> str:

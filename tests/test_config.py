@@ -119,6 +119,7 @@ def test_an_override_reaches_into_a_repeated_message():
         ("train_config.batchsize=4", "unknown field 'batchsize'.*mean 'batch_size'"),
         ("train_config.batch_size", "expected field=value"),
         ("train_config.batch_size=many", "batch_size=many"),
+        ("train_config.batch_size=4 num_steps: 7", "batch_size=4 num_steps: 7: .* one value"),
         ("train_config.batch_size=0", "--override train_config.batch_size=0: .* at least 1"),
         ("train_config.batch_size.x=1", "'batch_size' is a value"),
         ("train_config.data_augmentation_options[7].random_crop_image.min_area=1", "has 2 elements"),

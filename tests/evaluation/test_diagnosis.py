@@ -114,3 +114,22 @@ def test_a_label_map_of_other_classes():
     groundtruth, detections = good_detections()
     value, findings = diagnosis(groundtruth, detections, LabelMap({99: "other"}))
     assert value is None and len(findings) == 1 and "label map" in findings[0]
+
+
+def test_shifted_ids_are_named_although_chance_hits_some():
+    """A person with a label and the one before it still has a match when ids are shifted."""
+    groundtruth, detections = good_detections()
+    rows = np.concatenate([np.arange(len(groundtruth)), np.arange(100)])
+    groundtruth, detections = groundtruth.select(rows), detections.select(rows)
+    groundtruth.class_id[-100:] -= 1
+    detections.class_id = groundtruth.class_id - 1
+    value, findings = diagnosis(groundtruth, detections)
+    assert 0.01 < value < 0.1 and len(findings) == 1 and "1 too low" in findings[0]
+
+
+def test_everything_excluded_is_not_blamed_on_the_label_map():
+    groundtruth, detections = good_detections()
+    excluded = groundtruth.keyframes()
+    result = evaluate(groundtruth, detections, LABEL_MAP, excluded=excluded)
+    (finding,) = diagnose(result, groundtruth, detections, LABEL_MAP, excluded=excluded)
+    assert result["mAP"] is None and "excluded" in finding and "different data" not in finding
