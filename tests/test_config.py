@@ -57,7 +57,7 @@ def test_a_mistake_is_named_with_file_line_and_field(tmp_path, old, new, words):
     assert re.search(words, message), message
 
 
-@pytest.mark.parametrize("field", ["num_classes: 80", "num_steps: 2000", "label_map_path"])
+@pytest.mark.parametrize("field", ["num_classes: 80", "num_steps: 1800", "label_map_path"])
 def test_a_missing_required_field_is_named(tmp_path, field):
     text = PLAYGROUND.read_text()
     start = text.index(field)

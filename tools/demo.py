@@ -43,7 +43,7 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
         step(None, "create_ava_tfrecord.py", "--videos", data / "videos", "--annotations",
              data / f"{split}.csv", "--excluded", data / f"{split}_excluded_timestamps.csv",
              "--label_map", data / "label_map.pbtxt", "--output", data / split,
-             "--num_shards", 4)
+             "--num_shards", 4, "--margin_seconds", 1)
     # The config names the files of `make demo`; here they may lie elsewhere.
     overrides = [
         f"train_input_reader.label_map_path={data / 'label_map.pbtxt'}",
