@@ -59,10 +59,14 @@ class ActionFasterRCNN(DetectionModel):
         return self.box_predictor.num_classes
 
     def preprocess(self, clips: tf.Tensor) -> tf.Tensor:
-        batch, frames, height, width, _ = tf.unstack(tf.shape(clips))
-        frame_list = tf.reshape(clips, [batch * frames, height, width, 3])
-        frame_list = tf.image.resize(frame_list, self.image_size)  # bilinear, float32
-        clips = tf.reshape(frame_list, [batch, frames, *self.image_size, 3])
+        # `tf.image.resize` sees only what the graph knows of the size: it would copy frames of
+        # the right size pixel by pixel, and on the CPU, for it has no GPU kernel for uint8.
+        if tuple(clips.shape[2:4]) != self.image_size:
+            batch, frames, height, width, _ = tf.unstack(tf.shape(clips))
+            frame_list = tf.reshape(clips, [batch * frames, height, width, 3])
+            frame_list = tf.image.resize(frame_list, self.image_size)  # bilinear, float32
+            clips = tf.reshape(frame_list, [batch, frames, *self.image_size, 3])
+        clips = tf.cast(clips, tf.float32)
         return clips / 127.5 - 1.0
 
     def predict(

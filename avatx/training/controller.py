@@ -81,11 +81,15 @@ class TrainingController(orbit.Controller):
     ) -> Optional[Dict]:
         """Trains to `train_steps`; evaluates at multiples of `eval_interval` and at the end.
 
+        A training that is at the end already is evaluated once more.
+
         Returns:
           The last evaluation's metrics.
         """
         output = None
         step = int(self.global_step.numpy())
+        if step >= train_steps:
+            return self.evaluate(eval_steps)
         while step < train_steps:
             step = min(train_steps, _next_multiple(step, eval_interval or train_steps))
             self.train(step, checkpoint_at_completion=step == train_steps)

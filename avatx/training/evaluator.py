@@ -40,8 +40,11 @@ class ActionDetectionEvaluator(orbit.AbstractEvaluator):
         self._weights = weights or contextlib.nullcontext
         self._alone = weights is None  # no training goes on around it
         self._step = tf.function(self._inference_step)
+        # As many clips for each replica; the dataset fills the last batch up.
+        replicas = strategy.num_replicas_in_sync
+        batch_size = -(-experiment.eval.batch_size // replicas) * replicas
         self._dataset = strategy.distribute_datasets_from_function(
-            lambda context: experiment.make_eval_dataset(experiment.eval.batch_size, context)
+            lambda context: experiment.make_eval_dataset(batch_size, context)
         )
 
     def evaluate(self, num_steps: tf.Tensor) -> Dict[str, float]:

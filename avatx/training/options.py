@@ -66,7 +66,7 @@ class TrainOptions:
 class EvalOptions:
     """One evaluation of one checkpoint."""
 
-    batch_size: int = 1  # clips a step over all replicas
+    batch_size: int = 1  # clips a step over all replicas, rounded up to a multiple of these
     interval: int = 0  # training steps between evaluations of train_and_eval; 0: only at the end
     protocol: str = "AVA_2020"
     iou_threshold: float = 0.5

@@ -18,6 +18,7 @@ from official.modeling import performance
 
 from avatx.atomic_file import atomic_text_file
 from avatx.errors import UserError
+from avatx.evaluation.evaluation_run import METRICS_FILE
 from avatx.training import fine_tuning, report, restore
 from avatx.training.action_detection_task import ActionDetectionTask
 from avatx.training.controller import TrainingController
@@ -102,7 +103,8 @@ class _CheckpointEvaluation:
     """Evaluates checkpoints one after another with one model."""
 
     def __init__(self, experiment: Experiment):
-        prepare_model_dir(experiment)
+        self._experiment = experiment
+        os.makedirs(experiment.model_dir, exist_ok=True)
         self._strategy = make_strategy(experiment.distribution_strategy)
         task = ActionDetectionTask(experiment)
         with self._strategy.scope():
@@ -122,6 +124,9 @@ class _CheckpointEvaluation:
     def __call__(self, path: str) -> Dict[str, float]:
         with self._strategy.scope():
             self._step.assign(restore.restore_for_inference(self._model, path))
+            # Where there are checkpoints, the file says how they were trained.
+            if not restore.checkpoint_paths(self._experiment.model_dir):
+                write_config(self._experiment)
             metrics = self._evaluator.evaluate(tf.constant(-1))
         self._controller.eval_summary_manager.write_summaries(metrics)
         self._controller.eval_summary_manager.flush()
@@ -133,7 +138,7 @@ def _train(experiment: Experiment, evaluate: bool) -> Optional[Dict[str, float]]
     strategy = make_strategy(experiment.distribution_strategy)
     check_batch_size(options, strategy.num_replicas_in_sync)
     _dtype(options.precision)
-    if _is_finished(experiment):
+    if _is_finished(experiment) and not (evaluate and _lacks_evaluation(experiment)):
         print(
             f"{experiment.model_dir} is trained to step {options.num_steps} already: nothing to "
             "do; raise train_config.num_steps or choose another --model_dir"
@@ -143,6 +148,8 @@ def _train(experiment: Experiment, evaluate: bool) -> Optional[Dict[str, float]]
     tf_keras.utils.set_random_seed(options.seed)
     with _precision(options.precision):
         controller = _make_controller(experiment, strategy, evaluate)
+        # Not before: a config that the checkpoints do not fit must not replace theirs.
+        write_config(experiment)
         start_step = int(controller.global_step.numpy())
         for line in report.startup_lines(
             experiment, strategy, controller.trainer.model, start_step
@@ -236,14 +243,31 @@ def _best_checkpoint_action(experiment: Experiment, checkpoint, global_step):
 
 
 def prepare_model_dir(experiment: Experiment) -> None:
-    """Makes the directory, writes pipeline.config, sweeps what a killed save left behind."""
+    """Makes the directory and sweeps what a killed save left behind.
+
+    For training alone: beside a training that runs it would sweep away what is being saved.
+    """
     os.makedirs(experiment.model_dir, exist_ok=True)
-    if experiment.config_text:
-        with atomic_text_file(os.path.join(experiment.model_dir, "pipeline.config")) as file:
-            file.write(experiment.config_text)
     for name in os.listdir(experiment.model_dir):
         if name.startswith(CHECKPOINT_NAME + "-") and name.endswith("_temp"):
             shutil.rmtree(os.path.join(experiment.model_dir, name), ignore_errors=True)
+
+
+def write_config(experiment: Experiment) -> None:
+    """Writes the effective pipeline.config."""
+    if experiment.config_text:
+        with atomic_text_file(os.path.join(experiment.model_dir, "pipeline.config")) as file:
+            file.write(experiment.config_text)
+
+
+def _lacks_evaluation(experiment: Experiment) -> bool:
+    """Whether metrics.json is not that of the last step: killed in the last evaluation."""
+    try:
+        path = os.path.join(experiment.model_dir, METRICS_FILE)
+        with open(path, encoding="utf-8") as file:
+            return json.load(file)["step"] < experiment.train.num_steps
+    except (OSError, ValueError, KeyError, TypeError):
+        return True
 
 
 def _is_finished(experiment: Experiment) -> bool:

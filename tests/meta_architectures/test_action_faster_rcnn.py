@@ -39,6 +39,16 @@ def test_preprocess_resizes_and_scales(model):
     np.testing.assert_allclose(model.preprocess(same_size), same_size / 127.5 - 1, atol=1e-5)
 
 
+def test_frames_of_the_right_size_are_not_resized(model):
+    """A GPU has no kernel for resizing uint8: every training step would go through the CPU."""
+    spec = tf.TensorSpec([None, 4, *model.image_size, 3], tf.uint8)
+    graph = tf.function(model.preprocess).get_concrete_function(spec).graph
+    assert not [op.name for op in graph.get_operations() if op.type.startswith("Resize")]
+    clips = np.arange(2 * 4 * np.prod(model.image_size) * 3) % 256
+    clips = clips.reshape([2, 4, *model.image_size, 3]).astype(np.uint8)
+    np.testing.assert_allclose(model.preprocess(tf.constant(clips)), clips / 127.5 - 1, atol=1e-6)
+
+
 def test_a_batch_equals_its_clips_one_by_one(predict):
     clips, groundtruth = random_batch()
     for training in (False, True):

@@ -1,5 +1,6 @@
 """Whole runs on made-up clips: what lies in the model directory afterwards, and evaluation."""
 
+import dataclasses
 import json
 import os
 
@@ -7,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tf_keras
-from tiny_experiment import NUM_EVAL_CLIPS, make_clip, read_curves, tiny_experiment
+from tiny_experiment import NUM_EVAL_CLIPS, make_clip, make_model, read_curves, tiny_experiment
 
 from avatx.core.structures import Detections
 from avatx.data import ava_csv
@@ -95,6 +96,64 @@ def test_mistakes_leave_nothing_behind(tmp_path, options, named):
     with pytest.raises(UserError, match=named):
         run.train(tiny_experiment(tmp_path / "model", **options))
     assert not (tmp_path / "model").exists()
+
+
+def test_what_was_trained_keeps_its_config_and_its_running_saves(tmp_path):
+    directory = tmp_path / "model"
+    experiment = tiny_experiment(directory, num_steps=2)
+    run.train(experiment)
+    saving = directory / "ckpt-3_temp"  # as beside a training that is just saving
+    saving.mkdir()
+    other = dataclasses.replace(experiment, config_text="# another configuration\n")
+    run.evaluate(other)
+    assert saving.exists()
+    assert (directory / "pipeline.config").read_text() == experiment.config_text
+
+    misfit = tiny_experiment(
+        directory, num_steps=4, make_model=lambda: make_model(num_classes=7)
+    )
+    with pytest.raises(UserError, match="does not fit this pipeline.config"):
+        run.train(dataclasses.replace(misfit, config_text=other.config_text))
+    assert (directory / "pipeline.config").read_text() == experiment.config_text
+
+
+def test_killed_in_the_last_evaluation(tmp_path, capsys):
+    experiment = tiny_experiment(tmp_path, num_steps=2)
+    run.train(experiment)  # all is left as by a train_and_eval that was killed then
+    metrics = run.train_and_eval(experiment)
+    assert json.loads((tmp_path / "metrics.json").read_text())["step"] == 2
+    assert metrics.keys() == {"mAP", "person_AP"} and (tmp_path / "best" / "info.json").exists()
+    assert run.train_and_eval(experiment) is None
+    assert "nothing to do" in capsys.readouterr().out
+
+
+def test_evaluation_batch_smaller_than_the_replicas(start_python, tmp_path):
+    code = """
+import dataclasses, json, sys
+import tensorflow as tf
+cpu = tf.config.list_physical_devices("CPU")[0]
+tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+from tiny_experiment import tiny_experiment
+from avatx.errors import UserError
+from avatx.training import run
+
+experiment = tiny_experiment(sys.argv[1], "mirrored:cpu:0,cpu:1", num_steps=1)
+make = experiment.make_eval_dataset
+
+def make_eval_dataset(batch_size, context):  # as the input pipeline
+    if batch_size % context.num_replicas_in_sync:
+        raise UserError("cannot be shared evenly")
+    return make(batch_size, context)
+
+options = dataclasses.replace(experiment.eval, batch_size=1)
+experiment = dataclasses.replace(experiment, eval=options, make_eval_dataset=make_eval_dataset)
+run.train_and_eval(experiment)
+"""
+    process = start_python(code, tmp_path)
+    _, errors = process.communicate()
+    assert process.returncode == 0, errors[-3000:]
+    written = json.loads((tmp_path / "metrics.json").read_text())
+    assert written["num_keyframes"] == NUM_EVAL_CLIPS
 
 
 def test_no_checkpoint_comes(tmp_path):
