@@ -3,9 +3,11 @@
 import os
 from typing import Any, Callable, Dict, Optional, Sequence, Tuple
 
+import numpy as np
 import tensorflow as tf
 
-from avatx.data.ava_csv import read_annotations, read_excluded_timestamps
+from avatx.data.ava_csv import format_timestamp, read_annotations, read_excluded_timestamps
+from avatx.data.ava_table import AvaTable
 from avatx.data.label_map import read_label_map
 from avatx.data.record_pipeline import create_records
 from avatx.data.record_plan import RecordSettings, make_plan
@@ -51,6 +53,7 @@ def create_ava_records(*, videos: Sequence[str], annotations: str, label_map: st
         load_file_system(path)
     classes = read_label_map(label_map)
     table = read_annotations(annotations)
+    _check_boxes(table, annotations, log)
     folder = VideoFolder(videos)
     plan = make_plan(
         table, classes, folder.find, identity, settings, num_shards,
@@ -75,3 +78,19 @@ def create_ava_records(*, videos: Sequence[str], annotations: str, label_map: st
               "videos": list(videos)}
     return create_records(plan, output, settings, classes, inputs,
                           beam_arguments=beam_arguments, overwrite=overwrite, log=log)
+
+
+def _check_boxes(table: AvaTable, annotations: str, log: Callable[[str], None]) -> None:
+    """Refuses a file half of whose boxes are no boxes in [0, 1], as in pixels; tells of fewer."""
+    low, high = table.boxes[:, :2], table.boxes[:, 2:]
+    bad = np.flatnonzero(((low < -0.01) | (high > 1.01) | (low >= high)).any(axis=1))
+    if not len(bad):
+        return
+    row = bad[0]
+    ymin, xmin, ymax, xmax = table.boxes[row]
+    text = (f"{annotations}: {len(bad)} of {len(table)} boxes are inverted or outside [0, 1]: "
+            f"{table.video_names[table.video_index[row]]},{format_timestamp(table.timestamp[row])} "
+            f"has x {xmin:g} to {xmax:g}, y {ymin:g} to {ymax:g}")
+    if 2 * len(bad) >= len(table):
+        raise UserError(f"{text}; AVA csv has x1,y1,x2,y2 as fractions of the frame")
+    log(f"warning: {text}; tools/validate_csv.py names every one")

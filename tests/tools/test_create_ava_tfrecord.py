@@ -48,6 +48,8 @@ def data(tmp_path_factory):
     (folder / "empty.csv").write_text("")
     (folder / "bad.csv").write_text("a,0001,0.1,0.2,0.5,0.9,12,0\na,one,0.1,0.2,0.5,0.9,12,0\n")
     (folder / "others.csv").write_text("x,0001,0.1,0.2,0.5,0.9,12,0\n")
+    (folder / "pixels.csv").write_text("a,0001,32,48,160,216,12,0\na,0002,0,0,1,1,12,0\n")
+    (folder / "inverted.csv").write_text("a,0001,0.5,0.9,0.1,0.2,12,0\n")
     (folder / "classes.csv").write_text("a,0001,0.1,0.2,0.5,0.9,13,0\n")
     (folder / "labels.pbtxt").write_text('item { name: "stand" id: 12 }\n')
     return folder
@@ -116,6 +118,8 @@ def test_a_missing_video_is_in_the_summary_and_the_exit_code_is_0(data, tmp_path
     ({"annotations": "{data}/bad.csv"}, [], "bad.csv, line 2"),
     ({"annotations": "{data}/others.csv"}, [], "none of the 1 videos"),
     ({"annotations": "{data}/classes.csv"}, [], "no row's class is in"),
+    ({"annotations": "{data}/pixels.csv"}, [], "a,0001 has x 32 to 160, y 48 to 216"),
+    ({"annotations": "{data}/inverted.csv"}, [], "a,0001 has x 0.5 to 0.1, y 0.9 to 0.2"),
     ({"label_map": "{data}/rows.csv"}, [], "rows.csv"),
     ({"output": "{out}/"}, [], "expected a folder and the beginning of a file name"),
     ({"num_shards": 0}, [], "--num_shards is 0"),
