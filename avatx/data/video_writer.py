@@ -58,6 +58,10 @@ class VideoWriter:
         folder, name = os.path.split(os.path.abspath(self.path))
         self._temporary_path = os.path.join(folder, f".{name}.{os.getpid()}.tmp")
         self._options = {"crf": str(crf), "preset": preset, "threads": str(num_threads or "auto")}
+        if num_threads == 1:
+            # x264's macroblock tree reads memory that nothing has written: with it the bytes
+            # of some videos change from one encoding to the next in the same process.
+            self._options["x264-params"] = "mbtree=0"
         self._container = None
         self._stream = None
         self._num_frames = 0
