@@ -104,7 +104,7 @@ class _CheckpointEvaluation:
 
     def __init__(self, experiment: Experiment):
         self._experiment = experiment
-        os.makedirs(experiment.model_dir, exist_ok=True)
+        _make_model_dir(experiment.model_dir)
         self._strategy = make_strategy(experiment.distribution_strategy)
         task = ActionDetectionTask(experiment)
         with self._strategy.scope():
@@ -242,12 +242,19 @@ def _best_checkpoint_action(experiment: Experiment, checkpoint, global_step):
     return action
 
 
+def _make_model_dir(model_dir: str) -> None:
+    try:
+        os.makedirs(model_dir, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"--model_dir {model_dir}: cannot be made ({error.strerror})") from error
+
+
 def prepare_model_dir(experiment: Experiment) -> None:
     """Makes the directory and sweeps what a killed save left behind.
 
     For training alone: beside a training that runs it would sweep away what is being saved.
     """
-    os.makedirs(experiment.model_dir, exist_ok=True)
+    _make_model_dir(experiment.model_dir)
     for name in os.listdir(experiment.model_dir):
         if name.startswith(CHECKPOINT_NAME + "-") and name.endswith("_temp"):
             shutil.rmtree(os.path.join(experiment.model_dir, name), ignore_errors=True)
