@@ -29,7 +29,7 @@ from avatx.data import augmentation, remote_files
 from avatx.data.augmentation import Augmentation, View
 from avatx.data.data_statistics import count_by_manifest
 from avatx.data.input_check import check_first_records
-from avatx.data.input_errors import explained
+from avatx.data.input_errors import check, explained
 from avatx.data.keyframe_parsing import ClipShape, KeyframeExample, KeyframeParser
 from avatx.data.record import ParsedSegment
 from avatx.errors import UserError
@@ -47,7 +47,7 @@ class InputOptions:
       input_paths: file patterns; local, s3://, gs:// or http(s)://.
       num_classes: C, the largest class id.
       max_boxes: G, to which groundtruth is padded. Of more people the first G are kept, and
-        training says so on stderr; evaluation scores against the csv and loses nothing.
+        training says so on stderr; evaluation refuses, for it scores against these boxes.
       shuffle: training only; evaluation keeps the order of files, records and keyframes.
       shuffle_buffer_size: encoded clips that the random order draws from.
       open_segments: records that are open at once, so that neighbouring keyframes of a video
@@ -263,8 +263,16 @@ def make_example(example: KeyframeExample, clip_shape: ClipShape, options: Input
     boxes = tf.boolean_mask(boxes, keep)
     labels = tf.boolean_mask(example.labels, keep)
     num_boxes = tf.minimum(tf.shape(boxes)[0], options.max_boxes)
+    found = tf.shape(boxes)[0]
     if warn:
-        num_boxes = _warn_of_dropped_boxes(num_boxes, tf.shape(boxes)[0], example)
+        num_boxes = _warn_of_dropped_boxes(num_boxes, found, example)
+    else:  # scored against these boxes, so none may be missing
+        complete = check(found <= options.max_boxes, [
+            "keyframe ", example.video_id, "@", tf.cast(example.timestamp, tf.float64) / 1e6,
+            " has ", found, f" people and max_number_of_boxes is {options.max_boxes}: "
+            "evaluation needs room for all of them, set train_config.max_number_of_boxes higher"])
+        with tf.control_dependencies([complete]):
+            num_boxes = tf.identity(num_boxes)
     padding = [[0, options.max_boxes - num_boxes], [0, 0]]
     boxes = tf.pad(boxes[:num_boxes], padding)
     labels = tf.pad(labels[:num_boxes], padding)

@@ -3,8 +3,8 @@
 Signatures (B clips, T frames, D detections, C classes; output names are the Object Detection
 API's, and so is their meaning except that classes are int32):
 
-  serving_default    clips [B, T, H, W, 3] uint8 RGB, of any B, T, H and W
-  serving_jpeg       encoded_frames [B, T] string, JPEG; the frames of one clip have one size
+  serving_default    clips [B, T, H, W, 3] uint8 RGB, of any B (0 too), T, H and W
+  serving_jpeg       encoded_frames [B, T] string, JPEG, B > 0; the frames of one clip have one size
   serving_attention  clips as above; only when asked for
   metadata           no input
 
@@ -83,7 +83,8 @@ def serving_function(model) -> tf.types.experimental.GenericFunction:
 
     @tf.function(input_signature=[CLIPS_SPEC])
     def serve(clips):
-        return _outputs(_detect(model, model.preprocess(clips))[1])
+        detections = _detect(model, model.preprocess(_not_empty(clips)))[1]
+        return _first(tf.shape(clips)[0], _outputs(detections))
 
     return serve
 
@@ -117,13 +118,15 @@ def attention_serving_function(model) -> tf.types.experimental.GenericFunction:
 
     @tf.function(input_signature=[CLIPS_SPEC])
     def serve_attention(clips):
-        predictions, detections = _detect(model, model.preprocess(clips), attention=True)
+        count = tf.shape(clips)[0]
+        clips = model.preprocess(_not_empty(clips))
+        predictions, detections = _detect(model, clips, attention=True)
         layers = predictions.box_predictions.attention
         if not layers:
-            return _outputs(detections)
+            return _first(count, _outputs(detections))
         maps = tf.stack([tf.cast(layer, tf.float32) for layer in layers], axis=2)
         maps = tf.gather(maps, detections.proposal_index, batch_dims=1)
-        return {**_outputs(detections), "detection_attention": maps}
+        return _first(count, {**_outputs(detections), "detection_attention": maps})
 
     return serve_attention
 
@@ -150,6 +153,16 @@ def metadata_function(
 def _detect(model, clips, **options):
     predictions = model.predict(clips, training=False, **options)
     return predictions, model.postprocess(predictions)
+
+
+def _not_empty(clips: tf.Tensor) -> tf.Tensor:
+    """The clips; a black one if there is none, for TensorFlow's convolutions refuse no clips."""
+    missing = tf.cast(tf.shape(clips)[0] == 0, tf.int32)
+    return tf.pad(clips, [[0, missing], [0, 0], [0, 0], [0, 0], [0, 0]])
+
+
+def _first(count: tf.Tensor, outputs: Dict[str, tf.Tensor]) -> Dict[str, tf.Tensor]:
+    return {name: output[:count] for name, output in outputs.items()}
 
 
 def _outputs(detections: Detections) -> Dict[str, tf.Tensor]:

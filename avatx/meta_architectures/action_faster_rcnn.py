@@ -4,6 +4,7 @@ The trunk turns a clip into features; the proposal stage finds people in the cen
 frame; the box predictor classifies each proposal's actions and refines its box.
 """
 
+import dataclasses
 from enum import Enum
 from typing import Dict, Optional, Tuple
 
@@ -51,6 +52,9 @@ class ActionFasterRCNN(DetectionModel):
         self.proposal_stage = proposal_stage
         self.box_predictor = box_predictor
         self.second_stage = second_stage
+        if proposal_source is ProposalSource.GROUNDTRUTH:
+            # Nothing is found twice here, and annotated people may overlap as they like.
+            post_processing = dataclasses.replace(post_processing, iou_threshold=1.0)
         self.post_processing = post_processing
         self.proposal_source = proposal_source
 

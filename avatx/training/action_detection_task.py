@@ -30,8 +30,6 @@ class ActionDetectionTask(base_task.Task):
     def __init__(self, experiment: Experiment, name: str = "action_detection"):
         super().__init__(experiment, logging_dir=experiment.model_dir, name=name)
         self.options = experiment.train
-        # Names of variables that the loss does not reach; filled when the step is traced.
-        self.unreached: List[str] = []
 
     def build_model(self) -> tf_keras.Model:
         """Makes the model and its variables."""
@@ -135,7 +133,6 @@ class ActionDetectionTask(base_task.Task):
             if optimizer.loss_scale is not None:
                 total = optimizer.loss_scale.get_scaled_loss(total)
         gradients = tape.gradient(total, variables)
-        self.unreached = [v.name for v, g in zip(variables, gradients) if g is None]
         gradients = [
             tf.zeros(v.shape, v.dtype) if g is None else tf.convert_to_tensor(g)
             for v, g in zip(variables, gradients)

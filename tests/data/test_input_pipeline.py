@@ -116,6 +116,15 @@ def test_more_people_than_max_boxes_keep_the_first(tmp_path, capfd):
     assert "crowded" in capfd.readouterr().err
 
 
+def test_evaluation_refuses_more_people_than_max_boxes(tmp_path):
+    crowd = [((0.1 * i, 0.1, 0.1 * i + 0.1, 0.2), 1 + i % 3, i) for i in range(6)]
+    path = write(tmp_path / "a.tfrecord", [segment("crowded", [keyframe(1_000_000, crowd)])])
+    dataset = build_dataset(options(path), CLIP, 1, training=False)
+    words = "crowded@1.* has 6 people and max_number_of_boxes is 4"
+    with pytest.raises(UserError, match=words), explained():
+        next(iter(dataset))
+
+
 def test_keyframes_without_people_stay_unless_training_drops_them(tmp_path):
     path = write(tmp_path / "a.tfrecord", [segment("v", [
         keyframe(0), keyframe(1_000_000, []), keyframe(2_000_000)])])

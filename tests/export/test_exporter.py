@@ -133,6 +133,13 @@ def test_writes_model_config_and_label_map(trained, exported):
     assert config.train_config.batch_size == 3
 
 
+def test_an_empty_batch_gives_empty_outputs(exported):
+    loaded = tf.saved_model.load(str(exported / "saved_model"))
+    for name in ("serving_default", "serving_attention"):
+        outputs = loaded.signatures[name](clips=tf.zeros([0, 16, 50, 70, 3], tf.uint8))
+        assert {output.shape[0] for output in outputs.values()} == {0}
+
+
 def test_a_fresh_process_with_only_tensorflow_equals_the_model(trained, exported, tmp_path):
     clips = random_clips(2, 16, 50, 70, 3)
     np.save(tmp_path / "clips.npy", clips)
