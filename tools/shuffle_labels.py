@@ -20,8 +20,11 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     import numpy as np
 
     from avatx.data.ava_csv import read_annotations, write_annotations
+    from avatx.errors import UserError
 
     table = read_annotations(arguments.csv)
+    if not len(table):
+        raise UserError(f"{arguments.csv}: no row with a box; nothing to shuffle")
     persons = np.column_stack([table.video_index, table.timestamp, table.boxes])
     _, person = np.unique(persons, axis=0, return_inverse=True)
     person = person.reshape(-1)

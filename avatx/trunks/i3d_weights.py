@@ -69,6 +69,8 @@ def import_weights(source: str, output: str) -> dict:
     Raises:
       UserError: see `i3d_sources.read`; or the trunk is not fully there, or a part only partly.
     """
+    if not os.path.basename(output):
+        raise UserError(f"--output '{output}' names no file; give a prefix such as data/kinetics/i3d")
     weights = i3d_sources.read(source)
     classifier = _classifier_for(weights)
     parts = {
