@@ -51,4 +51,5 @@ def entry() -> NoReturn:
 def import_tensorflow() -> None:
     """Imports TensorFlow without the noise that it makes on stderr."""
     with stderr_noise.dropped():
-        importlib.import_module("tensorflow")
+        tensorflow = importlib.import_module("tensorflow")
+        tensorflow.config.list_physical_devices("GPU")  # the first look for GPUs is noisy too

@@ -76,13 +76,13 @@ def apply_override(config, override: str) -> str:
         if field is None:
             raise UserError(f"{where}: {_no_field(message.DESCRIPTOR, name)}")
         last = depth == len(parts) - 1
-        if index is not None and (field.label != Field.LABEL_REPEATED or last):
+        if index is not None and (not config_checks.is_repeated(field) or last):
             raise UserError(f"{where}: '{part}': only a field inside a repeated message has an index")
         if last:
             _set(message, field, value.strip(), where)
         elif field.type != Field.TYPE_MESSAGE:
             raise UserError(f"{where}: '{name}' is a value and has no field '{parts[depth + 1]}'")
-        elif field.label == Field.LABEL_REPEATED:
+        elif config_checks.is_repeated(field):
             elements = getattr(message, name)
             if index is None or int(index) >= len(elements):
                 raise UserError(f"{where}: '{name}' has {len(elements)} elements: name one as {name}[0]")
@@ -95,7 +95,7 @@ def apply_override(config, override: str) -> str:
 
 def _set(message, field, value: str, where: str) -> None:
     """Sets `field` of `message` by letting the text format parse "name: value"."""
-    repeated = field.label == Field.LABEL_REPEATED
+    repeated = config_checks.is_repeated(field)
     if repeated and value.startswith("[") and value.endswith("]"):
         values = [part.strip() for part in value[1:-1].split(",") if part.strip()]
     else:

@@ -197,10 +197,18 @@ def check(config, path: str, sources: dict[str, str]) -> None:
         raise UserError(f"{where(field)}: {problem}")
 
 
+def is_repeated(field: FieldDescriptor) -> bool:
+    """Whether a field is a list: protobuf 6 deprecates what protobuf 4 says it by."""
+    newer = getattr(field, "is_repeated", None)
+    if newer is None:
+        return field.label == FieldDescriptor.LABEL_REPEATED
+    return newer() if callable(newer) else newer
+
+
 def _is_set(message, name: str) -> bool:
     if name in message.DESCRIPTOR.oneofs_by_name:
         return message.WhichOneof(name) is not None
-    if message.DESCRIPTOR.fields_by_name[name].label == FieldDescriptor.LABEL_REPEATED:
+    if is_repeated(message.DESCRIPTOR.fields_by_name[name]):
         return len(getattr(message, name)) > 0
     return message.HasField(name)
 
@@ -216,7 +224,7 @@ def _messages(message, name: str) -> Iterator[tuple[str, object]]:
     for field, value in message.ListFields():
         if field.type == FieldDescriptor.TYPE_MESSAGE:
             full = f"{name}.{field.name}" if name else field.name
-            for one in value if field.label == FieldDescriptor.LABEL_REPEATED else [value]:
+            for one in value if is_repeated(field) else [value]:
                 yield from _messages(one, full)
 
 

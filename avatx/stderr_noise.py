@@ -14,6 +14,8 @@ _NOISE = re.compile(
     # Said of every GPU build at import, whatever the machine.
     rb"Unable to register cu\w+ (factory|plugin)|computation placer already registered"
     rb"|All log messages before absl::InitializeLog"
+    # A GPU build without a driver (303: libcuda is not there): the CPU is used.
+    rb"|failed call to cuInit: .*\(303\)"
     # Of the graph optimiser, about sizes that are known only when the graph runs.
     rb"|op_level_cost_estimator|oneDNN supports DT_INT32 only"
 )

@@ -156,7 +156,7 @@ def encode(segment: Segment) -> bytes:
         context=tf.train.Features(feature=context),
         feature_lists=tf.train.FeatureLists(feature_list={
             name: tf.train.FeatureList(feature=features) for name, features in steps.items()}),
-    ).SerializeToString()
+    ).SerializeToString(deterministic=True)  # else protobuf 6 shuffles the features
 
 
 def decode(serialized: bytes) -> Segment:

@@ -121,7 +121,15 @@ def test_batches_and_rates_give_the_same(detector, video, tmp_path):
         assert summary.num_keyframes == 8  # 0, 0.3 .. 2.1
         tables.append((output / "detections.csv").read_text())
     assert tables[0].startswith("street_01,0000,") and "street_01,0.3," in tables[0]
-    assert tables[0] == tables[1] == tables[2]
+    # Another batch size may sum in another order.
+    rows = [[line.split(",") for line in table.splitlines()] for table in tables]
+    for other in rows[1:]:
+        assert [row[:2] + row[6:7] for row in other] == [row[:2] + row[6:7] for row in rows[0]]
+        np.testing.assert_allclose(
+            np.array([row[2:6] + row[7:] for row in other], float),
+            np.array([row[2:6] + row[7:] for row in rows[0]], float),
+            atol=1e-5,
+        )
 
 
 def test_threshold_leaves_out_lower_scores_everywhere(detector, video, tmp_path):
