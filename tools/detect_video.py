@@ -61,6 +61,7 @@ def main(argv=None) -> int:
             groundtruth=arguments.groundtruth, attention=arguments.attention,
             progress=lambda seconds, total: bar.update(task, completed=seconds, total=total),
         )
+        bar.update(task, completed=bar.tasks[task].total)
     if summary.stopped:
         print(f"warning: {arguments.video}: stopped early: {summary.stopped}", file=sys.stderr)
     print(f"{summary.num_detections} detections at {summary.num_keyframes} keyframes; wrote "

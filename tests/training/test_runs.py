@@ -73,6 +73,7 @@ def test_train_and_eval_fills_the_model_directory(tmp_path, capsys):
     assert run.evaluate_continuously(alone, str(directory), timeout=30) == pytest.approx(metrics)
 
 
+@pytest.mark.long
 def test_float16_trains_with_a_scaled_loss(tmp_path):
     experiment = tiny_experiment(
         tmp_path, precision="float16", num_steps=3, summary_interval=1,
