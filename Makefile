@@ -15,11 +15,12 @@ DEMO ?= runs/demo
 
 setup: $(VENV)/.installed
 
+# The lock is whole; --no-deps because it leaves out what a package asks for and does not need.
 $(VENV)/.locked: requirements/$(LOCK).txt
 	@test -n "$(PYTHON)" || { echo "error: no Python 3.10 to 3.12 found; name one: make PYTHON=/path/to/python3.11" >&2; exit 2; }
 	@echo "Installing the locked environment into $(VENV): about 1.2 GB, some minutes, once."
 	$(PYTHON) -m venv --clear $(VENV)
-	$(RUN) -m pip install --disable-pip-version-check -r requirements/$(LOCK).txt
+	$(RUN) -m pip install --disable-pip-version-check --no-deps -r requirements/$(LOCK).txt
 	@touch $@
 
 # Editable, so that a change of the sources needs no new set-up; a change of a proto does.
@@ -39,7 +40,7 @@ test-long: setup
 # Needs uv (pip install uv).
 locks:
 	for lock in default newest; do uv pip compile --quiet --universal --python-version 3.10 --no-emit-index-url \
-		--no-emit-find-links requirements/$$lock.in --output-file requirements/$$lock.txt || exit 1; done
+		--no-emit-find-links --override requirements/$$lock.overrides requirements/$$lock.in --output-file requirements/$$lock.txt || exit 1; done
 
 clean:
 	rm -rf build *.egg-info avatx/protos/*_pb2.py .venv .venv-newest
