@@ -26,6 +26,7 @@ from avatx.training.distribution import check_batch_size, make_strategy
 from avatx.training.evaluator import ActionDetectionEvaluator
 from avatx.training.optimizer import averaged_weights, build_optimizer, reset_average
 from avatx.training.options import Experiment
+from avatx.training.seed import set_random_seed
 from avatx.training.trainer import ActionDetectionTrainer
 
 CHECKPOINT_NAME = "ckpt"
@@ -145,7 +146,7 @@ def _train(experiment: Experiment, evaluate: bool) -> Optional[Dict[str, float]]
         )
         return None
     prepare_model_dir(experiment)
-    tf_keras.utils.set_random_seed(options.seed)
+    set_random_seed(options.seed)
     with _precision(options.precision):
         controller = _make_controller(experiment, strategy, evaluate)
         # Not before: a config that the checkpoints do not fit must not replace theirs.

@@ -11,6 +11,7 @@ from avatx.meta_architectures.action_faster_rcnn import ActionFasterRCNN
 from avatx.meta_architectures.proposal_stage import FirstStageOptions, ProposalStage
 from avatx.meta_architectures.second_stage import SecondStage, SecondStageOptions
 from avatx.predictors.tx import TxBoxPredictor, TxOptions
+from avatx.training.seed import set_random_seed
 
 NUM_CLASSES = 5
 IMAGE_SIZE = (64, 80)
@@ -34,7 +35,7 @@ def _conv(depth):
 
 def small_model(dropout=0.0, class_specific_boxes=False, seed=0, trunk=None, **kwargs):
     """The real network with a small trunk, few anchors and a narrow head."""
-    tf_keras.utils.set_random_seed(seed)
+    set_random_seed(seed)
     model = ActionFasterRCNN(
         image_size=IMAGE_SIZE,
         trunk=trunk or SmallTrunk(),

@@ -6,6 +6,7 @@ import tf_keras
 from avatx.layers.location_embedding import LocationEmbedding
 from avatx.layers.roi_pool import RoiPool
 from avatx.predictors.tx import Query, TxBoxPredictor, TxOptions
+from avatx.training.seed import set_random_seed
 
 SMALL = dict(num_layers=3, num_heads=2, depth=8, query_reduction_depth=6, feed_forward_depth=12)
 BOXES = tf.constant([[[0.1, 0.2, 0.8, 0.7], [0.0, 0.0, 1.0, 1.0], [0.5, 0.5, 0.6, 0.9]]] * 2)
@@ -99,11 +100,11 @@ def test_more_frames_than_trained_on():
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
 def test_outputs_are_float32_under_mixed_precision(policy):
     features = tf.random.normal([2, 4, 6, 5, 10])
-    tf_keras.utils.set_random_seed(0)
+    set_random_seed(0)
     exact = make()(features, BOXES)
     tf_keras.mixed_precision.set_global_policy(policy)
     try:
-        tf_keras.utils.set_random_seed(0)
+        set_random_seed(0)
         predictor = make()
         rounded = predictor(features, BOXES, attention=True)
     finally:

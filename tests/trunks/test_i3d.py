@@ -6,12 +6,13 @@ import tensorflow as tf
 import tf_keras
 
 from avatx.errors import UserError
+from avatx.training.seed import set_random_seed
 from avatx.trunks import i3d, i3d_blocks
 
 
 def small(final_endpoint="Mixed_4f", **options):
     """A narrow trunk whose moving statistics and offsets are not the trivial ones."""
-    tf_keras.utils.set_random_seed(1)
+    set_random_seed(1)
     trunk = i3d.I3D(final_endpoint, depth_multiplier=0.125, **options)
     trunk.build([None, None, None, None, 3])
     random = np.random.default_rng(2)
