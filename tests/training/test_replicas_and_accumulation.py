@@ -8,6 +8,10 @@ CODE = """
 import json, sys
 import tensorflow as tf
 cpu = tf.config.list_physical_devices("CPU")[0]
+# With more threads the order of sums changes from run to run, and now and then a proposal or a
+# maximum flips by it: that would test the luck of the day.
+tf.config.threading.set_intra_op_parallelism_threads(1)
+tf.config.threading.set_inter_op_parallelism_threads(1)
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
 from tiny_experiment import read_curves, tiny_experiment
 from avatx.training import run
