@@ -55,6 +55,14 @@ def _make(name: str, depth_multiplier: float, unit_options: dict) -> tf_keras.la
     return i3d_blocks.InceptionBlock(depths, second_name, unit_options, name=name)
 
 
+def _build_children(parent: tf_keras.layers.Layer, depth: int) -> None:
+    """Makes the variables of `parent`'s children, which follow one another, for `depth` channels."""
+    for name in parent.child_names:
+        child = getattr(parent, name)
+        i3d_blocks.build_child(child, depth)
+        depth = child.depth
+
+
 class I3DTail(tf_keras.layers.Layer):
     """Inception blocks behind a trunk, without strides: [N, T, H, W, C] -> [N, T, H, W, depth].
 
@@ -75,10 +83,7 @@ class I3DTail(tf_keras.layers.Layer):
         return getattr(self, self.child_names[-1]).depth
 
     def build(self, input_shape):
-        depth = input_shape[-1]
-        for name in self.child_names:
-            i3d_blocks.build_child(getattr(self, name), depth)
-            depth = getattr(self, name).depth
+        _build_children(self, input_shape[-1])
         super().build(input_shape)
 
     @tf.autograph.experimental.do_not_convert
@@ -140,10 +145,7 @@ class I3D(Trunk):
         return getattr(self, self.child_names[-1]).depth
 
     def build(self, input_shape):
-        depth = input_shape[-1]
-        for name in self.child_names:
-            i3d_blocks.build_child(getattr(self, name), depth)
-            depth = getattr(self, name).depth
+        _build_children(self, input_shape[-1])
         self.built = True  # Model.build would trace `call`, for seconds, to the same end
 
     def call(self, clips: tf.Tensor, training: Optional[bool] = None) -> tf.Tensor:
