@@ -41,6 +41,16 @@ class Batch(NamedTuple):
     valid: tf.Tensor  # [B] bool: False where the last batch was filled up with a repeated clip
 
 
+class LabelledClips(NamedTuple):
+    """What the classification pipeline yields: clips of videos that carry one label each."""
+
+    clips: tf.Tensor  # [B, T, H, W, 3] uint8, RGB
+    labels: tf.Tensor  # [B] int32: class id - 1
+    video_index: tf.Tensor  # [B] int64: ordinal of the video within the data set
+    view: tf.Tensor  # [B] int32: ordinal of the clip and crop within the video
+    valid: tf.Tensor  # [B] bool: False where the last batch was filled up with a repeated clip
+
+
 class Proposals(NamedTuple):
     """Boxes that may hold a person, by descending objectness."""
 
