@@ -13,7 +13,7 @@ from avatx.protos import pipeline_pb2
 
 ROOT = pathlib.Path(__file__).parents[1]
 SHIPPED = sorted(ROOT.glob("configs/*/*.config"))
-PLAYGROUND = ROOT / "configs/playground/tx_highres.config"
+PLAYGROUND = ROOT / "configs/playground/demo.config"
 
 
 def changed(tmp_path, old, new):

@@ -17,7 +17,7 @@ from typing import Optional, Sequence
 from avatx import cli
 
 TOOLS = pathlib.Path(__file__).resolve().parent
-CONFIG = TOOLS.parent / "configs" / "playground" / "tx_highres.config"
+CONFIG = TOOLS.parent / "configs" / "playground" / "demo.config"
 HELD_OUT = "val_0000"
 
 

@@ -35,10 +35,11 @@ from avatx.protos import (
     train_pb2,
     trunk_pb2,
 )
+from avatx.trunks.i3d import I3D
 
 ROOT = pathlib.Path(__file__).parents[2]
 SHIPPED = sorted(ROOT.glob("configs/*/*.config"))
-PLAYGROUND = str(ROOT / "configs/playground/tx_highres.config")
+PLAYGROUND = str(ROOT / "configs/playground/demo.config")
 
 
 def parsed(text, message):
@@ -92,7 +93,8 @@ def test_box_predictor():
             "second_stage_box_predictor { tx_box_predictor { num_layers: 1 num_heads: 4 depth: 16 "
             "dropout: 0.5 query: LOW_RES query_reduction_depth: 8 feed_forward_depth: 24 } }",
             action_faster_rcnn_pb2.ActionFasterRcnn(),
-        )
+        ),
+        trunk=I3D(depth_multiplier=0.125),
     )
     options = predictor.options
     assert (options.num_layers, options.num_heads, options.depth, options.dropout) == (1, 4, 16, 0.5)

@@ -19,7 +19,7 @@ from avatx.errors import UserError
 from avatx.export import exporter, saved_model
 
 REPOSITORY = Path(__file__).parents[2]
-PLAYGROUND = REPOSITORY / "configs" / "playground" / "tx_highres.config"
+PLAYGROUND = REPOSITORY / "configs" / "playground" / "demo.config"
 LABEL_MAP = LabelMap({2: "stand", 3: "walk", 5: "watch (a person)"})
 DETECTOR = "model.action_faster_rcnn."
 

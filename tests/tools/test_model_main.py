@@ -71,7 +71,7 @@ def arguments(data, model_dir, *flags, override=()):
             ("tf_record_input_reader.input_path", "train-*.tfrecord"),
         )
     ]
-    config = ROOT / "configs" / "playground" / "tx_highres.config"
+    config = ROOT / "configs" / "playground" / "demo.config"
     return [
         "--pipeline_config_path", str(config), "--model_dir", str(model_dir), *flags,
         "--distribution_strategy", "cpu", "--override", *readers, *SMALL, *override,
