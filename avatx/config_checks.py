@@ -75,6 +75,7 @@ RANGES = {
         "query_reduction_depth": COUNT,
         "feed_forward_depth": COUNT,
     },
+    "I3dBoxPredictor": {"dropout": Range(0, 1, high_open=True)},
     "BatchNonMaxSuppression": {
         "score_threshold": FRACTION,
         "iou_threshold": FRACTION,
@@ -125,7 +126,8 @@ CHOICES = {
     "TrainConfig": {"fine_tune_checkpoint_type": ("classification", "detection")},
     "EvalConfig": {
         "protocol": ("AVA_2020", "AVA_2019", "AVA_2018"),
-        "best_checkpoint_metric": ("mAP", "person_AP"),
+        "metrics_set": ("ava_frame_map", "action_agnostic_localization"),
+        "best_checkpoint_metric": ("mAP", "person_AP", "person_AP_75"),
     },
 }
 
@@ -147,6 +149,7 @@ REQUIRED = {
     "AnchorGenerator": ("anchor_generator_oneof",),
     "GridAnchorGenerator": ("scales", "aspect_ratios"),
     "BoxPredictor": ("box_predictor_oneof",),
+    "TxI3dBoxPredictor": ("tx", "i3d"),
     "Optimizer": ("optimizer",),
     "MomentumOptimizer": ("learning_rate",),
     "AdamOptimizer": ("learning_rate",),
@@ -190,9 +193,10 @@ def check(config, path: str, sources: dict[str, str]) -> None:
                     raise UserError(f"{where(full)}: {full} is {one:g}: expected {limits}")
         for field, choices in CHOICES.get(kind, {}).items():
             value = getattr(message, field)
-            if value not in choices:
-                full = f"{prefix}{field}"
-                raise UserError(f"{where(full)}: {full} is '{value}': expected {' or '.join(choices)}")
+            for one in [value] if isinstance(value, str) else value:
+                if one not in choices:
+                    full, expected = f"{prefix}{field}", " or ".join(choices)
+                    raise UserError(f"{where(full)}: {full} is '{one}': expected {expected}")
     for field, problem in _contradictions(config):
         raise UserError(f"{where(field)}: {problem}")
 
@@ -251,6 +255,16 @@ def _contradictions(config) -> Iterator[tuple[str, str]]:
             f"train_config.batch_size is {train.batch_size} and gradient_accumulation_steps is "
             f"{train.gradient_accumulation_steps}: the first must be a multiple of the second",
         )
+    evaluation = config.eval_config
+    metrics_set = "ava_frame_map"
+    if evaluation.best_checkpoint_metric != "mAP":
+        metrics_set = "action_agnostic_localization"
+    if evaluation.metrics_set and metrics_set not in evaluation.metrics_set:
+        yield (
+            "eval_config.metrics_set",
+            f"best_checkpoint_metric is '{evaluation.best_checkpoint_metric}', which is computed "
+            f"only if metrics_set holds '{metrics_set}': add it or choose another metric",
+        )
     for optimizer in (train.optimizer.momentum_optimizer, train.optimizer.adam_optimizer):
         cosine = optimizer.learning_rate.cosine_decay_learning_rate
         total = cosine.total_steps or train.num_steps
@@ -273,11 +287,3 @@ def _contradictions(config) -> Iterator[tuple[str, str]]:
                     f"{first} is {getattr(crop, first):g} and {second} is "
                     f"{getattr(crop, second):g}: the first must not exceed the second",
                 )
-    i3d = model.trunk.i3d
-    classification = train.fine_tune_checkpoint_type == "classification"
-    if train.fine_tune_checkpoint and classification and i3d.depth_multiplier != 1.0:
-        yield (
-            "train_config.fine_tune_checkpoint",
-            f"fine_tune_checkpoint is set and depth_multiplier is {i3d.depth_multiplier:g}: "
-            "Kinetics weights fit depth_multiplier 1.0 only",
-        )
