@@ -54,3 +54,7 @@ class AttentionUnit(tf_keras.layers.Layer):
         update = self.feed_forward_output(self.feed_forward_hidden(query))
         query = self.output_norm(query + self.feed_forward_dropout(update, training=training))
         return query, attention
+
+    def keys(self, memory: tf.Tensor) -> tf.Tensor:
+        """What the queries are compared with: memory [..., C] -> [..., D]."""
+        return self.key_value(memory)[..., : self.depth]

@@ -28,6 +28,21 @@ def test_shapes_and_attention_of_every_layer_and_head(query):
         np.testing.assert_allclose(tf.reduce_sum(attention, axis=[3, 4, 5]), 1, atol=1e-5)
 
 
+def test_keys_are_what_the_attention_came_from():
+    predictor, features = make(), tf.random.normal([2, 4, 6, 5, 10])
+    keys = predictor.keys(features)
+    assert [k.shape for k in keys] == [(2, 2, 4, 6, 5, 8)] * 3
+    # The first layer's queries do not depend on the keys: with both, the attention is the
+    # paper's equation.
+    attention = predictor(features, BOXES, attention=True).attention[0]
+    cells = predictor.roi_pool(predictor.location_embedding(features)[:, 2], BOXES)
+    for head in range(2):
+        query = predictor.query_layers[head](cells)  # [B, R, D]
+        logits = np.einsum("brd,bthwd->brthw", query, keys[0][:, head]) / np.sqrt(8)
+        expected = np.exp(logits) / np.exp(logits).sum(axis=(2, 3, 4), keepdims=True)
+        np.testing.assert_allclose(attention[:, :, head], expected, rtol=1e-3, atol=1e-6)
+
+
 def test_attention_only_on_request_and_without_effect():
     predictor, features = make(), tf.random.normal([2, 4, 6, 5, 10])
     plain, asked = predictor(features, BOXES), predictor(features, BOXES, attention=True)
