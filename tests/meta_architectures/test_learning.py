@@ -8,7 +8,7 @@ from avatx.core import box_ops
 from avatx.core.structures import Groundtruth
 from small_detector import NUM_CLASSES, small_model
 
-STEPS = 500
+STEPS = 800
 # One person, two people and nobody.
 BOXES = [
     [[0.2, 0.1, 0.7, 0.4], [0.0, 0.0, 0.0, 0.0]],
@@ -36,7 +36,7 @@ def clips_with_people():
 def test_overfits_three_clips():
     model = small_model(seed=1)
     clips = model.preprocess(clips_with_people())
-    schedule = tf_keras.optimizers.schedules.CosineDecay(3e-3, STEPS)
+    schedule = tf_keras.optimizers.schedules.CosineDecay(1.5e-3, STEPS)  # at 3e-3 one seed in five ends elsewhere
     optimizer = tf_keras.optimizers.Adam(schedule, clipnorm=5.0)
 
     @tf.function
