@@ -116,6 +116,10 @@ def test_an_override_reaches_into_a_repeated_message():
 @pytest.mark.parametrize(
     "override, words",
     [
+        ("eval_config.metrics_set=coco", "metrics_set is 'coco': expected ava_frame_map or action_"),
+        ("eval_config.metrics_set=action_agnostic_localization",
+         "best_checkpoint_metric is 'mAP'.* if metrics_set holds 'ava_frame_map'"),
+        ("eval_config.best_checkpoint_metric=person_AP_95", "expected mAP or person_AP or person_AP_75"),
         ("train_config.batchsize=4", "unknown field 'batchsize'.*mean 'batch_size'"),
         ("train_config.batch_size", "expected field=value"),
         ("train_config.batch_size=many", "batch_size=many"),

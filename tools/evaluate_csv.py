@@ -6,6 +6,7 @@
 
 import argparse
 import os
+import sys
 
 from avatx import cli
 
@@ -30,8 +31,9 @@ def main(argv=None) -> int:
     from avatx.errors import UserError
     from avatx.evaluation.diagnosis import diagnose
     from avatx.evaluation.frame_map import evaluate
+    from avatx.evaluation.localization import evaluate_localization
     from avatx.evaluation.protocol import get_protocol
-    from avatx.evaluation.report import print_report, write_json
+    from avatx.evaluation.report import localization_line, print_report, write_json
 
     get_protocol(flags.protocol)  # a mistake here is told before large files are read
     directory = os.path.dirname(os.path.abspath(flags.output))
@@ -44,17 +46,15 @@ def main(argv=None) -> int:
         raise UserError(f"--groundtruth {flags.groundtruth} is empty: there is nothing to find")
     detections = read_detections(flags.detections)
 
+    rules = dict(protocol=flags.protocol, excluded=excluded)
     result = evaluate(
-        groundtruth,
-        detections,
-        label_map,
-        protocol=flags.protocol,
-        iou_threshold=flags.iou_threshold,
-        excluded=excluded,
+        groundtruth, detections, label_map, iou_threshold=flags.iou_threshold, **rules
     )
+    result.update(evaluate_localization(groundtruth, detections, **rules))
     write_json(flags.output, result)
     findings = diagnose(result, groundtruth, detections, label_map, excluded=excluded)
     print_report(result, findings)
+    print(localization_line(result), file=sys.stderr)
     return 0
 
 

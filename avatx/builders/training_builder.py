@@ -38,5 +38,6 @@ def build_eval_options(config: eval_pb2.EvalConfig, num_steps: int) -> EvalOptio
         iou_threshold=config.iou_threshold,
         groundtruth_path=config.groundtruth_path,
         excluded_timestamps_path=config.excluded_timestamps_path,
+        metrics_set=tuple(config.metrics_set) or EvalOptions.metrics_set,
         best_checkpoint_metric=config.best_checkpoint_metric,
     )

@@ -11,8 +11,9 @@ import numpy as np
 from avatx.data.ava_csv import format_timestamp
 from avatx.data.ava_table import AvaTable, Keyframe
 from avatx.data.label_map import LabelMap
-from avatx.evaluation.frame_map import evaluate, evaluate_person
+from avatx.evaluation.frame_map import evaluate
 from avatx.evaluation.keyframe_index import index_keyframes
+from avatx.evaluation.localization import evaluate_person
 
 NEAR_ZERO = 0.1  # not less: neighbouring ids match by chance where people have both labels
 _CLEARLY_BETTER = (5.0, 0.02)  # times as high, and at least this much

@@ -12,10 +12,16 @@ from avatx.data.ava_table import AvaTable, keyframe_key
 from avatx.data.label_map import LabelMap
 from avatx.evaluation import report
 from avatx.evaluation.diagnosis import diagnose
-from avatx.evaluation.frame_map import evaluate, evaluate_person
+from avatx.evaluation.frame_map import evaluate
+from avatx.evaluation.localization import IOU_THRESHOLDS, evaluate_localization
 
 METRICS_FILE = "metrics.json"
 DETECTIONS_FILE = "detections.csv"
+# Name in pipeline.config -> the headline numbers that it gives.
+METRICS_SETS = {
+    "ava_frame_map": ("mAP",),
+    "action_agnostic_localization": tuple(IOU_THRESHOLDS),
+}
 
 
 class Evaluated(NamedTuple):
@@ -93,13 +99,15 @@ class _Columns:
         return np.concatenate(parts) if parts else np.zeros([0])
 
 
-def run_model(step, dataset, strategy: tf.distribute.Strategy) -> Evaluated:
+def run_model(step, dataset, strategy: tf.distribute.Strategy, observe=None) -> Evaluated:
     """Runs a model over a dataset.
 
     Args:
       step: `Batch` of all replicas -> `Detections` of all replicas.
       dataset: distributed, of `Batch`; ends.
       strategy: where the replicas are.
+      observe: called with the `Batch` and the `Detections` of each replica; numpy arrays, but
+        for the clips, which are tensors on their device.
     """
     collector = TableCollector()
     for batch in dataset:
@@ -107,19 +115,28 @@ def run_model(step, dataset, strategy: tf.distribute.Strategy) -> Evaluated:
         small = batch._replace(clips=())  # the clips themselves stay where they are
         local = [strategy.experimental_local_results(x) for x in tf.nest.flatten(small)]
         results = [strategy.experimental_local_results(x) for x in tf.nest.flatten(detections)]
+        clips = strategy.experimental_local_results(batch.clips)
         for replica in range(len(local[0])):
-            collector.add(
-                tf.nest.pack_sequence_as(small, [np.asarray(x[replica]) for x in local]),
-                tf.nest.pack_sequence_as(detections, [np.asarray(x[replica]) for x in results]),
+            inputs = tf.nest.pack_sequence_as(small, [np.asarray(x[replica]) for x in local])
+            found = tf.nest.pack_sequence_as(
+                detections, [np.asarray(x[replica]) for x in results]
             )
+            collector.add(inputs, found)
+            if observe is not None:
+                observe(inputs._replace(clips=clips[replica]), found)
     return collector.result()
 
 
 class Scores(NamedTuple):
     """The numbers of an evaluation."""
 
-    metrics: Dict[str, Any]  # what `frame_map.evaluate` returns, and `person_AP`
+    metrics: Dict[str, Any]  # of `frame_map.evaluate`, `localization.evaluate_localization`
     findings: List[str]  # what `diagnosis.diagnose` says where mAP is near 0
+
+    def headline(self) -> Dict[str, Optional[float]]:
+        """The numbers of `METRICS_SETS` that were computed, by name."""
+        names = [name for names in METRICS_SETS.values() for name in names]
+        return {name: self.metrics[name] for name in names if name in self.metrics}
 
 
 def score(evaluated: Evaluated, label_map: LabelMap, options) -> Scores:
@@ -137,12 +154,16 @@ def score(evaluated: Evaluated, label_map: LabelMap, options) -> Scores:
     excluded = None
     if options.excluded_timestamps_path:
         excluded = ava_csv.read_excluded_timestamps(options.excluded_timestamps_path)
-    rules = dict(protocol=options.protocol, iou_threshold=options.iou_threshold)
     which = dict(excluded=excluded, keyframes=evaluated.keyframes)
-    metrics = evaluate(groundtruth, detections, label_map, **rules, **which)
-    person = evaluate_person(groundtruth, detections, **rules, **which)
-    findings = diagnose(metrics, groundtruth, detections, label_map, **which)
-    return Scores({**metrics, "person_AP": person["mAP"]}, findings)
+    rules = dict(protocol=options.protocol, **which)
+    metrics, findings = {"protocol": options.protocol}, []
+    if "ava_frame_map" in options.metrics_set:
+        iou = options.iou_threshold
+        metrics = evaluate(groundtruth, detections, label_map, iou_threshold=iou, **rules)
+        findings = diagnose(metrics, groundtruth, detections, label_map, **which)
+    if "action_agnostic_localization" in options.metrics_set:
+        metrics.update(evaluate_localization(groundtruth, detections, **rules))
+    return Scores(metrics, findings)
 
 
 def write_results(
@@ -163,12 +184,13 @@ def write_results(
 
 def print_results(scores: Scores, table: bool = True) -> None:
     """Prints the numbers and the findings; `table`: with a line for every class."""
-    person = scores.metrics["person_AP"]
-    person_line = f"person AP {'n/a' if person is None else f'{person:.4f}'}"
-    if table:
+    lines = []
+    if set(scores.metrics) & set(IOU_THRESHOLDS):
+        lines.append(report.localization_line(scores.metrics))
+    if "mAP" in scores.metrics and table:
         report.print_report(scores.metrics, scores.findings)
-        print(person_line)
-        return
-    print(f"{person_line}, {report.summary_line(scores.metrics)}")
-    for finding in scores.findings:
-        print(f"note: {finding}")
+    elif "mAP" in scores.metrics:
+        lines.append(report.summary_line(scores.metrics))
+        lines += [f"note: {finding}" for finding in scores.findings]
+    for line in lines:
+        print(line)

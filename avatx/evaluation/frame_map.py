@@ -15,8 +15,6 @@ from avatx.errors import UserError
 from avatx.evaluation.matching import MatchedDetections, match_detections
 from avatx.evaluation.protocol import DEFAULT_PROTOCOL, get_protocol
 
-PERSON = LabelMap({1: "person"})
-
 
 def average_precision(true_positive: np.ndarray, num_groundtruth: int) -> Optional[float]:
     """Area under the interpolated precision-recall curve.
@@ -124,69 +122,3 @@ def evaluate(
         groundtruth, detections, label_map, rules, iou_threshold, excluded, keyframes
     )
     return summarize(per_class_results(matched, label_map), protocol, iou_threshold)
-
-
-def merge_classes(table: AvaTable) -> AvaTable:
-    """Every class as class 1: each box of a keyframe once, with its highest score.
-
-    Keyframes and boxes keep the order of their first appearance.
-    """
-    # Compared bit by bit (0.0 and -0.0 as one): rows of one person repeat the very same box.
-    columns = np.column_stack([table.video_index, table.timestamp, table.boxes]) + 0.0
-    bits = columns.view(np.uint64)
-    score = np.zeros(len(table)) if table.score is None else table.score
-    order = np.lexsort((-score, _hash(bits)))
-    new = _differs_from_row_before(bits[order])
-    if np.any(new & ~_differs_from_row_before(_hash(bits[order])[:, None])):
-        order = np.lexsort((-score, *bits.T))  # two boxes have one hash: compare whole rows
-        new = _differs_from_row_before(bits[order])
-    group = np.cumsum(new) - 1
-    best = order[new]
-    first = np.full(len(best), len(table), np.int64)
-    np.minimum.at(first, group, order)
-    merged = table.select(best[np.argsort(first, kind="stable")])
-    merged.class_id = np.ones(len(merged), np.int32)
-    if merged.person_id is not None:
-        merged.person_id = np.full(len(merged), -1, np.int64)
-    return merged
-
-
-def _hash(bits: np.ndarray) -> np.ndarray:
-    """[N, K] uint64 to [N] uint64."""
-    mixed = np.zeros(len(bits), np.uint64)
-    for column in bits.T:
-        mixed = (mixed ^ column) * np.uint64(0x9E3779B97F4A7C15)
-        mixed ^= mixed >> np.uint64(29)
-    return mixed
-
-
-def _differs_from_row_before(rows: np.ndarray) -> np.ndarray:
-    differs = np.ones(len(rows), bool)
-    differs[1:] = np.any(rows[1:] != rows[:-1], axis=1)
-    return differs
-
-
-def evaluate_person(
-    groundtruth: AvaTable,
-    detections: AvaTable,
-    *,
-    protocol: str = DEFAULT_PROTOCOL,
-    iou_threshold: float = 0.5,
-    excluded: Optional[Iterable[Keyframe]] = None,
-    keyframes: Optional[Iterable[Keyframe]] = None,
-) -> Dict[str, Any]:
-    """Scores where people are, whatever they do (paper, section 4.3: action-agnostic).
-
-    All classes, in a label map or not, are merged into one class "person": each groundtruth box
-    once, each detected box once with the highest score of its classes. Arguments and result as
-    `evaluate`.
-    """
-    return evaluate(
-        merge_classes(groundtruth),
-        merge_classes(detections),
-        PERSON,
-        protocol=protocol,
-        iou_threshold=iou_threshold,
-        excluded=excluded,
-        keyframes=keyframes,
-    )

@@ -4,6 +4,7 @@ import json
 from typing import Any, Dict, Optional, Sequence
 
 from avatx.atomic_file import atomic_text_file
+from avatx.evaluation.localization import IOU_THRESHOLDS
 
 
 def _number(value: Optional[float]) -> str:
@@ -17,6 +18,12 @@ def summary_line(result: Dict[str, Any]) -> str:
         f"{result['num_classes_with_groundtruth']} of {len(result['per_class'])} classes "
         f"(those with groundtruth), protocol {result['protocol']}"
     )
+
+
+def localization_line(metrics: Dict[str, Any]) -> str:
+    """Person AP at both IoUs, from `avatx.evaluation.localization.evaluate_localization`."""
+    numbers = [f"{_number(metrics[name])} at IoU {iou:g}" for name, iou in IOU_THRESHOLDS.items()]
+    return f"person AP (action-agnostic) {', '.join(numbers)}"
 
 
 def print_report(result: Dict[str, Any], findings: Sequence[str] = (), console=None) -> None:

@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from avatx.evaluation import evaluation_run
 from avatx.training.action_detection_task import ActionDetectionTask
+from avatx.training.evaluation_pictures import EvaluationPictures
 from avatx.training.options import Experiment
 
 
@@ -40,6 +41,9 @@ class ActionDetectionEvaluator(orbit.AbstractEvaluator):
         self._weights = weights or contextlib.nullcontext
         self._alone = weights is None  # no training goes on around it
         self._step = tf.function(self._inference_step)
+        self._pictures = EvaluationPictures(
+            model, experiment.label_map.names, experiment.eval.num_visualizations
+        )
         # As many clips for each replica; the dataset fills the last batch up.
         replicas = strategy.num_replicas_in_sync
         batch_size = -(-experiment.eval.batch_size // replicas) * replicas
@@ -51,14 +55,17 @@ class ActionDetectionEvaluator(orbit.AbstractEvaluator):
         """Evaluates the whole dataset; `num_steps` is Orbit's and ignored.
 
         Returns:
-          Numbers for TensorBoard: `mAP` (0 if no class has groundtruth) and `person_AP`.
+          Numbers for TensorBoard: those of the metrics_set (0 where nothing has groundtruth).
         """
         del num_steps
         experiment = self._experiment
         begin = time.perf_counter()
         step = int(self._global_step.numpy())
         with self._weights():
-            evaluated = evaluation_run.run_model(self._step, self._dataset, self._strategy)
+            evaluated = evaluation_run.run_model(
+                self._step, self._dataset, self._strategy, observe=self._pictures.add
+            )
+        self._pictures.write(step)
         scores = evaluation_run.score(evaluated, experiment.label_map, experiment.eval)
         evaluation_run.write_results(experiment.model_dir, evaluated, scores, step)
         print(
@@ -69,7 +76,7 @@ class ActionDetectionEvaluator(orbit.AbstractEvaluator):
         # Between two stretches of training a line is enough.
         last = self._alone or step >= experiment.train.num_steps
         evaluation_run.print_results(scores, table=last)
-        return {name: scores.metrics[name] or 0.0 for name in ("mAP", "person_AP")}
+        return {name: value or 0.0 for name, value in scores.headline().items()}
 
     def _inference_step(self, batch):
         detections = self._strategy.run(

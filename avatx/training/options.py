@@ -72,7 +72,10 @@ class EvalOptions:
     iou_threshold: float = 0.5
     groundtruth_path: str = ""  # AVA csv; "": the boxes of the evaluation records
     excluded_timestamps_path: str = ""  # "": none
-    best_checkpoint_metric: str = "mAP"  # or person_AP; "": export no best checkpoint
+    # What is computed: the keys of `avatx.evaluation.evaluation_run.METRICS_SETS`.
+    metrics_set: Tuple[str, ...] = ("ava_frame_map", "action_agnostic_localization")
+    # mAP, person_AP or person_AP_75; "": export no best checkpoint.
+    best_checkpoint_metric: str = "mAP"
 
 
 @dataclasses.dataclass(frozen=True)

@@ -27,7 +27,7 @@ from avatx.training.evaluator import ActionDetectionEvaluator
 from avatx.training.optimizer import averaged_weights, build_optimizer, reset_average
 from avatx.training.options import Experiment
 from avatx.training.seed import set_random_seed
-from avatx.training.trainer import ActionDetectionTrainer
+from avatx.training.trainer import ModelTrainer
 
 CHECKPOINT_NAME = "ckpt"
 BEST_DIRECTORY = "best"
@@ -47,7 +47,7 @@ def train_and_eval(experiment: Experiment) -> Optional[Dict[str, float]]:
     """Trains, evaluates at every `eval.interval` and at the end, and keeps the best checkpoint.
 
     Returns:
-      The last evaluation's `mAP` and `person_AP`.
+      The last evaluation's headline numbers: `mAP`, `person_AP`, `person_AP_75`.
     """
     return _train(experiment, evaluate=True)
 
@@ -60,7 +60,7 @@ def evaluate(experiment: Experiment, checkpoint: str = "") -> Dict[str, float]:
       checkpoint: "" for the model directory's newest.
 
     Returns:
-      `mAP` and `person_AP`.
+      `mAP`, `person_AP` and `person_AP_75`, those of the metrics_set.
     """
     path = restore.resolve_checkpoint(checkpoint or experiment.model_dir, "--checkpoint_dir")
     with _precision(experiment.train.precision):
@@ -78,7 +78,7 @@ def evaluate_continuously(
       timeout: seconds to wait for the next checkpoint before giving up.
 
     Returns:
-      The last evaluation's `mAP` and `person_AP`.
+      The last evaluation's headline numbers: `mAP`, `person_AP`, `person_AP_75`.
 
     Raises:
       UserError: no checkpoint came at all.
@@ -179,7 +179,7 @@ def _make_controller(experiment: Experiment, strategy, evaluate: bool) -> Traini
         model = task.build_model()
         optimizer = build_optimizer(options, model)
         global_step = orbit.utils.create_global_step()
-    trainer = ActionDetectionTrainer(task, model, optimizer, strategy, global_step)
+    trainer = ModelTrainer(task, model, optimizer, strategy, global_step)
     checkpoint = tf.train.Checkpoint(
         model=model, optimizer=optimizer.checkpointed, global_step=global_step
     )

@@ -7,8 +7,7 @@ from plain_frame_map import plain_evaluate
 from avatx.data.ava_table import AvaTable, empty_table
 from avatx.data.label_map import LabelMap
 from avatx.errors import UserError
-from avatx.evaluation import frame_map
-from avatx.evaluation.frame_map import average_precision, evaluate, evaluate_person
+from avatx.evaluation.frame_map import average_precision, evaluate
 
 LABEL_MAP = LabelMap({1: "bend", 3: "crouch", 12: "stand"})
 BOX, FAR = (0.1, 0.1, 0.5, 0.5), (0.6, 0.6, 0.9, 0.9)
@@ -178,21 +177,6 @@ def test_average_precision_interpolates_over_all_points():
     assert average_precision(np.zeros(0, bool), 0) is None
 
 
-def test_person_ap_counts_each_box_once():
-    groundtruth = [("v", 902.0, BOX, 12, 1), ("v", 902.0, BOX, 1, 1), ("v", 902.0, FAR, 40, 2)]
-    detections = [("v", 902.0, BOX, 3, 0.2), ("v", 902.0, BOX, 12, 0.9), ("v", 902.0, FAR, 1, 0.5)]
-    result = evaluate_person(table(groundtruth, "person_id"), table(detections, "score"))
-    assert result["mAP"] == 1.0
-    assert result["per_class"] == {
-        "1": {"name": "person", "ap": 1.0, "num_groundtruth": 2, "num_detections": 2,
-              "num_true_positives": 2}
-    }
-    # The merged box has the highest of its scores: a false one between 0.2 and 0.9 ranks below.
-    detections.insert(0, ("v", 902.0, (0.0, 0.6, 0.1, 0.9), 12, 0.6))
-    result = evaluate_person(table(groundtruth[:2], "person_id"), table(detections, "score"))
-    assert result["mAP"] == 1.0
-
-
 @pytest.mark.parametrize(
     "left_id, right_id, right_first, expected",
     [(-1, -1, False, 0.5), (-1, -1, True, 0.5), (2, 5, False, 1.0), (5, 2, True, 0.5)],
@@ -226,21 +210,3 @@ def test_equal_scores_of_several_classes_at_the_border_of_the_cap():
     assert sum(one["num_detections"] for one in result["per_class"].values()) == 50
     assert result["per_class"]["1"]["num_true_positives"] == 0
     assert result["per_class"]["12"]["num_true_positives"] == 1
-
-
-def test_merging_classes_does_not_rest_on_hashes(monkeypatch):
-    groundtruth, detections, _ = random_case(7)
-    detections = table(detections, "score")
-    merged = frame_map.merge_classes(detections)
-    best = {}
-    for row in zip(detections.video_id, detections.timestamp, detections.boxes.tolist(),
-                   detections.score):
-        key = (*row[:2], *row[2])
-        best[key] = max(best.get(key, 0.0), row[3])
-    rows = zip(merged.video_id, merged.timestamp, merged.boxes.tolist(), merged.score)
-    assert [((*row[:2], *row[2]), row[3]) for row in rows] == list(best.items())
-    assert 1 < len(best) < len(detections)
-    monkeypatch.setattr(frame_map, "_hash", lambda bits: bits[:, 0] % np.uint64(2))
-    again = frame_map.merge_classes(detections)
-    np.testing.assert_array_equal(again.boxes, merged.boxes)
-    np.testing.assert_array_equal(again.score, merged.score)

@@ -37,7 +37,7 @@ def test_evaluate_csv_writes_the_agreed_json(files):
     assert done.returncode == 0, done.stderr
     assert json.loads((files / "out.json").read_text()) == {
         "protocol": "AVA_2020", "iou_threshold": 0.5, "mAP": 0.5,
-        "num_classes_with_groundtruth": 1,
+        "num_classes_with_groundtruth": 1, "person_AP": 0.5, "person_AP_75": 0.5,
         "per_class": {
             "12": {"name": "stand", "ap": 0.5, "num_groundtruth": 2, "num_detections": 2,
                    "num_true_positives": 1},
@@ -46,6 +46,7 @@ def test_evaluate_csv_writes_the_agreed_json(files):
         },
     }
     assert "n/a" in done.stderr and "[walk]" in done.stderr and "1 of 2 classes" in done.stderr
+    assert "person AP (action-agnostic) 0.5000 at IoU 0.5, 0.5000 at IoU 0.75" in done.stderr
     assert "tensorflow" not in done.stderr.lower()
 
 

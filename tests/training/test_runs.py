@@ -31,8 +31,9 @@ def test_train_and_eval_fills_the_model_directory(tmp_path, capsys):
     assert (directory / "pipeline.config").read_text() == experiment.config_text
     written = json.loads((directory / "metrics.json").read_text())
     assert written["step"] == 5 and written["num_keyframes"] == NUM_EVAL_CLIPS
-    assert {"mAP", "per_class", "protocol", "person_AP"} <= set(written)
-    assert metrics == {name: pytest.approx(written[name]) for name in ("mAP", "person_AP")}
+    assert {"mAP", "per_class", "protocol", "person_AP", "person_AP_75"} <= set(written)
+    assert metrics == {name: pytest.approx(written[name]) for name in metrics}
+    assert set(metrics) == {"mAP", "person_AP", "person_AP_75"}
 
     best = json.loads((directory / "best" / "info.json").read_text())
     curves = read_curves(directory / "eval")
@@ -123,7 +124,8 @@ def test_killed_in_the_last_evaluation(tmp_path, capsys):
     run.train(experiment)  # all is left as by a train_and_eval that was killed then
     metrics = run.train_and_eval(experiment)
     assert json.loads((tmp_path / "metrics.json").read_text())["step"] == 2
-    assert metrics.keys() == {"mAP", "person_AP"} and (tmp_path / "best" / "info.json").exists()
+    assert metrics.keys() == {"mAP", "person_AP", "person_AP_75"}
+    assert (tmp_path / "best" / "info.json").exists()
     assert run.train_and_eval(experiment) is None
     assert "nothing to do" in capsys.readouterr().out
 

@@ -1,0 +1,150 @@
+"""Where people are, whatever they do: action-agnostic localisation (paper, section 4.3).
+
+The paper turns all class labels into one, "active". A detector of many classes finds a person
+several times, as one box with several classes or, with class-specific regression or suppression
+class by class, as several boxes; scored as they are, all but one would be false. So detections are
+merged as a detector with one class would have done it: one greedy non-maximum suppression over
+all classes' detections of a keyframe. Groundtruth needs none of that: a person's rows repeat the
+same box.
+"""
+
+from typing import Any, Dict, Iterable, Optional
+
+import numpy as np
+
+from avatx.data.ava_table import AvaTable, Keyframe
+from avatx.data.label_map import LabelMap
+from avatx.evaluation.frame_map import evaluate
+from avatx.evaluation.keyframe_index import index_keyframes
+from avatx.evaluation.protocol import DEFAULT_PROTOCOL
+
+PERSON = LabelMap({1: "person"})
+MERGING_IOU = 0.5  # two detections that overlap more are one person
+IOU_THRESHOLDS = {"person_AP": 0.5, "person_AP_75": 0.75}  # by their name in metrics.json
+_COMPARED_AT_ONCE = 1 << 17  # detections, to stay in the processor's cache
+
+
+def evaluate_localization(
+    groundtruth: AvaTable,
+    detections: AvaTable,
+    *,
+    protocol: str = DEFAULT_PROTOCOL,
+    excluded: Optional[Iterable[Keyframe]] = None,
+    keyframes: Optional[Iterable[Keyframe]] = None,
+) -> Dict[str, Optional[float]]:
+    """Average precision of persons at each of `IOU_THRESHOLDS`, by name; None without groundtruth.
+
+    Arguments as `avatx.evaluation.frame_map.evaluate`.
+    """
+    people, found = merge_groundtruth(groundtruth), merge_detections(detections)
+    which = dict(protocol=protocol, excluded=excluded, keyframes=keyframes)
+    return {
+        name: evaluate(people, found, PERSON, iou_threshold=threshold, **which)["mAP"]
+        for name, threshold in IOU_THRESHOLDS.items()
+    }
+
+
+def evaluate_person(
+    groundtruth: AvaTable,
+    detections: AvaTable,
+    *,
+    protocol: str = DEFAULT_PROTOCOL,
+    iou_threshold: float = 0.5,
+    excluded: Optional[Iterable[Keyframe]] = None,
+    keyframes: Optional[Iterable[Keyframe]] = None,
+) -> Dict[str, Any]:
+    """Scores where people are at one IoU; arguments and result as `evaluate`, class 1 "person".
+
+    All classes, in a label map or not, are merged. The protocol's limit of rows a keyframe is
+    applied to what is left.
+    """
+    return evaluate(
+        merge_groundtruth(groundtruth),
+        merge_detections(detections),
+        PERSON,
+        protocol=protocol,
+        iou_threshold=iou_threshold,
+        excluded=excluded,
+        keyframes=keyframes,
+    )
+
+
+def merge_groundtruth(table: AvaTable) -> AvaTable:
+    """Every class as class 1: each box of a keyframe once.
+
+    Boxes are one if all four coordinates are equal. They keep the order of their first appearance.
+    """
+    # Compared bit by bit, 0.0 and -0.0 as one.
+    columns = np.column_stack([table.video_index, table.timestamp, table.boxes]) + 0.0
+    _, first = np.unique(columns.view(np.uint64), axis=0, return_index=True)
+    merged = table.select(np.sort(first))
+    merged.class_id = np.ones(len(merged), np.int32)
+    if merged.person_id is not None:
+        merged.person_id = np.full(len(merged), -1, np.int64)
+    return merged
+
+
+def merge_detections(table: AvaTable, iou_threshold: float = MERGING_IOU) -> AvaTable:
+    """Every class as class 1: each person of a keyframe once.
+
+    Greedy non-maximum suppression: by descending score (the file's order where equal) a detection
+    stays unless its IoU with one of the same keyframe that stayed exceeds `iou_threshold`.
+    Boxes of no area, inverted and NaN ones are left out.
+
+    Returns:
+      The detections that stayed, by keyframe and descending score.
+    """
+    score = np.ones(len(table)) if table.score is None else table.score
+    y1, x1, y2, x2 = table.boxes.T
+    rows = np.flatnonzero((y1 < y2) & (x1 < x2))
+    keyframe = index_keyframes((table,), ()).of_tables[0][rows]
+    rows = rows[np.lexsort((-score[rows], keyframe))]
+    keyframe = np.sort(keyframe)
+    kept = []
+    for begin, end in _blocks(keyframe):
+        boxes = table.boxes[rows[begin:end]]
+        kept.append(rows[begin:end][suppress(boxes, keyframe[begin:end], iou_threshold)])
+    merged = table.select(np.concatenate(kept) if kept else rows)
+    merged.class_id = np.ones(len(merged), np.int32)
+    return merged
+
+
+def suppress(boxes: np.ndarray, group: np.ndarray, iou_threshold: float) -> np.ndarray:
+    """Greedy non-maximum suppression in many groups at once.
+
+    In each round every group keeps the best box that it has left and drops what overlaps it, so
+    there are as many rounds as the group with the most survivors has.
+
+    Args:
+      boxes: [N, 4] float64, of positive area, sorted by group and there by descending score.
+      group: [N] int, ascending.
+
+    Returns:
+      Ascending indices of those kept.
+    """
+    y1, x1, y2, x2 = np.ascontiguousarray(boxes.T)
+    area = (y2 - y1) * (x2 - x1)
+    left, kept = np.arange(len(boxes)), []
+    while len(left):
+        starts = np.flatnonzero(np.diff(group[left], prepend=-1))
+        best = left[starts]
+        kept.append(best)
+        with_best = np.repeat(best, np.diff(np.append(starts, len(left))))
+        height = np.minimum(y2[left], y2[with_best]) - np.maximum(y1[left], y1[with_best])
+        width = np.minimum(x2[left], x2[with_best]) - np.maximum(x1[left], x1[with_best])
+        intersection = np.maximum(height, 0.0) * np.maximum(width, 0.0)
+        union = area[left] + area[with_best] - intersection
+        stays = intersection <= iou_threshold * union
+        stays[starts] = False
+        left = left[stays]
+    return np.sort(np.concatenate(kept)) if kept else left
+
+
+def _blocks(group: np.ndarray):
+    """(begin, end) of stretches of whole groups."""
+    begin = 0
+    while begin < len(group):
+        end = min(begin + _COMPARED_AT_ONCE, len(group))
+        end = int(np.searchsorted(group, group[end - 1], side="right"))
+        yield begin, end
+        begin = end
