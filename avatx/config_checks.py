@@ -118,7 +118,11 @@ RANGES = {
         "summary_interval": COUNT,
         "max_loss": POSITIVE,
     },
-    "EvalConfig": {"batch_size": COUNT, "iou_threshold": Range(0, 1, low_open=True)},
+    "EvalConfig": {
+        "batch_size": COUNT,
+        "iou_threshold": Range(0, 1, low_open=True),
+        "num_visualizations": Range(0, 100),
+    },
     "InputReader": {"shuffle_buffer_size": COUNT, "num_readers": COUNT},
 }
 

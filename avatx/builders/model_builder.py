@@ -50,7 +50,7 @@ def _build_action_faster_rcnn(config: action_faster_rcnn_pb2.ActionFasterRcnn):
         image_size=(size.height, size.width),
         trunk=trunk,
         proposal_stage=ProposalStage(anchors, first_stage, name="proposal_stage"),
-        box_predictor=box_predictor_builder.build(config),
+        box_predictor=box_predictor_builder.build(config, trunk),
         second_stage=SecondStage(second_stage),
         post_processing=PostProcessing(
             score_threshold=suppression.score_threshold,

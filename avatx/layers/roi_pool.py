@@ -26,12 +26,19 @@ class RoiPool(tf_keras.layers.Layer):
           boxes: [B, R, 4] float32, normalised. No gradient goes through them.
         """
         batch, count = tf.shape(boxes)[0], tf.shape(boxes)[1]
+        cells = self.pool(
+            features, tf.reshape(boxes, [-1, 4]), tf.repeat(tf.range(batch), count)
+        )
+        shape = [batch, count, self.output_size, self.output_size, features.shape[-1]]
+        return tf.reshape(cells, shape)
+
+    def pool(self, features: tf.Tensor, boxes: tf.Tensor, frame_index: tf.Tensor) -> tf.Tensor:
+        """Cells [N, h, w, C] of boxes [N, 4], box i in frame `frame_index[i]` of `features`."""
         crops = tf.image.crop_and_resize(
             tf.cast(features, tf.float32),
-            tf.reshape(tf.stop_gradient(boxes), [-1, 4]),
-            tf.repeat(tf.range(batch), count),
+            tf.stop_gradient(boxes),
+            frame_index,
             [self.crop_size, self.crop_size],
-        )  # [B*R, crop, crop, C]
+        )  # [N, crop, crop, C]
         cells = tf.nn.max_pool2d(crops, self.pool_size, self.pool_stride, "VALID")
-        shape = [batch, count, self.output_size, self.output_size, features.shape[-1]]
-        return tf.cast(tf.reshape(cells, shape), features.dtype)
+        return tf.cast(cells, features.dtype)

@@ -1,9 +1,20 @@
 """The contract of a box predictor, the head that classifies proposals and refines their boxes."""
 
+from enum import Enum
+from typing import Optional, Tuple
+
 import tensorflow as tf
 import tf_keras
 
 from avatx.core.structures import BoxPredictions
+
+
+class Outputs(Enum):
+    """Which output layers a box predictor has. All, unless it is a part of another one."""
+
+    ALL = "ALL"
+    CLASS_LOGITS = "CLASS_LOGITS"
+    BOX_ENCODINGS = "BOX_ENCODINGS"
 
 
 class BoxPredictor(tf_keras.layers.Layer):
@@ -13,13 +24,22 @@ class BoxPredictor(tf_keras.layers.Layer):
     central frame, every frame) and in what they add to the features.
     """
 
-    def __init__(self, num_classes: int, class_specific_boxes: bool = False, **kwargs):
+    def __init__(
+        self,
+        num_classes: int,
+        class_specific_boxes: bool = False,
+        outputs: Outputs = Outputs.ALL,
+        **kwargs,
+    ):
         """Args:
         num_classes: C, without background.
         class_specific_boxes: a box for each class, or one for all (the paper's choice).
+        outputs: which fields of `BoxPredictions` it gives; the others are None.
         """
         super().__init__(**kwargs)
         self.num_classes = num_classes
+        self.class_specific_boxes = class_specific_boxes
+        self.outputs = outputs
         self.boxes_per_proposal = num_classes if class_specific_boxes else 1
 
     def call(
@@ -39,25 +59,52 @@ class BoxPredictor(tf_keras.layers.Layer):
         """
         raise NotImplementedError
 
+    def keys(self, features: tf.Tensor) -> Tuple[tf.Tensor, ...]:
+        """What each cell is known by to the queries (paper, figure 4), for pictures.
+
+        Args:
+          features: [B, T', H', W', C'] from the trunk.
+
+        Returns:
+          A layer each: [B, heads, T', H', W', D]. Nothing where the predictor does not attend.
+        """
+        return ()
+
 
 class OutputLayers(tf_keras.layers.Layer):
     """The last linear layers of a box predictor, float32 under any precision policy.
 
-    [B, R, F] -> class logits [B, R, C + 1] and box encodings [B, R, boxes_per_proposal, 4].
+    [B, R, F] -> class logits [B, R, C + 1] and box encodings [B, R, boxes_per_proposal, 4], None
+    for what is not among `outputs`.
     """
 
-    def __init__(self, num_classes: int, boxes_per_proposal: int, **kwargs):
+    def __init__(
+        self,
+        num_classes: int,
+        boxes_per_proposal: int,
+        outputs: Outputs = Outputs.ALL,
+        **kwargs,
+    ):
         super().__init__(**kwargs)
         self.boxes_per_proposal = boxes_per_proposal
-        self.classify = _linear(num_classes + 1, "class_logits")
-        self.refine = _linear(4 * boxes_per_proposal, "box_encodings")
+        self.classify = self.refine = None
+        if outputs is not Outputs.BOX_ENCODINGS:
+            self.classify = _linear(num_classes + 1, "class_logits")
+        if outputs is not Outputs.CLASS_LOGITS:
+            self.refine = _linear(4 * boxes_per_proposal, "box_encodings")
 
-    def call(self, inputs: tf.Tensor):
+    def call(self, inputs: tf.Tensor) -> Tuple[Optional[tf.Tensor], Optional[tf.Tensor]]:
         inputs = tf.cast(inputs, tf.float32)
-        encodings = self.refine(inputs)
-        shape = tf.shape(encodings)
-        encodings = tf.reshape(encodings, [shape[0], shape[1], self.boxes_per_proposal, 4])
-        return self.classify(inputs), encodings
+        class_logits = box_encodings = None
+        if self.classify is not None:
+            class_logits = self.classify(inputs)
+        if self.refine is not None:
+            encodings = self.refine(inputs)
+            shape = tf.shape(encodings)
+            box_encodings = tf.reshape(
+                encodings, [shape[0], shape[1], self.boxes_per_proposal, 4]
+            )
+        return class_logits, box_encodings
 
 
 def _linear(units, name):

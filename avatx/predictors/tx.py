@@ -25,7 +25,7 @@ from avatx.core.structures import BoxPredictions
 from avatx.layers.attention_unit import AttentionUnit
 from avatx.layers.location_embedding import LocationEmbedding
 from avatx.layers.roi_pool import RoiPool
-from avatx.predictors.box_predictor import BoxPredictor, OutputLayers
+from avatx.predictors.box_predictor import BoxPredictor, OutputLayers, Outputs
 
 
 class Query(Enum):
@@ -58,6 +58,7 @@ class TxBoxPredictor(BoxPredictor):
         roi_pool: Optional[RoiPool] = None,
         location_embedding: Optional[LocationEmbedding] = None,
         class_specific_boxes: bool = False,
+        outputs: Outputs = Outputs.ALL,
         **kwargs,
     ):
         """Args:
@@ -65,9 +66,9 @@ class TxBoxPredictor(BoxPredictor):
         options: size of the head.
         roi_pool: pools a proposal's cells from the central frame; 14 x 14 to 7 x 7 if None.
         location_embedding: added to the features; none if None.
-        class_specific_boxes: see `BoxPredictor`.
+        class_specific_boxes, outputs: see `BoxPredictor`.
         """
-        super().__init__(num_classes, class_specific_boxes, **kwargs)
+        super().__init__(num_classes, class_specific_boxes, outputs, **kwargs)
         self.options = options
         self.roi_pool = roi_pool or RoiPool(name="roi_pool")
         self.location_embedding = location_embedding
@@ -88,7 +89,9 @@ class TxBoxPredictor(BoxPredictor):
                         name=f"unit_{suffix}",
                     )
                 )
-        self.output_layers = OutputLayers(num_classes, self.boxes_per_proposal, name="output")
+        self.output_layers = OutputLayers(
+            num_classes, self.boxes_per_proposal, outputs, name="output"
+        )
 
     def call(self, features, proposal_boxes, training=False, attention=False):
         if self.location_embedding is not None:
@@ -114,6 +117,13 @@ class TxBoxPredictor(BoxPredictor):
                 attention_maps.append(tf.reshape(maps, shape))
         class_logits, box_encodings = self.output_layers(query)
         return BoxPredictions(class_logits, box_encodings, tuple(attention_maps))
+
+    def keys(self, features):
+        if self.location_embedding is not None:
+            features = self.location_embedding(features)
+        keys = [unit.keys(features) for unit in self.units]
+        heads = self.options.num_heads
+        return tuple(tf.stack(keys[i : i + heads], axis=1) for i in range(0, len(keys), heads))
 
 
 class QueryPreprocessor(tf_keras.layers.Layer):
