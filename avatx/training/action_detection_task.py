@@ -1,157 +1,42 @@
-"""One replica's view of training: from a batch to updated weights.
+"""Training and running a detector on batches of annotated keyframes."""
 
-A `Task` of Model Garden's `official.core`, with a train step of its own where Model Garden's
-does too little: micro-batches (gradient accumulation) and clipping by the norm of the summed
-gradient. Everything that scales a gradient is in `train_step` and nowhere else: loss scale,
-division by replicas and micro-batches, the sum over replicas, weight decay, clipping.
-"""
+from typing import Dict, List, Sequence, Tuple
 
-from typing import Dict, List, Tuple
-
+import numpy as np
 import tensorflow as tf
 import tf_keras
-from official.core import base_task
 
-from avatx.core.structures import Batch, Detections
-from avatx.training.optimizer import Optimizer, update_average
+from avatx.core.structures import VIDEO_ID_BYTES, Batch, Detections
+from avatx.training.guards import keyframe_names
 from avatx.training.options import Experiment
-
-MAX_SCALARS = 32  # losses a model may name
-TOTAL_LOSS = "total_loss"
-REGULARIZATION_LOSS = "regularization_loss"
-GRADIENT_NORM = "gradient_norm"
+from avatx.training.task import ModelTask
 
 
-class ActionDetectionTask(base_task.Task):
-    """Trains and runs a `DetectionModel` on batches of clips."""
+class ActionDetectionTask(ModelTask):
+    """Trains and runs a `DetectionModel` on `Batch`es."""
 
-    loss = TOTAL_LOSS
+    clip_specs = (
+        tf.TensorSpec([VIDEO_ID_BYTES], tf.uint8),
+        tf.TensorSpec([], tf.float64),
+    )
 
     def __init__(self, experiment: Experiment, name: str = "action_detection"):
-        super().__init__(experiment, logging_dir=experiment.model_dir, name=name)
-        self.options = experiment.train
+        super().__init__(experiment, name)
 
-    def build_model(self) -> tf_keras.Model:
-        """Makes the model and its variables."""
-        model = self.task_config.make_model()
-        model.create_variables()
-        return model
-
-    def build_inputs(self, params, input_context=None) -> tf.data.Dataset:
-        """The training batches of one worker; `params` is (clips a replica, first step)."""
-        batch_size, start_step = params
-        return self.task_config.make_train_dataset(batch_size, input_context, start_step)
-
-    def train_step(
-        self, inputs: Batch, model: tf_keras.Model, optimizer: Optimizer, metrics=None
-    ) -> Dict[str, tf.Tensor]:
-        """One update of the weights. Called in replica context, in a tf.function.
-
-        Args:
-          inputs: this replica's clips, [b, ...] with b = global batch / replicas.
-          model: the detector.
-          optimizer: what updates it.
-          metrics: not used; the losses are returned instead.
-
-        Returns:
-          Scalars float32: each loss of the model, `total_loss`, and `gradient_norm`, which is
-          that of the whole global batch before clipping.
-        """
-        del metrics
-        variables = model.trainable_variables
-        replica = tf.distribute.get_replica_context()
-        losses, gradients = self._accumulate(inputs, model, variables, optimizer)
-
-        gradients = replica.all_reduce(
-            tf.distribute.ReduceOp.SUM,
-            [gradient / replica.num_replicas_in_sync for gradient in gradients],
+    def compute_losses(self, batch: Batch, model: tf_keras.Model) -> Dict[str, tf.Tensor]:
+        predictions = model.predict(
+            model.preprocess(batch.clips), batch.groundtruth, training=True
         )
-        if optimizer.loss_scale is not None:
-            gradients = optimizer.loss_scale.get_unscaled_gradients(gradients)
-        if self.options.weight_decay:
-            losses[REGULARIZATION_LOSS], gradients = self._decay_weights(variables, gradients)
-        norm = tf.linalg.global_norm(gradients)
-        if self.options.gradient_clipping_by_norm:
-            gradients, _ = tf.clip_by_global_norm(
-                gradients, self.options.gradient_clipping_by_norm, use_norm=norm
-            )
-        optimizer.apply.apply_gradients(
-            list(zip(gradients, variables)), experimental_aggregate_gradients=False
-        )
-        if optimizer.average is not None:
-            update_average(optimizer.average)
-
-        return {**losses, TOTAL_LOSS: tf.add_n(list(losses.values())), GRADIENT_NORM: norm}
+        return model.loss(predictions, batch.groundtruth)
 
     def inference_step(self, inputs: Batch, model: tf_keras.Model) -> Detections:
-        """Final detections of a batch. Called in replica context."""
+        """Final detections of a batch."""
         # Only a model whose proposals are the groundtruth looks at the groundtruth here.
         predictions = model.predict(model.preprocess(inputs.clips), inputs.groundtruth)
         return model.postprocess(predictions)
 
-    def _accumulate(
-        self, batch: Batch, model, variables, optimizer: Optimizer
-    ) -> Tuple[Dict[str, tf.Tensor], List[tf.Tensor]]:
-        """Mean losses and (loss-scaled) mean gradients over the micro-batches of `batch`.
+    def clip_identity(self, batch: Batch) -> Tuple[tf.Tensor, ...]:
+        return tuple(batch.keyframes)
 
-        The loop holds the activations of one micro-batch at a time. The losses are means over
-        clips, so the mean over equal micro-batches is that over the batch.
-        """
-        parts = self.options.gradient_accumulation_steps
-        if parts == 1:
-            losses, gradients = self._compute_gradients(batch, model, variables, optimizer)
-            return losses, gradients
-        size = batch.clips.shape[0] // parts
-        names = []  # known once the body is traced
-
-        def body(i, loss_sums, gradient_sums):
-            micro_batch = tf.nest.map_structure(lambda x: x[i * size : (i + 1) * size], batch)
-            losses, gradients = self._compute_gradients(micro_batch, model, variables, optimizer)
-            names[:] = list(losses)
-            padding = [[0, MAX_SCALARS - len(names)]]
-            loss_sums += tf.pad(tf.stack([losses[name] for name in names]), padding)
-            return i + 1, loss_sums, [a + b for a, b in zip(gradient_sums, gradients)]
-
-        _, loss_sums, gradient_sums = tf.while_loop(
-            lambda i, *_: i < parts,
-            body,
-            (0, tf.zeros([MAX_SCALARS]), [tf.zeros(v.shape, v.dtype) for v in variables]),
-            parallel_iterations=1,
-            maximum_iterations=parts,
-        )
-        losses = {name: loss_sums[i] / parts for i, name in enumerate(names)}
-        return losses, [gradient / parts for gradient in gradient_sums]
-
-    def _compute_gradients(self, batch: Batch, model, variables, optimizer: Optimizer):
-        with tf.GradientTape() as tape:
-            predictions = model.predict(
-                model.preprocess(batch.clips), batch.groundtruth, training=True
-            )
-            losses = model.loss(predictions, batch.groundtruth)
-            losses = {name: tf.cast(losses[name], tf.float32) for name in sorted(losses)}
-            total = tf.add_n(list(losses.values()))
-            if optimizer.loss_scale is not None:
-                total = optimizer.loss_scale.get_scaled_loss(total)
-        gradients = tape.gradient(total, variables)
-        gradients = [
-            tf.zeros(v.shape, v.dtype) if g is None else tf.convert_to_tensor(g)
-            for v, g in zip(variables, gradients)
-        ]
-        return losses, gradients
-
-    def _decay_weights(self, variables, gradients) -> Tuple[tf.Tensor, List[tf.Tensor]]:
-        """L2 on kernels (not on biases, offsets and gains); adamw decays by itself."""
-        if self.options.optimizer.kind == "adamw":
-            return tf.constant(0.0), gradients
-        decay = self.options.weight_decay
-        kernels = [variable.shape.rank > 1 for variable in variables]
-        squares = [
-            tf.reduce_sum(tf.square(variable))
-            for variable, kernel in zip(variables, kernels)
-            if kernel
-        ]
-        gradients = [
-            gradient + 2.0 * decay * variable if kernel else gradient
-            for variable, kernel, gradient in zip(variables, kernels, gradients)
-        ]
-        return decay * tf.add_n(squares), gradients
+    def clip_names(self, identity: Sequence[np.ndarray]) -> List[str]:
+        return keyframe_names(*identity)

@@ -15,14 +15,14 @@ import tensorflow as tf
 
 from avatx.training import restore
 from avatx.training.options import TrainOptions
-from avatx.training.trainer import ActionDetectionTrainer
+from avatx.training.trainer import ModelTrainer
 
 
 class TrainingController(orbit.Controller):
     """Trains, and evaluates in between where it has an evaluator."""
 
     def __init__(
-        self, *, trainer: ActionDetectionTrainer, options: TrainOptions, initialize, **kwargs
+        self, *, trainer: ModelTrainer, options: TrainOptions, initialize, **kwargs
     ):
         """Args:
         trainer: the inner loop.
@@ -99,7 +99,9 @@ class TrainingController(orbit.Controller):
     def evaluate(self, steps: int = -1) -> Optional[Dict]:
         """One evaluation with the current weights."""
         del steps
-        with self.strategy.scope():
+        # The evaluator writes its pictures to the default writer.
+        writer = self.eval_summary_manager.summary_writer()
+        with self.strategy.scope(), writer.as_default():
             metrics = self.evaluator.evaluate(tf.constant(-1))
         for action in self.eval_actions:
             action(metrics)

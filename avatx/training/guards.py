@@ -4,37 +4,44 @@ The check runs in the graph at every step and leaves a note of the first bad ste
 on the host; Python reads it once a loop. So it costs no synchronisation a step.
 """
 
-from typing import List, Optional
+from typing import Callable, List, Optional, Sequence, Tuple
 
 import numpy as np
 import tensorflow as tf
 
-from avatx.core.structures import VIDEO_ID_BYTES, Keyframes
 from avatx.errors import UserError
 
 
 class LossGuard:
-    """Remembers the first step whose loss was bad, its scalars and its keyframes."""
+    """Remembers the first step whose loss was bad, its scalars and its clips."""
 
-    def __init__(self, batch_size: int, num_scalars: int, max_loss: float):
+    def __init__(
+        self,
+        batch_size: int,
+        num_scalars: int,
+        max_loss: float,
+        clip_specs: Sequence[tf.TensorSpec],
+        clip_names: Callable[[Sequence[np.ndarray]], List[str]],
+    ):
         """Args:
         batch_size: clips of one step on this worker.
         num_scalars: length of the vector that `check` gets.
         max_loss: total loss beyond which training stops; 0: only if it is not a number.
+        clip_specs: of the tensors by which one clip is known.
+        clip_names: such tensors, [batch_size, ...] each, as names for people.
         """
         self._max_loss = max_loss
+        self._clip_names = clip_names
         with tf.device("/cpu:0"):
             self._step = tf.Variable(-1, dtype=tf.int64, trainable=False)
             self._scalars = tf.Variable(tf.zeros([num_scalars]), trainable=False)
-            self._video_id = tf.Variable(
-                tf.zeros([batch_size, VIDEO_ID_BYTES], tf.uint8), trainable=False
-            )
-            self._timestamp = tf.Variable(
-                tf.zeros([batch_size], tf.float64), trainable=False
-            )
+            self._clips = [
+                tf.Variable(tf.zeros([batch_size, *spec.shape], spec.dtype), trainable=False)
+                for spec in clip_specs
+            ]
 
     def check(
-        self, step: tf.Tensor, total: tf.Tensor, scalars: tf.Tensor, keyframes: Keyframes
+        self, step: tf.Tensor, total: tf.Tensor, scalars: tf.Tensor, clips: Tuple[tf.Tensor, ...]
     ) -> None:
         """Notes the step if it is the first bad one. In graph, in cross-replica context.
 
@@ -42,7 +49,7 @@ class LossGuard:
           step: scalar int64, the step just computed, from 1.
           total: scalar float32: if it is not finite, or beyond `max_loss`, the step is bad.
           scalars: [num_scalars] float32, kept for the message.
-          keyframes: of all clips of the step on this worker.
+          clips: what identifies the clips of the step on this worker.
         """
         bad = tf.logical_not(tf.math.is_finite(total))
         if self._max_loss:
@@ -51,8 +58,8 @@ class LossGuard:
         def note():
             self._step.assign(step)
             self._scalars.assign(scalars)
-            self._video_id.assign(keyframes.video_id)
-            self._timestamp.assign(keyframes.timestamp)
+            for variable, value in zip(self._clips, clips):
+                variable.assign(value)
             return True
 
         tf.cond(tf.logical_and(bad, self._step < 0), note, lambda: False)
@@ -70,7 +77,7 @@ class LossGuard:
             return
         scalars = dict(zip(names, self._scalars.numpy()))
         values = ", ".join(f"{name} {value:.6g}" for name, value in scalars.items())
-        clips = ", ".join(keyframe_names(self._video_id.numpy(), self._timestamp.numpy()))
+        clips = ", ".join(self._clip_names([variable.numpy() for variable in self._clips]))
         finite = np.all(np.isfinite(list(scalars.values())))
         what = f"the loss exceeds train_config.max_loss = {self._max_loss:g}" if finite else (
             "the loss is not a number"

@@ -123,7 +123,8 @@ class _CheckpointEvaluation:
         self._evaluator = evaluator
 
     def __call__(self, path: str) -> Dict[str, float]:
-        with self._strategy.scope():
+        writer = self._controller.eval_summary_manager.summary_writer()
+        with self._strategy.scope(), writer.as_default():  # for the evaluator's pictures
             self._step.assign(restore.restore_for_inference(self._model, path))
             # Where there are checkpoints, the file says how they were trained.
             if not restore.checkpoint_paths(self._experiment.model_dir):

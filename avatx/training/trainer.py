@@ -11,23 +11,17 @@ from typing import Dict
 import orbit
 import tensorflow as tf
 
-from avatx.core.structures import Batch
-from avatx.training.action_detection_task import (
-    GRADIENT_NORM,
-    MAX_SCALARS,
-    TOTAL_LOSS,
-    ActionDetectionTask,
-)
 from avatx.training.guards import LossGuard
 from avatx.training.optimizer import Optimizer
+from avatx.training.task import GRADIENT_NORM, MAX_SCALARS, TOTAL_LOSS, ModelTask
 
 
-class ActionDetectionTrainer(orbit.StandardTrainer):
+class ModelTrainer(orbit.StandardTrainer):
     """Runs train steps and keeps their sums until somebody asks for the means."""
 
     def __init__(
         self,
-        task: ActionDetectionTask,
+        task: ModelTask,
         model,
         optimizer: Optimizer,
         strategy: tf.distribute.Strategy,
@@ -35,12 +29,12 @@ class ActionDetectionTrainer(orbit.StandardTrainer):
     ):
         """Args:
         task: the train step of one replica.
-        model: the detector, built.
+        model: what is trained, built.
         optimizer: its optimiser, built.
         strategy: where the replicas are.
         global_step: scalar int64, steps trained.
 
-        Set `train_dataset` (distributed, endless, of `Batch`) before training.
+        Set `train_dataset` (distributed, endless, of the task's batches) before training.
         """
         super().__init__(train_dataset=None)
         self._task = task
@@ -55,6 +49,8 @@ class ActionDetectionTrainer(orbit.StandardTrainer):
             replica_batch_size * len(strategy.extended.worker_devices),
             MAX_SCALARS,
             task.options.max_loss,
+            task.clip_specs,
+            task.clip_names,
         )
         with tf.device("/cpu:0"):
             self._sums = tf.Variable(tf.zeros([MAX_SCALARS]), trainable=False)
@@ -88,10 +84,10 @@ class ActionDetectionTrainer(orbit.StandardTrainer):
         watched = logs[TOTAL_LOSS]
         if self._optimizer.loss_scale is None:
             watched += 0.0 * logs[GRADIENT_NORM]  # not a number if the gradient is none
-        keyframes = tf.nest.map_structure(
-            lambda x: tf.concat(self._local(x), axis=0), batch.keyframes
+        clips = tuple(
+            tf.concat(self._local(x), axis=0) for x in self._task.clip_identity(batch)
         )
-        self._guard.check(tf.identity(step), watched, scalars, keyframes)
+        self._guard.check(tf.identity(step), watched, scalars, clips)
 
     def train_loop_end(self) -> None:
         """Stops the clock and looks at the guard.
@@ -134,7 +130,7 @@ class ActionDetectionTrainer(orbit.StandardTrainer):
         self._num_summed, self._num_timed, self._seconds = 0, 0, 0.0
         return means
 
-    def _replica_step(self, batch: Batch) -> Dict[str, tf.Tensor]:
+    def _replica_step(self, batch) -> Dict[str, tf.Tensor]:
         # Distributed iterators lose the batch dimension; the model builds better code with it.
         batch = tf.nest.map_structure(
             lambda x: tf.ensure_shape(x, [self._replica_batch_size, *x.shape[1:]]), batch

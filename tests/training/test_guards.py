@@ -8,7 +8,8 @@ from tiny_experiment import tiny_experiment
 from avatx.core.structures import VIDEO_ID_BYTES, Keyframes
 from avatx.errors import UserError
 from avatx.training import run
-from avatx.training.guards import LossGuard
+from avatx.training.action_detection_task import ActionDetectionTask
+from avatx.training.guards import LossGuard, keyframe_names
 
 
 def keyframes(*names):
@@ -26,9 +27,14 @@ def check(guard, step, total, names=("über", "b")):
     in_graph(tf.constant(total))
 
 
+def make_guard(max_loss):
+    specs = ActionDetectionTask.clip_specs
+    return LossGuard(2, 2, max_loss, specs, lambda identity: keyframe_names(*identity))
+
+
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf, 11.0])
 def test_the_first_bad_step_is_named(bad):
-    guard = LossGuard(batch_size=2, num_scalars=2, max_loss=10.0)
+    guard = make_guard(max_loss=10.0)
     check(guard, 6, 9.0)
     guard.raise_if_bad(["total", "other"])
     check(guard, 7, bad)
@@ -42,7 +48,7 @@ def test_the_first_bad_step_is_named(bad):
 
 
 def test_no_limit_lets_large_losses_pass():
-    guard = LossGuard(2, 2, max_loss=0.0)
+    guard = make_guard(max_loss=0.0)
     check(guard, 1, 1e30)
     guard.raise_if_bad(["total", "other"])
 
