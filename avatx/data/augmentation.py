@@ -69,9 +69,13 @@ def whole_pixels(view: View, height: tf.Tensor, width: tf.Tensor) -> Tuple[View,
             tf.concat([begin, end - begin], axis=0))
 
 
-def augment(augmentations: Sequence[Augmentation], boxes: tf.Tensor, seed: tf.Tensor) -> View:
-    """The view after all augmentations, the i-th with a seed folded from `seed` and i."""
-    view = identity_view()
+def augment(augmentations: Sequence[Augmentation], boxes: tf.Tensor, seed: tf.Tensor,
+            view: Optional[View] = None) -> View:
+    """`view` after all augmentations, the i-th with a seed folded from `seed` and i.
+
+    Without a `view` they begin with the whole frame.
+    """
+    view = identity_view() if view is None else view
     for index, augmentation in enumerate(augmentations):
         own_seed = tf.random.experimental.stateless_fold_in(seed, tf.constant(index, tf.int64))
         view = augmentation(view, boxes, own_seed)

@@ -9,13 +9,11 @@ import tensorflow as tf
 from avatx.data.ava_csv import format_timestamp, read_annotations, read_excluded_timestamps
 from avatx.data.ava_table import AvaTable
 from avatx.data.label_map import read_label_map
-from avatx.data.record_pipeline import create_records
+from avatx.data.record_pipeline import check_output, create_records
 from avatx.data.record_plan import RecordSettings, make_plan
 from avatx.data.remote_files import load_file_system
 from avatx.data.video_folder import VideoFolder, identity
 from avatx.errors import UserError
-
-MAX_SHARDS = 99_999
 
 
 def create_ava_records(*, videos: Sequence[str], annotations: str, label_map: str, output: str,
@@ -41,11 +39,7 @@ def create_ava_records(*, videos: Sequence[str], annotations: str, label_map: st
     Raises:
       UserError: an input is not as it should be, or nothing at all could be read.
     """
-    if not 1 <= num_shards <= MAX_SHARDS:
-        raise UserError(f"--num_shards is {num_shards}, expected 1 to {MAX_SHARDS}")
-    if not os.path.basename(output) or tf.io.gfile.isdir(output):
-        raise UserError(f"--output {output} is a folder, expected a folder and the beginning of "
-                        f"a file name, such as {os.path.join(output, 'train')}")
+    check_output(output, num_shards)
     if keyframe_seconds is not None and keyframe_seconds[0] > keyframe_seconds[1]:
         raise UserError(f"--keyframe_seconds {keyframe_seconds[0]} {keyframe_seconds[1]}: "
                         "the first is after the last")

@@ -65,8 +65,14 @@ def describe(input_paths: Sequence[str], scanned_bytes: int = SCANNED_BYTES) -> 
 
 def count_by_manifest(files: Sequence[str]) -> Optional[int]:
     """Keyframes in `files` as the manifests beside them say; None unless all are in there."""
+    counts = counts_by_manifest(files, "keyframes")
+    return None if counts is None else sum(counts)
+
+
+def counts_by_manifest(files: Sequence[str], what: str) -> Optional[List[int]]:
+    """"keyframes" or "records" of each file by the manifests; None unless all are in there."""
     manifests: Dict[str, Dict[Tuple[str, int], int]] = {}
-    count = 0
+    counts = []
     for path in files:
         folder, name = os.path.split(path)
         if remote_files.scheme(path) in ("http", "https"):
@@ -76,7 +82,7 @@ def count_by_manifest(files: Sequence[str]) -> Optional[int]:
                 entries = read_manifest(folder)["records"].values()
                 # The size too: a file made anew by something else is not what was counted.
                 manifests[folder] = {
-                    (shard["shard"], shard["bytes"]): shard["keyframes"]
+                    (shard["shard"], shard["bytes"]): shard[what]
                     for entry in entries for shard in entry["shards"]}
             except (UserError, KeyError, TypeError, AttributeError):
                 return None  # nobody is obliged to have a manifest
@@ -85,8 +91,8 @@ def count_by_manifest(files: Sequence[str]) -> Optional[int]:
                                       manifests[folder].get((name, size)))
         if found is None:
             return None
-        count += found
-    return count
+        counts.append(found)
+    return counts
 
 
 def _scan(files: List[str]) -> DataStatistics:

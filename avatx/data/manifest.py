@@ -66,7 +66,7 @@ def make_entry(plan: RecordPlan, results: List[Dict[str, Any]], settings: Dict[s
             key = skip["video_id"], skip["reason"]
             skipped.setdefault(key, []).extend(skip["timestamps"])
     return {
-        "settings": settings, "inputs": inputs, "totals": dict(totals),
+        "unit": plan.unit, "settings": settings, "inputs": inputs, "totals": dict(totals),
         "skipped": [{"video_id": video_id, "reason": reason, "num_keyframes": len(timestamps),
                      "timestamps": sorted(timestamps)}
                     for (video_id, reason), timestamps in sorted(skipped.items())],
@@ -84,10 +84,12 @@ def make_entry(plan: RecordPlan, results: List[Dict[str, Any]], settings: Dict[s
 def summary(entry: Dict[str, Any]) -> List[str]:
     """The manifest's entry in a few lines for the terminal."""
     totals = entry["totals"]
-    keyframes = totals["keyframes"]
-    lines = [f"{keyframes} keyframes of {len(entry['videos'])} videos in {totals['records']} records,"
-             f" {len(entry['shards'])} shards, {totals['bytes'] / 1e6:.1f} MB"
-             + (f" ({totals['bytes'] / keyframes / 1e3:.0f} kB a keyframe)" if keyframes else "")]
+    unit = entry.get("unit", "keyframes")
+    number = totals["keyframes" if unit == "keyframes" else "records"]
+    lines = [(f"{number} keyframes of {len(entry['videos'])} videos in {totals['records']} records,"
+              if unit == "keyframes" else f"{number} labelled videos,")
+             + f" {len(entry['shards'])} shards, {totals['bytes'] / 1e6:.1f} MB"
+             + (f" ({totals['bytes'] / number / 1e3:.0f} kB a {unit[:-1]})" if number else "")]
     if entry["excluded_keyframes"]:
         lines.append(f"{entry['excluded_keyframes']} excluded keyframes left out")
     dropped = entry["dropped_rows_of_unknown_classes"]
@@ -97,10 +99,12 @@ def summary(entry: Dict[str, Any]) -> List[str]:
     skipped = entry["skipped"]
     if skipped:
         number = sum(skip["num_keyframes"] for skip in skipped)
-        lines.append(f"MISSING: {number} keyframes of "
-                     f"{len({skip['video_id'] for skip in skipped})} videos")
-        lines += [f"  {skip['video_id']}: {skip['num_keyframes']} keyframes: {skip['reason']}"
-                  for skip in skipped[:10]]
+        videos = len({skip["video_id"] for skip in skipped})
+        lines.append(f"MISSING: {number} keyframes of {videos} videos" if unit == "keyframes"
+                     else f"MISSING: {number} videos")
+        lines += [f"  {skip['video_id']}: "
+                  + (f"{skip['num_keyframes']} keyframes: " if unit == "keyframes" else "")
+                  + skip["reason"] for skip in skipped[:10]]
         if len(skipped) > 10:
             lines.append(f"  and {len(skipped) - 10} more: see the manifest")
     return lines

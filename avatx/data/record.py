@@ -16,11 +16,17 @@ of the video; where it does, there is no frame to store and a clip repeats the b
 Boxes are float32 and normalised to [0, 1] of the frame. `region/*` has one step a KEYFRAME, and
 in it one value a csv row: a person with three labels is there three times. A keyframe that
 somebody looked at and found empty is a step with empty lists.
+
+Records made with `--optical_flow` have `FORWARD_FLOW/image/encoded` too, one a frame: see
+`avatx.data.optical_flow`.
+
+A record of a labelled video (Kinetics) has `clip/label/*` and no `region/*`; its span is what was
+labelled, and no frame outside it is stored.
 """
 
 import dataclasses
 import json
-from typing import Any, Dict, List, NamedTuple, Sequence
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -31,6 +37,8 @@ EXAMPLE_ID = "example/id"
 VIDEO_ID = "clip/media_id"
 CLIP_START = "clip/start/timestamp"
 CLIP_END = "clip/end/timestamp"
+CLIP_LABEL_INDEX = "clip/label/index"
+CLIP_LABEL_STRING = "clip/label/string"
 IMAGE_FORMAT = "image/format"
 IMAGE_HEIGHT = "image/height"
 IMAGE_WIDTH = "image/width"
@@ -38,6 +46,7 @@ IMAGE_FRAME_RATE = "image/frame_rate"
 PROVENANCE = "avatx/provenance"
 IMAGE_ENCODED = "image/encoded"
 IMAGE_TIMESTAMP = "image/timestamp"
+FLOW_ENCODED = "FORWARD_FLOW/image/encoded"
 REGION_TIMESTAMP = "region/timestamp"
 REGION_YMIN = "region/bbox/ymin"
 REGION_XMIN = "region/bbox/xmin"
@@ -73,6 +82,10 @@ class Segment:
     frames: List[bytes]  # F JPEG files
     keyframes: List[Keyframe]
     provenance: Dict[str, Any] = dataclasses.field(default_factory=dict)
+    # Of a labelled video: its classes, as in the label map, and their names; then no keyframes.
+    clip_class_ids: List[int] = dataclasses.field(default_factory=list)
+    clip_class_names: List[str] = dataclasses.field(default_factory=list)
+    flow: Optional[List[bytes]] = None  # of each frame, as `optical_flow.encode` makes it
 
     @property
     def key(self) -> str:
@@ -95,6 +108,19 @@ class ParsedSegment(NamedTuple):
     boxes: tf.RaggedTensor  # [K, (N_k), 4] float32, yxyx, normalised
     class_ids: tf.RaggedTensor  # [K, (N_k)] int64
     person_ids: tf.RaggedTensor  # [K, (N_k)] int64
+    flow: tf.Tensor  # [F] string, see `optical_flow.encode`; [0] where not asked for or not there
+
+
+class ParsedLabelledVideo(NamedTuple):
+    """The record of a labelled video inside a tf.data graph: F frames."""
+
+    video_id: tf.Tensor  # [] string
+    start: tf.Tensor  # [] int64, microseconds
+    height: tf.Tensor  # [] int64
+    width: tf.Tensor  # [] int64
+    class_id: tf.Tensor  # [] int64, as in the label map
+    timestamps: tf.Tensor  # [F] int64, microseconds, ascending
+    frames: tf.Tensor  # [F] string, JPEG
 
 
 def _bytes(values: Sequence[bytes]) -> tf.train.Feature:
@@ -118,6 +144,9 @@ def encode(segment: Segment) -> bytes:
     if len(segment.frames) != len(segment.timestamps):
         raise ValueError(f"{segment.key}: {len(segment.frames)} frames but "
                          f"{len(segment.timestamps)} timestamps")
+    if segment.flow is not None and len(segment.flow) != len(segment.frames):
+        raise ValueError(f"{segment.key}: {len(segment.frames)} frames but the flow of "
+                         f"{len(segment.flow)}")
     keyframe_times = [keyframe.timestamp for keyframe in segment.keyframes]
     if np.any(np.diff(segment.timestamps) <= 0) or np.any(np.diff(keyframe_times) <= 0):
         raise ValueError(f"{segment.key}: timestamps are not strictly ascending")
@@ -136,8 +165,17 @@ def encode(segment: Segment) -> bytes:
     steps = {name: [] for name in (
         REGION_TIMESTAMP, REGION_YMIN, REGION_XMIN, REGION_YMAX, REGION_XMAX,
         REGION_LABEL_INDEX, REGION_LABEL_STRING, REGION_TRACK_INDEX)}
+    if segment.clip_class_ids:
+        if segment.keyframes or len(segment.clip_class_ids) != len(segment.clip_class_names):
+            raise ValueError(f"{segment.key}: a labelled video has as many names as classes and "
+                             "no keyframes")
+        context[CLIP_LABEL_INDEX] = _ints(segment.clip_class_ids)
+        context[CLIP_LABEL_STRING] = _bytes([name.encode() for name in segment.clip_class_names])
+        steps = {}
     steps[IMAGE_ENCODED] = [_bytes([frame]) for frame in segment.frames]
     steps[IMAGE_TIMESTAMP] = [_ints([time]) for time in segment.timestamps]
+    if segment.flow is not None:
+        steps[FLOW_ENCODED] = [_bytes([flow]) for flow in segment.flow]
     for keyframe in segment.keyframes:
         boxes = np.reshape(keyframe.boxes, [-1, 4])
         lengths = {len(boxes), len(keyframe.class_ids), len(keyframe.class_names),
@@ -175,7 +213,7 @@ def decode(serialized: bytes) -> Segment:
                 class_names=[name.decode()
                              for name in steps[REGION_LABEL_STRING][k].bytes_list.value],
                 person_ids=np.array(steps[REGION_TRACK_INDEX][k].int64_list.value, np.int64))
-            for k in range(len(steps[REGION_TIMESTAMP]))]
+            for k in range(len(steps.get(REGION_TIMESTAMP, ())))]
         return Segment(
             video_id=context[VIDEO_ID].bytes_list.value[0].decode(),
             start=context[CLIP_START].int64_list.value[0],
@@ -187,15 +225,26 @@ def decode(serialized: bytes) -> Segment:
                 [step.int64_list.value[0] for step in steps[IMAGE_TIMESTAMP]], np.int64),
             frames=[step.bytes_list.value[0] for step in steps[IMAGE_ENCODED]],
             keyframes=keyframes,
-            provenance=json.loads(context[PROVENANCE].bytes_list.value[0]))
+            provenance=json.loads(context[PROVENANCE].bytes_list.value[0]),
+            clip_class_ids=list(context[CLIP_LABEL_INDEX].int64_list.value),
+            clip_class_names=[
+                name.decode() for name in context[CLIP_LABEL_STRING].bytes_list.value],
+            flow=[step.bytes_list.value[0] for step in steps[FLOW_ENCODED]]
+            if FLOW_ENCODED in steps else None)
     except (KeyError, IndexError, ValueError) as error:
         raise ValueError(f"not an avatx record: {error!r}") from error
     except Exception as error:  # protobuf's DecodeError has a different home in each version
         raise ValueError(f"not a SequenceExample: {error}") from error
 
 
-def parse(serialized: tf.Tensor) -> ParsedSegment:
-    """`decode` inside a graph: a scalar string tensor to a `ParsedSegment`. Decodes no frame."""
+def parse(serialized: tf.Tensor, flow: bool = False) -> ParsedSegment:
+    """`decode` inside a graph: a scalar string tensor to a `ParsedSegment`. Decodes no frame.
+
+    Args:
+      flow: parse the optical flow, too.
+    """
+    flow_features = {
+        FLOW_ENCODED: tf.io.FixedLenSequenceFeature([], tf.string, allow_missing=True)}
     context, steps = tf.io.parse_single_sequence_example(
         serialized,
         context_features={
@@ -214,6 +263,7 @@ def parse(serialized: tf.Tensor) -> ParsedSegment:
                for name in (REGION_YMIN, REGION_XMIN, REGION_YMAX, REGION_XMAX)},
             REGION_LABEL_INDEX: tf.io.RaggedFeature(tf.int64, row_splits_dtype=tf.int64),
             REGION_TRACK_INDEX: tf.io.RaggedFeature(tf.int64, row_splits_dtype=tf.int64),
+            **(flow_features if flow else {}),
         })
     columns = [steps[name] for name in (REGION_YMIN, REGION_XMIN, REGION_YMAX, REGION_XMAX)]
     boxes = columns[0].with_flat_values(
@@ -224,4 +274,27 @@ def parse(serialized: tf.Tensor) -> ParsedSegment:
         frame_rate=context[IMAGE_FRAME_RATE],
         timestamps=steps[IMAGE_TIMESTAMP], frames=steps[IMAGE_ENCODED],
         keyframe_timestamps=steps[REGION_TIMESTAMP], boxes=boxes,
-        class_ids=steps[REGION_LABEL_INDEX], person_ids=steps[REGION_TRACK_INDEX])
+        class_ids=steps[REGION_LABEL_INDEX], person_ids=steps[REGION_TRACK_INDEX],
+        flow=steps.get(FLOW_ENCODED, tf.zeros([0], tf.string)))
+
+
+def parse_labelled_video(serialized: tf.Tensor) -> ParsedLabelledVideo:
+    """The record of a labelled video inside a graph: a scalar string tensor. Decodes no frame."""
+    context, steps = tf.io.parse_single_sequence_example(
+        serialized,
+        context_features={
+            VIDEO_ID: tf.io.FixedLenFeature([], tf.string),
+            CLIP_START: tf.io.FixedLenFeature([], tf.int64),
+            IMAGE_HEIGHT: tf.io.FixedLenFeature([], tf.int64),
+            IMAGE_WIDTH: tf.io.FixedLenFeature([], tf.int64),
+            CLIP_LABEL_INDEX: tf.io.FixedLenFeature([], tf.int64),
+        },
+        sequence_features={
+            IMAGE_ENCODED: tf.io.FixedLenSequenceFeature([], tf.string),
+            IMAGE_TIMESTAMP: tf.io.FixedLenSequenceFeature([], tf.int64),
+        })
+    return ParsedLabelledVideo(
+        video_id=context[VIDEO_ID], start=context[CLIP_START],
+        height=context[IMAGE_HEIGHT], width=context[IMAGE_WIDTH],
+        class_id=context[CLIP_LABEL_INDEX],
+        timestamps=steps[IMAGE_TIMESTAMP], frames=steps[IMAGE_ENCODED])

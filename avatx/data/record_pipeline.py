@@ -22,12 +22,13 @@ from typing import Any, Callable, Dict, List, Optional, Sequence
 import tensorflow as tf
 
 from avatx.data import manifest, record_shard
-from avatx.data.record_plan import RecordPlan, RecordSettings, fingerprint
+from avatx.data.record_plan import RecordPlan, RecordSettings, fingerprint, num_items
 from avatx.data.record_shard import read_json, write_text
 from avatx.errors import UserError
 
 # By its own name: "DirectRunner" of Beam 2.77 prefers a runner that it downloads.
 IN_PROCESS_RUNNER = "FnApiRunner"
+MAX_SHARDS = 99_999
 _MARK = "avatx-user-error:"  # how a worker's message is found in what Beam makes of it
 
 
@@ -87,6 +88,15 @@ class ShardFiles:
         return None
 
 
+def check_output(prefix: str, num_shards: int) -> None:
+    """Raises UserError unless `num_shards` shards can be called `prefix`-....tfrecord."""
+    if not 1 <= num_shards <= MAX_SHARDS:
+        raise UserError(f"--num_shards is {num_shards}, expected 1 to {MAX_SHARDS}")
+    if not os.path.basename(prefix) or tf.io.gfile.isdir(prefix):
+        raise UserError(f"--output {prefix} is a folder, expected a folder and the beginning of "
+                        f"a file name, such as {os.path.join(prefix, 'train')}")
+
+
 def create_records(plan: RecordPlan, prefix: str, settings: RecordSettings, label_map,
                    inputs: Dict[str, Any], *, beam_arguments: Sequence[str] = (),
                    overwrite: bool = False, log: Callable[[str], None] = print) -> Dict[str, Any]:
@@ -115,13 +125,13 @@ def create_records(plan: RecordPlan, prefix: str, settings: RecordSettings, labe
         removed = files.clean()
         if removed:
             log(f"removed {removed} shards of an earlier run with another --num_shards")
-        todo, num_keyframes = [], 0
+        todo, num_todo = [], 0
         for index, segments in enumerate(plan.shards):
             digest = fingerprint(segments, settings, label_map)
             if not overwrite and files.finished(index, digest) is not None:
                 continue
             todo.append(index)
-            num_keyframes += sum(len(segment["keyframes"]) for segment in segments)
+            num_todo += sum(map(num_items, segments))
             write_text(files.plan(index), json.dumps({
                 "shard": files.shard(index), "done": files.done(index), "fingerprint": digest,
                 "settings": dataclasses.asdict(settings), "segments": segments,
@@ -133,19 +143,20 @@ def create_records(plan: RecordPlan, prefix: str, settings: RecordSettings, labe
     if todo:
         plans = [files.plan(index) for index in todo]
         try:
-            with _Progress(plans, num_keyframes):
+            with _Progress(plans, num_todo, plan.unit):
                 _run(plans, options)
         finally:
             for path in plans:
                 tf.io.gfile.remove(path)
     results = [{**read_json(files.done(index)), "shard": os.path.basename(files.shard(index))}
                for index in range(len(plan.shards))]
-    if not any(result["keyframes"] for result in results):
+    if not any(result["records"] for result in results):
         for index in range(len(plan.shards)):
             tf.io.gfile.remove(files.shard(index))
         tf.io.gfile.rmtree(files.state)
         skip = next(skip for result in results for skip in result["skipped"])
-        raise UserError(f"no keyframe of any video could be read, so nothing was written; "
+        what = "keyframe of any video" if plan.unit == "keyframes" else "video"
+        raise UserError(f"no {what} could be read, so nothing was written; "
                         f"for one, {skip['video_id']}: {skip['reason']}")
     entry = manifest.make_entry(plan, results, dataclasses.asdict(settings), inputs)
     manifest.write_manifest(files.folder, files.name, entry)
@@ -242,18 +253,18 @@ def _run(plan_paths: List[str], options) -> None:
 
 
 class _Progress:
-    """A bar of keyframes, kept up from the small files that the workers write."""
+    """A bar of keyframes (or videos), kept up from the small files that the workers write."""
 
-    def __init__(self, plan_paths: List[str], num_keyframes: int):
+    def __init__(self, plan_paths: List[str], total: int, unit: str):
         from rich.console import Console
         from rich.progress import (BarColumn, MofNCompleteColumn, Progress, TextColumn,
                                    TimeElapsedColumn, TimeRemainingColumn)
 
         self._paths = [_progress_path(path) for path in plan_paths]
         self._bar = Progress(
-            TextColumn("keyframes"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
+            TextColumn(unit), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
             TextColumn("left"), TimeRemainingColumn(), console=Console(stderr=True))
-        self._task = self._bar.add_task("keyframes", total=num_keyframes)
+        self._task = self._bar.add_task(unit, total=total)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
 

@@ -13,6 +13,7 @@ from typing import Any, Callable, Dict, List, Optional, Set, Tuple
 
 import numpy as np
 
+from avatx.data import optical_flow
 from avatx.data.ava_table import AvaTable, timestamp_microseconds
 from avatx.data.label_map import LabelMap
 from avatx.errors import UserError
@@ -34,6 +35,7 @@ class RecordSettings:
       frames_rate: frames a second of folders of frames.
       video_start_seconds: the csv's time of each video's first frame (900 for AVA's videos cut
         to their annotated 15 minutes).
+      optical_flow: "dis" or "farneback" to store the frames' flow, too; "" stores none.
     """
 
     shorter_side: int = 400
@@ -43,6 +45,7 @@ class RecordSettings:
     max_frame_rate: float = 0.0
     frames_rate: float = 30.0
     video_start_seconds: float = 0.0
+    optical_flow: str = ""
 
     def __post_init__(self):
         checks = (
@@ -52,7 +55,9 @@ class RecordSettings:
             ("margin_seconds", 0 <= self.margin_seconds < 1e6, "0 to 1000000"),
             ("max_frame_rate", 0 <= self.max_frame_rate < 1e6, "0 (all frames) or more"),
             ("frames_rate", 0 < self.frames_rate < 1e6, "above 0"),
-            ("video_start_seconds", abs(self.video_start_seconds) < 1e9, "a number of seconds"))
+            ("video_start_seconds", abs(self.video_start_seconds) < 1e9, "a number of seconds"),
+            ("optical_flow", self.optical_flow in ("", *optical_flow.METHODS),
+             " or ".join(optical_flow.METHODS)))
         for name, good, expected in checks:
             if not good:  # NaN fails every comparison, so it ends here too
                 raise UserError(f"--{name} is {getattr(self, name)}, expected {expected}")
@@ -66,6 +71,7 @@ class RecordPlan:
       shards: for each shard its segments, JSON-able: `video_id`, `source` (path or None where it
         is missing), `identity`, `start`, `end` (microseconds) and `keyframes`, each a
         `timestamp` (microseconds) and `rows` of [ymin, xmin, ymax, xmax, class id, person id].
+        A labelled video (`classification_records`) has a `class_id` and no keyframes.
       missing: ids of videos that were not found.
       dropped_classes: class id -> rows whose class the label map lacks.
       excluded_keyframes: how many keyframes the excluded timestamps took away.
@@ -77,6 +83,17 @@ class RecordPlan:
     dropped_classes: Dict[int, int]
     excluded_keyframes: int
     num_keyframes: int
+
+    @property
+    def unit(self) -> str:
+        """What is counted: "keyframes", or "videos" where these are labelled as a whole."""
+        labelled = any("class_id" in segment for shard in self.shards for segment in shard)
+        return "videos" if labelled else "keyframes"
+
+
+def num_items(segment: Dict[str, Any]) -> int:
+    """Keyframes of a planned segment; 1 for a labelled video."""
+    return 1 if "class_id" in segment else len(segment["keyframes"])
 
 
 def _rows_by_keyframe(table: AvaTable, label_map: LabelMap
@@ -163,6 +180,9 @@ def fingerprint(segments: List[Dict[str, Any]], settings: RecordSettings,
     """Changes when anything does that a shard is made from. The videos' folder may move."""
     facts = [{name: value for name, value in segment.items() if name != "source"}
              for segment in segments]
-    text = json.dumps([FORMAT, facts, dataclasses.asdict(settings),
+    chosen = dataclasses.asdict(settings)
+    if not settings.optical_flow:  # a shard without flow is what it was before there was any
+        del chosen["optical_flow"]
+    text = json.dumps([FORMAT, facts, chosen,
                        sorted(label_map.names.items())], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()

@@ -1,6 +1,5 @@
 """Writes one shard: opens its videos one after the other, one segment in memory at a time."""
 
-import io
 import json
 import os
 import uuid
@@ -10,8 +9,10 @@ import numpy as np
 import tensorflow as tf
 
 import avatx
-from avatx.data import record
-from avatx.data.record_plan import RecordSettings
+from avatx.data import labelled_video, record
+from avatx.data.frame_encoding import encode_jpeg, stored_size
+from avatx.data.optical_flow import FlowEncoder
+from avatx.data.record_plan import RecordSettings, num_items
 from avatx.data.video_reader import VideoReader
 from avatx.errors import UserError
 
@@ -20,27 +21,6 @@ MICROSECONDS = 1_000_000
 # (path, identity) -> microseconds where a video turned out to end, so that the many keyframes past
 # the end of a truncated video do not each look for it.
 _ENDS: Dict[str, Tuple[int, str]] = {}
-
-
-def encode_jpeg(image: np.ndarray, quality: int) -> bytes:
-    """[H, W, 3] uint8 RGB as JPEG with 4:2:0 chroma.
-
-    By Pillow: its bytes are those of `tf.io.encode_jpeg` (both are libjpeg-turbo), at the same
-    speed within the noise beside decoding, and it does not claim the memory of a GPU.
-    """
-    from PIL import Image
-
-    buffer = io.BytesIO()
-    Image.fromarray(image).save(buffer, "JPEG", quality=quality, subsampling="4:2:0")
-    return buffer.getvalue()
-
-
-def stored_size(size: Tuple[int, int], shorter_side: int) -> Tuple[int, int]:
-    """(height, width) after shrinking the shorter side; never enlarged."""
-    shorter = min(size)
-    if not shorter_side or shorter <= shorter_side:
-        return tuple(size)
-    return tuple(max(1, round(length * shorter_side / shorter)) for length in size)
 
 
 def read_segment(planned: Dict[str, Any], settings: RecordSettings, class_names: Dict[int, str]
@@ -83,12 +63,16 @@ def read_segment(planned: Dict[str, Any], settings: RecordSettings, class_names:
         with reader:
             size = stored_size(reader.size, settings.shorter_side)
             timestamps, frames, num_encoded = [], [], 0
+            flow = FlowEncoder(settings.optical_flow) if settings.optical_flow else None
             for time, picture in reader.span(planned["start"] - offset, planned["end"] - offset,
                                              max_frame_rate=settings.max_frame_rate):
                 jpeg = reader.jpeg_bytes(picture) if size == tuple(reader.size) else None
+                rgb = reader.to_rgb(picture, size) if jpeg is None or flow else None
                 if jpeg is None:
-                    jpeg = encode_jpeg(reader.to_rgb(picture, size), settings.jpeg_quality)
+                    jpeg = encode_jpeg(rgb, settings.jpeg_quality)
                     num_encoded += 1
+                if flow:
+                    flow.add(rgb)
                 timestamps.append(time + offset)
                 frames.append(jpeg)
             if reader.end_time is not None:
@@ -108,7 +92,8 @@ def read_segment(planned: Dict[str, Any], settings: RecordSettings, class_names:
                    if num_encoded else {}),
                 "max_frame_rate": settings.max_frame_rate,
                 "margin_seconds": settings.margin_seconds,
-                "video_start_seconds": settings.video_start_seconds}
+                "video_start_seconds": settings.video_start_seconds,
+                **({"optical_flow": flow.provenance} if flow else {})}
             frame_rate = reader.frame_rate or 0.0
     if end is not None:
         skip(why, [keyframe for keyframe in keyframes if keyframe["timestamp"] > end])
@@ -120,7 +105,7 @@ def read_segment(planned: Dict[str, Any], settings: RecordSettings, class_names:
         height=size[0], width=size[1], frame_rate=frame_rate,
         timestamps=np.array(timestamps, np.int64), frames=frames,
         keyframes=[_keyframe(keyframe, class_names) for keyframe in keyframes],
-        provenance=facts))
+        provenance=facts, flow=flow.finish() if flow else None))
 
 
 def _read_or_skip(planned: Dict[str, Any], settings: RecordSettings, class_names: Dict[int, str]):
@@ -128,11 +113,16 @@ def _read_or_skip(planned: Dict[str, Any], settings: RecordSettings, class_names
     import av
 
     try:
+        if "class_id" in planned:
+            return labelled_video.read(planned, settings, class_names)
         return read_segment(planned, settings, class_names)
     except (av.FFmpegError, OSError) as error:
         reason = f"cannot be read ({error})"
-        return None, [{"video_id": planned["video_id"], "reason": reason, "timestamps": [
-            keyframe["timestamp"] / MICROSECONDS for keyframe in planned["keyframes"]]}]
+        times = [keyframe["timestamp"] for keyframe in planned["keyframes"]]
+        if "class_id" in planned:
+            times = [planned["start"]]
+        return None, [{"video_id": planned["video_id"], "reason": reason,
+                       "timestamps": [time / MICROSECONDS for time in times]}]
 
 
 def _keyframe(planned: Dict[str, Any], class_names: Dict[int, str]) -> record.Keyframe:
@@ -184,7 +174,7 @@ def write_shard(path: str, segments: List[Dict[str, Any]], settings: RecordSetti
                     result["videos"][segment.video_id] = {
                         **segment.provenance, "frame_rate": segment.frame_rate,
                         "height": segment.height, "width": segment.width}
-                done += len(planned["keyframes"])
+                done += num_items(planned)
                 on_keyframes(done)
         result["bytes"] = tf.io.gfile.stat(temporary).length
         before_rename()

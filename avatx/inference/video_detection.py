@@ -9,7 +9,7 @@ from typing import Callable, Iterator, List, NamedTuple, Optional
 
 import numpy as np
 
-from avatx.data.record_shard import stored_size
+from avatx.data.frame_encoding import stored_size
 from avatx.data.video_reader import MICROSECONDS, VideoReader
 from avatx.data.video_writer import VideoWriter
 from avatx.errors import UserError
