@@ -21,7 +21,9 @@ ALLOWED = {
     "meta_architectures": {"core", "layers", "predictors", "trunks"},
     "data": {"core"},
     "evaluation": {"core", "data"},
-    "training": {"core", "data", "evaluation", "layers", "meta_architectures", "trunks"},
+    "training": {
+        "core", "data", "evaluation", "layers", "meta_architectures", "trunks", "visualization"
+    },
     "visualization": {"core"},
     "inference": {"data", "visualization"},
     "export": {"builders", "core", "data", "meta_architectures", "training"},

@@ -40,4 +40,5 @@ def build_eval_options(config: eval_pb2.EvalConfig, num_steps: int) -> EvalOptio
         excluded_timestamps_path=config.excluded_timestamps_path,
         metrics_set=tuple(config.metrics_set) or EvalOptions.metrics_set,
         best_checkpoint_metric=config.best_checkpoint_metric,
+        num_visualizations=config.num_visualizations,
     )

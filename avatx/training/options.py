@@ -76,16 +76,17 @@ class EvalOptions:
     metrics_set: Tuple[str, ...] = ("ava_frame_map", "action_agnostic_localization")
     # mAP, person_AP or person_AP_75; "": export no best checkpoint.
     best_checkpoint_metric: str = "mAP"
+    num_visualizations: int = 0  # clips that TensorBoard shows at each evaluation
 
 
 @dataclasses.dataclass(frozen=True)
 class Experiment:
     """Everything a run needs, built: what the builders hand to `avatx.training.run`.
 
-    make_model() -> DetectionModel. Called under the distribution strategy's scope and the
+    make_model() -> DetectionModel, or VideoClassifier for the task "classification". Called under the distribution strategy's scope and the
         precision policy.
     make_train_dataset(batch_size, input_context, start_step) -> endless tf.data.Dataset of
-        `Batch`, each of one replica's share. `batch_size` is the clips of all replicas a step,
+        `Batch` (classification: `LabelledClips`), each of one replica's share. `batch_size` is the clips of all replicas a step,
         `input_context` a tf.distribute.InputContext, `start_step` how many such steps were
         trained before.
     make_eval_dataset(batch_size, input_context) -> tf.data.Dataset of `Batch` that ends, with
@@ -102,4 +103,6 @@ class Experiment:
     config_text: str = ""  # the effective pipeline.config
     distribution_strategy: str = "mirrored"  # see avatx.training.distribution
     num_train_keyframes: Optional[int] = None  # where known: for the epochs of the report
+    # What is trained, a key of `avatx.training.tasks.TASKS`.
+    task: str = "action_detection"
     data_statistics: Tuple[Tuple[str, str], ...] = ()  # (name, value) lines of the report

@@ -1,0 +1,134 @@
+"""Pictures of an evaluation for TensorBoard: the same few clips each time.
+
+Groundtruth beside detections, and what the detector attended to where its head attends. The
+clips are the first that the evaluation reads with anyone in them, which are the same at every
+evaluation, for evaluation data come in order. Nothing but the finished pictures is kept.
+"""
+
+from typing import Dict, List, Tuple
+
+import numpy as np
+import tensorflow as tf
+
+from avatx.core.structures import Batch, Detections, Groundtruth
+from avatx.visualization.attention import cell_frame, overlay
+from avatx.visualization.boxes import (
+    Action,
+    Person,
+    box_iou,
+    draw_people,
+    merge_people,
+    upscale,
+)
+from avatx.visualization.contact_sheet import Tile, contact_sheet
+
+# Lower scores would hide the picture under their labels.
+SHOWN_SCORE = 0.2
+_TILE_WIDTH = 400
+_MOMENTS = 3  # of an attention picture
+
+
+class EvaluationPictures:
+    """Gathers the pictures of one evaluation.
+
+    Args:
+      model: the detector; run once more on each clip shown, with attention.
+      class_names: class id to name.
+      count: clips.
+    """
+
+    def __init__(self, model, class_names: Dict[int, str], count: int):
+        self._model = model
+        self._class_names = class_names
+        self._count = count
+        self._pictures: List[Tuple[str, np.ndarray]] = []
+        self._num_clips = 0
+        self._attend = tf.function(self._attention)
+
+    def add(self, batch: Batch, detections: Detections) -> None:
+        """Looks at one replica's batch.
+
+        Args:
+          batch: tensors or arrays; the clips are only looked at while clips are wanted.
+          detections: arrays.
+        """
+        for i in np.flatnonzero(np.asarray(batch.valid)):
+            if self._num_clips >= self._count:
+                return
+            if int(batch.groundtruth.num_boxes[i]):
+                self._num_clips += 1
+                clip = np.asarray(batch.clips[i])
+                rest = batch._replace(clips=())
+                self._show(
+                    tf.nest.map_structure(lambda x: np.asarray(x[i : i + 1]), rest),
+                    clip,
+                    tf.nest.map_structure(lambda x: x[i], detections),
+                )
+
+    def write(self, step: int) -> None:
+        """Writes the pictures to TensorFlow's default summary writer, and forgets them."""
+        for name, picture in self._pictures:
+            tf.summary.image(name, picture[np.newaxis], step=step)
+        self._pictures, self._num_clips = [], 0
+
+    def _show(self, one: Batch, clip: np.ndarray, detections: Detections) -> None:
+        video_id = one.keyframes.video_id[0].tobytes().rstrip(b"\0").decode("utf-8")
+        name = f"{video_id}@{one.keyframes.timestamp[0]:g}"
+        # The number keeps TensorBoard's order that of the data.
+        title = f"clip{self._num_clips}_{name}"
+        frame = upscale(clip[len(clip) // 2][..., :3], _TILE_WIDTH)
+        truth = self._annotated(one.groundtruth)
+        count = int(detections.num_detections)
+        shown = detections.scores[:count] >= SHOWN_SCORE
+        found = merge_people(
+            detections.boxes[:count][shown], detections.classes[:count][shown],
+            detections.scores[:count][shown], self._class_names,
+        )
+        tiles = [
+            Tile(draw_people(frame, truth), f"groundtruth, {name}"),
+            Tile(draw_people(frame, found), f"detections with a score of {SHOWN_SCORE:g} or more"),
+        ]
+        self._pictures.append((f"clips/{title}", contact_sheet(tiles, 2, _TILE_WIDTH)))
+        boxes, maps = self._attend(clip[np.newaxis], one.groundtruth)
+        if len(maps):
+            sheet = _attention_strip(clip[..., :3], truth, boxes.numpy(), maps.numpy())
+            self._pictures.append((f"attention/{title}", sheet))
+
+    def _annotated(self, groundtruth: Groundtruth) -> List[Person]:
+        return [
+            Person(
+                groundtruth.boxes[0, i],
+                tuple(
+                    Action(class_id, self._class_names.get(class_id, f"class {class_id}"))
+                    for class_id in (np.flatnonzero(groundtruth.labels[0, i]) + 1).tolist()
+                ),
+            )
+            for i in range(int(groundtruth.num_boxes[0]))
+        ]
+
+    def _attention(self, clips, groundtruth):
+        """The last layer's attention, mean over heads: boxes [R, 4], maps [R, T', H', W']."""
+        model = self._model
+        predictions = model.predict(model.preprocess(clips), groundtruth, attention=True)
+        layers = predictions.box_predictions.attention
+        if not layers:
+            return tf.zeros([0, 4]), tf.zeros([0])
+        count = predictions.proposals.num_proposals[0]
+        maps = tf.reduce_mean(tf.cast(layers[-1][0, :count], tf.float32), axis=1)
+        return predictions.proposals.boxes[0, :count], maps
+
+
+def _attention_strip(clip, truth, boxes, maps) -> np.ndarray:
+    """What the query of the largest annotated person's proposal attended to, over time."""
+    person = max(truth, key=lambda one: float(np.prod(one.box[2:] - one.box[:2])))
+    index = int(np.argmax([box_iou(box, person.box) for box in boxes]))
+    attention = maps[index]
+    cells = sorted({int((i + 0.5) * len(attention) / _MOMENTS) for i in range(_MOMENTS)})
+    tiles = []
+    for cell in cells:
+        frame = upscale(clip[cell_frame(cell, len(attention), len(clip))], _TILE_WIDTH)
+        picture = overlay(frame, attention[cell], float(attention.max()))
+        picture = draw_people(picture, [Person(boxes[index], ())])
+        share = attention[cell].sum() / max(float(attention.sum()), 1e-12)
+        tiles.append(Tile(picture, f"{share:.0%} of the attention; in the box, whose query it is"))
+    return contact_sheet(tiles, len(tiles), _TILE_WIDTH)

@@ -1,0 +1,112 @@
+"""What TensorBoard shows at an evaluation, read back from real event files."""
+
+import dataclasses
+import io
+
+import numpy as np
+import tensorflow as tf
+from PIL import Image
+from tiny_experiment import make_model, tiny_experiment
+
+from avatx.training import run
+from avatx.training.evaluation_pictures import EvaluationPictures
+
+
+def read_pictures(directory) -> dict:
+    """name -> {step: [H, W, 3] uint8} of a directory's event files."""
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    events = EventAccumulator(str(directory), size_guidance={"tensors": 0})
+    events.Reload()
+    pictures = {}
+    for name in events.Tags()["tensors"]:
+        if not name.startswith(("clips/", "attention/")):
+            continue
+        for event in events.Tensors(name):
+            encoded = tf.make_ndarray(event.tensor_proto)[2]
+            picture = np.asarray(Image.open(io.BytesIO(encoded)).convert("RGB"))
+            pictures.setdefault(name, {})[event.step] = picture
+    return pictures
+
+
+def with_pictures(experiment, count):
+    options = dataclasses.replace(experiment.eval, num_visualizations=count)
+    return dataclasses.replace(experiment, eval=options)
+
+
+def test_every_evaluation_shows_the_same_clips(tmp_path):
+    experiment = with_pictures(tiny_experiment(tmp_path / "model", interval=2), 3)
+    run.train_and_eval(experiment)
+    pictures = read_pictures(tmp_path / "model" / "eval")
+    clips = [f"clip{i + 1}_video{i}@{900 + i}" for i in range(3)]
+    assert set(pictures) == {f"{kind}/{clip}" for kind in ("clips", "attention") for clip in clips}
+    for name, steps in pictures.items():
+        assert set(steps) == {2, 4}, name
+        for picture in steps.values():
+            assert picture.shape[1] > 2 * picture.shape[0] * 0.9 and picture.std() > 10
+    # The groundtruth, on the left, does not change; and the scalars are where they were.
+    first = pictures[f"clips/{clips[0]}"]
+    half = first[2].shape[1] // 2
+    np.testing.assert_array_equal(first[2][:, : half - 10], first[4][:, : half - 10])
+
+    # A checkpoint evaluated on its own is shown too, and 0 turns pictures off.
+    run.evaluate(with_pictures(tiny_experiment(tmp_path / "alone"), 1), str(tmp_path / "model"))
+    alone = read_pictures(tmp_path / "alone" / "eval")
+    assert list(alone) == [f"attention/{clips[0]}", f"clips/{clips[0]}"] or len(alone) == 2
+    np.testing.assert_array_equal(alone[f"clips/{clips[0]}"][4], first[4])
+    run.evaluate(tiny_experiment(tmp_path / "none"), str(tmp_path / "model"))
+    assert read_pictures(tmp_path / "none" / "eval") == {}
+
+
+def test_two_replicas_show_what_one_shows(tmp_path, start_python):
+    run.train(tiny_experiment(tmp_path / "model", num_steps=2))
+    code = """
+import dataclasses, sys
+import tensorflow as tf
+cpu = tf.config.list_physical_devices("CPU")[0]
+tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+from avatx.training import distribution, run
+distribution.make_strategy = lambda name: tf.distribute.MirroredStrategy(["/cpu:0", "/cpu:1"])
+run.make_strategy = distribution.make_strategy
+from tiny_experiment import tiny_experiment
+experiment = tiny_experiment(sys.argv[1])
+options = dataclasses.replace(experiment.eval, num_visualizations=3)
+run.evaluate(dataclasses.replace(experiment, eval=options), sys.argv[2])
+"""
+    process = start_python(code, tmp_path / "two", tmp_path / "model")
+    _, errors = process.communicate()
+    assert process.returncode == 0, errors[-3000:]
+    run.evaluate(with_pictures(tiny_experiment(tmp_path / "one"), 3), str(tmp_path / "model"))
+    one, two = (read_pictures(tmp_path / name / "eval") for name in ("one", "two"))
+    assert len(one) == 6 and set(one) == set(two)
+    for name in one:
+        difference = np.abs(one[name][2].astype(int) - two[name][2])
+        assert np.mean(difference > 8) < 0.01
+
+
+def test_only_the_clips_shown_are_kept_and_none_afterwards():
+    from tiny_experiment import make_clip
+
+    class Clips:
+        def __init__(self, clips):
+            self.clips, self.looked_at = clips, []
+
+        def __getitem__(self, index):
+            self.looked_at.append(index)
+            return self.clips[index]
+
+    model = make_model()
+    model.create_variables()
+    batch = tf.nest.map_structure(
+        lambda *parts: tf.stack(parts).numpy(), *(make_clip(i) for i in range(4))
+    )
+    batch.groundtruth.num_boxes[0] = 0  # nobody there: not shown
+    detections = model.postprocess(model.predict(model.preprocess(batch.clips)))
+    detections = tf.nest.map_structure(np.asarray, detections)
+    clips = Clips(batch.clips)
+    pictures = EvaluationPictures(model, {1: "one"}, 2)
+    for _ in range(2):
+        pictures.add(batch._replace(clips=clips), detections)
+    assert clips.looked_at == [1, 2]
+    pictures.write(0)  # without a writer: nowhere
+    assert not pictures._pictures
