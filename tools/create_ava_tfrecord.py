@@ -43,6 +43,9 @@ def _arguments() -> argparse.ArgumentParser:
     add("--keyframe_seconds", type=int, nargs=2, metavar=("FIRST", "LAST"),
         help="every whole second of this range is a keyframe of each video, an empty one where "
              "the csv has no row (AVA: 902 1798)")
+    add("--optical_flow", default="", metavar="METHOD",
+        help="also store the flow from each frame to the next, by dis or farneback, for models "
+             "with a flow stream (default: none)")
     add("--overwrite", action="store_true", help="write all shards again, also unchanged ones")
     return parser
 

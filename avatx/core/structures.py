@@ -35,7 +35,7 @@ class Keyframes(NamedTuple):
 class Batch(NamedTuple):
     """What the input pipeline yields."""
 
-    clips: tf.Tensor  # [B, T, H, W, 3] uint8, RGB
+    clips: tf.Tensor  # [B, T, H, W, 3] uint8, RGB; with optical flow [..., 5], see ClipShape
     groundtruth: Groundtruth
     keyframes: Keyframes
     valid: tf.Tensor  # [B] bool: False where the last batch was filled up with a repeated clip

@@ -280,7 +280,8 @@ def make_example(example: KeyframeExample, clip_shape: ClipShape, options: Input
         [2], tf.random.experimental.stateless_fold_in(seed, tf.constant(-1, tf.int64)),
         minval=None, maxval=None, dtype=tf.int32)
     return Batch(
-        clips=decode_clip(example.frames, example.frame_index, clip_shape, view, pixels),
+        clips=decode_clip(example.frames, example.frame_index, clip_shape, view, pixels,
+                          example.flow),
         groundtruth=Groundtruth(
             boxes=tf.ensure_shape(boxes, [options.max_boxes, 4]),
             labels=tf.ensure_shape(labels, [options.max_boxes, options.num_classes]),
@@ -307,21 +308,26 @@ def _hash(video_id: tf.Tensor, microseconds: tf.Tensor) -> tf.Tensor:
 
 
 def decode_clip(frames: tf.Tensor, frame_index: tf.Tensor, clip_shape: ClipShape, view: View,
-                pixels: Optional[tf.Tensor] = None) -> tf.Tensor:
+                pixels: Optional[tf.Tensor] = None,
+                flow: Optional[tf.Tensor] = None) -> tf.Tensor:
     """The pixels of a clip: each JPEG is decoded once, cropped in decoding, resized bilinearly.
+
+    Optical flow is cropped, resized and mirrored as its frame is, a mirrored x changing its sign;
+    like kinetics-i3d's, it stays what it was in pixels of the stored frame.
 
     Args:
       frames: [F] string, JPEG, all of one size.
       frame_index: [T] int32 into `frames`.
       view: gives flip and colours.
       pixels: [4] int32 (top, left, height, width) of the view's window, None for all.
+      flow: [F] string, see `optical_flow.encode`; read where the clip shape has flow.
 
     Returns:
-      [T, H, W, 3] uint8 RGB.
+      [T, H, W, 3] uint8 RGB, or [T, H, W, 5] with flow x and y.
     """
     size = (clip_shape.height, clip_shape.width)
 
-    def decode(encoded: tf.Tensor) -> tf.Tensor:
+    def decode_rgb(encoded: tf.Tensor) -> tf.Tensor:
         if pixels is None:
             frame = tf.io.decode_jpeg(encoded, channels=3)
         else:
@@ -331,8 +337,22 @@ def decode_clip(frames: tf.Tensor, frame_index: tf.Tensor, clip_shape: ClipShape
             frame = tf.tensordot(frame, view.color[:, :3], [[2], [1]]) + 255.0 * view.color[:, 3]
         return tf.cast(tf.clip_by_value(tf.round(frame), 0.0, 255.0), tf.uint8)
 
-    clip = tf.map_fn(decode, frames, fn_output_signature=tf.TensorSpec([*size, 3], tf.uint8))
+    def decode_flow(encoded: tf.Tensor) -> tf.Tensor:
+        levels = tf.stack(tf.split(tf.io.decode_jpeg(encoded, channels=1)[..., 0], 2), axis=-1)
+        if pixels is not None:
+            top, left, height, width = tf.unstack(pixels)
+            levels = levels[top : top + height, left : left + width]
+        levels = tf.cast(tf.round(tf.image.resize(levels, size, method="bilinear")), tf.uint8)
+        mirrored = tf.stack([255 - levels[..., 0], levels[..., 1]], axis=-1)
+        return tf.where(view.flip, mirrored, levels)
+
+    def decode(encoded: Tuple[tf.Tensor, ...]) -> tf.Tensor:
+        parts = [decode_rgb(encoded[0]), *map(decode_flow, encoded[1:])]
+        return parts[0] if len(parts) == 1 else tf.concat(parts, axis=-1)
+
+    clip = tf.map_fn(decode, (frames, flow) if clip_shape.has_flow else (frames,),
+                     fn_output_signature=tf.TensorSpec([*size, clip_shape.channels], tf.uint8))
     repeats = tf.shape(frames)[0] != clip_shape.num_frames
     clip = tf.cond(repeats, lambda: tf.gather(clip, frame_index), lambda: clip)
     clip = tf.cond(view.flip, lambda: tf.reverse(clip, [2]), lambda: clip)
-    return tf.ensure_shape(clip, [clip_shape.num_frames, *size, 3])
+    return tf.ensure_shape(clip, [clip_shape.num_frames, *size, clip_shape.channels])

@@ -19,12 +19,16 @@ _SPAN_TOLERANCE = 1_000  # microseconds
 
 @dataclasses.dataclass(frozen=True)
 class ClipShape:
-    """What one clip is: T frames at a rate, each resized to height x width."""
+    """What one clip is: T frames at a rate, each resized to height x width.
+
+    `channels` is 3 for RGB, 5 for RGB and optical flow (x, y).
+    """
 
     num_frames: int
     frame_rate: float  # frames a second
     height: int
     width: int
+    channels: int = 3
 
     def __post_init__(self):
         for field in dataclasses.fields(self):
@@ -32,11 +36,16 @@ class ClipShape:
             if not value > 0:
                 raise UserError(f"clip {field.name}: {value}; expected more than 0")
 
+    @property
+    def has_flow(self) -> bool:
+        return self.channels == 5
+
 
 class KeyframeExample(NamedTuple):
     """One clip before decoding: F frames of its segment, N people with boxes."""
 
     frames: tf.Tensor  # [F] string, JPEG, only frames the clip shows, each once, by time
+    flow: tf.Tensor  # [F] string, the frames' `optical_flow.encode`; [0] in clips without flow
     frame_index: tf.Tensor  # [T] int32 into `frames`, not descending
     boxes: tf.Tensor  # [N, 4] float32, yxyx in the stored frame
     labels: tf.Tensor  # [N, C] float32, k-hot
@@ -89,7 +98,7 @@ class KeyframeParser:
 
     def segment(self, serialized: tf.Tensor) -> record.ParsedSegment:
         """A checked record. [] string -> ParsedSegment."""
-        segment = record.parse(serialized)
+        segment = record.parse(serialized, flow=self._clip_shape.has_flow)
         name = ["record ", segment.video_id, "@", _seconds(segment.start)]
         num_frames, num_times = tf.size(segment.frames), tf.size(segment.timestamps)
         checks = [
@@ -100,6 +109,11 @@ class KeyframeParser:
                 *name, " has a video id of ", tf.strings.length(segment.video_id),
                 f" bytes; expected {VIDEO_ID_BYTES} at most; use shorter video file names"]),
         ]
+        if self._clip_shape.has_flow:
+            checks.append(check(tf.size(segment.flow) == num_frames, [
+                *name, " has ", num_frames, " frames and the optical flow of ",
+                tf.size(segment.flow), "; the model's two_stream trunk takes that of each: write "
+                "the records again with tools/create_ava_tfrecord.py --optical_flow dis"]))
         ids = segment.class_ids.flat_values
         wrong = tf.boolean_mask(ids, (ids < 1) | (ids > self._num_classes))
         checks.append(check(tf.size(wrong) == 0, [
@@ -136,6 +150,7 @@ class KeyframeParser:
                                    segment.person_ids[index], self._num_classes)
         return KeyframeExample(
             frames=tf.gather(segment.frames, shown),
+            flow=tf.gather(segment.flow, shown) if self._clip_shape.has_flow else segment.flow,
             frame_index=tf.ensure_shape(frame_index, [self._clip_shape.num_frames]),
             boxes=tf.ensure_shape(boxes, [None, 4]), labels=labels,
             video_id=segment.video_id, timestamp=timestamp)
