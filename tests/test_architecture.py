@@ -27,6 +27,7 @@ ALLOWED = {
     "visualization": {"core"},
     "inference": {"data", "visualization"},
     "export": {"builders", "core", "data", "meta_architectures", "training"},
+    "reproduction": set(),
 }
 
 
