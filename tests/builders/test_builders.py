@@ -1,4 +1,4 @@
-"""Builders: a text proto in, the object with these values out; every shipped config builds."""
+"""Builders: a text proto in, the object with these values out."""
 
 import json
 import pathlib
@@ -38,23 +38,11 @@ from avatx.protos import (
 from avatx.trunks.i3d import I3D
 
 ROOT = pathlib.Path(__file__).parents[2]
-SHIPPED = sorted(ROOT.glob("configs/*/*.config"))
 PLAYGROUND = str(ROOT / "configs/playground/demo.config")
 
 
 def parsed(text, message):
     return text_format.Parse(text, message)
-
-
-@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: f"{path.parent.name}/{path.stem}")
-def test_every_shipped_config_builds(path):
-    loaded = config.load(str(path))
-    model = model_builder.build(loaded.model)
-    assert model.num_classes == loaded.model.action_faster_rcnn.num_classes
-    assert model.trainable_variables
-    options = training_builder.build_train_options(loaded.train_config)
-    assert options.num_steps == loaded.train_config.num_steps
-    input_reader_builder.build_augmentations(loaded.train_config)
 
 
 def test_the_paper_config_is_the_paper():
