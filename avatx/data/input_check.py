@@ -1,17 +1,21 @@
 """Looks at the first record of every input file, so that a wrong file is named before training."""
 
-from typing import Sequence
+from typing import Callable, Sequence
 
 import tensorflow as tf
 
 from avatx.data.input_errors import explained
-from avatx.data.keyframe_parsing import KeyframeParser
 from avatx.data.record_check import check_keys, first_entry, first_line
 from avatx.errors import UserError
 
 
-def check_first_records(files: Sequence[str], parser: KeyframeParser) -> None:
+def check_first_records(files: Sequence[str], parse: Callable, labelled: bool = False) -> None:
     """Raises UserError, naming the file, unless each begins with a record that parses.
+
+    Args:
+      files: paths.
+      parse: takes a serialised record.
+      labelled: they are to be records of labelled videos, not of keyframes.
 
     A file may be empty: more shards than segments are no mistake. All files empty are.
     """
@@ -19,10 +23,10 @@ def check_first_records(files: Sequence[str], parser: KeyframeParser) -> None:
     for path in files:
         for serialized in first_entry(path):
             found_any = True
-            check_keys(path, serialized)
+            check_keys(path, serialized, labelled=labelled)
             try:
                 with explained():
-                    parser.segment(tf.constant(serialized))
+                    parse(tf.constant(serialized))
             except UserError as error:
                 raise UserError(f"{path}: {error}") from error
             except tf.errors.OpError as error:
@@ -30,4 +34,5 @@ def check_first_records(files: Sequence[str], parser: KeyframeParser) -> None:
                                 f"({first_line(error)}); write the records again") from error
     if not found_any:
         raise UserError(f"{files[0]}: empty, as are all {len(files)} input files; "
-                        "tools/create_ava_tfrecord.py writes the records")
+                        f"tools/create_{'kinetics' if labelled else 'ava'}_tfrecord.py writes the "
+                        "records")

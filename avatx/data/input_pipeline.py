@@ -108,10 +108,10 @@ def build_dataset(
         all, a class id above num_classes, or a batch that the replicas cannot share evenly.
         Later records raise when they are read: see `input_errors.explained`.
     """
-    shard, num_shards, replicas, replica_batch = _share(batch_size, input_context)
+    shard, num_shards, replicas, replica_batch = worker_share(batch_size, input_context)
     files = remote_files.match_files(options.input_paths)
     parser = KeyframeParser(clip_shape, options.num_classes)
-    check_first_records(files, parser)
+    check_first_records(files, parser.segment)
     by_file = len(files) >= num_shards
     if by_file:
         files = files[shard::num_shards]
@@ -127,7 +127,7 @@ def build_dataset(
     else:
         dataset = tf.data.Dataset.zip((tf.data.Dataset.from_tensors(np.int64(0)).repeat(),
                                        examples(None)))
-        dataset = _filled(dataset, replicas * replica_batch)
+        dataset = filled(dataset, replicas * replica_batch)
 
     def finish(epoch: tf.Tensor, example: KeyframeExample, valid: tf.Tensor) -> Batch:
         return make_example(example, clip_shape, options, augmentations, epoch, valid,
@@ -138,14 +138,20 @@ def build_dataset(
     dataset = dataset.map(
         finish, num_parallel_calls=options.num_parallel_decodes or tf.data.AUTOTUNE,
         deterministic=True)
-    dataset = dataset.batch(replica_batch, drop_remainder=True).prefetch(_PREFETCHED_BATCHES)
+    return batched(dataset, replica_batch)
+
+
+def batched(dataset: tf.data.Dataset, batch_size: int) -> tf.data.Dataset:
+    """Whole batches, ready ahead of time, always in the same order."""
+    dataset = dataset.batch(batch_size, drop_remainder=True).prefetch(_PREFETCHED_BATCHES)
     settings = tf.data.Options()
     settings.deterministic = True
     settings.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
     return dataset.with_options(settings)
 
 
-def _share(batch_size: int, context) -> Tuple[int, int, int, int]:
+def worker_share(batch_size: int, context: Optional[tf.distribute.InputContext]
+                 ) -> Tuple[int, int, int, int]:
     """This input pipeline's index, their number, its replicas and a replica's batch size."""
     if context is None:
         return 0, 1, 1, batch_size
@@ -179,7 +185,7 @@ def keyframe_examples(files: List[str], options: InputOptions, parser: KeyframeP
             indices = tf.boolean_mask(indices, segment.boxes.row_lengths() > 0)
         if shuffle:
             own = tf.random.experimental.stateless_fold_in(
-                seed, _hash(segment.video_id, segment.start))
+                seed, hash_of(segment.video_id, segment.start))
             indices = tf.random.experimental.stateless_shuffle(indices, own)
         return tf.data.Dataset.from_tensor_slices(indices).map(
             lambda index: parser.keyframe(segment, index))
@@ -205,6 +211,13 @@ def _epochs(examples: Callable[[tf.Tensor], tf.data.Dataset], files: List[str],
         shard, num_shards = share
         first_epoch, skipped = divmod(skipped, max(-(-(count - shard) // num_shards), 1))
 
+    return endless_epochs(examples, first_epoch).skip(skipped)
+
+
+def endless_epochs(examples: Callable[[tf.Tensor], tf.data.Dataset], first_epoch: int
+                   ) -> tf.data.Dataset:
+    """(epoch, example) for ever: `examples` gives those of one epoch, [] int64."""
+
     def one_epoch(epoch: tf.Tensor) -> tf.data.Dataset:
         # Dataset.shuffle mixes its seed with the global one of tf.random.set_seed: pin that,
         # so that the order depends on options.seed alone.
@@ -212,7 +225,7 @@ def _epochs(examples: Callable[[tf.Tensor], tf.data.Dataset], files: List[str],
         return examples(epoch).map(lambda example: (epoch, example))
 
     return tf.data.Dataset.range(first_epoch, np.iinfo(np.int64).max).flat_map(
-        one_epoch).skip(skipped)
+        one_epoch)
 
 
 def _count_keyframes(files: List[str], options: InputOptions, parser: KeyframeParser,
@@ -238,7 +251,7 @@ def _count_keyframes(files: List[str], options: InputOptions, parser: KeyframePa
     return count
 
 
-def _filled(dataset: tf.data.Dataset, multiple: int) -> tf.data.Dataset:
+def filled(dataset: tf.data.Dataset, multiple: int) -> tf.data.Dataset:
     """Adds `valid`, and repeats the first example until the count is a multiple."""
     filler = dataset.take(1).repeat().map(lambda *parts: (*parts, False))
     endless = dataset.map(lambda *parts: (*parts, True)).concatenate(filler)
@@ -253,7 +266,7 @@ def make_example(example: KeyframeExample, clip_shape: ClipShape, options: Input
     """One keyframe augmented, decoded and padded: a `Batch` without the batch dimension."""
     seed = tf.stack([tf.constant(options.seed, tf.int64), tf.cast(epoch, tf.int64)])
     seed = tf.random.experimental.stateless_fold_in(
-        seed, _hash(example.video_id, example.timestamp))
+        seed, hash_of(example.video_id, example.timestamp))
     view = augmentation.augment(augmentations, example.boxes, seed)
     pixels = None
     if view.window is not None:
@@ -302,7 +315,8 @@ def _warn_of_dropped_boxes(num_boxes, found, example: KeyframeExample) -> tf.Ten
     return tf.cond(found > num_boxes, warn, lambda: num_boxes)
 
 
-def _hash(video_id: tf.Tensor, microseconds: tf.Tensor) -> tf.Tensor:
+def hash_of(video_id: tf.Tensor, microseconds: tf.Tensor) -> tf.Tensor:
+    """[] int64 from 0 on, the same for the same clip everywhere: to fold into a seed."""
     text = tf.strings.join([video_id, tf.strings.as_string(microseconds)], separator="@")
     return tf.strings.to_hash_bucket_fast(text, np.iinfo(np.int64).max)
 
