@@ -54,6 +54,7 @@ RANGES = {
         "second_stage_localization_loss_weight": NOT_NEGATIVE,
         "second_stage_classification_loss_weight": NOT_NEGATIVE,
     },
+    "VideoClassifier": {"num_classes": COUNT, "dropout": Range(0, 1, high_open=True)},
     "LocationEmbedding": {"depth": NOT_NEGATIVE},
     "Clip": {"num_frames": COUNT, "frame_rate": POSITIVE},
     "FixedShapeResizer": {"height": Range(16), "width": Range(16)},
@@ -120,18 +121,25 @@ RANGES = {
     },
     "EvalConfig": {
         "batch_size": COUNT,
+        "num_test_clips": COUNT,
+        "num_test_crops": COUNT,
         "iou_threshold": Range(0, 1, low_open=True),
         "num_visualizations": Range(0, 100),
     },
     "InputReader": {"shuffle_buffer_size": COUNT, "num_readers": COUNT},
 }
 
+DETECTION_METRICS = ("mAP", "person_AP", "person_AP_75")
+CLASSIFICATION_METRICS = ("top_1", "top_5", "mean_class_accuracy")
+
 CHOICES = {
     "TrainConfig": {"fine_tune_checkpoint_type": ("classification", "detection")},
+    "Resnet3d": {"model_id": (50, 101, 152, 200, 270)},
+    "Movinet": {"model_id": ("a0", "a1", "a2", "a3", "a4", "a5")},
     "EvalConfig": {
         "protocol": ("AVA_2020", "AVA_2019", "AVA_2018"),
         "metrics_set": ("ava_frame_map", "action_agnostic_localization"),
-        "best_checkpoint_metric": ("mAP", "person_AP", "person_AP_75"),
+        "best_checkpoint_metric": (*DETECTION_METRICS, *CLASSIFICATION_METRICS),
     },
 }
 
@@ -147,9 +155,11 @@ REQUIRED = {
         "first_stage_anchor_generator",
         "second_stage_box_predictor",
     ),
+    "VideoClassifier": ("num_classes", "clip", "image_resizer", "trunk"),
     "ImageResizer": ("image_resizer_oneof",),
     "FixedShapeResizer": ("height", "width"),
     "Trunk": ("trunk_oneof",),
+    "TwoStream": ("rgb", "flow"),
     "AnchorGenerator": ("anchor_generator_oneof",),
     "GridAnchorGenerator": ("scales", "aspect_ratios"),
     "BoxPredictor": ("box_predictor_oneof",),
@@ -197,9 +207,9 @@ def check(config, path: str, sources: dict[str, str]) -> None:
                     raise UserError(f"{where(full)}: {full} is {one:g}: expected {limits}")
         for field, choices in CHOICES.get(kind, {}).items():
             value = getattr(message, field)
-            for one in [value] if isinstance(value, str) else value:
+            for one in [value] if isinstance(value, (str, int)) else value:
                 if one not in choices:
-                    full, expected = f"{prefix}{field}", " or ".join(choices)
+                    full, expected = f"{prefix}{field}", " or ".join(map(str, choices))
                     raise UserError(f"{where(full)}: {full} is '{one}': expected {expected}")
     for field, problem in _contradictions(config):
         raise UserError(f"{where(field)}: {problem}")
@@ -236,6 +246,45 @@ def _messages(message, name: str) -> Iterator[tuple[str, object]]:
                 yield from _messages(one, full)
 
 
+def _two_stream_contradictions(config) -> Iterator[tuple[str, str]]:
+    """See `_contradictions`."""
+    classifier = config.model.video_classifier.trunk
+    if classifier.WhichOneof("trunk_oneof") == "two_stream":
+        yield (
+            "model.video_classifier.trunk",
+            "model.video_classifier.trunk is two_stream: the records of labelled videos hold no "
+            "flow; train each stream's trunk on its own",
+        )
+    trunk, train = config.model.action_faster_rcnn.trunk, config.train_config
+    prefix = "model.action_faster_rcnn.trunk"
+    if trunk.WhichOneof("trunk_oneof") == "two_stream":
+        for field in ("batch_norm", "batch_norm_momentum"):
+            if trunk.HasField(field):
+                yield (
+                    f"{prefix}.{field}",
+                    f"{prefix}.{field} is set beside two_stream: set it in its rgb and flow",
+                )
+        for stream in ("rgb", "flow"):
+            inner = getattr(trunk.two_stream, stream)
+            if inner.WhichOneof("trunk_oneof") == "two_stream":
+                yield (
+                    f"{prefix}.two_stream.{stream}",
+                    f"{prefix}.two_stream.{stream} is two_stream itself: expected one network",
+                )
+        if train.fine_tune_flow_checkpoint and train.fine_tune_checkpoint_type == "detection":
+            yield (
+                "train_config.fine_tune_flow_checkpoint",
+                "fine_tune_flow_checkpoint is set and fine_tune_checkpoint_type is 'detection', "
+                "which fills both streams: leave one of them out",
+            )
+    elif train.fine_tune_flow_checkpoint:
+        yield (
+            "train_config.fine_tune_flow_checkpoint",
+            "fine_tune_flow_checkpoint is set and the model's trunk is not two_stream: it fills "
+            "that one's flow trunk",
+        )
+
+
 def _contradictions(config) -> Iterator[tuple[str, str]]:
     """Pairs of fields that do not go together: (where to look, what is wrong)."""
     model, prefix = config.model.action_faster_rcnn, "model.action_faster_rcnn."
@@ -253,6 +302,7 @@ def _contradictions(config) -> Iterator[tuple[str, str]]:
             f"{model.maxpool_kernel_size}: the crop must be as large as the pool's kernel",
         )
     train = config.train_config
+    yield from _two_stream_contradictions(config)
     if train.gradient_accumulation_steps and train.batch_size % train.gradient_accumulation_steps:
         yield (
             "train_config.gradient_accumulation_steps",
@@ -260,8 +310,17 @@ def _contradictions(config) -> Iterator[tuple[str, str]]:
             f"{train.gradient_accumulation_steps}: the first must be a multiple of the second",
         )
     evaluation = config.eval_config
+    kind = config.model.WhichOneof("model")
+    computed = CLASSIFICATION_METRICS if kind == "video_classifier" else DETECTION_METRICS
+    if evaluation.HasField("best_checkpoint_metric"):
+        if evaluation.best_checkpoint_metric not in computed:
+            yield (
+                "eval_config.best_checkpoint_metric",
+                f"best_checkpoint_metric is '{evaluation.best_checkpoint_metric}' and the model is "
+                f"a {kind}: expected {' or '.join(computed)}",
+            )
     metrics_set = "ava_frame_map"
-    if evaluation.best_checkpoint_metric != "mAP":
+    if evaluation.best_checkpoint_metric.startswith("person_AP"):
         metrics_set = "action_agnostic_localization"
     if evaluation.metrics_set and metrics_set not in evaluation.metrics_set:
         yield (

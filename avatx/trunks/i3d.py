@@ -49,7 +49,7 @@ def _make(name: str, depth_multiplier: float, unit_options: dict) -> tf_keras.la
     if kind == "conv":
         depth, kernel_size, strides = options
         depth = i3d_blocks.scaled(depth, depth_multiplier)
-        return i3d_blocks.ConvUnit(depth, kernel_size, strides, name=name, **unit_options)
+        return i3d_blocks.make_unit(depth, kernel_size, strides, unit_options, name=name)
     depths = [i3d_blocks.scaled(depth, depth_multiplier) for depth in options[0]]
     second_name = "Conv3d_0a_3x3" if name == "Mixed_5b" else "Conv3d_0b_3x3"
     return i3d_blocks.InceptionBlock(depths, second_name, unit_options, name=name)
@@ -69,7 +69,7 @@ class I3DTail(tf_keras.layers.Layer):
     Args:
       names: endpoints of the blocks, in order.
       depth_multiplier: scales every channel count, see `i3d_blocks.scaled`.
-      unit_options: keyword arguments of every `ConvUnit`.
+      unit_options: see `i3d_blocks.make_unit`.
     """
 
     def __init__(self, names, depth_multiplier: float, unit_options: dict, **kwargs):
@@ -101,6 +101,8 @@ class I3D(Trunk):
       batch_norm: FROZEN, TRAINED or SYNC, see `avatx.layers.batch_norm`.
       batch_norm_momentum: of the moving averages.
       depth_multiplier: scales every channel count (rounded, at least 8); 1.0 is Kinetics I3D.
+      separable: every k x k x k convolution as 1 x k x k and then k x 1 x 1, as in S3D.
+      input_channels: 3 for RGB, 2 for optical flow.
 
     Raises:
       UserError: an argument is out of its range.
@@ -112,6 +114,7 @@ class I3D(Trunk):
         batch_norm: str = batch_norm_lib.FROZEN,
         batch_norm_momentum: float = 0.99,
         depth_multiplier: float = 1.0,
+        separable: bool = False,
         name: str = "i3d",
         **kwargs,
     ):
@@ -125,7 +128,12 @@ class I3D(Trunk):
             raise UserError(f"depth_multiplier: {depth_multiplier}, expected a number above 0")
         self.final_endpoint = final_endpoint
         self.depth_multiplier = float(depth_multiplier)
-        self._unit_options = {"batch_norm": batch_norm, "batch_norm_momentum": batch_norm_momentum}
+        self.separable = separable
+        self._unit_options = {
+            "batch_norm": batch_norm,
+            "batch_norm_momentum": batch_norm_momentum,
+            "separable": separable,
+        }
         names = list(ENDPOINTS)
         self._endpoint_names = tuple(names[: names.index(final_endpoint) + 1])
         self.child_names = tuple(n for n in self._endpoint_names if ENDPOINTS[n][0] != "pool")
@@ -179,6 +187,18 @@ class I3D(Trunk):
             )
         return I3DTail(blocks, self.depth_multiplier, self._unit_options, name="tail")
 
+    def before_tail(self, features: tf.Tensor) -> tf.Tensor:
+        """The pools behind `final_endpoint`: at Mixed_4f, MaxPool3d_5a."""
+        names = list(ENDPOINTS)
+        for name in names[names.index(self.final_endpoint) + 1 :]:
+            if ENDPOINTS[name][0] == "pool":
+                features = i3d_blocks.max_pool(features, *ENDPOINTS[name][1:])
+        return features
+
+    def average(self, features: tf.Tensor) -> tf.Tensor:
+        """Mean over space, then the mean of the means of neighbouring frames."""
+        return _average(tf.cast(features, tf.float32))
+
 
 class I3DClassifier(tf_keras.Model):
     """The whole of I3D: clips [B, T, H, W, 3] to logits [B, num_classes] float32.
@@ -211,12 +231,10 @@ class I3DClassifier(tf_keras.Model):
     ) -> Dict[str, tf.Tensor]:
         """Returns every endpoint's activations and `logits`."""
         activations = self.trunk.endpoints(clips, training)
-        features = i3d_blocks.max_pool(
-            activations[FINAL_ENDPOINT], *ENDPOINTS["MaxPool3d_5a_2x2"][1:]
-        )
+        features = self.trunk.before_tail(activations[FINAL_ENDPOINT])
         activations["MaxPool3d_5a_2x2"] = features
         activations["Mixed_5c"] = features = self.tail(features, training=training)
-        pooled = self.dropout(_average(tf.cast(features, tf.float32)), training=training)
+        pooled = self.dropout(self.trunk.average(features), training=training)
         # A linear map and a mean commute, so the 1x1x1 convolution is applied after the mean.
         activations["logits"] = self.logits(pooled)
         return activations

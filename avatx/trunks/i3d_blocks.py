@@ -110,13 +110,59 @@ class ConvUnit(tf_keras.layers.Layer):
         return tf.nn.conv3d(inputs, tf.cast(kernel, inputs.dtype), strides, "SAME")
 
 
+class SeparableUnit(tf_keras.layers.Layer):
+    """A `ConvUnit` over space and then one over time, as S3D has in place of a k x k x k kernel.
+
+    Source: Xie et al., "Rethinking Spatiotemporal Feature Learning",
+    https://arxiv.org/abs/1712.04851, figure 6: 1 x k x k and then k x 1 x 1, both of the depth of
+    the convolution that they replace, and batch norm and ReLU after each.
+    """
+
+    child_names = ("spatial", "temporal")
+
+    def __init__(self, depth, kernel_size, strides=(1, 1, 1), unit_options=None, **kwargs):
+        """As `ConvUnit`; unit_options: keyword arguments of both."""
+        super().__init__(**kwargs)
+        self.depth = depth
+        time, height, width = kernel_size
+        space_strides, time_strides = (1, *strides[1:]), (strides[0], 1, 1)
+        options = unit_options or {}
+        self.spatial = ConvUnit(depth, (1, height, width), space_strides, name="spatial", **options)
+        self.temporal = ConvUnit(depth, (time, 1, 1), time_strides, name="temporal", **options)
+
+    def build(self, input_shape):
+        build_child(self.spatial, input_shape[-1])
+        build_child(self.temporal, self.depth)
+        super().build(input_shape)
+
+    def call(self, inputs: tf.Tensor, training: Optional[bool] = None) -> tf.Tensor:
+        return self.temporal(self.spatial(inputs, training=training), training=training)
+
+
+def make_unit(
+    depth: int,
+    kernel_size: Tuple[int, int, int],
+    strides: Tuple[int, int, int] = (1, 1, 1),
+    unit_options: Optional[dict] = None,
+    name: Optional[str] = None,
+) -> tf_keras.layers.Layer:
+    """Makes a `ConvUnit`; or a `SeparableUnit` if unit_options say so and the kernel has an extent.
+
+    unit_options: keyword arguments of `ConvUnit`, and `separable`, False if not there.
+    """
+    options = dict(unit_options or {})
+    if options.pop("separable", False) and max(kernel_size) > 1:
+        return SeparableUnit(depth, kernel_size, strides, unit_options=options, name=name)
+    return ConvUnit(depth, kernel_size, strides, name=name, **options)
+
+
 class Branch(tf_keras.layers.Layer):
     """Convolution units one after the other.
 
     Args:
       units: (Kinetics name, depth, kernel edge) of each.
       pool: whether a 3x3x3 max pool of stride 1 goes before them.
-      unit_options: keyword arguments of every `ConvUnit`.
+      unit_options: see `make_unit`.
     """
 
     def __init__(self, units, pool: bool, unit_options: dict, **kwargs):
@@ -124,7 +170,8 @@ class Branch(tf_keras.layers.Layer):
         self._pool = pool
         self.child_names = tuple(name for name, _, _ in units)
         for name, depth, edge in units:
-            setattr(self, name, ConvUnit(depth, (edge,) * 3, name=name, **unit_options))
+            unit = make_unit(depth, (edge,) * 3, unit_options=unit_options, name=name)
+            setattr(self, name, unit)
 
     def build(self, input_shape):
         depth = input_shape[-1]
@@ -147,7 +194,7 @@ class InceptionBlock(tf_keras.layers.Layer):
       depths: of Branch_0; of Branch_1's two units; of Branch_2's two; of Branch_3.
       second_name: Kinetics name of Branch_2's second unit (`Conv3d_0a_3x3` in Mixed_5b, where
         the published network has a slip of the pen, `Conv3d_0b_3x3` elsewhere).
-      unit_options: keyword arguments of every `ConvUnit`.
+      unit_options: see `make_unit`.
     """
 
     def __init__(self, depths: Sequence[int], second_name: str, unit_options: dict, **kwargs):

@@ -37,11 +37,16 @@ def restore_trunk(
       UserError: no readable checkpoint, a variable of the trunk is missing, or a shape differs.
     """
     if not trunk.built:
-        i3d_blocks.build_child(trunk, 3)
+        i3d_blocks.build_child(trunk, trunk.input_channels)
     if tail is not None and not tail.built:
         i3d_blocks.build_child(tail, trunk.output_depth)
     weights = i3d_sources.read_checkpoint(checkpoint_prefix)
     trunk_variables = dict(i3d_blocks.named_variables(trunk))
+    if trunk.separable and "Conv3d_1a_7x7/kernel" in weights.tensors:
+        raise UserError(
+            f"{checkpoint_prefix}: its convolutions are whole and this trunk's are split (separable: "
+            "true), so they do not fit; set separable: false, or give a separable I3D's checkpoint"
+        )
     _check_covered(checkpoint_prefix, "trunk", trunk_variables, weights.tensors)
     variables = dict(trunk_variables)
     if tail is not None:
