@@ -156,6 +156,9 @@ def test_the_head_names_row_command_hardware_and_number(path):
         return
     if room == "playground":
         assert command == f"python tools/reproduce.py --suite playground --rows {name}"
+    elif room == "pets09":
+        assert command.startswith("python tools/reproduce.py --suite pets09 --data ")
+        assert command.endswith(f" --rows {name}")
     else:
         assert f"--pipeline_config_path configs/{room}/{name}.config" in command
         assert re.search(rf"--model_dir runs/{room}/{name}(\s|$)", command)
