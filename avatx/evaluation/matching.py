@@ -74,7 +74,7 @@ def match_detections(
     number_of_classes = label_map.max_id + 1
     gt_cell = gt_keyframe.astype(np.int64) * number_of_classes + gt_class
     cell = keyframe.astype(np.int64) * number_of_classes + class_id
-    best, best_iou = _best_groundtruth(
+    best, best_iou = best_overlaps(
         groundtruth.boxes[gt_rows], gt_cell, detections.boxes, rows, cell
     )
     reached = np.flatnonzero(best_iou >= iou_threshold) if len(best_iou) else np.zeros(0, int)
@@ -206,10 +206,18 @@ def _keyframes_with_ties(class_id, position, score) -> np.ndarray:
     return position[1:][same]
 
 
-def _best_groundtruth(gt_boxes, gt_cell, detection_boxes, rows, cell):
-    """For each detection the groundtruth of highest IoU in its cell (keyframe and class).
+def best_overlaps(gt_boxes, gt_cell, detection_boxes, rows, cell):
+    """For each detection the groundtruth box of highest IoU in its cell, the first on a tie.
 
-    Returns [D] int64 index into `gt_boxes`, or -1, and [D] float64 IoU.
+    Args:
+      gt_boxes: [G, 4] float64.
+      gt_cell: [G] int, ascending: keyframe and class, or the keyframe alone.
+      detection_boxes: [N, 4] float64.
+      rows: [D] int, into `detection_boxes`.
+      cell: [D] int.
+
+    Returns:
+      [D] int64 index into `gt_boxes`, -1 where its cell has none; [D] float64 IoU, 0 there.
     """
     best, best_iou = np.full(len(rows), -1, np.int64), np.zeros(len(rows))
     if not len(gt_cell):
