@@ -26,6 +26,9 @@ ALLOWED = {
     },
     "visualization": {"core"},
     "inference": {"data", "visualization"},
+    "figures": {
+        "builders", "core", "data", "evaluation", "meta_architectures", "training", "visualization"
+    },
     "export": {"builders", "core", "data", "meta_architectures", "training"},
     "reproduction": set(),
 }

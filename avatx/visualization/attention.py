@@ -39,6 +39,11 @@ def cell_frame(cell: int, num_cells: int, num_frames: int) -> int:
     return min(num_frames - 1, int((cell + 0.5) * num_frames / num_cells))
 
 
+def frame_cell(frame: int, num_cells: int, num_frames: int) -> int:
+    """The feature cell of T' whose share of the clip frame `frame` lies in."""
+    return min(num_cells - 1, int(frame * num_cells / num_frames))
+
+
 def attention_sheet(
     clip: np.ndarray,
     person: Person,

@@ -1,0 +1,90 @@
+"""Figure 4 for a clip and a person: what the model attends to, and the keys it knows cells by.
+
+    python tools/visualize_attention.py --pipeline_config_path MODEL_DIR/pipeline.config \
+        --checkpoint MODEL_DIR --video film.mp4 --timestamp 4 --output OUT
+
+Writes figure4.png, attention.png, keys.png, attention.mp4 and keys.mp4.
+"""
+
+import argparse
+import os
+
+from avatx import cli
+from avatx.errors import UserError
+
+
+def parse_arguments(argv=None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    add = parser.add_argument
+    add("--pipeline_config_path", required=True, help="what the model was trained with")
+    add("--checkpoint", required=True, help="prefix, or folder whose newest checkpoint is taken")
+    add("--video", help="video file or folder of numbered frames")
+    add("--records", nargs="+", metavar="PATTERN", help="or TFRecords, with --video_id")
+    add("--video_id", help="which video of the records")
+    add("--timestamp", required=True, type=float, help="seconds: the clip's middle")
+    add("--person", default="1", metavar="K or x1,y1,x2,y2",
+        help="the K-th of the people found, by score, or a box in fractions of the frame, as in "
+             "AVA's csv (default 1)")
+    add("--output", required=True, metavar="DIR")
+    add("--shorter_side", type=int, default=400,
+        help="shrink frames to this, as create_ava_tfrecord.py did (default %(default)s)")
+    add("--frames_rate", type=float, default=30.0,
+        help="frames a second of a folder of frames (default %(default)s)")
+    add("--video_start_seconds", type=float, default=0.0,
+        help="the timestamp of the video's first frame (default 0)")
+    add("--override", nargs="+", action="extend", default=[], metavar="FIELD=VALUE",
+        help="changes fields of the config")
+    arguments = parser.parse_args(argv)
+    if bool(arguments.video) == bool(arguments.records):
+        parser.error("give either --video or --records")
+    if arguments.records and not arguments.video_id:
+        parser.error("--records needs --video_id")
+    return arguments
+
+
+def parse_person(text: str):
+    """(number, None) or (1, [4] yxyx box)."""
+    try:
+        values = [float(part) for part in text.split(",")]
+        if len(values) == 1 and values[0] == int(values[0]):
+            return int(values[0]), None
+        x1, y1, x2, y2 = values
+        if 0 <= x1 < x2 <= 1 and 0 <= y1 < y2 <= 1:
+            return 1, [y1, x1, y2, x2]
+    except ValueError:
+        pass
+    raise UserError(f"--person {text}: expected a number, or a box x1,y1,x2,y2 in fractions of "
+                    "the frame with x1 < x2 and y1 < y2")
+
+
+def main(argv=None) -> int:
+    flags = parse_arguments(argv)
+    number, box = parse_person(flags.person)
+    cli.import_tensorflow()
+    from avatx.data.clip_sampling import wanted_times
+    from avatx.figures import clip_source
+    from avatx.figures.attention_figure import AttentionFigure
+    from avatx.figures.attention_model import AttentionModel
+
+    model = AttentionModel(flags.pipeline_config_path, flags.checkpoint, flags.override)
+    video_id, keyframe = clip_source.moment(flags.video_id or flags.video, flags.timestamp)
+    offsets = wanted_times(0, model.num_frames, model.frame_rate)
+    if flags.video:
+        clip = clip_source.frames_of_video(
+            flags.video, keyframe, offsets, shorter_side=flags.shorter_side,
+            frames_rate=flags.frames_rate, start=flags.video_start_seconds)
+    else:
+        source = clip_source.RecordClips(flags.records)
+        source.prepare([(video_id, keyframe)], offsets)
+        clip = source.frames(video_id, keyframe, offsets)
+    attended = model.look(clip, number, box)
+    actions = ", ".join(f"{action.name} {action.score:.2f}" for action in attended.person.actions)
+    name = flags.video_id or os.path.splitext(os.path.basename(flags.video.rstrip("/")))[0]
+    title = f"{name}, {flags.timestamp:g} s"
+    files = AttentionFigure(clip, attended, model.frame_rate, title).write(flags.output)
+    print(f"step {model.step}: {actions}; wrote {', '.join(files)} in {flags.output}")
+    return 0
+
+
+if __name__ == "__main__":
+    cli.run(main)
