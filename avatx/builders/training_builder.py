@@ -21,6 +21,7 @@ def build_train_options(config: train_pb2.TrainConfig) -> TrainOptions:
         precision=train_pb2.Precision.Name(config.precision).lower(),
         seed=config.seed,
         fine_tune_checkpoint=config.fine_tune_checkpoint,
+        fine_tune_flow_checkpoint=config.fine_tune_flow_checkpoint,
         fine_tune_checkpoint_type=config.fine_tune_checkpoint_type,
         checkpoint_interval=config.checkpoint_interval,
         checkpoints_to_keep=config.max_checkpoints_to_keep,
@@ -29,8 +30,18 @@ def build_train_options(config: train_pb2.TrainConfig) -> TrainOptions:
     )
 
 
-def build_eval_options(config: eval_pb2.EvalConfig, num_steps: int) -> EvalOptions:
-    """What the evaluation is told; `num_steps` is the training's."""
+def build_eval_options(
+    config: eval_pb2.EvalConfig, num_steps: int, classification: bool = False
+) -> EvalOptions:
+    """What the evaluation is told.
+
+    Args:
+      num_steps: the training's.
+      classification: whether a video classifier is evaluated, which has metrics of its own.
+    """
+    best_checkpoint_metric = config.best_checkpoint_metric
+    if classification and not config.HasField("best_checkpoint_metric"):
+        best_checkpoint_metric = "top_1"
     return EvalOptions(
         batch_size=config.batch_size,
         interval=config.eval_interval or num_steps,
@@ -39,6 +50,6 @@ def build_eval_options(config: eval_pb2.EvalConfig, num_steps: int) -> EvalOptio
         groundtruth_path=config.groundtruth_path,
         excluded_timestamps_path=config.excluded_timestamps_path,
         metrics_set=tuple(config.metrics_set) or EvalOptions.metrics_set,
-        best_checkpoint_metric=config.best_checkpoint_metric,
+        best_checkpoint_metric=best_checkpoint_metric,
         num_visualizations=config.num_visualizations,
     )

@@ -44,7 +44,7 @@ class ActionFasterRCNN(DetectionModel):
     ):
         """Args:
         image_size: (H, W) that frames are resized to, pixels.
-        trunk: clips [B, T, H, W, 3] -> features [B, T', H', W', C'].
+        trunk: clips [B, T, H, W, trunk.input_channels] -> features [B, T', H', W', C'].
         """
         super().__init__(**kwargs)
         self.image_size = tuple(image_size)
@@ -59,6 +59,10 @@ class ActionFasterRCNN(DetectionModel):
         self.proposal_source = proposal_source
 
     @property
+    def input_channels(self) -> int:
+        return self.trunk.input_channels
+
+    @property
     def num_classes(self) -> int:
         return self.box_predictor.num_classes
 
@@ -66,10 +70,11 @@ class ActionFasterRCNN(DetectionModel):
         # `tf.image.resize` sees only what the graph knows of the size: it would copy frames of
         # the right size pixel by pixel, and on the CPU, for it has no GPU kernel for uint8.
         if tuple(clips.shape[2:4]) != self.image_size:
-            batch, frames, height, width, _ = tf.unstack(tf.shape(clips))
-            frame_list = tf.reshape(clips, [batch * frames, height, width, 3])
+            batch, frames, height, width, channels = tf.unstack(tf.shape(clips))
+            channels = clips.shape[-1] or channels
+            frame_list = tf.reshape(clips, [batch * frames, height, width, channels])
             frame_list = tf.image.resize(frame_list, self.image_size)  # bilinear, float32
-            clips = tf.reshape(frame_list, [batch, frames, *self.image_size, 3])
+            clips = tf.reshape(frame_list, [batch, frames, *self.image_size, channels])
         clips = tf.cast(clips, tf.float32)
         return clips / 127.5 - 1.0
 
@@ -125,6 +130,6 @@ class ActionFasterRCNN(DetectionModel):
 
     def create_variables(self) -> None:
         """Makes all variables, by a run on a small black clip: no shape depends on the clip's."""
-        features = self.trunk(tf.zeros([1, 8, 32, 32, 3]), training=False)
+        features = self.trunk(tf.zeros([1, 8, 32, 32, self.input_channels]), training=False)
         self.proposal_stage(features[:, 0], image_size=(32, 32))
         self.box_predictor(features, tf.zeros([1, 1, 4]))

@@ -27,9 +27,14 @@ class DetectionModel(tf_keras.Model):
     or fitted by Keras.
     """
 
+    @property
+    def input_channels(self) -> int:
+        """Channels of a clip: 3 for RGB, 5 for RGB and optical flow (x, y)."""
+        return 3
+
     def preprocess(self, clips: tf.Tensor) -> tf.Tensor:
-        """Clips [B, T, H, W, 3] in [0, 255], uint8 or float, any H and W, as the trunk takes
-        them: float32 in [-1, 1], resized."""
+        """Clips [B, T, H, W, input_channels] in [0, 255], uint8 or float, any H and W, as the
+        trunk takes them: float32 in [-1, 1], resized."""
         raise NotImplementedError
 
     def predict(
@@ -42,7 +47,7 @@ class DetectionModel(tf_keras.Model):
         """Raw predictions for preprocessed clips.
 
         Args:
-          clips: [B, T, H, W, 3] float32 from `preprocess`.
+          clips: [B, T, H, W, input_channels] float32 from `preprocess`.
           groundtruth: needed in training, where proposals are sampled by it.
           training: whether batch norm, dropout and sampling are as in training.
           attention: whether to return attention maps where the model has any.

@@ -54,6 +54,7 @@ class TrainOptions:
     precision: str = "float32"  # float32 | bfloat16 | float16
     seed: int = 0
     fine_tune_checkpoint: str = ""  # "": from scratch
+    fine_tune_flow_checkpoint: str = ""  # of a two_stream trunk's flow trunk
     fine_tune_checkpoint_type: str = "classification"  # classification | detection
     checkpoint_interval: int = 1000  # steps
     checkpoints_to_keep: int = 5
@@ -74,7 +75,8 @@ class EvalOptions:
     excluded_timestamps_path: str = ""  # "": none
     # What is computed: the keys of `avatx.evaluation.evaluation_run.METRICS_SETS`.
     metrics_set: Tuple[str, ...] = ("ava_frame_map", "action_agnostic_localization")
-    # mAP, person_AP or person_AP_75; "": export no best checkpoint.
+    # mAP, person_AP or person_AP_75 (classification: top_1, top_5 or mean_class_accuracy);
+    # "": export no best checkpoint.
     best_checkpoint_metric: str = "mAP"
     num_visualizations: int = 0  # clips that TensorBoard shows at each evaluation
 
@@ -83,8 +85,8 @@ class EvalOptions:
 class Experiment:
     """Everything a run needs, built: what the builders hand to `avatx.training.run`.
 
-    make_model() -> DetectionModel, or VideoClassifier for the task "classification". Called under the distribution strategy's scope and the
-        precision policy.
+    make_model() -> DetectionModel, or VideoClassifier for the task "classification", its
+        variables made. Called under the distribution strategy's scope and the precision policy.
     make_train_dataset(batch_size, input_context, start_step) -> endless tf.data.Dataset of
         `Batch` (classification: `LabelledClips`), each of one replica's share. `batch_size` is the clips of all replicas a step,
         `input_context` a tf.distribute.InputContext, `start_step` how many such steps were

@@ -12,15 +12,23 @@ import tf_keras
 
 
 class Trunk(tf_keras.Model, abc.ABC):
-    """A feature extractor over clips of any length and size."""
+    """A feature extractor over clips of any length and size.
+
+    Args:
+      input_channels: 3 for RGB, 2 for optical flow, 5 for both (`TwoStream`).
+    """
+
+    def __init__(self, *, input_channels: int = 3, **kwargs):
+        super().__init__(**kwargs)
+        self.input_channels = input_channels
 
     @abc.abstractmethod
     def call(self, clips: tf.Tensor, training: Optional[bool] = None) -> tf.Tensor:
         """Extracts features.
 
         Args:
-          clips: [B, T, H, W, 3] float32, RGB in [-1, 1]. B, T, H and W may be unknown while
-            the graph is built.
+          clips: [B, T, H, W, input_channels] float32 in [-1, 1], RGB unless the trunk says
+            otherwise. B, T, H and W may be unknown while the graph is built.
           training: whether dropout is on and batch norm follows its training behaviour.
 
         Returns:
@@ -48,3 +56,13 @@ class Trunk(tf_keras.Model, abc.ABC):
     @abc.abstractmethod
     def output_depth(self) -> int:
         """Channels of a feature cell."""
+
+    def before_tail(self, features: tf.Tensor) -> tf.Tensor:
+        """What a classifier does between this trunk and its tail: the strides that a head's tail
+        leaves out. Nothing, unless a trunk says otherwise."""
+        return features
+
+    def average(self, features: tf.Tensor) -> tf.Tensor:
+        """Features of a whole clip [B, T', H', W', C] -> [B, C] float32, as a classifier pools
+        them: the mean, unless a trunk says otherwise."""
+        return tf.reduce_mean(tf.cast(features, tf.float32), [1, 2, 3])

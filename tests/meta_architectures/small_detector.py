@@ -20,6 +20,8 @@ IMAGE_SIZE = (64, 80)
 class SmallTrunk(tf_keras.Model):
     """T/4 x H/16 x W/16 in two convolutions. I3D's own tests are with the trunks."""
 
+    input_channels = 3
+
     def __init__(self, depth=48):
         super().__init__()
         self.first = _conv(16)
