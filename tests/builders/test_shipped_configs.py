@@ -21,7 +21,10 @@ CONFIGS = ROOT / "configs"
 SHIPPED = sorted(CONFIGS.glob("**/*.config"))
 README = (CONFIGS / "README.md").read_text()
 ROOMS = ("ava", "playground", "pets09")  # of the rows
-NOT_ROWS = {"playground/demo", "playground/pretrain_i3d", "pets09/tx_highres"}
+NOT_ROWS = {
+    "playground/demo", "playground/pretrain_i3d", "pets09/tx_highres",
+    "ava/tx_highres_r300_two_stream", "playground/tx_highres_two_stream",
+}  # fmt: skip
 
 FRCNN = "model.action_faster_rcnn."
 HEAD = FRCNN + "second_stage_box_predictor"
