@@ -2,7 +2,12 @@
 
 from google.protobuf import text_format
 
-from avatx.builders import input_reader_builder, model_builder, training_builder
+from avatx.builders import (
+    classification_data_builder,
+    input_reader_builder,
+    model_builder,
+    training_builder,
+)
 from avatx.data import data_statistics, input_pipeline
 from avatx.data.label_map import LabelMap, read_label_map
 from avatx.errors import UserError
@@ -21,7 +26,8 @@ def build(
       UserError: a label map is missing or holds ids beyond num_classes, or an input reader that
         the run needs is not configured.
     """
-    model = config.model.action_faster_rcnn
+    model = input_reader_builder.model_of(config)
+    classification = config.model.WhichOneof("model") == "video_classifier"
     clip_shape = input_reader_builder.build_clip_shape(model)
     train_options = input_reader_builder.build_options(
         config.train_input_reader, model, config.train_config
@@ -31,6 +37,11 @@ def build(
     ) if config.HasField("eval_input_reader") else None
 
     def make_train_dataset(batch_size, input_context, start_step):
+        if classification:
+            options = _configured(train_options, "train_input_reader")
+            return classification_data_builder.make_train_dataset(
+                config, options, batch_size, input_context, start_step
+            )
         return input_pipeline.build_dataset(
             _configured(train_options, "train_input_reader"),
             clip_shape,
@@ -42,6 +53,11 @@ def build(
         )
 
     def make_eval_dataset(batch_size, input_context):
+        if classification:
+            options = _configured(eval_options, "eval_input_reader")
+            return classification_data_builder.make_eval_dataset(
+                config, options, batch_size, input_context
+            )
         return input_pipeline.build_dataset(
             _configured(eval_options, "eval_input_reader"),
             clip_shape,
@@ -51,19 +67,20 @@ def build(
         )
 
     label_map = build_label_map(config)
-    statistics = _describe(train_options)
+    statistics = None if classification else _describe(train_options)
     return Experiment(
         make_model=lambda: model_builder.build(config.model),
         make_train_dataset=make_train_dataset,
         make_eval_dataset=make_eval_dataset,
         train=training_builder.build_train_options(config.train_config),
         eval=training_builder.build_eval_options(
-            config.eval_config, config.train_config.num_steps
+            config.eval_config, config.train_config.num_steps, classification
         ),
         label_map=label_map,
         model_dir=model_dir,
         config_text=text_format.MessageToString(config),
         distribution_strategy=distribution_strategy,
+        task="classification" if classification else "action_detection",
         num_train_keyframes=statistics.num_keyframes if statistics else None,
         data_statistics=statistics.lines("data", label_map.names) if statistics else (),
     )
@@ -81,7 +98,7 @@ def build_label_map(config: pipeline_pb2.PipelineConfig) -> LabelMap:
         or config.train_input_reader.label_map_path
     )
     label_map = read_label_map(path)
-    num_classes = config.model.action_faster_rcnn.num_classes
+    num_classes = input_reader_builder.model_of(config).num_classes
     if label_map.max_id > num_classes:
         raise UserError(
             f"{path}: the largest class id is {label_map.max_id} and model num_classes is "

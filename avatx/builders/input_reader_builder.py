@@ -1,11 +1,26 @@
 """InputReader -> avatx.data.input_pipeline."""
 
-from avatx.builders import preprocessor_builder
+from typing import Union
+
+from avatx.builders import preprocessor_builder, trunk_builder
 from avatx.data.input_pipeline import ClipShape, InputOptions
-from avatx.protos import action_faster_rcnn_pb2, input_reader_pb2, train_pb2
+from avatx.protos import (
+    action_faster_rcnn_pb2,
+    input_reader_pb2,
+    pipeline_pb2,
+    train_pb2,
+    video_classifier_pb2,
+)
+
+Model = Union[action_faster_rcnn_pb2.ActionFasterRcnn, video_classifier_pb2.VideoClassifier]
 
 
-def build_clip_shape(model: action_faster_rcnn_pb2.ActionFasterRcnn) -> ClipShape:
+def model_of(config: pipeline_pb2.PipelineConfig) -> Model:
+    """The meta-architecture's message; each has clip, image_resizer, trunk and num_classes."""
+    return getattr(config.model, config.model.WhichOneof("model") or "action_faster_rcnn")
+
+
+def build_clip_shape(model: Model) -> ClipShape:
     """The clips that `model` takes."""
     size = model.image_resizer.fixed_shape_resizer
     return ClipShape(
@@ -13,12 +28,13 @@ def build_clip_shape(model: action_faster_rcnn_pb2.ActionFasterRcnn) -> ClipShap
         frame_rate=model.clip.frame_rate,
         height=size.height,
         width=size.width,
+        channels=trunk_builder.input_channels(model.trunk),
     )
 
 
 def build_options(
     reader: input_reader_pb2.InputReader,
-    model: action_faster_rcnn_pb2.ActionFasterRcnn,
+    model: Model,
     train: train_pb2.TrainConfig,
 ) -> InputOptions:
     """How `reader` reads. Raises ValueError for an unknown kind of reader."""

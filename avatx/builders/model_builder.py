@@ -1,22 +1,37 @@
 """DetectionModel -> avatx.meta_architectures."""
 
+from typing import Union
+
 from avatx.builders import anchor_generator_builder, box_predictor_builder, trunk_builder
 from avatx.meta_architectures.action_faster_rcnn import ActionFasterRCNN, ProposalSource
-from avatx.meta_architectures.detection_model import DetectionModel
 from avatx.meta_architectures.post_processing import PostProcessing
 from avatx.meta_architectures.proposal_stage import FirstStageOptions, ProposalStage
 from avatx.meta_architectures.second_stage import SecondStage, SecondStageOptions
-from avatx.protos import action_faster_rcnn_pb2, model_pb2
+from avatx.meta_architectures.video_classifier import VideoClassifier
+from avatx.protos import action_faster_rcnn_pb2, model_pb2, video_classifier_pb2
 
 
-def build(config: model_pb2.DetectionModel) -> DetectionModel:
+def build(config: model_pb2.DetectionModel) -> Union[ActionFasterRCNN, VideoClassifier]:
     """The model, with its variables made. Raises ValueError for an unknown meta-architecture."""
     kind = config.WhichOneof("model")
     if kind == "action_faster_rcnn":
         model = _build_action_faster_rcnn(config.action_faster_rcnn)
-        model.create_variables()
-        return model
-    raise ValueError(f"unknown model: {kind}")
+    elif kind == "video_classifier":
+        model = _build_video_classifier(config.video_classifier)
+    else:
+        raise ValueError(f"unknown model: {kind}")
+    model.create_variables()
+    return model
+
+
+def _build_video_classifier(config: video_classifier_pb2.VideoClassifier) -> VideoClassifier:
+    size = config.image_resizer.fixed_shape_resizer
+    return VideoClassifier(
+        image_size=(size.height, size.width),
+        trunk=trunk_builder.build(config.trunk),
+        num_classes=config.num_classes,
+        dropout=config.dropout,
+    )
 
 
 def _build_action_faster_rcnn(config: action_faster_rcnn_pb2.ActionFasterRcnn):

@@ -54,7 +54,7 @@ def _shapes(config: pipeline_pb2.PipelineConfig, model) -> Dict[str, Any]:
     clip = input_reader_builder.build_clip_shape(config.model.action_faster_rcnn)
 
     @tf.function(input_signature=[
-        tf.TensorSpec([1, clip.num_frames, clip.height, clip.width, 3], tf.float32)
+        tf.TensorSpec([1, clip.num_frames, clip.height, clip.width, clip.channels], tf.float32)
     ])  # fmt: skip
     def features(clips):
         return model.trunk(clips, training=False)
@@ -63,7 +63,7 @@ def _shapes(config: pipeline_pb2.PipelineConfig, model) -> Dict[str, Any]:
     frcnn = config.model.action_faster_rcnn
     post_processing = model.post_processing
     return {
-        "clip": [clip.num_frames, clip.height, clip.width, 3],
+        "clip": [clip.num_frames, clip.height, clip.width, clip.channels],
         "features": shape[1:],
         "anchors": shape[2] * shape[3] * model.proposal_stage.anchor_generator.anchors_per_cell,
         "proposals": [frcnn.first_stage_max_proposals, 4],

@@ -7,10 +7,11 @@ import tf_keras
 from avatx.errors import UserError
 from avatx.training import restore
 from avatx.training.options import TrainOptions
+from avatx.trunks.two_stream import TwoStream
 
 
 def initialize(model: tf_keras.Model, options: TrainOptions) -> List[str]:
-    """Loads `fine_tune_checkpoint` into a built model.
+    """Loads `fine_tune_checkpoint`, and `fine_tune_flow_checkpoint`, into a built model.
 
     Returns:
       Lines that say what was loaded, what is new and what of the checkpoint was not used.
@@ -19,10 +20,13 @@ def initialize(model: tf_keras.Model, options: TrainOptions) -> List[str]:
       UserError: the checkpoint is not there, is of another kind, or lacks part of the trunk.
     """
     source = options.fine_tune_checkpoint
+    two_streams = isinstance(getattr(model, "trunk", None), TwoStream)
+    if two_streams and options.fine_tune_checkpoint_type == "classification":
+        return _initialize_streams(model, options)
     if not source:
         return ["fine_tune_checkpoint is empty: training from scratch"]
     if options.fine_tune_checkpoint_type == "classification":
-        return _initialize_trunk(model, source)
+        return _initialize_trunk(model.trunk, _tail_of(model), source)
     if options.fine_tune_checkpoint_type == "detection":
         return restore.restore_detector(model, source).lines(source)
     raise UserError(
@@ -31,16 +35,45 @@ def initialize(model: tf_keras.Model, options: TrainOptions) -> List[str]:
     )
 
 
-def _initialize_trunk(model: tf_keras.Model, source: str) -> List[str]:
+def _tail_of(model: tf_keras.Model):
+    """A predictor that runs the blocks behind the trunk per region gets theirs, too."""
+    return getattr(getattr(model, "box_predictor", model), "tail", None)
+
+
+def _initialize_streams(model: tf_keras.Model, options: TrainOptions) -> List[str]:
+    """Each stream of a two_stream trunk from a checkpoint of its own, or from scratch."""
+    lines, tail = [], _tail_of(model)
+    for stream, field in (("rgb", "fine_tune_checkpoint"), ("flow", "fine_tune_flow_checkpoint")):
+        source = getattr(options, field)
+        if source:
+            lines += _initialize_trunk(
+                getattr(model.trunk, stream), getattr(tail, stream, None), source, field
+            )
+        else:
+            lines.append(f"{field} is empty: the {stream} trunk is trained from scratch")
+    return lines
+
+
+def _initialize_trunk(trunk, tail, source: str, field: str = "fine_tune_checkpoint") -> List[str]:
+    path = restore.resolve_checkpoint(source, f"train_config.{field}")
+    parts = {"trunk": trunk}
+    if tail is not None:
+        parts["tail"] = tail
+    report = restore.restore_parts(parts, path)
+    if report is None:
+        report = _restore_published(parts, path)
+    return report.lines(source)
+
+
+def _restore_published(parts, path: str) -> restore.RestoreReport:
+    """From a checkpoint that is none of ours, as DeepMind's of Kinetics I3D."""
     from avatx.trunks import i3d, i3d_weights
 
-    if not isinstance(model.trunk, i3d.I3D):
+    if not isinstance(parts["trunk"], i3d.I3D):
         raise UserError(
-            'train_config.fine_tune_checkpoint_type: "classification" fills an I3D trunk, and this '
-            f"model's is {type(model.trunk).__name__}; use type detection"
+            f"train_config.fine_tune_checkpoint = {path!r} holds no trunk/..., and this model's is "
+            f"{type(parts['trunk']).__name__}; expected a checkpoint of a video_classifier with "
+            "this trunk"
         )
-    # A predictor that runs the blocks behind the trunk per region gets theirs, too.
-    tail = getattr(model.box_predictor, "tail", None)
-    path = restore.resolve_checkpoint(source, "train_config.fine_tune_checkpoint")
-    loaded = i3d_weights.restore_trunk(model.trunk, tail, path)
-    return restore.RestoreReport(*loaded).lines(source)
+    loaded = i3d_weights.restore_trunk(parts["trunk"], parts.get("tail"), path)
+    return restore.RestoreReport(*loaded)

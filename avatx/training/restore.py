@@ -7,7 +7,7 @@ each one can say which variables it filled and which it did not.
 """
 
 import os
-from typing import Dict, List, NamedTuple, Optional
+from typing import Dict, List, NamedTuple, Optional, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -151,6 +151,83 @@ def restore_detector(model: tf_keras.Model, checkpoint: str) -> RestoreReport:
         )
     _assign(model, path, reader, report.loaded)
     return report
+
+
+def restore_parts(
+    parts: Dict[str, tf_keras.layers.Layer], checkpoint: str, required: Sequence[str] = ("trunk",)
+) -> Optional[RestoreReport]:
+    """Fills parts of a model from those of the same names in another model's checkpoint.
+
+    Args:
+      parts: name -> built layer, as {"trunk": ..., "tail": ...}. The checkpoint may be a training's
+        (`model/trunk/...`; of its averaged weights where it has them) or hold the parts at its root
+        (`trunk/...`, as `tools/import_i3d_weights.py` writes).
+      checkpoint: a prefix.
+      required: parts that must be covered whole. Another part that the checkpoint has no variable
+        of stays as it is, but what it has must fit.
+
+    Returns:
+      What was loaded; None, and nothing is, if the checkpoint holds no part of these names.
+
+    Raises:
+      UserError: a variable is missing or has another shape; then nothing was assigned.
+    """
+    reader = _open(checkpoint)
+    shapes = reader.get_variable_to_shape_map()
+    for root in ("model/", ""):
+        held = {
+            key[len(root) : -len(_VALUE)]: shape
+            for key, shape in shapes.items()
+            if key.startswith(root) and key.endswith(_VALUE) and ".OPTIMIZER_SLOT" not in key
+        }
+        if any(name.split("/")[0] in parts for name in held):
+            break
+    else:
+        return None
+    ours = variables_by_path(tf.train.Checkpoint(**parts))
+    ours = {name: variable for name, variable in ours.items() if name.split("/")[0] in parts}
+    for name, variable in ours.items():
+        part = name.split("/")[0]
+        if name not in held and part in required:
+            missing = [n for n in ours if n not in held and n.split("/")[0] == part]
+            raise UserError(
+                f"{checkpoint}: {len(missing)} variables of the {part} are missing, first "
+                f"{missing[0]}; expected the checkpoint of a network with the same {part}"
+            )
+        if name in held and held[name] != list(variable.shape):
+            raise UserError(_misfit(checkpoint, ours, held))
+    values = {}
+    for name in ours:
+        if name in held:
+            average = f"{root}{name}{_AVERAGE}"
+            key = average if reader.has_tensor(average) else f"{root}{name}{_VALUE}"
+            values[name] = _read(checkpoint, reader, key)
+    for name, value in values.items():
+        ours[name].assign(value)
+    return RestoreReport(
+        loaded=list(values),
+        new=[name for name in ours if name not in values],
+        unused=sorted(set(held) - set(values)),
+    )
+
+
+def _misfit(checkpoint: str, ours: Dict[str, tf.Variable], held: Dict[str, list]) -> str:
+    """What to say of a checkpoint whose variables have other shapes than a model's."""
+    wrong = [n for n in ours if n in held and held[n] != list(ours[n].shape)]
+    # The widest layer tells the ratio of the widths best: narrow ones are rounded.
+    name = max(wrong, key=lambda n: (ours[n].shape.num_elements(), n))
+    text = (
+        f"{checkpoint}: {len(wrong)} variables have another shape, {name} is {held[name]} there and "
+        f"{list(ours[name].shape)} here"
+    )
+    if ours[name].shape.rank and held[name] and ours[name].shape.rank == len(held[name]):
+        ratio = held[name][-1] / ours[name].shape[-1]
+        if ratio != 1:
+            text += (
+                f": the checkpoint's layers are {ratio:.4g} times as wide; set the trunk's "
+                "depth_multiplier to that of the checkpoint"
+            )
+    return text
 
 
 def checkpoint_step(path: str) -> int:

@@ -20,13 +20,12 @@ from avatx.atomic_file import atomic_text_file
 from avatx.errors import UserError
 from avatx.evaluation.evaluation_run import METRICS_FILE
 from avatx.training import fine_tuning, report, restore
-from avatx.training.action_detection_task import ActionDetectionTask
 from avatx.training.controller import TrainingController
 from avatx.training.distribution import check_batch_size, make_strategy
-from avatx.training.evaluator import ActionDetectionEvaluator
 from avatx.training.optimizer import averaged_weights, build_optimizer, reset_average
 from avatx.training.options import Experiment
 from avatx.training.seed import set_random_seed
+from avatx.training.tasks import TASKS
 from avatx.training.trainer import ModelTrainer
 
 CHECKPOINT_NAME = "ckpt"
@@ -107,11 +106,12 @@ class _CheckpointEvaluation:
         self._experiment = experiment
         _make_model_dir(experiment.model_dir)
         self._strategy = make_strategy(experiment.distribution_strategy)
-        task = ActionDetectionTask(experiment)
+        kind = TASKS[experiment.task]
+        task = kind.task(experiment)
         with self._strategy.scope():
             self._model = task.build_model()
             self._step = orbit.utils.create_global_step()
-        evaluator = ActionDetectionEvaluator(
+        evaluator = kind.evaluator(
             experiment, task, self._model, self._strategy, self._step
         )
         self._controller = orbit.Controller(
@@ -174,8 +174,8 @@ def _train(experiment: Experiment, evaluate: bool) -> Optional[Dict[str, float]]
 
 
 def _make_controller(experiment: Experiment, strategy, evaluate: bool) -> TrainingController:
-    options = experiment.train
-    task = ActionDetectionTask(experiment)
+    options, kind = experiment.train, TASKS[experiment.task]
+    task = kind.task(experiment)
     with strategy.scope():
         model = task.build_model()
         optimizer = build_optimizer(options, model)
@@ -192,7 +192,7 @@ def _make_controller(experiment: Experiment, strategy, evaluate: bool) -> Traini
     )
     evaluator, eval_actions = None, []
     if evaluate:
-        evaluator = ActionDetectionEvaluator(
+        evaluator = kind.evaluator(
             experiment, task, model, strategy, global_step,
             weights=lambda: averaged_weights(optimizer, model),
         )  # fmt: skip

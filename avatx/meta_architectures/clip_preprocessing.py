@@ -1,0 +1,27 @@
+"""Clips as they come, to clips as trunks take them."""
+
+from typing import Tuple
+
+import tensorflow as tf
+
+
+def normalized_clips(clips: tf.Tensor, image_size: Tuple[int, int]) -> tf.Tensor:
+    """Resizes frames and maps their values to [-1, 1].
+
+    Args:
+      clips: [B, T, H, W, channels] in [0, 255], uint8 or float, any H and W.
+      image_size: (H, W) wanted, pixels.
+
+    Returns:
+      [B, T, *image_size, channels] float32.
+    """
+    # `tf.image.resize` sees only what the graph knows of the size: it would copy frames of
+    # the right size pixel by pixel, and on the CPU, for it has no GPU kernel for uint8.
+    if tuple(clips.shape[2:4]) != tuple(image_size):
+        batch, frames, height, width, _ = tf.unstack(tf.shape(clips))
+        channels = clips.shape[-1]
+        frame_list = tf.reshape(clips, [batch * frames, height, width, channels])
+        frame_list = tf.image.resize(frame_list, image_size)  # bilinear, float32
+        clips = tf.reshape(frame_list, [batch, frames, *image_size, channels])
+    clips = tf.cast(clips, tf.float32)
+    return clips / 127.5 - 1.0
