@@ -75,6 +75,8 @@ TOOLS = (
     "make-playground",
     "model-main",
     "validate-csv",
+    "visualize-attention",
+    "visualize-detections",
 )
 
 version = re.search(r'__version__ = "(.+)"', (HERE / "avatx" / "__init__.py").read_text()).group(1)

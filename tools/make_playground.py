@@ -1,7 +1,11 @@
-"""Generates one split of the playground, a small action data set in AVA's format.
+r"""Generates one split of the playground, a small action data set in AVA's format.
+
+With --kind actions, the one to pre-train a classifier on: short clips in a folder a class.
 
     python tools/make_playground.py --output data/playground --split train --num_videos 150 --seed 1
     python tools/make_playground.py --output data/playground --split val --num_videos 40 --seed 1
+    python tools/make_playground.py --kind actions --output data/actions --split train \
+        --num_videos 2000
 
 docs/playground.md says what is in it.
 """
@@ -17,7 +21,11 @@ def main(argv=None) -> int:
     )
     parser.add_argument("--output", required=True, help="folder to write to")
     parser.add_argument("--split", required=True, help="train or val")
-    parser.add_argument("--num_videos", type=int, required=True, help="videos of 10 seconds")
+    parser.add_argument("--num_videos", type=int, required=True,
+                        help="videos of 10 seconds; of 2 seconds of kind actions")
+    parser.add_argument("--kind", choices=("detection", "actions"), default="detection",
+                        help="detection: people, boxes and labels, like AVA; actions: one person "
+                             "and one label a clip, like Kinetics (default detection)")
     parser.add_argument("--seed", type=int, default=0, help="same seed, same data (default 0)")
     parser.add_argument("--num_workers", type=int, default=None,
                         help="processes (default: one a processor)")
@@ -25,11 +33,17 @@ def main(argv=None) -> int:
 
     from avatx.data import playground
 
-    summary = playground.generate(
+    generate = (playground.generate if arguments.kind == "detection"
+                else playground.generate_actions)
+    summary = generate(
         arguments.output, arguments.split, arguments.num_videos, arguments.seed,
         num_workers=arguments.num_workers, show_progress=True,
     )
-    _print(summary, arguments.output)
+    if arguments.kind == "detection":
+        _print(summary, arguments.output)
+    else:
+        print(f"{arguments.output}/{arguments.split}: {sum(summary.values())} clips: "
+              + ", ".join(f"{count} {action}" for action, count in summary.items()))
     return 0
 
 

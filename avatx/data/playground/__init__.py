@@ -9,8 +9,14 @@
     backdrop   walls, floors, furniture
     rendering  a scene -> frames and boxes
     dataset    many scenes -> mp4 files, csv and label map
+
+and for the classification set, clips of one person doing one thing:
+
+    action_script   draws the scene of such a clip from a seed
+    actions         many clips -> mp4 files in a folder a class
 """
 
+from avatx.data.playground.actions import generate_actions
 from avatx.data.playground.dataset import SPLITS, Summary, generate
 
-__all__ = ["SPLITS", "Summary", "generate"]
+__all__ = ["SPLITS", "Summary", "generate", "generate_actions"]

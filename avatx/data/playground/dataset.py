@@ -107,15 +107,15 @@ def generate(
       UserError: unknown split, num_videos < 1, seed < 0, or `output` cannot be written.
     """
     output = os.fspath(output)
-    _check(output, split, num_videos, seed, num_workers)
+    check_arguments(output, split, num_videos, seed, num_workers)
     videos = os.path.join(output, "videos")
     work = None
     try:
         os.makedirs(videos, exist_ok=True)
-        _remove_leftovers(output, split)
-        work = tempfile.mkdtemp(prefix=_work_prefix(split), dir=output)
+        remove_leftovers(output, split)
+        work = tempfile.mkdtemp(prefix=work_prefix(split), dir=output)
         tasks = [(work, split, index, seed) for index in range(num_videos)]
-        annotated = _run(tasks, num_workers, show_progress)
+        annotated = run_tasks(_make_video, tasks, num_workers, show_progress)
         summary, table, excluded = _collect(split, annotated)
         _write_tables(work, split, table, excluded)
         _publish(work, output, split, num_videos)
@@ -130,7 +130,8 @@ def generate(
             shutil.rmtree(work, ignore_errors=True)
 
 
-def _check(output, split, num_videos, seed, num_workers):
+def check_arguments(output, split, num_videos, seed, num_workers):
+    """Raises UserError where `generate` cannot do with its arguments."""
     if split not in SPLITS:
         raise UserError(f"split is {split!r}; expected one of: {', '.join(SPLITS)}")
     if num_videos < 1:
@@ -145,19 +146,25 @@ def _check(output, split, num_videos, seed, num_workers):
         raise UserError(f"{output}: is a file; expected a folder to write to")
 
 
-def _work_prefix(split):
+def work_prefix(split):
+    """How the hidden folders begin in which a split is made."""
     return f".{split}_unfinished_"
 
 
-def _remove_leftovers(output, split):
+def remove_leftovers(output, split):
     """Removes what runs that were killed have left."""
     for name in os.listdir(output):
-        if name.startswith(_work_prefix(split)):
+        if name.startswith(work_prefix(split)):
             shutil.rmtree(os.path.join(output, name), ignore_errors=True)
 
 
-def _run(tasks, num_workers, show_progress):
-    """Renders all videos; one list of annotations a video, in order."""
+def run_tasks(make, tasks, num_workers, show_progress):
+    """Renders all videos on `num_workers` processes; what `make` says of each, in order.
+
+    Args:
+      make: a module's function: (folder, split, index, seed) to (index, anything).
+      tasks: such tuples, those of index 0, 1, 2 and so on.
+    """
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
     from rich.progress import TimeRemainingColumn
@@ -175,10 +182,10 @@ def _run(tasks, num_workers, show_progress):
                 progress.advance(bar)
 
         if workers == 1:
-            collect(map(_make_video, tasks))
+            collect(map(make, tasks))
         else:
             with multiprocessing.get_context("spawn").Pool(workers) as pool:
-                collect(pool.imap_unordered(_make_video, tasks))
+                collect(pool.imap_unordered(make, tasks, chunksize=max(1, len(tasks) // 500)))
     return [annotated[index] for index in range(len(tasks))]
 
 

@@ -55,9 +55,9 @@ def sample_scene(seed) -> Scene:
     """The scene of `seed`: anything `numpy.random.default_rng` takes, such as a SeedSequence."""
     rng = np.random.default_rng(seed)
     deserted = rng.random() < _DESERTED
-    num_slots = _choose(rng, _SLOT_COUNTS)
+    num_slots = choose(rng, _SLOT_COUNTS)
     while True:
-        kinds = [_choose(rng, _SLOT_KINDS) for _ in range(num_slots)]
+        kinds = [choose(rng, _SLOT_KINDS) for _ in range(num_slots)]
         if not deserted and "person" in kinds:
             break
         if deserted and "person" not in kinds:
@@ -68,9 +68,9 @@ def sample_scene(seed) -> Scene:
     screens, furniture = [], []
     for kind, x in zip(kinds, centres):
         if kind == "screen":
-            screens.append(_screen(rng, x, slot_width))
+            screens.append(sample_screen(rng, x, slot_width))
         elif kind == "furniture":
-            furniture.append(_furniture(rng, x, slot_width, horizon))
+            furniture.append(sample_furniture(rng, x, slot_width, horizon))
     people = _people(rng, kinds, centres, slot_width, furniture)
     if deserted or rng.random() < _PASSER_BY:
         people.append(_passer_by(rng, len(people)))
@@ -78,25 +78,28 @@ def sample_scene(seed) -> Scene:
         people=tuple(people),
         screens=tuple(screens),
         furniture=tuple(furniture),
-        balls=tuple(_ball(rng) for _ in range(rng.integers(0, 3))),
-        camera=_camera(rng),
+        balls=tuple(sample_ball(rng) for _ in range(rng.integers(0, 3))),
+        camera=sample_camera(rng),
         backdrop_seed=int(rng.integers(2**31)),
         noise_seed=int(rng.integers(2**31)),
         horizon=horizon,
     )
 
 
-def _choose(rng, shares):
+def choose(rng, shares):
+    """A key of `shares`, which are weights."""
     names = list(shares)
     weights = np.array([shares[name] for name in names])
     return names[rng.choice(len(names), p=weights / weights.sum())]
 
 
-def _colour(rng, low=25, high=245):
+def sample_colour(rng, low=25, high=245):
+    """A colour of any hue."""
     return tuple(int(channel) for channel in rng.uniform(low, high, 3))
 
 
-def _look(rng, height) -> Look:
+def sample_look(rng, height) -> Look:
+    """Body and clothes of somebody `height` pixels tall."""
     return Look(
         height=height,
         build=rng.uniform(0.9, 1.25),
@@ -104,10 +107,10 @@ def _look(rng, height) -> Look:
         phase=rng.uniform(0, 2 * math.pi),
         skin=_SKINS[rng.integers(len(_SKINS))],
         hair=_HAIRS[rng.integers(len(_HAIRS))],
-        shirt=_colour(rng),
-        trousers=_colour(rng, 15, 170),
-        shoes=_colour(rng, 10, 120),
-        object_colour=_colour(rng, 60, 250),
+        shirt=sample_colour(rng),
+        trousers=sample_colour(rng, 15, 170),
+        shoes=sample_colour(rng, 10, 120),
+        object_colour=sample_colour(rng, 60, 250),
         long_sleeves=bool(rng.random() < 0.5),
         long_hair=bool(rng.random() < 0.35),
         hat=bool(rng.random() < 0.15),
@@ -135,11 +138,11 @@ def _people(rng, kinds, centres, slot_width, furniture) -> List[Person]:
     people = []
     for slot in slots:
         height, ground = _height_and_ground(rng, slot_width)
-        look = _look(rng, height)
-        path = _pacing(rng, centres[slot], 0.24 * slot_width, 0.28 * height, acts[slot])
+        look = sample_look(rng, height)
+        path = pacing(rng, centres[slot], 0.24 * slot_width, 0.28 * height, acts[slot])
         if has_chair[slot]:
             furniture.append(Furniture("chair", centres[slot], ground, 0.25 * height,
-                                       _colour(rng, 40, 200), 0, chair_facing[slot]))
+                                       sample_colour(rng, 40, 200), 0, chair_facing[slot]))
         people.append(Person(len(people), look, ground, path, tuple(acts[slot])))
     return people
 
@@ -161,9 +164,9 @@ def _act(rng, slots, num_slots, has_chair, chair_facing, start):
     poses, facings, activities = {}, {}, {}
     for slot in slots:
         if has_chair[slot]:
-            poses[slot] = _choose(rng, {"sit": 0.70, "stand": 0.20, "bend": 0.10})
+            poses[slot] = choose(rng, {"sit": 0.70, "stand": 0.20, "bend": 0.10})
         else:
-            poses[slot] = _choose(rng, {"stand": 0.66, "walk": 0.19, "bend": 0.15})
+            poses[slot] = choose(rng, {"stand": 0.66, "walk": 0.19, "bend": 0.15})
         facings[slot] = _inward(rng, slot, num_slots)
         if poses[slot] == "sit":
             facings[slot] = chair_facing[slot]
@@ -174,7 +177,7 @@ def _act(rng, slots, num_slots, has_chair, chair_facing, start):
             partner = slot + facings[slot]
             mutual = partner in activities and facings[slot] == -facings[partner] != 0
             shares = _REPLY[activities[partner]] if mutual else _ACTIVITY
-            activities[slot] = _choose(rng, shares)
+            activities[slot] = choose(rng, shares)
     made = {}
     for slot in slots:
         activity = activities.get(slot, "idle")
@@ -193,7 +196,7 @@ def _held(rng, pose, activity) -> Optional[str]:
     return "box" if pose == "bend" or rng.random() < 0.5 else "bag"
 
 
-def _pacing(rng, centre, reach, speed, acts):
+def pacing(rng, centre, reach, speed, acts):
     """Hips' x over time: to and fro in the slot while walking, at rest otherwise."""
     time, x = 0.0, centre
     side = 1 if rng.random() < 0.5 else -1
@@ -226,10 +229,11 @@ def _passer_by(rng, person_id) -> Person:
     activity = "phone" if rng.random() < 0.2 else "idle"
     act = Act(0.0, "walk", activity, _held(rng, "walk", activity),
               RIGHT if ends[1] > ends[0] else LEFT)
-    return Person(person_id, _look(rng, height), ground + rng.uniform(-6, 4), path, (act,))
+    return Person(person_id, sample_look(rng, height), ground + rng.uniform(-6, 4), path, (act,))
 
 
-def _screen(rng, x, slot_width) -> Screen:
+def sample_screen(rng, x, slot_width) -> Screen:
+    """A television at `x`, on or off, as wide as fits."""
     width = rng.uniform(0.5, 0.72) * slot_width
     on = bool(rng.random() < 0.6)
     power = [(0.0, on)]
@@ -239,25 +243,28 @@ def _screen(rng, x, slot_width) -> Screen:
                   int(rng.integers(2**31)), tuple(power))
 
 
-def _furniture(rng, x, slot_width, horizon) -> Furniture:
+def sample_furniture(rng, x, slot_width, horizon) -> Furniture:
+    """A plant, lamp, shelf or picture at `x`."""
     size = min(rng.uniform(0.35, 0.6) * FRAME_HEIGHT, 1.1 * slot_width)
     kind = _FURNITURE[rng.integers(len(_FURNITURE))]
     ground = rng.uniform(horizon + 4, 0.9 * FRAME_HEIGHT)
-    return Furniture(kind, x, ground, size, _colour(rng, 40, 200), int(rng.integers(2**31)))
+    return Furniture(kind, x, ground, size, sample_colour(rng, 40, 200), int(rng.integers(2**31)))
 
 
-def _ball(rng) -> Ball:
+def sample_ball(rng) -> Ball:
+    """A distractor anywhere in the frame."""
     return Ball(
         centre=(rng.uniform(0.1, 0.9) * FRAME_WIDTH, rng.uniform(0.1, 0.8) * FRAME_HEIGHT),
         amplitude=(rng.uniform(5, 60), rng.uniform(3, 35)),
         frequency=(rng.uniform(0.05, 0.4), rng.uniform(0.1, 0.8)),
         phase=tuple(rng.uniform(0, 2 * math.pi, 2)),
         radius=rng.uniform(2, 6),
-        colour=_colour(rng),
+        colour=sample_colour(rng),
     )
 
 
-def _camera(rng) -> Camera:
+def sample_camera(rng) -> Camera:
+    """Drift, shake, light and noise."""
     shake = rng.uniform(0, 1.2)
     # Horizontal and vertical waves in turn: a slow drift, then two of shake.
     sway = [(rng.uniform(0, 4) * (1 if axis == 0 else 0.5), rng.uniform(0.03, 0.12))
