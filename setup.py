@@ -68,6 +68,7 @@ def packages():
 TOOLS = (
     "check-config",
     "create-ava-tfrecord",
+    "create-kinetics-tfrecord",
     "detect-video",
     "evaluate-csv",
     "exporter-main",
