@@ -1,0 +1,127 @@
+"""Figures 6 and 7 as files: each class's top true detections and its worst mistakes.
+
+A sheet a class and kind, an example a row: the keyframe in the middle with the detected box and
+the annotated person, frames before and after it around; and one sheet over all classes of each.
+"""
+
+import os
+import re
+from typing import Dict, List, Sequence
+
+import numpy as np
+from PIL import Image
+
+from avatx.errors import UserError
+from avatx.figures.examples import KINDS_IN_WORDS, TRUE, ClassExamples, Example
+from avatx.visualization.boxes import upscale
+from avatx.visualization.contact_sheet import Tile
+from avatx.visualization.strips import Strip, draw_box, strip_sheet
+
+_RIGHT, _WRONG, _ANNOTATED = (0, 94, 184), (200, 30, 30), (0, 135, 70)
+_SHORTER_SIDE = 200  # to which frames are brought before drawing
+_TILE_WIDTH = 260
+_QUALITY = 88
+
+
+def write_sheets(
+    classes: Sequence[ClassExamples],
+    class_names: Dict[int, str],
+    source,
+    seconds: Sequence[float],
+    folder: str,
+) -> List[str]:
+    """Writes figure6.jpg, figure7.jpg, and `top_<class>.jpg` and `mistakes_<class>.jpg`.
+
+    Args:
+      classes: from `find_examples`.
+      class_names: class id to name.
+      source: `avatx.figures.clip_source.VideoClips` or `RecordClips`.
+      seconds: of the frames shown, relative to the keyframe; ascending, 0 among them.
+      folder: made if it is not there.
+
+    Returns:
+      The files' names. A sheet without examples is not written.
+
+    Raises:
+      UserError: a video is not there, or the folder cannot be written.
+    """
+    offsets = np.rint(np.array(seconds) * 1e6).astype(np.int64)
+    wanted = {
+        (example.video_id, example.keyframe)
+        for one in classes
+        for example in [*one.top, *one.mistakes]
+    }
+    source.prepare(wanted, offsets)
+    try:
+        os.makedirs(folder, exist_ok=True)
+        written, best = [], {"top": [], "mistakes": []}
+        for one in classes:
+            name = class_names[one.class_id]
+            for kind, examples in (("top", one.top), ("mistakes", one.mistakes)):
+                strips = [_strip(e, class_names, source, seconds, offsets) for e in examples]
+                if not strips:
+                    continue
+                best[kind].append(strips[0])
+                title = {"top": "Top true detections", "mistakes": "Highest-scoring mistakes"}
+                written.append(_save(
+                    strip_sheet(strips, f"{title[kind]}: {name}", _TILE_WIDTH),
+                    folder, f"{kind}_{one.class_id:02d}_{_file_name(name)}.jpg"))
+        for file, kind, title in (
+            ("figure6.jpg", "top", "Top true detection of each class"),
+            ("figure7.jpg", "mistakes", "Highest-scoring mistake of each class"),
+        ):
+            if best[kind]:
+                written.append(_save(strip_sheet(best[kind], title, _TILE_WIDTH), folder, file))
+    except OSError as error:
+        raise UserError(f"{folder}: cannot be written ({error.strerror or error})") from error
+    return written
+
+
+def describe(example: Example, class_names: Dict[int, str]) -> List[str]:
+    """The lines over an example: what was detected, what is annotated, what kind of mistake."""
+    name = class_names[example.class_id]
+    place = f"{example.video_id} at {example.keyframe / 1e6:g} s"
+    if example.kind == TRUE:
+        verdict = f"{name} {example.score:.2f}"
+    else:
+        verdict = f"{name} {example.score:.2f}: {KINDS_IN_WORDS[example.kind]}"
+    truth = "annotated at the box: nobody"
+    if example.truth_box is not None:
+        labels = ", ".join(class_names[i] for i in example.truth_classes) or "no scored action"
+        truth = f"annotated person (overlap {example.iou:.2f}): {labels}"
+    notes = []
+    if example.somebody_else:
+        notes.append("somebody else in the frame does it")
+    if example.at_other_time is not None:
+        shift = example.at_other_time - example.keyframe / 1e6
+        notes.append(f"annotated at this place {abs(shift):g} s {'later' if shift > 0 else 'earlier'}")
+    return [f"{verdict}   ({place})", "; ".join([truth, *notes])]
+
+
+def _strip(example: Example, class_names, source, seconds, offsets) -> Strip:
+    colour = _RIGHT if example.kind == TRUE else _WRONG
+    frames = source.frames(example.video_id, example.keyframe, offsets)
+    tiles = []
+    for frame, second in zip(frames, seconds):
+        frame = upscale(frame, _SHORTER_SIDE)
+        if second:
+            frame = draw_box(frame, example.box, colour, line=1)
+            tiles.append(Tile(frame, f"{second:+g} s"))
+            continue
+        if example.truth_box is not None:
+            labels = ", ".join(class_names[i] for i in example.truth_classes)
+            frame = draw_box(frame, example.truth_box, _ANNOTATED, labels, line=2, below=True)
+        label = f"{class_names[example.class_id]} {example.score:.2f}"
+        frame = draw_box(frame, example.box, colour, label, line=2)
+        note = "blue" if example.kind == TRUE else "red"
+        tiles.append(Tile(frame, f"keyframe ({note}: detected, green: annotated)"))
+    return Strip(describe(example, class_names), tiles, colour)
+
+
+def _file_name(name: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")[:40] or "class"
+
+
+def _save(picture: np.ndarray, folder: str, name: str) -> str:
+    Image.fromarray(picture).save(os.path.join(folder, name), quality=_QUALITY)
+    return name

@@ -1,0 +1,68 @@
+"""Figures 6 and 7: each class's top true detections and its highest-scoring mistakes, in pictures.
+
+    python tools/visualize_detections.py --groundtruth val.csv --detections detections.csv \
+        --label_map label_map.pbtxt --videos VIDEOS --output OUT
+
+Works on anybody's detections in AVA's csv format.
+"""
+
+import argparse
+
+from avatx import cli
+from avatx.errors import UserError
+
+
+def parse_arguments(argv=None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    add = parser.add_argument
+    add("--groundtruth", required=True, metavar="CSV")
+    add("--detections", required=True, metavar="CSV")
+    add("--label_map", required=True, metavar="PBTXT", help="the classes that are scored")
+    add("--excluded", metavar="CSV", help="excluded timestamps")
+    add("--videos", nargs="+", metavar="DIR", help="folders of the videos")
+    add("--records", nargs="+", metavar="PATTERN", help="or TFRecords; they are read through")
+    add("--output", required=True, metavar="DIR")
+    add("--classes", nargs="+", type=int, default=[], metavar="ID", help="(default: all)")
+    add("--top", type=int, default=6, help="examples a class and kind (default %(default)s)")
+    add("--seconds", nargs="+", type=float, default=[-1, -0.5, 0, 0.5, 1],
+        help="frames shown, relative to the keyframe (default -1 -0.5 0 0.5 1)")
+    add("--protocol", default="AVA_2020")
+    add("--iou_threshold", type=float, default=0.5)
+    add("--shorter_side", type=int, default=400, help="shrink videos' frames to this")
+    add("--frames_rate", type=float, default=30.0,
+        help="frames a second of folders of frames (default %(default)s)")
+    add("--video_start_seconds", type=float, default=0.0,
+        help="the csv's time of a video's first frame; 900 for AVA cut to 15 minutes (default 0)")
+    return parser.parse_args(argv)
+
+
+def main(argv=None) -> int:
+    flags = parse_arguments(argv)
+    if flags.top < 1:
+        raise UserError(f"--top {flags.top}: expected 1 or more")
+    if not 0 < flags.iou_threshold <= 1:
+        raise UserError(f"--iou_threshold {flags.iou_threshold}: expected more than 0, at most 1")
+    seconds = sorted({*flags.seconds, 0.0})
+    cli.import_tensorflow()
+    from avatx.data import ava_csv
+    from avatx.data.label_map import read_label_map
+    from avatx.figures import clip_source
+    from avatx.figures.detection_sheets import write_sheets
+    from avatx.figures.examples import find_examples
+
+    source = clip_source.make_source(
+        flags.videos, flags.records, shorter_side=flags.shorter_side,
+        frames_rate=flags.frames_rate, start=flags.video_start_seconds)
+    label_map = read_label_map(flags.label_map)
+    excluded = ava_csv.read_excluded_timestamps(flags.excluded) if flags.excluded else None
+    classes = find_examples(
+        ava_csv.read_annotations(flags.groundtruth), ava_csv.read_detections(flags.detections),
+        label_map, flags.top, classes=flags.classes, protocol=flags.protocol,
+        iou_threshold=flags.iou_threshold, excluded=excluded)
+    files = write_sheets(classes, label_map.names, source, seconds, flags.output)
+    print(f"{len(classes)} classes; wrote {len(files)} sheets in {flags.output}")
+    return 0
+
+
+if __name__ == "__main__":
+    cli.run(main)
