@@ -55,9 +55,7 @@ class ModelTask(base_task.Task, abc.ABC):
 
     def build_model(self) -> tf_keras.Model:
         """Makes the model and its variables."""
-        model = self.task_config.make_model()
-        model.create_variables()
-        return model
+        return self.task_config.make_model()
 
     def build_inputs(self, params, input_context=None) -> tf.data.Dataset:
         """The training batches of one worker; `params` is (clips a replica, first step)."""

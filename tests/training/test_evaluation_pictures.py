@@ -96,7 +96,6 @@ def test_only_the_clips_shown_are_kept_and_none_afterwards():
             return self.clips[index]
 
     model = make_model()
-    model.create_variables()
     batch = tf.nest.map_structure(
         lambda *parts: tf.stack(parts).numpy(), *(make_clip(i) for i in range(4))
     )

@@ -12,12 +12,6 @@ from avatx.training.optimizer import averaged_weights, build_optimizer
 from avatx.training.options import TrainOptions
 
 
-def built(**options):
-    model = make_model(**options)
-    model.create_variables()
-    return model
-
-
 def weights(model):
     return {path: value.numpy() for path, value in restore.variables_by_path(model).items()}
 
@@ -43,12 +37,12 @@ def save(model, directory, **options):
 def test_inference_gets_every_weight_averaged_where_there_is_an_average(
     tmp_path, decay, precision
 ):
-    trained = built()
+    trained = make_model()
     raw = weights(trained)
     expected = save(trained, tmp_path, moving_average_decay=decay, precision=precision)
     moved = any((raw[path] != expected[path]).any() for path in raw)
     assert moved == (decay > 0)
-    model = built()
+    model = make_model()
     assert restore.restore_for_inference(model, str(tmp_path)) == 7
     restored = weights(model)
     assert restored.keys() == expected.keys() and len(restored) > 10
@@ -57,7 +51,7 @@ def test_inference_gets_every_weight_averaged_where_there_is_an_average(
 
 
 def test_keys_are_those_of_the_checkpoint(tmp_path):
-    model = built()
+    model = make_model()
     tf.train.Checkpoint(model=model).write(str(tmp_path / "ckpt-1"))
     keys = {
         key.removeprefix("model/").removesuffix("/.ATTRIBUTES/VARIABLE_VALUE")
@@ -68,8 +62,8 @@ def test_keys_are_those_of_the_checkpoint(tmp_path):
 
 
 def test_a_checkpoint_of_another_model_is_refused(tmp_path):
-    save(built(), tmp_path)
-    other = built(final_endpoint="Mixed_3b")
+    save(make_model(), tmp_path)
+    other = make_model(final_endpoint="Mixed_3b")
     before = weights(other)
     with pytest.raises(UserError, match="27 of the model's 60 variables"):
         restore.restore_for_inference(other, str(tmp_path))
@@ -85,8 +79,8 @@ def test_no_checkpoint(tmp_path, what):
 
 
 def test_resuming_with_another_model_is_refused(tmp_path):
-    save(built(), tmp_path)
-    other = built(final_endpoint="Mixed_3b")
+    save(make_model(), tmp_path)
+    other = make_model(final_endpoint="Mixed_3b")
     checkpoint = tf.train.Checkpoint(
         model=other,
         optimizer=build_optimizer(TrainOptions(), other).checkpointed,
@@ -125,9 +119,9 @@ def test_a_damaged_newest_checkpoint_is_passed_over(tmp_path, capsys, suffix, ke
 
 
 def test_fine_tuning_from_a_detector_with_other_classes(tmp_path):
-    source = built()
+    source = make_model()
     expected = save(source, tmp_path)
-    model = built(num_classes=5)
+    model = make_model(num_classes=5)
     options = TrainOptions(
         fine_tune_checkpoint=str(tmp_path), fine_tune_checkpoint_type="detection"
     )
@@ -142,16 +136,16 @@ def test_fine_tuning_from_a_detector_with_other_classes(tmp_path):
 
 
 def test_fine_tuning_needs_the_whole_trunk(tmp_path):
-    save(built(), tmp_path)
+    save(make_model(), tmp_path)
     options = TrainOptions(
         fine_tune_checkpoint=str(tmp_path), fine_tune_checkpoint_type="detection"
     )
     with pytest.raises(UserError, match="trunk"):
-        fine_tuning.initialize(built(final_endpoint="Mixed_3b"), options)
+        fine_tuning.initialize(make_model(final_endpoint="Mixed_3b"), options)
 
 
 def test_fine_tuning_from_a_trunk(tmp_path):
-    source, model = built(), built()
+    source, model = make_model(), make_model()
     tf.train.Checkpoint(trunk=source.trunk).write(str(tmp_path / "i3d"))
     options = TrainOptions(fine_tune_checkpoint=str(tmp_path / "i3d"))
     head = model.box_predictor.variables[0].numpy()
@@ -167,4 +161,4 @@ def test_fine_tune_type_is_checked(tmp_path):
         fine_tune_checkpoint=str(tmp_path), fine_tune_checkpoint_type="segmentation"
     )
     with pytest.raises(UserError, match="segmentation"):
-        fine_tuning.initialize(built(), options)
+        fine_tuning.initialize(make_model(), options)

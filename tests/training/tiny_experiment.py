@@ -32,8 +32,8 @@ NUM_EVAL_CLIPS = 6
 
 
 def make_model(final_endpoint="MaxPool3d_3a_3x3", batch_norm="FROZEN", num_classes=NUM_CLASSES):
-    """The detector with a trunk of a few thousand parameters, dropout off."""
-    return ActionFasterRCNN(
+    """The detector with a trunk of a few thousand parameters, dropout off; its variables made."""
+    model = ActionFasterRCNN(
         image_size=(SIZE, SIZE),
         trunk=I3D(final_endpoint, batch_norm, depth_multiplier=0.125),
         proposal_stage=ProposalStage(
@@ -50,6 +50,8 @@ def make_model(final_endpoint="MaxPool3d_3a_3x3", batch_norm="FROZEN", num_class
         second_stage=SecondStage(SecondStageOptions(batch_size=8)),
         post_processing=PostProcessing(max_detections_per_class=5, max_total_detections=10),
     )  # fmt: skip
+    model.create_variables()
+    return model
 
 
 def make_clip(number) -> Batch:
