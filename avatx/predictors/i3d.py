@@ -15,7 +15,7 @@ So a padded batch costs nothing, and batch norm that is trained sees people only
 boxes as proposals most of a batch is padding.
 """
 
-from typing import Optional
+from typing import NamedTuple, Optional
 
 import tensorflow as tf
 import tf_keras
@@ -24,6 +24,8 @@ from avatx.core import box_ops
 from avatx.core.structures import BoxPredictions
 from avatx.layers.st_roi_pool import StRoiPool
 from avatx.predictors.box_predictor import BoxPredictor, OutputLayers, Outputs
+
+_REGIONS_AT_A_TIME = 64  # in inference
 
 
 class I3DBoxPredictor(BoxPredictor):
@@ -59,19 +61,50 @@ class I3DBoxPredictor(BoxPredictor):
         batch, count = tf.shape(proposal_boxes)[0], tf.shape(proposal_boxes)[1]
         boxes = tf.reshape(proposal_boxes, [-1, 4])
         kept = tf.where(box_ops.area(boxes) > 0)  # [N, 1]
-        # The blocks' convolutions refuse an empty batch: where nobody is, a tube of an empty box
-        # is run and its result dropped.
-        num_kept = tf.shape(kept)[0]
-        extra = tf.cast(num_kept == 0, tf.int32)
-        regions = tf.pad(tf.gather_nd(boxes, kept), [[0, extra], [0, 0]])
-        clip_index = tf.pad(tf.cast(kept[:, 0], tf.int32) // count, [[0, extra]])
-
-        cells = self.st_roi_pool(features, regions, clip_index)  # [N, T', 7, 7, C']
-        cells = self.tail(cells, training=training)
-        pooled = tf.reduce_mean(tf.cast(cells, tf.float32), axis=[1, 2, 3])  # [N, F]
+        regions = _Regions(tf.gather_nd(boxes, kept), tf.cast(kept[:, 0], tf.int32) // count)
+        pooled = self._pool(features, regions, training)  # [N, F]
         depth = pooled.shape[-1]
-        pooled = tf.scatter_nd(kept, pooled[:num_kept], [tf.shape(boxes, tf.int64)[0], depth])
+        pooled = tf.scatter_nd(kept, pooled, [tf.shape(boxes, tf.int64)[0], depth])
         pooled = tf.reshape(pooled, [batch, count, depth])
         pooled = self.dropout(pooled, training=training)
         class_logits, box_encodings = self.output_layers(pooled)
         return BoxPredictions(class_logits, box_encodings)
+
+    def _pool(self, features, regions: "_Regions", training: bool) -> tf.Tensor:
+        """The tail's mean [N, F] float32 over each of N regions."""
+
+        def pool(part: _Regions) -> tf.Tensor:
+            cells = self.st_roi_pool(features, *part)  # [n, T', 7, 7, C']
+            cells = self.tail(cells, training=training)
+            return tf.reduce_mean(tf.cast(cells, tf.float32), axis=[1, 2, 3])
+
+        # Convolutions refuse an empty batch: where nobody is, one empty box is run and dropped.
+        num_regions = tf.shape(regions.boxes)[0]
+        filled = tf.maximum(num_regions, 1)
+        if training:
+            return pool(_filled_up(regions, filled))[:num_regions]
+        # Without batch statistics regions are independent: so many at a time that 300 proposals
+        # a clip take no more memory than a few dozen.
+        num_parts = -(-filled // _REGIONS_AT_A_TIME)
+        size = -(-filled // num_parts)
+        parts = tf.nest.map_structure(
+            lambda t: tf.reshape(t, tf.concat([[num_parts, size], tf.shape(t)[1:]], axis=0)),
+            _filled_up(regions, num_parts * size),
+        )
+        pooled = tf.map_fn(
+            pool, parts, fn_output_signature=tf.float32, parallel_iterations=1
+        )  # [parts, size, F]
+        return tf.reshape(pooled, [num_parts * size, pooled.shape[-1]])[:num_regions]
+
+
+class _Regions(NamedTuple):
+    boxes: tf.Tensor  # [N, 4] float32
+    clip_index: tf.Tensor  # [N] int32
+
+
+def _filled_up(regions: _Regions, count) -> _Regions:
+    """`regions` and empty boxes of the first clip, `count` in all."""
+    missing = count - tf.shape(regions.boxes)[0]
+    return _Regions(
+        tf.pad(regions.boxes, [[0, missing], [0, 0]]), tf.pad(regions.clip_index, [[0, missing]])
+    )
