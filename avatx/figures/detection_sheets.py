@@ -108,11 +108,14 @@ def _strip(example: Example, class_names, source, seconds, offsets) -> Strip:
             frame = draw_box(frame, example.box, colour, line=1)
             tiles.append(Tile(frame, f"{second:+g} s"))
             continue
-        if example.truth_box is not None:
-            labels = ", ".join(class_names[i] for i in example.truth_classes)
-            frame = draw_box(frame, example.truth_box, _ANNOTATED, labels, line=2, below=True)
         label = f"{class_names[example.class_id]} {example.score:.2f}"
-        frame = draw_box(frame, example.box, colour, label, line=2)
+        if example.truth_box is None:
+            frame = draw_box(frame, example.box, colour, label)
+        else:
+            labels = ", ".join(class_names[i] for i in example.truth_classes)
+            frame = draw_box(frame, example.truth_box, _ANNOTATED)
+            frame = draw_box(frame, example.box, colour, label)
+            frame = draw_box(frame, example.truth_box, _ANNOTATED, labels, line=1, below=True)
         note = "blue" if example.kind == TRUE else "red"
         tiles.append(Tile(frame, f"keyframe ({note}: detected, green: annotated)"))
     return Strip(describe(example, class_names), tiles, colour)

@@ -28,7 +28,7 @@ KINDS_IN_WORDS = {
     "duplicate": "found twice: a higher score has this person already",
     "similar_action": "similar action: the person does another of the same group",
     "other_action": "other action: the person does not do this",
-    "localization": "poorly localised: overlaps somebody who does this too little",
+    "localization": "poorly localised: too little overlap with a person who does this",
     "box_and_action": "poorly localised, and the person does not do this",
     "background": "nobody is annotated there",
 }
@@ -73,7 +73,8 @@ def find_examples(
 ) -> List[ClassExamples]:
     """The `count` highest-scoring true detections and mistakes of each class.
 
-    Of a keyframe only the best is taken, so that a sheet shows as many scenes.
+    So that a sheet shows as many scenes, each video gives its best; where there are fewer
+    videos than `count`, further keyframes of theirs fill up, each with its best.
 
     Args:
       classes: ids; all of the label map's that have detections if empty.
@@ -102,7 +103,7 @@ def find_examples(
             continue
         rows, true = np.arange(begin, end), matched.true_positive[begin:end]
         top, mistakes = (
-            [finder.example(i) for i in _best_of_keyframes(part, matched.keyframe, count)]
+            [finder.example(i) for i in _best_scenes(part, matched, count)]
             for part in (rows[true], rows[~true])
         )
         found.append(ClassExamples(class_id, top, mistakes))
@@ -168,12 +169,14 @@ class _Finder:
         return times[0] if times else None
 
 
-def _best_of_keyframes(rows: np.ndarray, keyframe: np.ndarray, count: int) -> List[int]:
-    chosen, seen = [], set()
-    for i in rows:
-        if len(chosen) == count:
-            break
-        if keyframe[i] not in seen:
-            seen.add(keyframe[i])
-            chosen.append(int(i))
-    return chosen
+def _best_scenes(rows: np.ndarray, matched: MatchedDetections, count: int) -> List[int]:
+    """The first `count` of different videos, filled up by the first of different keyframes."""
+    of_videos, of_keyframes, seen = [], [], set()
+    for i in rows.tolist():
+        keyframe = int(matched.keyframe[i])
+        video_id = matched.keyframes.video_id[keyframe]
+        if keyframe in seen or len(of_videos) == count:
+            continue
+        (of_keyframes if video_id in seen else of_videos).append(i)
+        seen |= {keyframe, video_id}
+    return sorted((of_videos + of_keyframes)[:count])  # rows are ranked
