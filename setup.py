@@ -67,6 +67,7 @@ def packages():
 # avatx-model-main runs tools/model_main.py; see avatx.cli.entry.
 TOOLS = (
     "check-config",
+    "classify-video",
     "create-ava-tfrecord",
     "create-kinetics-tfrecord",
     "detect-video",

@@ -1,7 +1,12 @@
 """PipelineConfig of a video_classifier -> its data sets."""
 
+from typing import Optional
+
 from avatx.builders import input_reader_builder
 from avatx.data import classification_pipeline
+from avatx.data.data_statistics import counts_by_manifest
+from avatx.data.remote_files import match_files
+from avatx.errors import UserError
 from avatx.protos import pipeline_pb2
 
 
@@ -30,3 +35,12 @@ def make_eval_dataset(config: pipeline_pb2.PipelineConfig, options, batch_size, 
         ),
         input_context=context,
     )
+
+
+def count_videos(options) -> Optional[int]:
+    """Videos of a data set, where manifests tell; None where finding out would mean reading it."""
+    try:
+        counts = options and counts_by_manifest(match_files(options.input_paths), "records")
+    except UserError:  # which is for training to say
+        return None
+    return sum(counts) if counts is not None else None

@@ -67,7 +67,13 @@ def build(
         )
 
     label_map = build_label_map(config)
-    statistics = None if classification else _describe(train_options)
+    if classification:
+        unit, count = "videos", classification_data_builder.count_videos(train_options)
+        lines = (("data", f"{count:,} videos"),) if count is not None else ()
+    else:
+        unit, statistics = "keyframes", _describe(train_options)
+        count = statistics.num_keyframes if statistics else None
+        lines = statistics.lines("data", label_map.names) if statistics else ()
     return Experiment(
         make_model=lambda: model_builder.build(config.model),
         make_train_dataset=make_train_dataset,
@@ -81,8 +87,9 @@ def build(
         config_text=text_format.MessageToString(config),
         distribution_strategy=distribution_strategy,
         task="classification" if classification else "action_detection",
-        num_train_keyframes=statistics.num_keyframes if statistics else None,
-        data_statistics=statistics.lines("data", label_map.names) if statistics else (),
+        num_train_keyframes=count,
+        train_unit=unit,
+        data_statistics=lines,
     )
 
 

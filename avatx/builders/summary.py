@@ -8,8 +8,6 @@ from avatx.builders import input_reader_builder, model_builder, training_builder
 from avatx.protos import pipeline_pb2
 from avatx.training import optimizer, report
 
-_PARTS = ("trunk", "rpn", "box_predictor", "total")
-
 
 def summarize(config: pipeline_pb2.PipelineConfig) -> Dict[str, Any]:
     """Builds the model and describes the run.
@@ -26,8 +24,10 @@ def summarize(config: pipeline_pb2.PipelineConfig) -> Dict[str, Any]:
     summary = {
         "model": config.model.WhichOneof("model"),
         "parameters": {
-            **{part: counts[part]["trainable"] for part in _PARTS},
-            "moving_statistics": {part: counts[part]["moving_statistics"] for part in _PARTS},
+            **{part: count["trainable"] for part, count in counts.items()},
+            "moving_statistics": {
+                part: count["moving_statistics"] for part, count in counts.items()
+            },
         },
         "shapes": _shapes(config, model),
     }
@@ -51,7 +51,7 @@ def summarize(config: pipeline_pb2.PipelineConfig) -> Dict[str, Any]:
 
 def _shapes(config: pipeline_pb2.PipelineConfig, model) -> Dict[str, Any]:
     """Static shapes of one clip's way through the model; nothing is computed."""
-    clip = input_reader_builder.build_clip_shape(config.model.action_faster_rcnn)
+    clip = input_reader_builder.build_clip_shape(input_reader_builder.model_of(config))
 
     @tf.function(input_signature=[
         tf.TensorSpec([1, clip.num_frames, clip.height, clip.width, clip.channels], tf.float32)
@@ -60,11 +60,16 @@ def _shapes(config: pipeline_pb2.PipelineConfig, model) -> Dict[str, Any]:
         return model.trunk(clips, training=False)
 
     shape = features.get_concrete_function().output_shapes.as_list()
+    way = {
+        "clip": [clip.num_frames, clip.height, clip.width, clip.channels],
+        "features": shape[1:],
+    }
+    if config.model.WhichOneof("model") == "video_classifier":
+        return {**way, "pooled": [model.tail.output_depth], "logits": [model.num_classes]}
     frcnn = config.model.action_faster_rcnn
     post_processing = model.post_processing
     return {
-        "clip": [clip.num_frames, clip.height, clip.width, clip.channels],
-        "features": shape[1:],
+        **way,
         "anchors": shape[2] * shape[3] * model.proposal_stage.anchor_generator.anchors_per_cell,
         "proposals": [frcnn.first_stage_max_proposals, 4],
         "class_logits": [frcnn.first_stage_max_proposals, model.num_classes + 1],
@@ -82,7 +87,7 @@ def print_table(summary: Dict[str, Any]) -> None:
 
     table = rich.table.Table(title=summary["model"], show_header=False, title_justify="left")
     parameters = summary["parameters"]
-    for part in _PARTS:
+    for part in parameters["moving_statistics"]:
         moving = parameters["moving_statistics"][part]
         table.add_row(
             f"parameters, {part}",

@@ -6,8 +6,8 @@ from typing import Any, Callable, Dict, List, Optional, Sequence
 
 import tensorflow as tf
 
-from avatx.data.label_map import LabelMap, read_label_map, write_label_map
-from avatx.data.labelled_list import LabelledClip, read_class_names, read_csv, read_folders
+from avatx.data.label_map import LabelMap, write_label_map
+from avatx.data.labelled_list import LabelledClip, read_classes, read_csv, read_folders
 from avatx.data.record_pipeline import check_output, create_records
 from avatx.data.record_plan import RecordPlan, RecordSettings
 from avatx.data.remote_files import load_file_system
@@ -54,7 +54,7 @@ def create_classification_records(
         load_file_system(path)
     clips = (read_csv(annotations, videos) if annotations is not None else read_folders(folders))
     if label_map is not None:
-        classes = _read_classes(label_map)
+        classes = read_classes(label_map)
         class_ids = _given_classes(clips, classes, label_map)
     else:
         names = sorted({clip.label for clip in clips})
@@ -101,11 +101,6 @@ def make_plan(clips: Sequence[LabelledClip], class_ids: Dict[str, int], num_shar
     return RecordPlan(shards=shards,
                       missing=[clip.video_id for clip in clips if clip.path is None],
                       dropped_classes={}, excluded_keyframes=0, num_keyframes=0)
-
-
-def _read_classes(path: str) -> LabelMap:
-    """A label map, or a plain list of names."""
-    return read_label_map(path) if path.endswith(".pbtxt") else read_class_names(path)
 
 
 def _given_classes(clips: Sequence[LabelledClip], classes: LabelMap, path: str) -> Dict[str, int]:

@@ -7,7 +7,7 @@ from typing import Dict, List, NamedTuple, Optional, Sequence
 
 import tensorflow as tf
 
-from avatx.data.label_map import LabelMap
+from avatx.data.label_map import LabelMap, read_label_map
 from avatx.data.video_folder import VIDEO_EXTENSIONS, VideoFolder
 from avatx.errors import UserError
 
@@ -165,6 +165,11 @@ def read_folders(folder: str) -> List[LabelledClip]:
         raise UserError(f"{folder}: no video in any sub-folder; expected "
                         f"{os.path.join(folder, '<class>', '<name>.mp4')}")
     return clips
+
+
+def read_classes(path: str) -> LabelMap:
+    """A label map (pbtxt) or a plain list of names, see `read_class_names`. Raises UserError."""
+    return read_class_names(path) if path.endswith((".txt", ".csv")) else read_label_map(path)
 
 
 def read_class_names(path: str) -> LabelMap:

@@ -25,6 +25,7 @@ class ExportSummary(NamedTuple):
 
     step: int  # of the checkpoint
     num_parameters: int
+    serves_jpeg: bool  # whether there is a signature serving_jpeg: not with a flow stream
 
 
 def export_pipeline(
@@ -53,6 +54,11 @@ def export_pipeline(
     output_directory = os.path.abspath(output_directory)
     check_output_directory(output_directory)
     config = pipeline_config.load(pipeline_config_path, overrides)
+    if config.model.WhichOneof("model") != "action_faster_rcnn":
+        raise UserError(
+            f"{pipeline_config_path}: describes a {config.model.WhichOneof('model')}; only a "
+            "detector (action_faster_rcnn) can be exported"
+        )
     detector = config.model.action_faster_rcnn
     label_map_path = (
         config.train_input_reader.label_map_path or config.eval_input_reader.label_map_path
@@ -82,7 +88,8 @@ def export_pipeline(
         )
         pipeline_config.write(config, os.path.join(folder, CONFIG_FILE))
         write_label_map(os.path.join(folder, LABEL_MAP_FILE), label_map)
-    return ExportSummary(step, sum(int(np.prod(v.shape)) for v in model.variables))
+    num_parameters = sum(int(np.prod(v.shape)) for v in model.variables)
+    return ExportSummary(step, num_parameters, saved_model.serves_jpeg(model))
 
 
 def check_output_directory(path: str) -> None:

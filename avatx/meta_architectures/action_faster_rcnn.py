@@ -13,6 +13,7 @@ import tf_keras
 
 from avatx.core import box_ops
 from avatx.core.structures import Detections, Groundtruth, Predictions
+from avatx.meta_architectures.clip_preprocessing import normalized_clips
 from avatx.meta_architectures.detection_model import DetectionModel
 from avatx.meta_architectures.post_processing import PostProcessing
 from avatx.meta_architectures.proposal_stage import ProposalStage
@@ -67,16 +68,7 @@ class ActionFasterRCNN(DetectionModel):
         return self.box_predictor.num_classes
 
     def preprocess(self, clips: tf.Tensor) -> tf.Tensor:
-        # `tf.image.resize` sees only what the graph knows of the size: it would copy frames of
-        # the right size pixel by pixel, and on the CPU, for it has no GPU kernel for uint8.
-        if tuple(clips.shape[2:4]) != self.image_size:
-            batch, frames, height, width, channels = tf.unstack(tf.shape(clips))
-            channels = clips.shape[-1] or channels
-            frame_list = tf.reshape(clips, [batch * frames, height, width, channels])
-            frame_list = tf.image.resize(frame_list, self.image_size)  # bilinear, float32
-            clips = tf.reshape(frame_list, [batch, frames, *self.image_size, channels])
-        clips = tf.cast(clips, tf.float32)
-        return clips / 127.5 - 1.0
+        return normalized_clips(clips, self.image_size)
 
     def predict(
         self,

@@ -18,8 +18,8 @@ def normalized_clips(clips: tf.Tensor, image_size: Tuple[int, int]) -> tf.Tensor
     # `tf.image.resize` sees only what the graph knows of the size: it would copy frames of
     # the right size pixel by pixel, and on the CPU, for it has no GPU kernel for uint8.
     if tuple(clips.shape[2:4]) != tuple(image_size):
-        batch, frames, height, width, _ = tf.unstack(tf.shape(clips))
-        channels = clips.shape[-1]
+        batch, frames, height, width, channels = tf.unstack(tf.shape(clips))
+        channels = clips.shape[-1] or channels
         frame_list = tf.reshape(clips, [batch * frames, height, width, channels])
         frame_list = tf.image.resize(frame_list, image_size)  # bilinear, float32
         clips = tf.reshape(frame_list, [batch, frames, *image_size, channels])

@@ -48,8 +48,8 @@ class VideoClassifier(tf_keras.Model):
         return self.logits.units
 
     def preprocess(self, clips: tf.Tensor) -> tf.Tensor:
-        """Clips [B, T, H, W, 3] in [0, 255], uint8 or float, any H and W, as the trunk takes
-        them: float32 in [-1, 1], resized."""
+        """Clips [B, T, H, W, channels] in [0, 255], uint8 or float, any H and W, as the trunk
+        takes them: float32 in [-1, 1], resized."""
         return normalized_clips(clips, self.image_size)
 
     def predict(self, clips: tf.Tensor, training: bool = False) -> tf.Tensor:
@@ -73,5 +73,4 @@ class VideoClassifier(tf_keras.Model):
 
     def create_variables(self) -> None:
         """Makes all variables, by a run on a small black clip: no shape depends on the clip's."""
-        channels = getattr(self.trunk, "input_channels", 3)
-        self.predict(tf.zeros([1, 8, 32, 32, channels]))
+        self.predict(tf.zeros([1, 8, 32, 32, self.trunk.input_channels]))

@@ -105,6 +105,7 @@ class Experiment:
     config_text: str = ""  # the effective pipeline.config
     distribution_strategy: str = "mirrored"  # see avatx.training.distribution
     num_train_keyframes: Optional[int] = None  # where known: for the epochs of the report
+    train_unit: str = "keyframes"  # what these are: keyframes or videos
     # What is trained, a key of `avatx.training.tasks.TASKS`.
     task: str = "action_detection"
     data_statistics: Tuple[Tuple[str, str], ...] = ()  # (name, value) lines of the report

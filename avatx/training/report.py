@@ -88,7 +88,7 @@ def startup_lines(experiment, strategy, model, start_step: int) -> List[str]:
         f"weight decay {options.weight_decay:g}, moving average "
         f"{options.moving_average_decay or 'off'}",
         f"steps            {start_step:,} to {options.num_steps:,}"
-        + _epochs(experiment.num_train_keyframes, options),
+        + _epochs(experiment.num_train_keyframes, experiment.train_unit, options),
     ]
     for part, numbers in count_parameters(model).items():
         others = f", {numbers['other']:,} frozen" if numbers["other"] else ""
@@ -104,11 +104,11 @@ def startup_lines(experiment, strategy, model, start_step: int) -> List[str]:
     return lines
 
 
-def _epochs(num_keyframes, options: TrainOptions) -> str:
+def _epochs(num_keyframes, unit: str, options: TrainOptions) -> str:
     if not num_keyframes:
         return ""
     epochs = options.num_steps * options.batch_size / num_keyframes
-    return f" = {epochs:.1f} epochs of {num_keyframes:,} keyframes"
+    return f" = {epochs:.1f} epochs of {num_keyframes:,} {unit}"
 
 
 def _device_kind(strategy) -> str:

@@ -1,0 +1,100 @@
+"""Which action does a whole video show? Its clips, cut for a classifier, and the mean of its scores.
+
+As kinetics-i3d is tested ("Quo Vadis, Action Recognition?", https://arxiv.org/abs/1705.07750,
+section 4): frames at the clip's rate, shorter side shrunk to 256 pixels for clips of 224, centre
+crop, the network run over the whole video. A video longer than `max_frames` is run in parts of as many
+frames, their scores averaged by their lengths, so that memory stays bounded.
+"""
+
+from typing import Callable, Iterable, Iterator, List, Tuple
+
+import numpy as np
+
+from avatx.data.video_reader import VideoReader
+from avatx.errors import UserError
+
+STORED_PER_CROP = 256 / 224  # stored frames' shorter side over the clip's
+
+
+def resampled(
+    frames: Iterable[Tuple[float, np.ndarray]], frame_rate: float
+) -> Iterator[np.ndarray]:
+    """Yields the frame nearest to each multiple of 1 / `frame_rate` seconds, the earlier of two
+    equally near, from time 0 to the last frame's time.
+
+    Args:
+      frames: (presentation time in seconds, frame), ascending from 0.
+      frame_rate: frames a second.
+    """
+    count, previous = 0, None
+    for time, frame in frames:
+        while previous is not None and count / frame_rate - previous[0] <= time - count / frame_rate:
+            yield previous[1]
+            count += 1
+        previous = time, frame
+    if previous is not None:  # 1 us of grace, for times are kept in whole microseconds
+        while count / frame_rate <= previous[0] + 1e-6:
+            yield previous[1]
+            count += 1
+
+
+def stored_size(size: Tuple[int, int], shorter_side: int) -> Tuple[int, int]:
+    """(height, width) of frames shrunk until the shorter side is that long; never enlarged."""
+    scale = min(shorter_side / min(size), 1.0)
+    return tuple(max(1, round(edge * scale)) for edge in size)
+
+
+def center_crop(frame: np.ndarray, height: int, width: int) -> np.ndarray:
+    """The middle [height, width] of a frame; where that is larger, the most of its ratio."""
+    scale = min(frame.shape[0] / height, frame.shape[1] / width, 1.0)
+    height, width = max(1, round(height * scale)), max(1, round(width * scale))
+    top, left = (frame.shape[0] - height) // 2, (frame.shape[1] - width) // 2
+    return frame[top : top + height, left : left + width]
+
+
+def classify(
+    path: str,
+    scores_of: Callable[[np.ndarray], np.ndarray],
+    *,
+    frame_rate: float,
+    crop: Tuple[int, int],
+    max_frames: int = 250,
+) -> Tuple[np.ndarray, int]:
+    """Class scores of a video.
+
+    Args:
+      path: whatever `VideoReader` reads.
+      scores_of: clip [1, T, H, W, 3] uint8 of any T -> [1, C] scores.
+      frame_rate: frames a second of the clips.
+      crop: (height, width) of a clip, pixels.
+      max_frames: longest clip, and so of memory.
+
+    Returns:
+      [C] float64 scores, and the number of frames that were classified.
+
+    Raises:
+      UserError: nothing can be read.
+    """
+    total, seen = 0.0, 0
+    with VideoReader(path) as reader:
+        size = stored_size(reader.size, round(min(crop) * STORED_PER_CROP))
+        frames = (
+            (time, center_crop(frame, *crop)) for time, frame in reader.frames(size=size)
+        )
+        for clip in _parts(resampled(frames, frame_rate), max_frames):
+            total = total + len(clip) * np.asarray(scores_of(np.stack(clip)[np.newaxis])[0], float)
+            seen += len(clip)
+        if not seen:
+            raise UserError(f"{path}: no frame can be read ({reader.error or 'it is empty'})")
+    return total / seen, seen
+
+
+def _parts(frames: Iterator[np.ndarray], length: int) -> Iterator[List[np.ndarray]]:
+    part: List[np.ndarray] = []
+    for frame in frames:
+        part.append(frame)
+        if len(part) == length:
+            yield part
+            part = []
+    if part:
+        yield part

@@ -1,0 +1,60 @@
+"""Prints the classes that a video classifier gives a video, the likeliest first.
+
+    python tools/classify_video.py --checkpoint weights/i3d --label_map label_map.txt --video film.mp4
+    python tools/classify_video.py --checkpoint runs/pretrain --video film.mp4 \
+        --pipeline_config_path configs/playground/pretrain_i3d.config --label_map actions.pbtxt
+
+The checkpoint is a training's (a directory or a prefix) or one that tools/import_i3d_weights.py
+wrote; without --pipeline_config_path it is I3D as trained on Kinetics-400.
+"""
+
+import argparse
+import json
+
+from avatx import cli
+
+
+def main(argv=None) -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("--checkpoint", required=True, help="prefix, or a directory whose newest is taken")
+    add("--pipeline_config_path", metavar="FILE", help="what it was trained with; default I3D")
+    add("--override", action="append", default=[], nargs="+", metavar="FIELD=VALUE")
+    add("--video", required=True, help="a video file, or a folder of frames")
+    add("--label_map", required=True, metavar="FILE",
+        help="pbtxt, or a list of names, one a line, the first being class 1 (logit 0)")
+    add("--top", type=int, default=5, help="how many classes to print (default 5)")
+    add("--max_frames", type=int, default=250,
+        help="longest clip; longer videos are averaged over clips of so many frames (default 250)")
+    add("--json", action="store_true", help="print the classes as JSON")
+    flags = parser.parse_args(argv)
+
+    cli.import_tensorflow()
+    from avatx.builders import classifier_builder
+    from avatx.data.labelled_list import read_classes
+    from avatx.inference import video_classification
+
+    names = read_classes(flags.label_map).names
+    overrides = [override for group in flags.override for override in group]
+    classifier = classifier_builder.restore_classifier(flags.checkpoint, flags.pipeline_config_path, overrides)
+    scores, num_frames = video_classification.classify(
+        flags.video, classifier.scores, frame_rate=classifier.frame_rate,
+        crop=classifier.model.image_size, max_frames=flags.max_frames,
+    )  # fmt: skip
+    order = scores.argsort(kind="stable")[::-1][: flags.top]
+    found = [
+        {"id": int(i) + 1, "name": names.get(int(i) + 1, ""), "score": float(scores[i])}
+        for i in order
+    ]
+    if flags.json:
+        print(json.dumps({"num_frames": num_frames, "classes": found}, indent=2))
+        return 0
+    for one in found:
+        print(f"{one['score']:.5f}  {one['id']:>4}  {one['name']}")
+    return 0
+
+
+if __name__ == "__main__":
+    cli.run(main)
