@@ -66,6 +66,7 @@ def packages():
 
 # avatx-model-main runs tools/model_main.py; see avatx.cli.entry.
 TOOLS = (
+    "analyze",
     "check-config",
     "classify-video",
     "create-ava-tfrecord",

@@ -1,0 +1,78 @@
+"""Says where the errors of a detection csv are: a page with charts, and the numbers.
+
+    python tools/analyze.py --groundtruth ava_val.csv --detections detections.csv \
+        --label_map label_map.pbtxt --train_csv ava_train.csv --output analysis/
+
+Writes analysis.html, which holds all it shows and loads nothing, and analysis.json.
+"""
+
+import argparse
+import os
+import sys
+
+from avatx import cli
+
+PAGE_FILE, NUMBERS_FILE = "analysis.html", "analysis.json"
+
+
+def main(argv=None) -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--groundtruth", required=True, help="annotation csv, may be gzipped")
+    parser.add_argument("--detections", required=True, help="detection csv, may be gzipped")
+    parser.add_argument("--label_map", required=True, help="pbtxt of the evaluated classes")
+    parser.add_argument("--train_csv", help="training annotations, for how often a class was seen")
+    parser.add_argument("--excluded", help="csv of keyframes (video, timestamp) to leave out")
+    parser.add_argument(
+        "--protocol", default="AVA_2020", help="AVA_2020 (default), AVA_2019 or AVA_2018"
+    )
+    parser.add_argument("--iou_threshold", type=float, default=0.5, help="default 0.5")
+    parser.add_argument("--title", default="Where the errors are", help="heading of the page")
+    parser.add_argument("--output", required=True, help="directory, made if it is not there")
+    flags = parser.parse_args(argv)
+
+    from avatx.atomic_file import atomic_text_file
+    from avatx.data.ava_csv import read_annotations, read_detections, read_excluded_timestamps
+    from avatx.data.label_map import read_label_map
+    from avatx.errors import UserError
+    from avatx.evaluation.analysis import analyze
+    from avatx.evaluation.diagnosis import diagnose
+    from avatx.evaluation.false_positives import KINDS
+    from avatx.evaluation.protocol import get_protocol
+    from avatx.evaluation.report import write_json
+    from avatx.visualization.analysis_page import analysis_page
+
+    get_protocol(flags.protocol)  # a mistake here is told before large files are read
+    label_map = read_label_map(flags.label_map)
+    excluded = read_excluded_timestamps(flags.excluded) if flags.excluded else None
+    groundtruth = read_annotations(flags.groundtruth)
+    if not len(groundtruth) and not groundtruth.empty_keyframes:
+        raise UserError(f"--groundtruth {flags.groundtruth} is empty: there is nothing to find")
+    training = read_annotations(flags.train_csv) if flags.train_csv else None
+    detections = read_detections(flags.detections)
+    analysis = analyze(
+        groundtruth, detections, label_map, training=training, protocol=flags.protocol,
+        iou_threshold=flags.iou_threshold, excluded=excluded,
+    )  # fmt: skip
+    result = {**analysis, "per_class": {str(row["id"]): row for row in analysis["by_class"]}}
+    findings = diagnose(result, groundtruth, detections, label_map, excluded=excluded)
+
+    names = ("detections", "groundtruth", "label_map", "train_csv", "excluded")
+    sources = {name: getattr(flags, name) for name in names if getattr(flags, name)}
+    page = analysis_page(analysis, flags.title, sources, KINDS, findings)
+    try:
+        os.makedirs(flags.output, exist_ok=True)
+        write_json(os.path.join(flags.output, NUMBERS_FILE), {**sources, **analysis})
+        with atomic_text_file(os.path.join(flags.output, PAGE_FILE)) as file:
+            file.write(page)
+    except OSError as error:
+        raise UserError(f"--output {flags.output}: cannot be written ({error.strerror})") from error
+    for finding in findings:
+        print(f"note: {finding}", file=sys.stderr)
+    print(os.path.join(flags.output, PAGE_FILE))
+    return 0
+
+
+if __name__ == "__main__":
+    cli.run(main)
