@@ -25,6 +25,12 @@ def parse_arguments(argv=None) -> argparse.Namespace:
     parser.add_argument("--shorter_side", type=int, default=400,
                         help="shrink the model's frames to this, as create_ava_tfrecord.py did for "
                              "training; 0 leaves them (default %(default)s)")
+    parser.add_argument("--max_frame_rate", type=float, default=0.0,
+                        help="thin faster videos to this many frames a second, as "
+                             "create_ava_tfrecord.py did for training (default: keep all)")
+    parser.add_argument("--optical_flow", default="dis", metavar="METHOD",
+                        help="dis or farneback, as for training; only a model with a flow stream "
+                             "looks at it (default %(default)s)")
     parser.add_argument("--batch_size", type=int, default=1,
                         help="clips a call of the model (default %(default)s)")
     parser.add_argument("--groundtruth", help="AVA csv to show beside the detections")
@@ -41,7 +47,8 @@ def main(argv=None) -> int:
     from avatx.inference.video_detection import check_options, detect_video
 
     check_options(arguments.score_threshold, arguments.every, arguments.frames_rate,
-                  arguments.shorter_side, arguments.batch_size)
+                  arguments.shorter_side, arguments.batch_size, arguments.optical_flow,
+                  arguments.max_frame_rate)
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -58,6 +65,7 @@ def main(argv=None) -> int:
             score_threshold=arguments.score_threshold, every=arguments.every,
             frames_rate=arguments.frames_rate, shorter_side=arguments.shorter_side,
             batch_size=arguments.batch_size,
+            optical_flow=arguments.optical_flow, max_frame_rate=arguments.max_frame_rate,
             groundtruth=arguments.groundtruth, attention=arguments.attention,
             progress=lambda seconds, total: bar.update(task, completed=seconds, total=total),
         )

@@ -39,6 +39,9 @@ def main(argv=None) -> int:
     )
     print(f"exported step {summary.step}, {summary.num_parameters:,} parameters, "
           f"to {arguments.output_directory}")
+    if not summary.serves_jpeg:
+        print("without serving_jpeg: JPEG frames carry no optical flow, which this model takes; "
+              "serving_default takes clips of 5 channels")
     return 0
 
 

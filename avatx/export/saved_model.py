@@ -3,8 +3,10 @@
 Signatures (B clips, T frames, D detections, C classes; output names are the Object Detection
 API's, and so is their meaning except that classes are int32):
 
-  serving_default    clips [B, T, H, W, 3] uint8 RGB, of any B (0 too), T, H and W
-  serving_jpeg       encoded_frames [B, T] string, JPEG, B > 0; the frames of one clip have one size
+  serving_default    clips [B, T, H, W, 3] uint8 RGB, of any B (0 too), T, H and W; of a model with
+                     a flow stream [B, T, H, W, 5]: RGB and optical flow x, y, see
+                     `avatx.data.optical_flow`
+  serving_jpeg       (not of a model with a flow stream) encoded_frames [B, T] string, JPEG, B > 0; the frames of one clip have one size
   serving_attention  clips as above; only when asked for
   metadata           no input
 
@@ -32,7 +34,6 @@ import tensorflow as tf
 from avatx.core.structures import Detections
 from avatx.errors import UserError
 
-CLIPS_SPEC = tf.TensorSpec([None, None, None, None, 3], tf.uint8, name="clips")
 ENCODED_FRAMES_SPEC = tf.TensorSpec([None, None], tf.string, name="encoded_frames")
 
 
@@ -63,9 +64,10 @@ def export(
     module.model_variables = list(model.variables)
     signatures = {
         "serving_default": serving_function(model),
-        "serving_jpeg": jpeg_serving_function(model),
         "metadata": metadata_function(clip_num_frames, clip_frame_rate, class_names),
     }
+    if serves_jpeg(model):
+        signatures["serving_jpeg"] = jpeg_serving_function(model)
     if attention:
         signatures["serving_attention"] = attention_serving_function(model)
         outputs = signatures["serving_attention"].get_concrete_function().structured_outputs
@@ -78,10 +80,19 @@ def export(
     tf.saved_model.save(module, output_directory, signatures=signatures)
 
 
+def serves_jpeg(model) -> bool:
+    """Whether JPEG frames are all that the model needs: they carry no optical flow."""
+    return model.input_channels == 3
+
+
+def _clips_spec(model) -> tf.TensorSpec:
+    return tf.TensorSpec([None, None, None, None, model.input_channels], tf.uint8, name="clips")
+
+
 def serving_function(model) -> tf.types.experimental.GenericFunction:
     """clips -> detections; see the module's docstring."""
 
-    @tf.function(input_signature=[CLIPS_SPEC])
+    @tf.function(input_signature=[_clips_spec(model)])
     def serve(clips):
         detections = _detect(model, model.preprocess(_not_empty(clips)))[1]
         return _first(tf.shape(clips)[0], _outputs(detections))
@@ -116,7 +127,7 @@ def jpeg_serving_function(model) -> tf.types.experimental.GenericFunction:
 def attention_serving_function(model) -> tf.types.experimental.GenericFunction:
     """clips -> detections and each detection's attention maps."""
 
-    @tf.function(input_signature=[CLIPS_SPEC])
+    @tf.function(input_signature=[_clips_spec(model)])
     def serve_attention(clips):
         count = tf.shape(clips)[0]
         clips = model.preprocess(_not_empty(clips))

@@ -34,6 +34,7 @@ class Detector:
       num_frames: T, frames of a clip.
       frame_rate: frames a second of a clip.
       class_names: class id to name, ascending.
+      has_flow: whether its clips are RGB and optical flow, 5 channels, and not RGB alone.
 
     Raises:
       UserError: there is no SavedModel, it cannot be loaded, or it is not one of avatx.
@@ -67,13 +68,16 @@ class Detector:
             for class_id, name in zip(metadata["class_ids"], metadata["class_names"])
         }
 
+        inputs = self._signatures["serving_default"].structured_input_signature[1]
+        self.has_flow = inputs["clips"].shape[-1] == 5
+
     @property
     def has_attention(self) -> bool:
         """Whether it was exported with `--attention`."""
         return "serving_attention" in self._signatures
 
     def detect(self, clips: np.ndarray) -> list:
-        """Detections of clips [B, T, H, W, 3] uint8: a list of B ClipDetections."""
+        """Detections of clips [B, T, H, W, 3 (5 with flow)] uint8: a list of B ClipDetections."""
         outputs = self._run("serving_default", clips)
         return [_clip_detections(outputs, clip) for clip in range(len(clips))]
 

@@ -13,8 +13,8 @@ class KeyframeClip(NamedTuple):
 
     index: int  # k: the keyframe's time is k * every
     timestamp: float  # seconds, presentation time
-    frames: np.ndarray  # [T, H, W, 3] uint8
-    keyframe: np.ndarray  # [H, W, 3] uint8, the frame nearest to the timestamp
+    frames: np.ndarray  # [T, H, W, channels] uint8
+    keyframe: np.ndarray  # [H, W, channels] uint8, the frame nearest to the timestamp
 
 
 def keyframe_clips(
@@ -29,7 +29,8 @@ def keyframe_clips(
     has passed.
 
     Args:
-      frames: (presentation time in seconds, [H, W, 3] uint8), ascending from 0; read once.
+      frames: (presentation time in seconds, [H, W, channels] uint8), ascending from 0; read
+        once. Channels are RGB, or RGB and optical flow.
       every: seconds between keyframes.
       num_frames: T.
       frame_rate: frames a second of the clip.

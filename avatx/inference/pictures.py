@@ -54,7 +54,7 @@ class Pictures:
     def add(self, clip: KeyframeClip, people: List[Person]) -> None:
         """Takes a keyframe. Of a long video every 2nd, 4th, ... is kept, evenly spread."""
         if self._count % self._step == 0:
-            frame = upscale(clip.keyframe, _TILE_SHORTER_SIDE)
+            frame = upscale(clip.keyframe[..., :3], _TILE_SHORTER_SIDE)
             self._shown.append(_Shown(clip.timestamp, frame, people))
             if len(self._shown) >= 2 * MAX_KEYFRAMES:
                 self._shown = self._shown[::2]
@@ -96,7 +96,7 @@ class Pictures:
         )
         action = person.actions[0]
         return attention_sheet(
-            clip.frames, person, attention[index], self._detector.frame_rate,
+            clip.frames[..., :3], person, attention[index], self._detector.frame_rate,
             title=f"{self._video_id}, {clip.timestamp:g} s: attention of the last layer for "
                   f"{action.name} {action.score:.2f} (share of it in each frame)",
         )

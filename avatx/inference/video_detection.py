@@ -10,6 +10,7 @@ from typing import Callable, Iterator, List, NamedTuple, Optional
 import numpy as np
 
 from avatx.data.frame_encoding import stored_size
+from avatx.data.optical_flow import METHODS, with_flow
 from avatx.data.video_reader import MICROSECONDS, VideoReader
 from avatx.data.video_writer import VideoWriter
 from avatx.errors import UserError
@@ -48,6 +49,8 @@ def detect_video(
     batch_size: int = 1,
     groundtruth: Optional[str] = None,
     attention: bool = False,
+    optical_flow: str = "dis",
+    max_frame_rate: float = 0.0,
     progress: Callable[[float, Optional[float]], None] = lambda seconds, duration: None,
 ) -> VideoSummary:
     """Writes detections.csv, detections.json, annotated.mp4 and contact_sheet.jpg.
@@ -69,13 +72,19 @@ def detect_video(
       batch_size: clips a call of the model.
       groundtruth: AVA annotation csv to show beside the detections on the contact sheet.
       attention: also write attention.jpg: what the person of the highest score attended to.
+      optical_flow: how the flow of a model with a flow stream is computed, as its records' was;
+        other models do not look at it.
+      max_frame_rate: thin faster videos to this many frames a second, as the records were; 0
+        keeps all.
       progress: called with the seconds read and the duration, None where it is not known.
 
     Raises:
       UserError: a bad argument, a video that cannot be read, or an output folder that cannot
         be written.
     """
-    check_options(score_threshold, every, frames_rate, shorter_side, batch_size)
+    check_options(
+        score_threshold, every, frames_rate, shorter_side, batch_size, optical_flow, max_frame_rate
+    )
     if attention and not detector.has_attention:
         raise UserError(
             f"{detector.path}: exported without attention; export again with "
@@ -97,7 +106,7 @@ def detect_video(
             annotator = Annotator(writer, every, ANNOTATED_SHORTER_SIDE)
 
             def frames():
-                for microseconds, picture in reader.span(0, _END):
+                for microseconds, picture in reader.span(0, _END, max_frame_rate=max_frame_rate):
                     if stopping:
                         return
                     time = microseconds / MICROSECONDS
@@ -108,7 +117,8 @@ def detect_video(
                     annotator.add(time, drawn)
                     yield time, frame
 
-            clips = keyframe_clips(frames(), every, detector.num_frames, detector.frame_rate)
+            stream = with_flow(frames(), optical_flow) if detector.has_flow else frames()
+            clips = keyframe_clips(stream, every, detector.num_frames, detector.frame_rate)
             for batch in _batches(clips, batch_size):
                 found = detector.detect(np.stack([clip.frames for clip in batch]))
                 for clip, detections in zip(batch, found):
@@ -144,7 +154,13 @@ def detect_video(
 
 
 def check_options(
-    score_threshold: float, every: float, frames_rate: float, shorter_side: int, batch_size: int
+    score_threshold: float,
+    every: float,
+    frames_rate: float,
+    shorter_side: int,
+    batch_size: int,
+    optical_flow: str = "dis",
+    max_frame_rate: float = 0.0,
 ) -> None:
     """Raises UserError for a value out of range; cheap, so call it before loading a model."""
     if not 0 <= score_threshold <= 1:
@@ -157,6 +173,10 @@ def check_options(
         raise UserError(f"--shorter_side {shorter_side}: expected pixels, 0 or more")
     if batch_size < 1:
         raise UserError(f"--batch_size {batch_size}: expected 1 or more")
+    if optical_flow not in METHODS:
+        raise UserError(f"--optical_flow {optical_flow}: expected {' or '.join(METHODS)}")
+    if not 0 <= max_frame_rate < float("inf"):
+        raise UserError(f"--max_frame_rate {max_frame_rate}: expected 0 (all frames) or more")
 
 
 def name_video(video: str) -> str:

@@ -26,8 +26,9 @@ class FakeDetectionModel(tf.Module):
     attention of proposal r is r everywhere.
     """
 
-    def __init__(self, with_attention=True):
+    def __init__(self, with_attention=True, input_channels=3):
         super().__init__()
+        self.input_channels = input_channels
         self.weight = tf.Variable(2.0)
         self.boxes = tf.Variable(
             [[0.1, 0.1, 0.9, 0.4], [0.1, 0.1, 0.9, 0.4], [0.2, 0.6, 0.8, 0.9]]
@@ -36,9 +37,9 @@ class FakeDetectionModel(tf.Module):
 
     def preprocess(self, clips):
         shape = tf.shape(clips)
-        frames = tf.reshape(clips, [-1, shape[2], shape[3], 3])
+        frames = tf.reshape(clips, [-1, shape[2], shape[3], self.input_channels])
         frames = tf.image.resize(frames, [8, 8]) / 127.5 - 1
-        return tf.reshape(frames, [shape[0], shape[1], 8, 8, 3])
+        return tf.reshape(frames, [shape[0], shape[1], 8, 8, self.input_channels])
 
     def predict(self, clips, groundtruth=None, training=False, attention=False):
         assert groundtruth is None and not training

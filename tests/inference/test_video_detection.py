@@ -262,7 +262,7 @@ def test_ctrl_c_ends_a_live_source_and_keeps_what_was_seen(detector, tmp_path, m
         def __exit__(self, *_):
             pass
 
-        def span(self, start, end):
+        def span(self, start, end, max_frame_rate=0.0):
             for i in range(10_000):
                 if i == 65:
                     os.kill(os.getpid(), signal.SIGINT)
