@@ -1,11 +1,12 @@
 """Pictures of an evaluation for TensorBoard: the same few clips each time.
 
 Groundtruth beside detections, and what the detector attended to where its head attends. The
-clips are the first that the evaluation reads with anyone in them, which are the same at every
-evaluation, for evaluation data come in order. Nothing but the finished pictures is kept.
+clips are the first that the evaluation reads with anyone in them, each of another video or well
+after the last; these are the same at every evaluation, for evaluation data come in order.
+Nothing but the finished pictures is kept.
 """
 
-from typing import Dict, List, Tuple
+from typing import Dict, List, Optional, Tuple
 
 import numpy as np
 import tensorflow as tf
@@ -26,6 +27,8 @@ from avatx.visualization.contact_sheet import Tile, contact_sheet
 SHOWN_SCORE = 0.2
 _TILE_WIDTH = 400
 _MOMENTS = 3  # of an attention picture
+# Keyframes with anyone in them between two that are shown of one video: neighbours are alike.
+_KEYFRAMES_APART = 10
 
 
 class EvaluationPictures:
@@ -43,6 +46,8 @@ class EvaluationPictures:
         self._count = count
         self._pictures: List[Tuple[str, np.ndarray]] = []
         self._num_clips = 0
+        self._last_video: Optional[bytes] = None
+        self._since_last = 0
         self._attend = tf.function(self._attention)
 
     def add(self, batch: Batch, detections: Detections) -> None:
@@ -55,7 +60,7 @@ class EvaluationPictures:
         for i in np.flatnonzero(np.asarray(batch.valid)):
             if self._num_clips >= self._count:
                 return
-            if int(batch.groundtruth.num_boxes[i]):
+            if int(batch.groundtruth.num_boxes[i]) and self._is_new(batch.keyframes.video_id[i]):
                 self._num_clips += 1
                 clip = np.asarray(batch.clips[i])
                 rest = batch._replace(clips=())
@@ -69,7 +74,15 @@ class EvaluationPictures:
         """Writes the pictures to TensorFlow's default summary writer, and forgets them."""
         for name, picture in self._pictures:
             tf.summary.image(name, picture[np.newaxis], step=step)
-        self._pictures, self._num_clips = [], 0
+        self._pictures, self._num_clips, self._last_video = [], 0, None
+
+    def _is_new(self, video_id: np.ndarray) -> bool:
+        """Whether the next keyframe with anyone in it, of this video, is to be shown."""
+        self._since_last += 1
+        if video_id.tobytes() == self._last_video and self._since_last < _KEYFRAMES_APART:
+            return False
+        self._last_video, self._since_last = video_id.tobytes(), 0
+        return True
 
     def _show(self, one: Batch, clip: np.ndarray, detections: Detections) -> None:
         video_id = one.keyframes.video_id[0].tobytes().rstrip(b"\0").decode("utf-8")
@@ -126,9 +139,11 @@ def _attention_strip(clip, truth, boxes, maps) -> np.ndarray:
     cells = sorted({int((i + 0.5) * len(attention) / _MOMENTS) for i in range(_MOMENTS)})
     tiles = []
     for cell in cells:
-        frame = upscale(clip[cell_frame(cell, len(attention), len(clip))], _TILE_WIDTH)
+        number = cell_frame(cell, len(attention), len(clip))
+        frame = upscale(clip[number], _TILE_WIDTH)
         picture = overlay(frame, attention[cell], float(attention.max()))
         picture = draw_people(picture, [Person(boxes[index], ())])
         share = attention[cell].sum() / max(float(attention.sum()), 1e-12)
-        tiles.append(Tile(picture, f"{share:.0%} of the attention; in the box, whose query it is"))
+        tiles.append(Tile(picture, f"attention of the boxed person: {share:.0%} here, at frame "
+                                   f"{number + 1} of {len(clip)}"))
     return contact_sheet(tiles, len(tiles), _TILE_WIDTH)

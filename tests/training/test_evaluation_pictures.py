@@ -84,6 +84,13 @@ run.evaluate(dataclasses.replace(experiment, eval=options), sys.argv[2])
         assert np.mean(difference > 8) < 0.01
 
 
+def test_neighbouring_keyframes_of_a_video_are_not_shown_twice():
+    pictures = EvaluationPictures(None, {}, 4)
+    videos = [np.full([4], i, np.uint8) for i in (0, 0, 0, 1, 1) + (2,) * 21]
+    taken = [i for i, video in enumerate(videos) if pictures._is_new(video)]
+    assert taken == [0, 3, 5, 15, 25]
+
+
 def test_only_the_clips_shown_are_kept_and_none_afterwards():
     from tiny_experiment import make_clip
 
