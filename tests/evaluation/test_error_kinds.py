@@ -150,3 +150,47 @@ def test_wrong_options_are_refused():
         analysis([], protocol="AVA")
     with pytest.raises(UserError, match="iou_threshold is 0"):
         analysis([], iou_threshold=0.0)
+
+
+def overlap(first, second):
+    height = max(0.0, min(first[2], second[2]) - max(first[0], second[0]))
+    width = max(0.0, min(first[3], second[3]) - max(first[1], second[1]))
+    areas = [(box[2] - box[0]) * (box[3] - box[1]) for box in (first, second)]
+    return height * width / (sum(areas) - height * width)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_kinds_equal_those_found_one_by_one(seed):
+    rng = np.random.default_rng(seed)
+    ids = list(LABEL_MAP.names)
+
+    def box():
+        low = rng.random(2) * 0.6
+        return (*low, *(low + 0.1 + rng.random(2) * 0.3))
+
+    boxes = [box() for _ in range(6)]
+    labels = {one: set(rng.choice(ids, rng.integers(1, 4), replace=False).tolist()) for one in boxes}
+    groundtruth = [("v", 1.0, one, label) for one in boxes for label in labels[one]]
+    detections = []
+    for _ in range(45):
+        near = np.array(boxes[rng.integers(6)]) + rng.normal(0, 0.05, 4)
+        if np.all(near[:2] < near[2:]):
+            detections.append((tuple(near), int(rng.choice(ids)), rng.random()))
+    counted = analysis(detections, groundtruth)["false_positives"]["all"]
+
+    expected, claimed = dict.fromkeys(counted, 0), set()
+    for found, label, _ in sorted(detections, key=lambda row: -row[2]):
+        of_class = max(((overlap(found, b), b) for b in boxes if label in labels[b]), default=(0, 0))
+        iou, person = max((overlap(found, b), b) for b in boxes)
+        group = {other for other in ids if LABEL_MAP.groups[other] == LABEL_MAP.groups[label]}
+        if of_class[0] >= 0.5:
+            key = (of_class[1], label)
+            expected["duplicate" if key in claimed else "true_positive"] += 1
+            claimed.add(key)
+        elif iou >= 0.5:
+            expected["similar_action" if labels[person] & group else "other_action"] += 1
+        elif of_class[0] >= 0.1:
+            expected["localization"] += 1
+        else:
+            expected["box_and_action" if iou >= 0.1 else "background"] += 1
+    assert counted == expected and sum(count > 0 for count in counted.values()) >= 5
