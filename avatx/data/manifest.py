@@ -96,6 +96,10 @@ def summary(entry: Dict[str, Any]) -> List[str]:
     if dropped:
         lines.append(f"{sum(dropped.values())} rows dropped whose class is not in the label map: "
                      f"{_some(list(dropped))}")
+    damaged = [video_id for video_id, facts in entry["videos"].items() if "damage" in facts]
+    if damaged:
+        lines.append(f"{len(damaged)} videos break off and were read up to there: "
+                     f"{_some(sorted(damaged))}")
     skipped = entry["skipped"]
     if skipped:
         number = sum(skip["num_keyframes"] for skip in skipped)
