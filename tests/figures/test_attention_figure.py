@@ -1,0 +1,163 @@
+"""tools/visualize_attention.py on a small untrained model, as a user runs it."""
+
+import importlib.util
+import os
+import pathlib
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from coded_video import write_coded_video
+from PIL import Image
+from small_records import keyframe, segment, write
+
+from avatx import config
+from avatx.builders import model_builder
+from avatx.data.clip_sampling import wanted_times
+from avatx.data.video_reader import VideoReader
+from avatx.errors import UserError
+from avatx.figures import clip_source
+from avatx.figures.attention_model import AttentionModel
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+SMALL = [
+    "model.action_faster_rcnn.image_resizer.fixed_shape_resizer.height=48",
+    "model.action_faster_rcnn.image_resizer.fixed_shape_resizer.width=64",
+    "model.action_faster_rcnn.trunk.i3d.depth_multiplier=0.125",
+    "model.action_faster_rcnn.first_stage_max_proposals=8",
+]
+
+
+def small(folder, name):
+    """Config path, checkpoint folder and overrides of a small model of a shipped config."""
+    path = str(ROOT / f"configs/playground/{name}.config")
+    (folder / "map.pbtxt").write_text('item { name: "sit" id: 11 }\nitem { name: "walk" id: 14 }\n')
+    overrides = [
+        *SMALL,
+        f"train_input_reader.label_map_path={folder}/map.pbtxt",
+        f"eval_input_reader.label_map_path={folder}/map.pbtxt",
+    ]
+    model = model_builder.build(config.load(path, overrides).model)
+    checkpoint = tf.train.Checkpoint(model=model, global_step=tf.Variable(7, dtype=tf.int64))
+    checkpoint.save(str(folder / name / "ckpt"))
+    return path, str(folder / name), overrides
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("figure4")
+    write_coded_video(str(folder / "film.mp4"), 10, 40)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def tx(folder):
+    return small(folder, "demo")
+
+
+@pytest.fixture(scope="module")
+def main():
+    path = ROOT / "tools" / "visualize_attention.py"
+    specification = importlib.util.spec_from_file_location("visualize_attention", path)
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    return module.main
+
+
+def arguments(folder, of_model, *flags):
+    path, checkpoint, overrides = of_model
+    return [
+        "--pipeline_config_path", path, "--checkpoint", checkpoint, "--override", *overrides,
+        "--video", str(folder / "film.mp4"), "--timestamp", "2", *flags,
+    ]  # fmt: skip
+
+
+def test_files_for_a_box(folder, tx, main, tmp_path, capsys):
+    flags = ["--person", "0.2,0.1,0.6,0.9", "--output", str(tmp_path / "out")]
+    assert main(arguments(folder, tx, *flags)) == 0
+    assert capsys.readouterr().out.startswith("step 7: ")
+    assert sorted(os.listdir(tmp_path / "out")) == [
+        "attention.mp4", "attention.png", "figure4.png", "keys.mp4", "keys.png"
+    ]  # fmt: skip
+    width, height = Image.open(tmp_path / "out" / "figure4.png").size
+    assert width > 8 * 240 and height > 2 * 72  # 6 units, the frame and the attention
+    for name in ("attention.mp4", "keys.mp4"):
+        with VideoReader(str(tmp_path / "out" / name)) as reader:
+            assert len(list(reader.frames())) == 8
+            assert reader.duration == pytest.approx(3, abs=0.2)
+
+
+def test_attention_sums_to_one_and_a_found_person_is_as_its_box(folder, tx):
+    path, checkpoint, overrides = tx
+    model = AttentionModel(path, checkpoint, overrides)
+    offsets = wanted_times(0, model.num_frames, model.frame_rate)
+    clip = clip_source.frames_of_video(str(folder / "film.mp4"), 2_000_000, offsets)
+    assert clip.shape[0] == 8
+    found = model.look(clip, number=1)
+    assert found.attention.shape[:2] == (3, 2) and found.keys.shape[:-1] == found.attention.shape
+    assert found.keys.shape[-1] == 128
+    np.testing.assert_allclose(found.attention.sum(axis=(2, 3, 4)), 1, atol=1e-5)
+    given = model.look(clip, box=[0.1, 0.2, 0.9, 0.6])
+    np.testing.assert_array_equal(given.keys, found.keys)  # of the clip, whoever asks
+    assert np.abs(given.attention - found.attention).max() > 0
+    assert all(action.name in ("sit", "walk") for action in given.person.actions)
+
+
+@pytest.mark.parametrize(
+    "flags, named",
+    [
+        (["--person", "99"], "--person 99: .* in this clip; expected 1 to"),
+        (["--person", "0"], "--person 0: "),
+        (["--person", "0.5,0.1,0.2,0.9"], "--person 0.5,0.1,0.2,0.9: expected a number, or a box"),
+        (["--person", "he"], "--person he: expected"),
+        (["--timestamp", "9"], "no frame at 9 seconds: it holds 4 seconds"),
+        (["--video", "/nowhere.mp4"], "/nowhere.mp4"),
+        (["--checkpoint", "/nowhere"], "--checkpoint = '/nowhere'"),
+        (["--pipeline_config_path", "/nowhere"], "/nowhere"),
+    ],
+)
+def test_mistakes_are_one_line(folder, tx, main, tmp_path, flags, named):
+    with pytest.raises(UserError, match=named):
+        main(arguments(folder, tx, *flags, "--output", str(tmp_path / "out")))
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_head_that_does_not_attend_says_so(folder):
+    with pytest.raises(UserError, match="its box predictor does not attend"):
+        path = str(ROOT / "configs/playground/i3d_r64.config")
+        AttentionModel(*_without_weights(path, folder))
+
+
+def test_tx_and_i3d_together_and_groundtruth_boxes(folder, main, tmp_path):
+    model = AttentionModel(*small(folder, "tx_i3d_r300"))
+    clip = np.zeros([8, 48, 64, 3], np.uint8)
+    attended = model.look(clip, box=[0.1, 0.2, 0.9, 0.6])
+    assert attended.attention.ndim == 5 and attended.keys.ndim == 6
+    model = AttentionModel(*small(folder, "tx_highres_gt"))
+    with pytest.raises(UserError, match="proposal_source GROUNDTRUTH and finds nobody"):
+        model.look(clip)
+    attended = model.look(clip, box=[0.1, 0.2, 0.9, 0.6])
+    np.testing.assert_allclose(attended.attention.sum(axis=(2, 3, 4)), 1, atol=1e-5)
+
+
+def _without_weights(path, folder):
+    (folder / "none").mkdir(exist_ok=True)
+    (folder / "none" / "ckpt-1.index").write_text("")
+    (folder / "map.pbtxt").write_text('item { name: "sit" id: 11 }\n')
+    return path, str(folder / "none" / "ckpt-1"), [
+        *SMALL, f"train_input_reader.label_map_path={folder}/map.pbtxt",
+        f"eval_input_reader.label_map_path={folder}/map.pbtxt",
+    ]  # fmt: skip
+
+
+def test_frames_from_records(tmp_path):
+    path = write(tmp_path / "r.tfrecord", [
+        segment("v", [keyframe(1_000_000), keyframe(2_000_000)]), segment("w", [keyframe(0)])])
+    source = clip_source.RecordClips([path])
+    offsets = np.array([-80_000, 0, 80_000])
+    source.prepare([("v", 2_000_000), ("w", 0)], offsets)
+    frames = source.frames("v", 2_000_000, offsets)  # frame i is grey of level 2 i, 25 a second
+    np.testing.assert_allclose(frames.mean(axis=(1, 2, 3)), [96, 100, 104], atol=1)
+    assert source.frames("w", 0, offsets)[0].mean() < 1
+    with pytest.raises(UserError, match="no record holds keyframe v, 1"):
+        source.frames("v", 1_000_000, offsets)
