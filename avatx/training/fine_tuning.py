@@ -55,10 +55,14 @@ def _initialize_streams(model: tf_keras.Model, options: TrainOptions) -> List[st
 
 
 def _initialize_trunk(trunk, tail, source: str, field: str = "fine_tune_checkpoint") -> List[str]:
+    from avatx.trunks import i3d, i3d_weights
+
     path = restore.resolve_checkpoint(source, f"train_config.{field}")
     parts = {"trunk": trunk}
     if tail is not None:
         parts["tail"] = tail
+    if isinstance(trunk, i3d.I3D):
+        i3d_weights.check_kind(trunk, path)
     report = restore.restore_parts(parts, path)
     if report is None:
         report = _restore_published(parts, path)

@@ -36,7 +36,7 @@ _PICKLE_NAME = "i3d-kinetics-400.ckpt"
 LOGITS = "Logits/Conv3d_0c_1x1"
 _ATTRIBUTES = "/.ATTRIBUTES/VARIABLE_VALUE"
 _PATH = re.compile(
-    r"(?:^|/)((?:Mixed_\w+/Branch_\d/)?(?:Logits/)?Conv3d_\w+)"
+    r"(?:^|/)((?:Mixed_\w+/Branch_\d/)?(?:Logits/)?Conv3d_\w+(?:/spatial|/temporal)?)"
     r"/(conv_3d/w|conv_3d/b|kernel|bias|batch_norm/(?:beta|moving_mean|moving_variance))$"
 )
 _TF1_LEAVES = {"conv_3d/w": "kernel", "conv_3d/b": "bias"}

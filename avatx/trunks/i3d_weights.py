@@ -41,12 +41,8 @@ def restore_trunk(
     if tail is not None and not tail.built:
         i3d_blocks.build_child(tail, trunk.output_depth)
     weights = i3d_sources.read_checkpoint(checkpoint_prefix)
+    check_kind(trunk, checkpoint_prefix)
     trunk_variables = dict(i3d_blocks.named_variables(trunk))
-    if trunk.separable and "Conv3d_1a_7x7/kernel" in weights.tensors:
-        raise UserError(
-            f"{checkpoint_prefix}: its convolutions are whole and this trunk's are split (separable: "
-            "true), so they do not fit; set separable: false, or give a separable I3D's checkpoint"
-        )
     _check_covered(checkpoint_prefix, "trunk", trunk_variables, weights.tensors)
     variables = dict(trunk_variables)
     if tail is not None:
@@ -57,6 +53,21 @@ def restore_trunk(
         new=[name for name in variables if name not in weights.tensors],
         unused=weights.unused + [name for name in weights.tensors if name not in variables],
     )
+
+
+def check_kind(trunk: i3d.I3D, checkpoint_prefix: str) -> None:
+    """Refuses a readable checkpoint of whole convolutions for a separable trunk.
+
+    Raises:
+      UserError: it is one; the names of what is missing would puzzle.
+    """
+    whole = ("Conv3d_1a_7x7/kernel", "Conv3d_1a_7x7/conv_3d/w")
+    names = tf.train.load_checkpoint(checkpoint_prefix).get_variable_to_shape_map()
+    if trunk.separable and any(end in name for name in names for end in whole):
+        raise UserError(
+            f"{checkpoint_prefix}: its convolutions are whole, as Kinetics I3D's are, and do not fit "
+            "a trunk with separable: true; set separable: false, or give a separable I3D's checkpoint"
+        )
 
 
 def import_weights(source: str, output: str) -> dict:

@@ -6,8 +6,9 @@ import tensorflow as tf
 import tf_keras
 
 from avatx.errors import UserError
+from avatx.training import fine_tuning
 from avatx.training.seed import set_random_seed
-from avatx.trunks import i3d, i3d_blocks
+from avatx.trunks import i3d, i3d_blocks, i3d_weights
 
 
 def small(final_endpoint="Mixed_4f", **options):
@@ -181,3 +182,39 @@ def test_classifier_averages_as_the_published_pool(shape, frames):
     logits = tf.reduce_mean(classifier.logits(pooled), [1, 2, 3])
     np.testing.assert_allclose(endpoints["logits"], logits, atol=1e-5)
     np.testing.assert_allclose(classifier(classifier_clips), logits, atol=1e-5)
+
+
+def test_separable_splits_every_convolution_that_has_an_extent():
+    whole, separable = small(), small(separable=True)
+    kernels = {n: v.shape for n, v in i3d_blocks.named_variables(separable) if n.endswith("kernel")}
+    split = 0
+    for name, variable in i3d_blocks.named_variables(whole):
+        if not name.endswith("kernel"):
+            continue
+        t, h, w, inputs, depth = variable.shape
+        if t == 1:
+            assert kernels[name] == variable.shape
+            continue
+        unit = name[: -len("/kernel")]
+        assert kernels[f"{unit}/spatial/kernel"] == [1, h, w, inputs, depth]
+        assert kernels[f"{unit}/temporal/kernel"] == [t, 1, 1, depth, depth]
+        split += 1
+    assert split == 1 + 1 + 2 * 7  # Conv3d_1a, Conv3d_2c, and two in each block
+    batch = clips(1, 9, 40, 23, 3)
+    features = separable(batch)
+    assert features.shape == whole(batch).shape
+    assert separable.output_stride == whole.output_stride
+    tail = separable.build_tail()
+    assert tail(features).shape == [*features.shape[:-1], tail.output_depth]
+    assert any("temporal" in name for name, _ in i3d_blocks.named_variables(tail))
+
+
+def test_whole_weights_do_not_fit_a_separable_trunk(tmp_path):
+    prefix = tf.train.Checkpoint(trunk=small()).write(str(tmp_path / "whole"))
+    with pytest.raises(UserError, match="whole.*Kinetics.*separable: true"):
+        i3d_weights.restore_trunk(small(separable=True), None, prefix)
+    with pytest.raises(UserError, match="whole.*Kinetics.*separable: true"):
+        fine_tuning._initialize_trunk(small(separable=True), None, prefix)
+    prefix = tf.train.Checkpoint(trunk=small(separable=True)).write(str(tmp_path / "separable"))
+    trunk = i3d.I3D(depth_multiplier=0.125, separable=True)
+    assert i3d_weights.restore_trunk(trunk, None, prefix).new == []
