@@ -33,7 +33,7 @@ class Suite(NamedTuple):
 
 def _prepare_playground(tools, configs, output, data, sizes: Sizes) -> None:
     del data
-    folder = output / "data"
+    folder, actions = output / "data", output / "actions"
     for seed, (split, count) in enumerate(
         (("train", sizes.train_videos), ("val", sizes.val_videos)), start=1
     ):
@@ -44,6 +44,22 @@ def _prepare_playground(tools, configs, output, data, sizes: Sizes) -> None:
                  folder / f"{split}_excluded_timestamps.csv", "--label_map",
                  folder / "label_map.pbtxt", "--output", folder / split, "--num_shards", 4,
                  "--margin_seconds", 1)  # fmt: skip
+    # The toy Kinetics: the rows start from its classifier's trunk.
+    names = folder / "actions_label_map.pbtxt"
+    for seed, (split, count) in enumerate(
+        (("train", sizes.action_clips), ("val", max(9, sizes.action_clips // 10))), start=3
+    ):
+        run_step(tools, actions / split, "make_playground.py", "--kind", "actions", "--output",
+                 actions, "--split", split, "--num_videos", count, "--seed", seed)  # fmt: skip
+        found = ("--output_label_map", names) if split == "train" else ("--label_map", names)
+        run_step(tools, None, "create_kinetics_tfrecord.py", "--folders", actions / split, *found,
+                 "--output", folder / f"actions-{split}", "--num_shards", 4, "--shorter_side", 0,
+                 "--frame_rate", 8)  # fmt: skip
+    overrides = _data_overrides(output, names, prefix="actions-")
+    run_step(tools, output / PRETRAINED / "metrics.json", "model_main.py",
+             "--pipeline_config_path", configs / "playground" / "pretrain_i3d.config",
+             "--model_dir", output / PRETRAINED, "--mode", "train_and_eval", "--override",
+             *overrides)  # fmt: skip
 
 
 def _prepare_pets09(tools, configs, output, data, sizes: Sizes) -> None:
@@ -117,7 +133,9 @@ def plan(
     return runs
 
 
-def _data_overrides(output: pathlib.Path, label_map: pathlib.Path) -> Tuple[str, ...]:
+def _data_overrides(
+    output: pathlib.Path, label_map: pathlib.Path, prefix: str = ""
+) -> Tuple[str, ...]:
     """The configs name the files of `--output runs/reproduce`; these are the ones in use."""
     folder = output / "data"
     return tuple(
@@ -125,7 +143,7 @@ def _data_overrides(output: pathlib.Path, label_map: pathlib.Path) -> Tuple[str,
         for reader, split in (("train_input_reader", "train"), ("eval_input_reader", "val"))
         for override in (
             f"{reader}.label_map_path={label_map}",
-            f"{reader}.tf_record_input_reader.input_path={folder / f'{split}-*.tfrecord'}",
+            f"{reader}.tf_record_input_reader.input_path={folder / f'{prefix}{split}-*.tfrecord'}",
         )
     )
 
