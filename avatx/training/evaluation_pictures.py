@@ -62,7 +62,7 @@ class EvaluationPictures:
                 return
             if int(batch.groundtruth.num_boxes[i]) and self._is_new(batch.keyframes.video_id[i]):
                 self._num_clips += 1
-                clip = np.asarray(batch.clips[i])
+                clip = np.asarray(batch.clips[i])[..., :3]  # without optical flow
                 rest = batch._replace(clips=())
                 self._show(
                     tf.nest.map_structure(lambda x: np.asarray(x[i : i + 1]), rest),
