@@ -94,7 +94,8 @@ def describe(example: Example, class_names: Dict[int, str]) -> List[str]:
         notes.append("somebody else in the frame does it")
     if example.at_other_time is not None:
         shift = example.at_other_time - example.keyframe / 1e6
-        notes.append(f"annotated at this place {abs(shift):g} s {'later' if shift > 0 else 'earlier'}")
+        when = "later" if shift > 0 else "earlier"
+        notes.append(f"it is annotated at this place {abs(shift):g} s {when}")
     return [f"{verdict}   ({place})", "; ".join([truth, *notes])]
 
 

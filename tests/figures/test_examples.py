@@ -77,7 +77,7 @@ def test_what_is_annotated_at_the_box_beside_it_and_around_it():
     assert stands.truth_classes == (12,) and stands.at_other_time == 1.0
     assert describe(stands, NAMES) == [
         "sit 0.85: similar action: the person does another of the same group   (a at 2 s)",
-        "annotated person (overlap 1.00): stand; annotated at this place 1 s earlier",
+        "annotated person (overlap 1.00): stand; it is annotated at this place 1 s earlier",
     ]
     assert [mistake.somebody_else for mistake in found[48].mistakes] == [False, True]
     assert found[48].mistakes[0].at_other_time is None
