@@ -1,0 +1,51 @@
+"""Clips of a whole video, and the mean of their scores."""
+
+import numpy as np
+import pytest
+
+from avatx.errors import UserError
+from avatx.data.video_writer import VideoWriter
+from avatx.inference.video_classification import center_crop, classify, resampled, stored_size
+
+
+@pytest.mark.parametrize("rate", [5.0, 10.0, 25.0])
+def test_resampling_takes_the_nearest_frame_the_earlier_of_two(rate):
+    times = np.cumsum([0.0, 0.1, 0.1, 0.05, 0.3, 0.1, 0.02])
+    got = list(resampled(zip(times, range(len(times))), rate))
+    wanted = np.arange(0, times[-1] + 1e-6, 1 / rate)
+    assert got == [int(np.argmin(np.round(np.abs(times - time), 9))) for time in wanted]
+
+
+def test_nothing_to_resample():
+    assert not list(resampled([], 10.0))
+
+
+def test_sizes_and_crops():
+    assert stored_size((480, 640), 256) == (256, 341)
+    assert stored_size((100, 200), 256) == (100, 200)
+    frame = np.arange(10 * 20).reshape(10, 20)
+    np.testing.assert_array_equal(center_crop(frame, 4, 6), frame[3:7, 7:13])
+    np.testing.assert_array_equal(center_crop(frame, 20, 20), frame[:, 5:15])
+
+
+def test_long_videos_are_averaged_over_their_parts_by_length(tmp_path):
+    path = str(tmp_path / "film.mp4")
+    with VideoWriter(path, 10, 32, 32) as writer:
+        for brightness in range(0, 250, 25):
+            writer.write(np.full([32, 32, 3], brightness, np.uint8))
+    lengths = []
+
+    def scores_of(clip):
+        lengths.append(clip.shape[1])
+        assert clip.shape[2:] == (16, 16, 3) and clip.dtype == np.uint8
+        return clip.reshape(1, -1).mean(axis=1, keepdims=True)
+
+    scores, num_frames = classify(path, scores_of, frame_rate=10, crop=(16, 16), max_frames=4)
+    assert lengths == [4, 4, 2] and num_frames == 10
+    assert scores[0] == pytest.approx(np.arange(0, 250, 25).mean(), abs=2)
+
+
+def test_what_is_no_video(tmp_path):
+    (tmp_path / "film.mp4").write_text("no film")
+    with pytest.raises(UserError, match="film.mp4"):
+        classify(str(tmp_path / "film.mp4"), None, frame_rate=10, crop=(16, 16))
