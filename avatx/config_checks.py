@@ -317,7 +317,7 @@ def _contradictions(config) -> Iterator[tuple[str, str]]:
             yield (
                 "eval_config.best_checkpoint_metric",
                 f"best_checkpoint_metric is '{evaluation.best_checkpoint_metric}' and the model is "
-                f"a {kind}: expected {' or '.join(computed)}",
+                f"{kind}: expected {' or '.join(computed)}",
             )
     metrics_set = "ava_frame_map"
     if evaluation.best_checkpoint_metric.startswith("person_AP"):
