@@ -92,7 +92,8 @@ class Detector:
         if not self.has_attention:
             raise UserError(
                 f"{self.path}: exported without attention; "
-                "export again with tools/exporter_main.py --attention"
+                "export again with tools/exporter_main.py --attention (a model with an "
+                "i3d_box_predictor has none)"
             )
         outputs = self._run("serving_attention", clips)
         attention = outputs["detection_attention"]
