@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tf_keras
-from tiny_classification import make_model
+from tiny_classification import make_i3d
 
 from avatx.errors import UserError
 from avatx.training import fine_tuning, restore
@@ -31,7 +31,7 @@ class Detector(tf_keras.Model):
 
 
 def detector(**options):
-    return Detector(make_model(**options))
+    return Detector(make_i3d(**options))
 
 
 def save(model, prefix, **options):
@@ -56,7 +56,7 @@ def values(layer):
 @pytest.mark.parametrize("decay", [0.0, 0.9])
 @pytest.mark.parametrize("by", ["prefix", "directory"])
 def test_trunk_and_tail_are_filled_averaged_where_there_is_an_average(tmp_path, decay, by):
-    source, model = make_model(), detector()
+    source, model = make_i3d(), detector()
     save(source, str(tmp_path / "ckpt-7"), moving_average_decay=decay)
     lines = initialize(model, tmp_path / "ckpt-7" if by == "prefix" else tmp_path)
     assert "0 new, 2 of the checkpoint unused" in lines[0]
@@ -72,7 +72,7 @@ def test_trunk_and_tail_are_filled_averaged_where_there_is_an_average(tmp_path, 
 
 
 def test_another_width_is_refused_and_says_which(tmp_path):
-    save(make_model(depth_multiplier=0.125), str(tmp_path / "ckpt-7"))
+    save(make_i3d(depth_multiplier=0.125), str(tmp_path / "ckpt-7"))
     model = detector(depth_multiplier=0.25)
     before = values(model)
     with pytest.raises(UserError, match="layers are 0.5 times as wide; .*depth_multiplier") as raised:
@@ -83,13 +83,13 @@ def test_another_width_is_refused_and_says_which(tmp_path):
 
 
 def test_a_trunk_must_be_covered_whole(tmp_path):
-    save(make_model(final_endpoint="Mixed_4e"), str(tmp_path / "ckpt-7"))
+    save(make_i3d(final_endpoint="Mixed_4e"), str(tmp_path / "ckpt-7"))
     with pytest.raises(UserError, match="24 variables of the trunk are missing, first trunk/Mixed_4f"):
         initialize(detector(), tmp_path)
 
 
 def test_a_tail_that_the_checkpoint_lacks_is_new(tmp_path):
-    source, model = make_model(), detector()
+    source, model = make_i3d(), detector()
     tf.train.Checkpoint(trunk=source.trunk).write(str(tmp_path / "trunk"))
     lines = initialize(model, tmp_path / "trunk")
     assert f"{len(source.trunk.variables)} variables loaded" in lines[0]
@@ -103,7 +103,7 @@ def test_neither_a_classifier_nor_kinetics(tmp_path):
 
 
 def test_a_classifier_starts_from_a_classifier(tmp_path):
-    source, model = make_model(), make_model(num_classes=7)
+    source, model = make_i3d(), make_i3d(num_classes=7)
     save(source, str(tmp_path / "ckpt-7"))
     initialize(model, tmp_path)
     for part in ("trunk", "tail"):
