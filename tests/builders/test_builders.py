@@ -93,6 +93,29 @@ def test_box_predictor():
     assert (predictor.roi_pool.crop_size, predictor.roi_pool.output_size) == (6, 2)
 
 
+def test_i3d_box_predictors():
+    def build(head, trunk=I3D("Mixed_5b", depth_multiplier=0.125)):
+        text = (
+            "num_classes: 7 initial_crop_size: 6 maxpool_kernel_size: 3 maxpool_stride: 3 "
+            f"second_stage_class_specific_boxes: true second_stage_box_predictor {{ {head} }}"
+        )
+        return box_predictor_builder.build(
+            parsed(text, action_faster_rcnn_pb2.ActionFasterRcnn()), trunk
+        )
+
+    predictor = build("i3d_box_predictor { dropout: 0.25 }")
+    assert predictor.dropout.rate == 0.25
+    assert (predictor.num_classes, predictor.boxes_per_proposal) == (7, 7)
+    roi_pool = predictor.st_roi_pool.roi_pool
+    assert (roi_pool.crop_size, roi_pool.output_size) == (6, 2)
+    assert predictor.tail.child_names == ("Mixed_5c",)
+    both = build("tx_i3d_box_predictor { tx { num_layers: 1 } i3d { dropout: 0.5 } }")
+    assert (both.tx.options.num_layers, both.i3d.dropout.rate) == (1, 0.5)
+    assert (both.num_classes, both.boxes_per_proposal) == (7, 7)
+    with pytest.raises(UserError, match="leaves no Inception blocks for a head's tail"):
+        build("i3d_box_predictor {}", I3D("Mixed_5c", depth_multiplier=0.125))
+
+
 def test_model_passes_every_threshold_on():
     loaded = config.load(
         PLAYGROUND,

@@ -16,6 +16,7 @@ from avatx.meta_architectures.action_faster_rcnn import ActionFasterRCNN
 from avatx.meta_architectures.post_processing import PostProcessing
 from avatx.meta_architectures.proposal_stage import FirstStageOptions, ProposalStage
 from avatx.meta_architectures.second_stage import SecondStage, SecondStageOptions
+from avatx.predictors.i3d import I3DBoxPredictor
 from avatx.predictors.tx import TxBoxPredictor, TxOptions
 from avatx.training.options import (
     EvalOptions,
@@ -31,27 +32,45 @@ FRAMES, SIZE = 8, 48
 NUM_EVAL_CLIPS = 6
 
 
-def make_model(final_endpoint="MaxPool3d_3a_3x3", batch_norm="FROZEN", num_classes=NUM_CLASSES):
-    """The detector with a trunk of a few thousand parameters, dropout off; its variables made."""
+def make_model(
+    final_endpoint="MaxPool3d_3a_3x3",
+    batch_norm="FROZEN",
+    num_classes=NUM_CLASSES,
+    batch_norm_momentum=0.99,
+    head="tx",
+):
+    """The detector with a trunk of a few thousand parameters, dropout off; its variables made.
+
+    With `head` "i3d" the whole of a narrow I3D: the trunk ends at Mixed_4f.
+    """
+    trunk_options = {"batch_norm": batch_norm, "batch_norm_momentum": batch_norm_momentum}
+    if head == "i3d":
+        trunk = I3D("Mixed_4f", **trunk_options, depth_multiplier=0.05)
+        box_predictor = I3DBoxPredictor(num_classes, trunk.build_tail(), name="box_predictor")
+    else:
+        trunk = I3D(final_endpoint, **trunk_options, depth_multiplier=0.125)
+        box_predictor = _tx_box_predictor(num_classes)
     model = ActionFasterRCNN(
         image_size=(SIZE, SIZE),
-        trunk=I3D(final_endpoint, batch_norm, depth_multiplier=0.125),
+        trunk=trunk,
         proposal_stage=ProposalStage(
             GridAnchorGenerator(scales=(0.5, 1.0), aspect_ratios=(0.5, 1.0), base_size=(32, 32)),
             FirstStageOptions(box_predictor_depth=8, minibatch_size=16, max_proposals=8),
         ),
-        box_predictor=TxBoxPredictor(
-            num_classes,
-            TxOptions(
-                num_layers=1, num_heads=1, depth=8, dropout=0.0, query_reduction_depth=4,
-                feed_forward_depth=8,
-            ),
-        ),
+        box_predictor=box_predictor,
         second_stage=SecondStage(SecondStageOptions(batch_size=8)),
         post_processing=PostProcessing(max_detections_per_class=5, max_total_detections=10),
     )  # fmt: skip
     model.create_variables()
     return model
+
+
+def _tx_box_predictor(num_classes):
+    options = TxOptions(
+        num_layers=1, num_heads=1, depth=8, dropout=0.0, query_reduction_depth=4,
+        feed_forward_depth=8,
+    )  # fmt: skip
+    return TxBoxPredictor(num_classes, options)
 
 
 def make_clip(number) -> Batch:
