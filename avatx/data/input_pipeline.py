@@ -352,13 +352,15 @@ def decode_clip(frames: tf.Tensor, frame_index: tf.Tensor, clip_shape: ClipShape
         return tf.cast(tf.clip_by_value(tf.round(frame), 0.0, 255.0), tf.uint8)
 
     def decode_flow(encoded: tf.Tensor) -> tf.Tensor:
-        levels = tf.stack(tf.split(tf.io.decode_jpeg(encoded, channels=1)[..., 0], 2), axis=-1)
+        both = tf.io.decode_jpeg(encoded, channels=1)  # [2 H, W, 1]: x over y
+        # As two pictures of one channel, which is twice as fast as one of two.
+        both = tf.reshape(both, [2, tf.shape(both)[0] // 2, -1, 1])
         if pixels is not None:
             top, left, height, width = tf.unstack(pixels)
-            levels = levels[top : top + height, left : left + width]
-        levels = tf.cast(tf.round(tf.image.resize(levels, size, method="bilinear")), tf.uint8)
-        mirrored = tf.stack([255 - levels[..., 0], levels[..., 1]], axis=-1)
-        return tf.where(view.flip, mirrored, levels)
+            both = both[:, top : top + height, left : left + width]
+        both = tf.cast(tf.round(tf.image.resize(both, size, method="bilinear")), tf.uint8)[..., 0]
+        x = tf.cond(view.flip, lambda: 255 - both[0], lambda: both[0])
+        return tf.stack([x, both[1]], axis=-1)
 
     def decode(encoded: Tuple[tf.Tensor, ...]) -> tf.Tensor:
         parts = [decode_rgb(encoded[0]), *map(decode_flow, encoded[1:])]
