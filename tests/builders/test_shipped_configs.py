@@ -1,4 +1,4 @@
-"""configs/: every file builds, says what it is, and differs from its base row only as its row does."""
+"""configs/: every file builds, says what it is, and differs from its base only as it should."""
 
 import collections
 import functools
@@ -56,6 +56,15 @@ DIFFERENCES = {
     ),
 }
 PAPER_ROWS = {"i3d_r64", *DIFFERENCES}
+# Likewise of files that are no rows.
+READERS = ("train_input_reader", "eval_input_reader")
+FLOW = {FRCNN + "trunk", *(f"{one}.tf_record_input_reader.input_path" for one in READERS)}
+TWO_STREAM = {
+    "ava/tx_highres_r300_two_stream": (
+        "ava/tx_highres_r300", FLOW | {"train_config.fine_tune_flow_checkpoint"}
+    ),
+    "playground/tx_highres_two_stream": ("playground/tx_highres_r300", FLOW),
+}  # fmt: skip
 # What a row may, but need not, change: the paper stops some trainings early.
 OPTIONAL = {STEPS, "train_config.fine_tune_checkpoint_type"}
 
@@ -87,6 +96,17 @@ def set_fields(message, prefix=""):
         else:
             fields[name] = value
     return fields
+
+
+def compare(base, name, about):
+    """Fields in which two configs differ beyond `about`; and those of `about` that are equal."""
+    first, second = (set_fields(config.load(str(CONFIGS / f"{one}.config"))) for one in (base, name))
+    different = {field for field in {*first, *second} if first.get(field) != second.get(field)}
+    strangers = {
+        field for field in different
+        if not any(field == one or field.startswith(one + ".") for one in about)
+    }
+    return strangers, {one for one in about if not any(f.startswith(one) for f in different)}
 
 
 def tables_in_readme():
@@ -153,9 +173,10 @@ def test_there_is_a_file_for_each_row_and_no_other(room):
 def test_the_readme_has_the_numbers_that_reproduce_prints():
     readme = tables_in_readme()
     for number, table in enumerate(TABLES, start=1):
-        assert {line.row for line in table.lines} == {row for row in readme if str(number) in readme[row]}
+        key = str(number)
+        assert {line.row for line in table.lines} == {row for row in readme if key in readme[row]}
         for line in table.lines:
-            assert {f"{value:.1f}" for value in line.paper.values()} <= readme[line.row][str(number)]
+            assert {f"{value:.1f}" for value in line.paper.values()} <= readme[line.row][key]
 
 
 @pytest.mark.parametrize(
@@ -191,21 +212,24 @@ def test_the_head_names_row_command_hardware_and_number(path):
 )
 def test_a_row_differs_from_its_base_in_what_it_is_about(room, name):
     base, about = DIFFERENCES[name]
-    first, second = (
-        set_fields(config.load(str(CONFIGS / room / f"{row}.config"))) for row in (base, name)
-    )
-    different = {
-        field for field in {*first, *second} if first.get(field) != second.get(field)
-    }
-    strangers = {
-        field for field in different
-        if not any(field == one or field.startswith(one + ".") for one in about)
-    }
+    strangers, missing = compare(f"{room}/{base}", f"{room}/{name}", about)
     assert not strangers, f"{room}/{name} differs from {base} also in these"
-    missing = {one for one in about - OPTIONAL if not any(f.startswith(one) for f in different)}
+    missing -= OPTIONAL
     if room != "ava" and name.endswith("from_scratch"):
         missing -= {FRCNN + "trunk.batch_norm_momentum"}
     assert not missing, f"{room}/{name} does not differ from {base} in these"
+
+
+@pytest.mark.parametrize("name", TWO_STREAM)
+def test_a_second_stream_is_all_that_its_config_adds(name):
+    base, about = TWO_STREAM[name]
+    assert compare(base, name, about) == (set(), set())
+    alone, both = (
+        config.load(str(CONFIGS / f"{one}.config")).model.action_faster_rcnn.trunk
+        for one in (base, name)
+    )
+    assert both.two_stream.rgb == alone
+    assert both.two_stream.flow.i3d == alone.i3d
 
 
 def test_the_rows_are_what_their_names_say():
@@ -218,10 +242,12 @@ def test_the_rows_are_what_their_names_say():
             assert kind == re.match(r"tx_i3d|tx|i3d", name)[0] + "_box_predictor"
             assert (frcnn.proposal_source == 1) == name.endswith("_gt")
     base = config.load(str(CONFIGS / "ava/i3d_r64.config"))
-    assert base.train_config.fine_tune_checkpoint and len(base.train_config.data_augmentation_options) == 2
+    assert base.train_config.fine_tune_checkpoint
+    assert len(base.train_config.data_augmentation_options) == 2
     scratch = config.load(str(CONFIGS / "ava/i3d_r64_from_scratch.config"))
     assert not scratch.train_config.fine_tune_checkpoint
-    assert scratch.model.action_faster_rcnn.trunk.batch_norm != base.model.action_faster_rcnn.trunk.batch_norm
+    trunks = [one.model.action_faster_rcnn.trunk for one in (scratch, base)]
+    assert trunks[0].batch_norm != trunks[1].batch_norm
     long = config.load(str(CONFIGS / "ava/tx_i3d_r300_96f.config"))
     assert long.model.action_faster_rcnn.clip.num_frames == 96
 
