@@ -13,12 +13,14 @@ import json
 import os
 import pathlib
 import platform
+import signal
 import subprocess
+import sys
 
-from avatx import cli
+from avatx import cli, config
 from avatx.atomic_file import atomic_text_file
 from avatx.errors import UserError
-from avatx.reproduction import runner, suites, tables
+from avatx.reproduction import processes, runner, suites, tables
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 TOOLS, CONFIGS = ROOT / "tools", ROOT / "configs"
@@ -39,8 +41,10 @@ def main(argv=None) -> int:
         parser.add_argument(f"--{name}", type=int, default=value, help=f"playground ({value})")
     parser.add_argument("--report_only", action="store_true", help="tables of what is done")
     flags = parser.parse_args(argv)
-    for name in ("seeds", *suites.Sizes._fields):
-        if getattr(flags, name) < 1:
+    # `kill` ends the runs as ctrl-C does.
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+    for name in ("seeds", "jobs", *suites.Sizes._fields):
+        if getattr(flags, name) is not None and getattr(flags, name) < 1:
             raise UserError(f"--{name} {getattr(flags, name)}: expected 1 or more")
 
     suite, output = suites.SUITES[flags.suite], pathlib.Path(flags.output)
@@ -50,10 +54,13 @@ def main(argv=None) -> int:
     runs = suites.plan(
         suite, rows, flags.seeds, CONFIGS, output, label_map, tuple(flags.override)
     )
+    for run in runs:  # a mistake is told before hours are spent
+        config.load(str(run.config_path), run.overrides)
     if not flags.report_only:
-        suite.prepare(TOOLS, CONFIGS, output, flags.data, sizes)
-        jobs = flags.jobs or min(2, os.cpu_count() or 1)
-        runner.run_all(runs, lambda run: runner.command(TOOLS, run), jobs, note=describe_here())
+        with processes.alone_in(output):
+            suite.prepare(TOOLS, CONFIGS, output, flags.data, sizes)
+            jobs = flags.jobs or min(2, os.cpu_count() or 1)
+            runner.run_all(runs, lambda run: runner.command(TOOLS, run), jobs, note=describe_here())
     report(runs, output)
     return 0
 

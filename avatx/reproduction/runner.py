@@ -3,6 +3,7 @@
     OUTPUT/rows/ROW/seed1/            the model directory of one run
     OUTPUT/rows/ROW/seed1.json        what it ran with; written when it is done
     OUTPUT/rows/ROW/seed1.log         what it printed
+    OUTPUT/rows/ROW/seed1.begun       the fingerprint of what it runs with, from its beginning
 
 A run that was cut off goes on where it was. One that is done is not run again; if its config has
 changed since, that is an error: results of two configs do not belong into one table.
@@ -20,6 +21,7 @@ from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tu
 
 from avatx.atomic_file import atomic_text_file
 from avatx.errors import UserError
+from avatx.reproduction.processes import start
 
 _STEP = re.compile(r"step +(\d+)/(\d+)")
 
@@ -46,6 +48,14 @@ class Run(NamedTuple):
     def log(self) -> pathlib.Path:
         return self.directory.with_name(self.directory.name + ".log")
 
+    @property
+    def begun(self) -> pathlib.Path:
+        return self.directory.with_name(self.directory.name + ".begun")
+
+    @property
+    def metrics(self) -> pathlib.Path:
+        return self.directory / "metrics.json"
+
     def fingerprint(self) -> str:
         """Of everything that decides the result: the config without its comments, the overrides."""
         text = re.sub(r"#[^\n]*", "", self.config_path.read_text(encoding="utf-8"))
@@ -54,21 +64,22 @@ class Run(NamedTuple):
 
 
 def finished(run: Run) -> Optional[Dict[str, Any]]:
-    """The record of a run that is done, None of another.
+    """The record of a run that is done, None of another, or if its metrics.json is gone.
 
     Raises:
-      UserError: it was made with another config or other overrides.
+      UserError: it was made, or only begun, with another config or other overrides; or a file
+        of it is damaged.
     """
-    try:
-        record = json.loads(run.record.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return None
-    if record["fingerprint"] != run.fingerprint():
+    record = _read_json(run.record) if run.record.exists() else None
+    used = record.get("fingerprint") if record else None
+    if record is None and run.begun.exists() and run.directory.exists():
+        used = run.begun.read_text(encoding="utf-8").strip()
+    if (record or used) and used != run.fingerprint():
         raise UserError(
             f"{run.directory}: was made with another {run.config_path.name} or other overrides; "
             "remove it and the files beside it, or choose another --output"
         )
-    return record
+    return record if record and run.metrics.exists() else None
 
 
 def command(tools: pathlib.Path, run: Run) -> List[str]:
@@ -119,7 +130,11 @@ def run_all(
                 if run.checkpoint_dir in {one.directory for one in failed}:
                     failed.append(run)
                     continue
-                running[run] = _start(run, make_command(run), free.pop(0), cores)
+                try:
+                    running[run] = _start(run, make_command(run), free.pop(0), cores)
+                except OSError as error:
+                    raise UserError(f"{error.filename or run.directory}: cannot be written "
+                                    f"({error.strerror})") from error
                 _say(f"{run.name}: begins")
             time.sleep(min(0.5, interval / 4))
             for run, job in list(running.items()):
@@ -129,7 +144,11 @@ def run_all(
                 job.log.close()
                 if job.process.returncode:
                     failed.append(run)
-                    _say(f"{run.name}: failed, {last_line(run.log)}")
+                    _say(f"{run.name}: failed, {_why(job.process.returncode, run.log)}")
+                    continue
+                if not run.metrics.exists():
+                    failed.append(run)
+                    _say(f"{run.name}: failed, it ended well but wrote no {run.metrics}")
                     continue
                 done += 1
                 seconds = time.monotonic() - job.begin
@@ -148,13 +167,30 @@ def run_all(
     if failed:
         raise UserError(
             f"{len(failed)} of {len(runs)} runs failed; see "
-            + ", ".join(str(run.log) for run in failed)
+            + ", ".join(str(run.log) for run in failed if run.log.exists())
         )
 
 
 def read_metrics(run: Run) -> Dict[str, Any]:
-    """The content of a finished run's metrics.json."""
-    return json.loads((run.directory / "metrics.json").read_text(encoding="utf-8"))
+    """The content of a finished run's metrics.json. Raises UserError if it is damaged."""
+    return _read_json(run.metrics)
+
+
+def _read_json(path: pathlib.Path) -> Dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path}: cannot be read ({error}); remove it, and the run is made "
+                        "again or goes on") from error
+    if not isinstance(content, dict):
+        raise UserError(f"{path}: holds no JSON object; remove it, and the run is made again or "
+                        "goes on")
+    return content
+
+
+def _why(code: int, log: pathlib.Path) -> str:
+    """Of a process that failed: what it said last, or the signal that ended it."""
+    return f"ended by signal {-code}" if code < 0 else last_line(log)
 
 
 def last_line(path: pathlib.Path) -> str:
@@ -172,10 +208,9 @@ class _Job(NamedTuple):
 
 def _start(run: Run, arguments: List[str], slot: int, cores: List[set]) -> _Job:
     run.directory.parent.mkdir(parents=True, exist_ok=True)
+    run.begun.write_text(run.fingerprint(), encoding="utf-8")
     log = open(run.log, "a", encoding="utf-8")  # noqa: SIM115, closed when the job ends
-    process = subprocess.Popen(
-        [sys.executable, *arguments], stdout=log, stderr=subprocess.STDOUT
-    )
+    process = start([sys.executable, *arguments], stdout=log, stderr=subprocess.STDOUT)
     if cores:
         # TensorFlow makes as many threads as it may use cores, and looks after this.
         os.sched_setaffinity(process.pid, cores[slot])

@@ -2,9 +2,10 @@
 
 import pathlib
 import shlex
-import subprocess
 import sys
 from typing import Optional
+
+from avatx.reproduction.processes import start
 
 
 def run_step(tools: pathlib.Path, result: Optional[pathlib.Path], tool: str, *arguments) -> None:
@@ -17,7 +18,13 @@ def run_step(tools: pathlib.Path, result: Optional[pathlib.Path], tool: str, *ar
         print(f"\n{tool}: {result} is there already", flush=True)
         return
     print(f"\n$ python {shlex.join(command)}", flush=True)
-    code = subprocess.run([sys.executable, *command], check=False).returncode
+    process = start([sys.executable, *command])
+    try:
+        code = process.wait()
+    except BaseException:  # ctrl-C, or the end by a signal: the tool first
+        process.terminate()
+        process.wait()
+        raise
     if code:
         print(f"error: the step above failed with exit code {code}", file=sys.stderr)
-        sys.exit(code)
+        sys.exit(code if code > 0 else 128 - code)

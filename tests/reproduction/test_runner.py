@@ -126,3 +126,72 @@ def test_plan():
     assert json.dumps(runs[0].overrides).count("seed=1") == 1
     with pytest.raises(UserError, match="--rows nonsense: no such row; expected i3d_r64, "):
         suites.plan(suites.SUITES["playground"], ["nonsense"], 1, root / "configs", output, output)
+
+
+def test_a_changed_config_is_refused_for_a_run_that_was_only_begun(make_runs):
+    (run,) = make_runs("a")
+    with pytest.raises(UserError, match="1 of 1 runs failed"):
+        runner.run_all([run], script(failing="a"), 1, note={}, interval=0.1)
+    run.config_path.write_text("model { x: 1 }\n")
+    with pytest.raises(UserError, match="another row.config or other overrides; remove it"):
+        runner.run_all([run], script(), 1, note={}, interval=0.1)
+    assert starts(run) == 1
+
+
+def test_a_run_whose_metrics_are_gone_is_made_again(make_runs):
+    (run,) = make_runs("a")
+    runner.run_all([run], script(), 1, note={}, interval=0.1)
+    run.metrics.unlink()
+    assert runner.finished(run) is None
+    runner.run_all([run], script(), 1, note={}, interval=0.1)
+    assert starts(run) == 2 and runner.finished(run)
+
+
+@pytest.mark.parametrize("name", ["record", "metrics"])
+@pytest.mark.parametrize("content", ["", '{"finger', "[1]"])
+def test_a_damaged_file_is_named(make_runs, name, content):
+    (run,) = make_runs("a")
+    runner.run_all([run], script(), 1, note={}, interval=0.1)
+    getattr(run, name).write_text(content)
+    with pytest.raises(UserError, match=str(getattr(run, name))):
+        runner.finished(run)
+        runner.read_metrics(run)
+
+
+def test_a_run_that_was_killed_is_said_to_be(make_runs, capfd):
+    (run,) = make_runs("a")
+    with pytest.raises(UserError, match="1 of 1 runs failed; see .*a/seed1.log"):
+        runner.run_all(
+            [run], lambda _: ["-c", "import os; print('step 1/9'); os.kill(os.getpid(), 9)"], 1, {},
+            interval=0.1,
+        )  # fmt: skip
+    assert "a seed 1: failed, ended by signal 9" in capfd.readouterr().out
+
+
+def test_a_run_without_metrics_is_not_done(make_runs, capfd):
+    (run,) = make_runs("a")
+    with pytest.raises(UserError, match="1 of 1 runs failed"):
+        runner.run_all([run], lambda _: ["-c", ""], 1, {}, interval=0.1)
+    assert "wrote no" in capfd.readouterr().out and not run.record.exists()
+
+
+def test_output_that_cannot_be_written_is_one_line(make_runs, tmp_path):
+    (tmp_path / "rows").write_text("a file")
+    with pytest.raises(UserError, match="rows.*cannot be written"):
+        runner.run_all(make_runs("a"), script(), 1, {}, interval=0.1)
+
+
+def test_data_of_another_size_do_not_pass_for_these(tmp_path):
+    path = tmp_path / "sizes.json"
+    suites._keep_sizes(path, suites.Sizes(2, 1, 9))
+    suites._keep_sizes(path, suites.Sizes(2, 1, 9))
+    with pytest.raises(UserError, match=r"--val_videos 3: .* was begun with --val_videos 1"):
+        suites._keep_sizes(path, suites.Sizes(2, 3, 9))
+    path.write_text("{")
+    with pytest.raises(UserError, match="sizes.json: cannot be read"):
+        suites._keep_sizes(path, suites.Sizes())
+
+
+def test_pets09_says_which_file_is_missing(tmp_path):
+    with pytest.raises(UserError, match="there is no pets09_s2l1.mp4 in it"):
+        suites._prepare_pets09(None, None, tmp_path, str(tmp_path), suites.Sizes())

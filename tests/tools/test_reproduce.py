@@ -1,0 +1,35 @@
+"""Mistakes on reproduce.py's command line; its runs are tested in tests/reproduction."""
+
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+
+def reproduce(*arguments):
+    return subprocess.run(
+        [sys.executable, str(ROOT / "tools/reproduce.py"), "--suite", "playground", *arguments],
+        capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "arguments, said",
+    [
+        (["--jobs", "0"], "--jobs 0: expected 1 or more"),
+        (["--jobs", "-1"], "--jobs -1: expected 1 or more"),
+        (["--seeds", "0"], "--seeds 0: expected 1 or more"),
+        (["--rows", "i3d_r46"], "--rows i3d_r46: no such row"),
+        (["--override", "train_config.num_stebs=1"], "did you mean 'num_steps'?"),
+        (["--report_only"], "no run is done yet"),
+    ],
+)
+def test_a_mistake_is_one_line_and_nothing_is_begun(tmp_path, arguments, said):
+    output = tmp_path / "out put"
+    done = reproduce("--output", str(output), *arguments)
+    assert done.returncode == 2, done.stderr
+    assert said in done.stderr and len(done.stderr.strip().splitlines()) == 1
+    assert not output.exists()
