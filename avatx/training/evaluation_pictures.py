@@ -62,7 +62,7 @@ class EvaluationPictures:
                 return
             if int(batch.groundtruth.num_boxes[i]) and self._is_new(batch.keyframes.video_id[i]):
                 self._num_clips += 1
-                clip = np.asarray(batch.clips[i])[..., :3]  # without optical flow
+                clip = np.asarray(batch.clips[i])
                 rest = batch._replace(clips=())
                 self._show(
                     tf.nest.map_structure(lambda x: np.asarray(x[i : i + 1]), rest),
@@ -102,6 +102,7 @@ class EvaluationPictures:
             Tile(draw_people(frame, found), f"detections with a score of {SHOWN_SCORE:g} or more"),
         ]
         self._pictures.append((f"clips/{title}", contact_sheet(tiles, 2, _TILE_WIDTH)))
+        # The model takes all channels; pictures show the first three, RGB without optical flow.
         boxes, maps = self._attend(clip[np.newaxis], one.groundtruth)
         if len(maps):
             sheet = _attention_strip(clip[..., :3], truth, boxes.numpy(), maps.numpy())

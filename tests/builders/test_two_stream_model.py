@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from avatx import config
 from avatx.builders import input_reader_builder, model_builder, summary, training_builder
-from avatx.core.structures import Groundtruth
+from avatx.core.structures import Batch, Groundtruth, Keyframes
 from avatx.data.optical_flow import with_flow
 from avatx.data.video_reader import VideoReader
 from avatx.data.video_writer import VideoWriter
@@ -15,6 +15,7 @@ from avatx.export import saved_model
 from avatx.inference import video_detection
 from avatx.inference.detector import Detector
 from avatx.training import fine_tuning
+from avatx.training.evaluation_pictures import EvaluationPictures
 from avatx.trunks import i3d
 
 CONFIG = """
@@ -117,6 +118,20 @@ def test_flow_matters(model):
 
 
 # Weights.
+
+
+def test_an_evaluation_shows_the_clips(model):
+    batch = Batch(
+        clips=tf.constant(clips()),
+        groundtruth=GROUNDTRUTH,
+        keyframes=Keyframes(np.zeros([2, 128], np.uint8), np.array([1.0, 2.0])),
+        valid=np.array([True, True]),
+    )
+    detections = model.postprocess(model.predict(model.preprocess(batch.clips)))
+    shown = EvaluationPictures(model, {1: "one", 2: "two", 3: "three"}, 1)
+    shown.add(batch, tf.nest.map_structure(np.asarray, detections))
+    assert [name.split("/")[0] for name, _ in shown._pictures] == ["clips", "attention"]
+    assert all(picture.shape[-1] == 3 for _, picture in shown._pictures)
 
 
 def write_checkpoint(folder, name, channels, seed):
