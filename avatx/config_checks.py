@@ -319,6 +319,12 @@ def _contradictions(config) -> Iterator[tuple[str, str]]:
                 f"best_checkpoint_metric is '{evaluation.best_checkpoint_metric}' and the model is "
                 f"{kind}: expected {' or '.join(computed)}",
             )
+    if kind == "video_classifier" and evaluation.metrics_set:
+        yield (
+            "eval_config.metrics_set",
+            "metrics_set is set and the model is video_classifier, whose metrics are always "
+            f"{', '.join(CLASSIFICATION_METRICS)}: leave it out",
+        )
     metrics_set = "ava_frame_map"
     if evaluation.best_checkpoint_metric.startswith("person_AP"):
         metrics_set = "action_agnostic_localization"

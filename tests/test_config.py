@@ -73,6 +73,12 @@ def test_contradicting_fields_name_both_values(tmp_path):
         config.load(path)
 
 
+def test_a_classifier_has_no_choice_of_metrics():
+    path = "configs/playground/pretrain_i3d.config"
+    with pytest.raises(UserError, match="metrics_set is set and the model is video_classifier"):
+        config.load(path, ["eval_config.metrics_set=ava_frame_map"])
+
+
 def test_missing_and_binary_files_are_one_line(tmp_path):
     with pytest.raises(UserError, match="no.config: cannot be read"):
         config.load(str(tmp_path / "no.config"))

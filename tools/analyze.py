@@ -50,6 +50,9 @@ def main(argv=None) -> int:
     if not len(groundtruth) and not groundtruth.empty_keyframes:
         raise UserError(f"--groundtruth {flags.groundtruth} is empty: there is nothing to find")
     training = read_annotations(flags.train_csv) if flags.train_csv else None
+    if training is not None and not len(training):
+        raise UserError(f"--train_csv {flags.train_csv} holds no label; expected the training "
+                        "annotations, or leave it out")
     detections = read_detections(flags.detections)
     analysis = analyze(
         groundtruth, detections, label_map, training=training, protocol=flags.protocol,

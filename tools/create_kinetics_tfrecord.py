@@ -16,6 +16,7 @@ import argparse
 import os
 
 from avatx import cli
+from avatx.errors import UserError
 
 
 def _arguments() -> argparse.ArgumentParser:
@@ -56,6 +57,8 @@ def main(argv=None) -> int:
     from avatx.data.manifest import NAME, summary
     from avatx.data.record_plan import RecordSettings
 
+    if not 0 <= flags.frame_rate < float("inf"):
+        raise UserError(f"--frame_rate is {flags.frame_rate}, expected 0 (all frames) or more")
     settings = RecordSettings(
         shorter_side=flags.shorter_side, jpeg_quality=flags.jpeg_quality, margin_seconds=0.0,
         max_frame_rate=flags.frame_rate, frames_rate=flags.frames_rate)

@@ -8,6 +8,8 @@ Writes figure4.png, attention.png, keys.png, attention.mp4 and keys.mp4.
 
 import argparse
 import os
+import signal
+import sys
 
 from avatx import cli
 from avatx.errors import UserError
@@ -60,12 +62,17 @@ def parse_person(text: str):
 def main(argv=None) -> int:
     flags = parse_arguments(argv)
     number, box = parse_person(flags.person)
+    # `kill` cleans up as ctrl-C does.
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     cli.import_tensorflow()
     from avatx.data.clip_sampling import wanted_times
     from avatx.figures import clip_source
     from avatx.figures.attention_figure import AttentionFigure
     from avatx.figures.attention_model import AttentionModel
 
+    clip_source.check_options(
+        shorter_side=flags.shorter_side, frames_rate=flags.frames_rate,
+        start=flags.video_start_seconds, seconds=[flags.timestamp], field="--timestamp")
     model = AttentionModel(flags.pipeline_config_path, flags.checkpoint, flags.override)
     video_id, keyframe = clip_source.moment(flags.video_id or flags.video, flags.timestamp)
     offsets = wanted_times(0, model.num_frames, model.frame_rate)

@@ -7,6 +7,8 @@ Works on anybody's detections in AVA's csv format.
 """
 
 import argparse
+import signal
+import sys
 
 from avatx import cli
 from avatx.errors import UserError
@@ -42,7 +44,8 @@ def main(argv=None) -> int:
         raise UserError(f"--top {flags.top}: expected 1 or more")
     if not 0 < flags.iou_threshold <= 1:
         raise UserError(f"--iou_threshold {flags.iou_threshold}: expected more than 0, at most 1")
-    seconds = sorted({*flags.seconds, 0.0})
+    # `kill` cleans up as ctrl-C does.
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     cli.import_tensorflow()
     from avatx.data import ava_csv
     from avatx.data.label_map import read_label_map
@@ -50,6 +53,10 @@ def main(argv=None) -> int:
     from avatx.figures.detection_sheets import write_sheets
     from avatx.figures.examples import find_examples
 
+    clip_source.check_options(
+        shorter_side=flags.shorter_side, frames_rate=flags.frames_rate,
+        start=flags.video_start_seconds, seconds=flags.seconds)
+    seconds = sorted({*flags.seconds, 0.0})
     source = clip_source.make_source(
         flags.videos, flags.records, shorter_side=flags.shorter_side,
         frames_rate=flags.frames_rate, start=flags.video_start_seconds)

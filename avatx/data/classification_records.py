@@ -50,6 +50,10 @@ def create_classification_records(
     if label_map is not None and output_label_map is not None:
         raise UserError("--output_label_map is for the classes found; with --label_map leave it "
                         "away")
+    if folders is not None and videos:
+        raise UserError("--videos is for the files of --annotations; with --folders leave it away")
+    if label_map is None:  # told before the videos are decoded
+        _check_writable(output_label_map, output)
     for path in (output, *([annotations] if annotations else [folders]), *(videos or ())):
         load_file_system(path)
     clips = (read_csv(annotations, videos) if annotations is not None else read_folders(folders))
@@ -75,6 +79,18 @@ def create_classification_records(
     if label_map is None:
         write_label_map(output_label_map or f"{output}_label_map.pbtxt", classes)
     return entry
+
+
+def _check_writable(path: Optional[str], output: str) -> None:
+    """Raises UserError where `output_label_map` names a folder, or is in none that is there."""
+    if path is None:
+        return
+    folder = os.path.dirname(path)
+    if tf.io.gfile.isdir(path):
+        raise UserError(f"--output_label_map {path}: is a folder; expected a file, such as "
+                        f"{os.path.join(path, 'label_map.pbtxt')}")
+    if folder and folder != os.path.dirname(output) and not tf.io.gfile.isdir(folder):
+        raise UserError(f"--output_label_map {path}: there is no folder {folder}")
 
 
 def make_plan(clips: Sequence[LabelledClip], class_ids: Dict[str, int], num_shards: int

@@ -14,6 +14,12 @@ from avatx.errors import UserError
 MICROSECONDS = 1_000_000
 _COLUMNS = ("file", "label", "start", "end")
 _KINETICS_COLUMNS = ("label", "youtube_id", "time_start", "time_end")
+# A first line of such words alone is another csv's heading and no clip.
+_HEADING_WORDS = {
+    *_COLUMNS, *_KINETICS_COLUMNS, "split", "path", "file_path", "filepath", "filename",
+    "file_name", "name", "video", "video_path", "video_id", "id", "class", "class_id",
+    "class_name", "category", "action", "target", "start_time", "end_time",
+}
 
 
 class LabelledClip(NamedTuple):
@@ -59,6 +65,9 @@ def read_csv(path: str, videos: Optional[Sequence[str]] = None) -> List[Labelled
     kinetics = {"youtube_id", "label"} <= set(heading)
     has_heading = kinetics or {"file", "label"} <= set(heading)
     columns = heading if has_heading else list(_COLUMNS)
+    if not has_heading and heading and all(name.lower() in _HEADING_WORDS for name in heading):
+        raise UserError(f"{path}, line 1: the heading {','.join(heading)} is not known; expected "
+                        f"{','.join(_COLUMNS)} or {','.join(_KINETICS_COLUMNS)},split")
     needed = _KINETICS_COLUMNS if kinetics else _COLUMNS[:2]
     for name in needed:
         if name not in columns:

@@ -11,8 +11,8 @@ import numpy as np
 from PIL import Image
 
 from avatx.data.video_writer import VideoWriter
-from avatx.errors import UserError
 from avatx.figures.attention_model import Attended
+from avatx.figures.whole_output import whole_output
 from avatx.visualization.attention import attention_sheet, cell_frame, frame_cell, overlay
 from avatx.visualization.boxes import Person, draw_people, upscale
 from avatx.visualization.contact_sheet import Tile, contact_sheet
@@ -48,19 +48,16 @@ class AttentionFigure:
         Raises:
           UserError: the folder cannot be written.
         """
-        try:
-            os.makedirs(folder, exist_ok=True)
+        with whole_output(folder) as work:
             pictures = {
                 "figure4.png": self.overview(),
                 "attention.png": self.attention_sheet(),
                 "keys.png": self.keys_sheet(),
             }
             for name, picture in pictures.items():
-                Image.fromarray(picture).save(os.path.join(folder, name), optimize=True)
-        except OSError as error:
-            raise UserError(f"{folder}: cannot be written ({error.strerror or error})") from error
-        self._write_video(os.path.join(folder, "attention.mp4"), self.attention_frame)
-        self._write_video(os.path.join(folder, "keys.mp4"), self.keys_frame)
+                Image.fromarray(picture).save(os.path.join(work, name), optimize=True)
+            self._write_video(os.path.join(work, "attention.mp4"), self.attention_frame)
+            self._write_video(os.path.join(work, "keys.mp4"), self.keys_frame)
         return [*pictures, "attention.mp4", "keys.mp4"]
 
     def overview(self) -> np.ndarray:

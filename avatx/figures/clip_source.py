@@ -1,6 +1,7 @@
 """Frames around a keyframe: from a video, from a folder of videos, or from records."""
 
-from typing import Dict, Iterable, List, Optional, Sequence, Tuple
+import math
+from typing import Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -9,7 +10,26 @@ from avatx.data.record_shard import stored_size
 from avatx.data.video_reader import MICROSECONDS, VideoReader
 from avatx.errors import UserError
 
+_MAX_SECONDS = 1e6  # eleven days
+
 Moment = Tuple[str, int]  # video id, keyframe's time in microseconds
+
+
+def check_options(
+    *, shorter_side: int, frames_rate: float, start: float, seconds: Sequence[float] = (),
+    field: str = "--seconds",
+) -> None:
+    """Raises UserError, naming the flag, for numbers that no video can be read with.
+
+    `seconds` are all that `field` holds.
+    """
+    if shorter_side < 0:
+        raise UserError(f"--shorter_side {shorter_side}: expected pixels, 0 or more")
+    if not 0 < frames_rate < math.inf:
+        raise UserError(f"--frames_rate {frames_rate:g}: expected frames a second, more than 0")
+    for name, value in (("--video_start_seconds", start), *((field, one) for one in seconds)):
+        if not abs(value) <= _MAX_SECONDS:
+            raise UserError(f"{name} {value:g}: expected seconds, at most {_MAX_SECONDS:g}")
 
 
 def frames_of_video(
@@ -47,6 +67,12 @@ def frames_of_video(
             frames.append(reader.to_rgb(picture, size))
         end = reader.end_time
         if not times or moment < 0 or (end is not None and moment >= end):
+            if moment < 0:
+                raise UserError(
+                    f"{path}: has no frame at {moment / MICROSECONDS:g} seconds: it begins at "
+                    f"{start:g} and the keyframe is at {keyframe / MICROSECONDS:g}; look at the "
+                    "time and at --video_start_seconds"
+                )
             length = f"{end / MICROSECONDS:g}" if end else "no decodable"
             raise UserError(
                 f"{path}: has no frame at {moment / MICROSECONDS:g} seconds: it holds {length} "
@@ -73,15 +99,20 @@ class VideoClips:
         self._options = dict(shorter_side=shorter_side, frames_rate=frames_rate, start=start)
 
     def prepare(self, wanted: Iterable[Moment], offsets: np.ndarray) -> None:
-        """Nothing to do: a video is read where it is asked for."""
+        """Raises UserError where a video is not there; it is read where it is asked for."""
+        for video_id in sorted({video_id for video_id, _ in wanted}):
+            self._find(video_id)
 
     def frames(self, video_id: str, keyframe: int, offsets: np.ndarray) -> np.ndarray:
         """[N, H, W, 3] uint8; as `frames_of_video`."""
+        return frames_of_video(self._find(video_id), keyframe, offsets, **self._options)
+
+    def _find(self, video_id: str) -> str:
         path = self._videos.find(video_id)
         if path is None:
             folders = ", ".join(self._videos.folders)
             raise UserError(f"{folders}: holds no video {video_id!r}, which the csv names")
-        return frames_of_video(path, keyframe, offsets, **self._options)
+        return path
 
 
 class RecordClips:
@@ -99,22 +130,18 @@ class RecordClips:
         self._frames: Dict[Moment, List[bytes]] = {}
 
     def prepare(self, wanted: Iterable[Moment], offsets: np.ndarray) -> None:
-        """Finds the wanted keyframes and keeps their frames, as JPEG."""
-        import tensorflow as tf
+        """Finds the wanted keyframes and keeps their frames, as JPEG.
 
-        from avatx.data import record
-
+        Raises:
+          UserError: a file holds something else than records.
+        """
         missing: Dict[str, set] = {}
         for video_id, keyframe in wanted:
             missing.setdefault(video_id, set()).add(keyframe)
         for path in self._files:
-            for serialized in tf.data.TFRecordDataset(path):
+            for segment in self._segments(path):
                 if not missing:
                     return
-                try:
-                    segment = record.decode(serialized.numpy())
-                except ValueError as error:
-                    raise UserError(f"{path}: {error}") from error
                 of_video = missing.get(segment.video_id, set())
                 for keyframe in {k.timestamp for k in segment.keyframes} & of_video:
                     chosen = nearest_frames(segment.timestamps, keyframe + offsets)
@@ -123,6 +150,21 @@ class RecordClips:
                     of_video.discard(keyframe)
                 if not of_video:
                     missing.pop(segment.video_id, None)
+
+    @staticmethod
+    def _segments(path: str) -> Iterator:
+        """The `record.Segment`s of a file. Raises UserError where it holds something else."""
+        import tensorflow as tf
+
+        from avatx.data import record
+        from avatx.data.input_errors import explained
+
+        with explained([path]):
+            for serialized in tf.data.TFRecordDataset(path):
+                try:
+                    yield record.decode(serialized.numpy())
+                except ValueError as error:
+                    raise UserError(f"{path}: {error}") from error
 
     def frames(self, video_id: str, keyframe: int, offsets: np.ndarray) -> np.ndarray:
         """[N, H, W, 3] uint8 of a keyframe that was prepared with these offsets."""

@@ -11,8 +11,8 @@ from typing import Dict, List, Sequence
 import numpy as np
 from PIL import Image
 
-from avatx.errors import UserError
 from avatx.figures.examples import KINDS_IN_WORDS, TRUE, ClassExamples, Example
+from avatx.figures.whole_output import whole_output
 from avatx.visualization.boxes import upscale
 from avatx.visualization.contact_sheet import Tile
 from avatx.visualization.strips import Strip, draw_box, strip_sheet
@@ -52,8 +52,7 @@ def write_sheets(
         for example in [*one.top, *one.mistakes]
     }
     source.prepare(wanted, offsets)
-    try:
-        os.makedirs(folder, exist_ok=True)
+    with whole_output(folder) as work:
         written, best = [], {"top": [], "mistakes": []}
         for one in classes:
             name = class_names[one.class_id]
@@ -65,15 +64,13 @@ def write_sheets(
                 title = {"top": "Top true detections", "mistakes": "Highest-scoring mistakes"}
                 written.append(_save(
                     strip_sheet(strips, f"{title[kind]}: {name}", _TILE_WIDTH),
-                    folder, f"{kind}_{one.class_id:02d}_{_file_name(name)}.jpg"))
+                    work, f"{kind}_{one.class_id:02d}_{_file_name(name)}.jpg"))
         for file, kind, title in (
             ("figure6.jpg", "top", "Top true detection of each class"),
             ("figure7.jpg", "mistakes", "Highest-scoring mistake of each class"),
         ):
             if best[kind]:
-                written.append(_save(strip_sheet(best[kind], title, _TILE_WIDTH), folder, file))
-    except OSError as error:
-        raise UserError(f"{folder}: cannot be written ({error.strerror or error})") from error
+                written.append(_save(strip_sheet(best[kind], title, _TILE_WIDTH), work, file))
     return written
 
 

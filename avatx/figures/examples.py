@@ -91,6 +91,14 @@ def find_examples(
         groundtruth, detections, label_map, get_protocol(protocol), iou_threshold, excluded
     )
     if not len(matched.row):
+        if not len(detections):
+            raise UserError("the detections csv is empty: there is nothing to show")
+        found = sorted(set(detections.class_id.tolist()))
+        if not set(found) & set(label_map.names):
+            raise UserError(
+                f"no detection is of a class of the label map: class ids {found[0]} to {found[-1]} "
+                f"there, {min(label_map.names)} to {max(label_map.names)} in the label map"
+            )
         raise UserError(
             "no detection lies on a keyframe of the groundtruth: do both csv files speak of the "
             "same videos and times?"

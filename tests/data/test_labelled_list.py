@@ -55,6 +55,8 @@ def test_kinetics_own_csv(tmp_path):
 @pytest.mark.parametrize("text, message", [
     ("", "no row"),
     ("file,label\n", "no row"),
+    ("path,class\na.mp4,x\n", "line 1: the heading path,class is not known; expected file,label"),
+    ("file,class,start,end\na.mp4,x,0,1\n", "line 1: the heading file,class,start,end is not"),
     ("a.mp4\n", "line 1: 1 columns"),
     ("a.mp4,x,1,2,3\n", "line 1: 5 columns"),
     ("a.mp4,x\nb.mp4,\n", "line 2: label is empty"),

@@ -108,3 +108,10 @@ def test_clips_move_unlike_one_another():
     starts = {clip.first_frame for clip in clips(40)}
     assert len(starts) > 20 and max(starts) <= 200
     assert set(action_script._POSES) == set(ACTIONS)
+
+
+def test_a_file_in_the_place_of_a_split_is_named(tmp_path):
+    (tmp_path / "val").write_text("mine")
+    with pytest.raises(UserError, match="val: is a file; move it away"):
+        actions.generate_actions(tmp_path, "val", 1, num_workers=1)
+    assert [path.name for path in tmp_path.iterdir()] == ["val"]

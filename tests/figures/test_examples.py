@@ -109,6 +109,35 @@ def test_mistakes_of_the_user():
         )
     with pytest.raises(UserError, match="--videos or --records"):
         clip_source.make_source(None, None)
+    with pytest.raises(UserError, match="detections csv is empty"):
+        nothing = AvaTable.from_columns([], [], np.zeros([0, 4]), [], score=[])
+        find_examples(table(GROUNDTRUTH), nothing, LabelMap(NAMES), 3)
+    with pytest.raises(UserError, match="class ids 11 to 11 there, 70 to 77 in the label map"):
+        find_examples(
+            table(GROUNDTRUTH), table([("a", 2, LEFT, 11, 0.5)]), LabelMap({70: "x", 77: "y"}), 3
+        )
+
+
+def test_a_file_that_is_no_record_is_named(tmp_path):
+    (tmp_path / "val.csv").write_text("video,1\n" * 9)
+    source = clip_source.RecordClips([str(tmp_path / "val.csv")])
+    with pytest.raises(UserError, match="val.csv"):
+        source.prepare([("a", 1_000_000)], np.array([0]))
+
+
+def test_after_a_mistake_no_sheet_stays(tmp_path):
+    write_coded_video(str(tmp_path / "a.mp4"), 10, 40)  # b is missing
+    found, source = list(find(3).values()), clip_source.VideoClips([str(tmp_path)])
+    with pytest.raises(UserError, match="no video 'b'"):
+        write_sheets(found, NAMES, source, [0], str(tmp_path / "out"))
+    write_coded_video(str(tmp_path / "b.mp4"), 10, 5)  # too short: known when it is read
+    source = clip_source.VideoClips([str(tmp_path)])
+    with pytest.raises(UserError, match="b.mp4: has no frame"):
+        write_sheets(found, NAMES, source, [0], str(tmp_path / "out"))
+    assert not (tmp_path / "out").exists()
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match="--output .*file: cannot be written"):
+        write_sheets([], NAMES, source, [0], str(tmp_path / "file"))
 
 
 def test_sheets_show_the_keyframe_between_its_neighbours(tmp_path):

@@ -153,6 +153,7 @@ def test_options_reach_the_metric(files):
         ("gt.csv", "", (), "gt.csv is empty"),
         ("det.csv", "v,904,0.1,0.1\n", (), "det.csv, line 1"),
         ("train.csv", "v,904,0.1,0.1\n", ("--train_csv", "train.csv"), "train.csv, line 1"),
+        ("train.csv", "v,904\n", ("--train_csv", "train.csv"), "train.csv holds no label"),
         ("map", "item {", (), "map, line 1"),
         ("out", "a file", (), "--output out: cannot be written"),
         ("x", "", ("--protocol", "AVA"), "protocol 'AVA' is unknown"),

@@ -54,6 +54,16 @@ def test_mistakes(tmp_path):
              "--output_label_map", "b")
     with pytest.raises(UserError, match="--jpeg_quality is 0"):
         tool("create_kinetics_tfrecord", *good, "--output", tmp_path / "x", "--jpeg_quality", 0)
+    with pytest.raises(UserError, match="--frame_rate is -1"):
+        tool("create_kinetics_tfrecord", *good, "--output", tmp_path / "x", "--frame_rate", -1)
+    with pytest.raises(UserError, match="--videos is for the files of --annotations"):
+        tool("create_kinetics_tfrecord", "--folders", tmp_path, "--videos", tmp_path,
+             "--num_shards", 1, "--output", tmp_path / "x")
+    for path, message in ((tmp_path, "is a folder"), (tmp_path / "no" / "a.pbtxt", "no folder")):
+        with pytest.raises(UserError, match=f"--output_label_map .*{message}"):
+            tool("create_kinetics_tfrecord", *good, "--output", tmp_path / "y" / "x",
+                 "--output_label_map", path)
+    assert not (tmp_path / "y").exists()
 
 
 def test_help_is_quick_and_a_source_is_needed():

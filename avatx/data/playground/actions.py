@@ -90,6 +90,8 @@ def generate_actions(output, split: str, num_videos: int, seed: int = 0, *,
 
 def _check_target(target):
     """Only what this module writes may be replaced."""
+    if os.path.exists(target) and not os.path.isdir(target):
+        raise UserError(f"{target}: is a file; move it away or choose another --output")
     if not os.path.isdir(target):
         return
     for name in sorted(os.listdir(target)):
