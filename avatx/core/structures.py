@@ -9,6 +9,7 @@ clip's frame. Class ids are 1-based in files; `labels[..., i]` is class id i + 1
 
 from typing import NamedTuple, Tuple
 
+import numpy as np
 import tensorflow as tf
 
 VIDEO_ID_BYTES = 128  # longest video id, in UTF-8 bytes
@@ -30,6 +31,11 @@ class Keyframes(NamedTuple):
 
     video_id: tf.Tensor  # [B, VIDEO_ID_BYTES] uint8, UTF-8, filled up with zero bytes
     timestamp: tf.Tensor  # [B] float64, seconds
+
+
+def decode_video_id(row: np.ndarray) -> str:
+    """One row of `Keyframes.video_id` -> the id."""
+    return row.tobytes().rstrip(b"\0").decode("utf-8", "replace")
 
 
 class Batch(NamedTuple):

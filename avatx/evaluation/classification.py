@@ -10,6 +10,7 @@ from typing import Any, Dict, Optional
 import numpy as np
 
 TOP = (1, 5)
+HEADLINE = (*(f"top_{k}" for k in TOP), "mean_class_accuracy")  # keys of `VideoScores.metrics`
 
 
 class VideoScores:
@@ -71,7 +72,8 @@ class VideoScores:
         ranks = self.ranks()
         per_class = {}
         for class_id, name in class_names.items():
-            of_class = [rank for video, rank in ranks.items() if self._labels[video] == class_id - 1]
+            label = class_id - 1
+            of_class = [rank for video, rank in ranks.items() if self._labels[video] == label]
             per_class[str(class_id)] = {
                 "name": name, "num_videos": len(of_class), "top_1": _share_below(of_class, 1),
             }  # fmt: skip

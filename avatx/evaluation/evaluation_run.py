@@ -6,7 +6,7 @@ from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 import numpy as np
 import tensorflow as tf
 
-from avatx.core.structures import Batch, Detections
+from avatx.core.structures import Batch, Detections, decode_video_id
 from avatx.data import ava_csv
 from avatx.data.ava_table import AvaTable, keyframe_key
 from avatx.data.label_map import LabelMap
@@ -43,7 +43,7 @@ class TableCollector:
     def add(self, batch: Batch, detections: Detections) -> None:
         """Adds the valid clips of one replica's batch; all fields are numpy arrays."""
         for i in np.flatnonzero(batch.valid):
-            video_id = batch.keyframes.video_id[i].tobytes().rstrip(b"\0").decode("utf-8")
+            video_id = decode_video_id(batch.keyframes.video_id[i])
             keyframe = keyframe_key(video_id, float(batch.keyframes.timestamp[i]))
             self.keyframes.append(keyframe)
             count = int(batch.groundtruth.num_boxes[i])

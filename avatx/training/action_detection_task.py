@@ -30,10 +30,10 @@ class ActionDetectionTask(ModelTask):
         return model.loss(predictions, batch.groundtruth)
 
     def inference_step(self, inputs: Batch, model: tf_keras.Model) -> Detections:
-        """Final detections of a batch."""
+        """Final detections of a batch; `multiclass_scores`, large and for other uses, is ()."""
         # Only a model whose proposals are the groundtruth looks at the groundtruth here.
         predictions = model.predict(model.preprocess(inputs.clips), inputs.groundtruth)
-        return model.postprocess(predictions)
+        return model.postprocess(predictions)._replace(multiclass_scores=())
 
     def clip_identity(self, batch: Batch) -> Tuple[tf.Tensor, ...]:
         return tuple(batch.keyframes)

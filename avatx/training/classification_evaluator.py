@@ -1,54 +1,20 @@
 """Evaluates the current weights of a video classifier over whole videos."""
 
-import contextlib
 import os
 import time
 from typing import Dict
 
 import numpy as np
-import orbit
 import tensorflow as tf
 
-from avatx.evaluation.classification import VideoScores
+from avatx.evaluation.classification import HEADLINE, VideoScores
 from avatx.evaluation.evaluation_run import METRICS_FILE
 from avatx.evaluation.report import write_json
-from avatx.training.classification_task import ClassificationTask
-from avatx.training.options import Experiment
+from avatx.training.model_evaluator import ModelEvaluator
 
 
-class ClassificationEvaluator(orbit.AbstractEvaluator):
+class ClassificationEvaluator(ModelEvaluator):
     """Runs the classifier over the evaluation dataset, writes metrics.json, prints the numbers."""
-
-    def __init__(
-        self,
-        experiment: Experiment,
-        task: ClassificationTask,
-        model,
-        strategy: tf.distribute.Strategy,
-        global_step: tf.Variable,
-        weights=None,
-    ):
-        """Args:
-        experiment: names the dataset, the label map and the directory.
-        task: the inference step of one replica.
-        model: the classifier, built.
-        strategy: where the replicas are.
-        global_step: scalar int64, the step of the model's weights.
-        weights: () -> context manager inside which the model has the weights to evaluate.
-        """
-        self._experiment = experiment
-        self._task = task
-        self._model = model
-        self._strategy = strategy
-        self._global_step = global_step
-        self._weights = weights or contextlib.nullcontext
-        self._step = tf.function(self._inference_step)
-        # As many clips for each replica; the dataset fills the last batch up.
-        replicas = strategy.num_replicas_in_sync
-        batch_size = -(-experiment.eval.batch_size // replicas) * replicas
-        self._dataset = strategy.distribute_datasets_from_function(
-            lambda context: experiment.make_eval_dataset(batch_size, context)
-        )
 
     def evaluate(self, num_steps: tf.Tensor) -> Dict[str, float]:
         """Evaluates the whole dataset; `num_steps` is Orbit's and ignored.
@@ -72,7 +38,7 @@ class ClassificationEvaluator(orbit.AbstractEvaluator):
                     collected.add(*map(np.asarray, replica))
         metrics = collected.metrics(experiment.label_map.names)
         write_json(os.path.join(experiment.model_dir, METRICS_FILE), {"step": step, **metrics})
-        headline = {name: metrics[name] or 0.0 for name in ("top_1", "top_5", "mean_class_accuracy")}
+        headline = {name: metrics[name] or 0.0 for name in HEADLINE}
         seconds = time.perf_counter() - begin
         print(
             f"evaluation at step {step}: top-1 {headline['top_1']:.4f}, top-5 "
@@ -81,8 +47,3 @@ class ClassificationEvaluator(orbit.AbstractEvaluator):
             flush=True,
         )
         return headline
-
-    def _inference_step(self, batch):
-        return self._strategy.run(
-            lambda one: self._task.inference_step(one, self._model), args=(batch,)
-        )

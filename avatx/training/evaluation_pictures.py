@@ -11,7 +11,7 @@ from typing import Dict, List, Optional, Tuple
 import numpy as np
 import tensorflow as tf
 
-from avatx.core.structures import Batch, Detections, Groundtruth
+from avatx.core.structures import Batch, Detections, Groundtruth, decode_video_id
 from avatx.visualization.attention import cell_frame, overlay
 from avatx.visualization.boxes import (
     Action,
@@ -85,7 +85,7 @@ class EvaluationPictures:
         return True
 
     def _show(self, one: Batch, clip: np.ndarray, detections: Detections) -> None:
-        video_id = one.keyframes.video_id[0].tobytes().rstrip(b"\0").decode("utf-8")
+        video_id = decode_video_id(one.keyframes.video_id[0])
         name = f"{video_id}@{one.keyframes.timestamp[0]:g}"
         # The number keeps TensorBoard's order that of the data.
         title = f"clip{self._num_clips}_{name}"

@@ -65,17 +65,17 @@ def _initialize_trunk(trunk, tail, source: str, field: str = "fine_tune_checkpoi
         i3d_weights.check_kind(trunk, path)
     report = restore.restore_parts(parts, path)
     if report is None:
-        report = _restore_published(parts, path)
+        report = _restore_published(parts, path, field)
     return report.lines(source)
 
 
-def _restore_published(parts, path: str) -> restore.RestoreReport:
+def _restore_published(parts, path: str, field: str) -> restore.RestoreReport:
     """From a checkpoint that is none of ours, as DeepMind's of Kinetics I3D."""
     from avatx.trunks import i3d, i3d_weights
 
     if not isinstance(parts["trunk"], i3d.I3D):
         raise UserError(
-            f"train_config.fine_tune_checkpoint = {path!r} holds no trunk/..., and this model's is "
+            f"train_config.{field} = {path!r} holds no trunk/..., and this model's is "
             f"{type(parts['trunk']).__name__}; expected a checkpoint of a video_classifier with "
             "this trunk"
         )

@@ -9,6 +9,7 @@ from typing import Callable, List, Optional, Sequence, Tuple
 import numpy as np
 import tensorflow as tf
 
+from avatx.core.structures import decode_video_id
 from avatx.errors import UserError
 
 
@@ -94,8 +95,3 @@ def keyframe_names(video_id: np.ndarray, timestamp: np.ndarray) -> List[str]:
     return [
         f"{decode_video_id(row)}@{float(seconds):.6g}" for row, seconds in zip(video_id, timestamp)
     ]
-
-
-def decode_video_id(row: np.ndarray) -> str:
-    """[VIDEO_ID_BYTES] uint8, filled up with zero bytes -> the id."""
-    return row.tobytes().rstrip(b"\0").decode("utf-8", "replace")

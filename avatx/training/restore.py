@@ -18,6 +18,7 @@ from avatx.errors import UserError
 _VALUE = "/.ATTRIBUTES/VARIABLE_VALUE"
 _AVERAGE = "/.OPTIMIZER_SLOT/optimizer/average" + _VALUE
 _STEP = "global_step" + _VALUE
+_MODEL = "model/"  # where a training checkpoint holds the model
 # What TensorFlow raises, depending on where a file was cut off or overwritten.
 _DAMAGE = (tf.errors.OpError, IndexError, RuntimeError)
 
@@ -129,7 +130,8 @@ def restore_for_inference(model: tf_keras.Model, checkpoint: str) -> int:
             f"are missing or have another shape, first {report.new[0]}; use the pipeline.config "
             "that it was trained with"
         )
-    _assign(model, path, reader, report.loaded)
+    variables = variables_by_path(model)
+    _assign({name: variables[name] for name in report.loaded}, path, reader)
     return checkpoint_step(path)
 
 
@@ -149,7 +151,8 @@ def restore_detector(model: tf_keras.Model, checkpoint: str) -> RestoreReport:
             f"trunk, first {(missing or report.new)[0]}; expected a checkpoint of a detector with "
             "this trunk"
         )
-    _assign(model, path, reader, report.loaded)
+    variables = variables_by_path(model)
+    _assign({name: variables[name] for name in report.loaded}, path, reader)
     return report
 
 
@@ -173,13 +176,8 @@ def restore_parts(
       UserError: a variable is missing or has another shape; then nothing was assigned.
     """
     reader = _open(checkpoint)
-    shapes = reader.get_variable_to_shape_map()
-    for root in ("model/", ""):
-        held = {
-            key[len(root) : -len(_VALUE)]: shape
-            for key, shape in shapes.items()
-            if key.startswith(root) and key.endswith(_VALUE) and ".OPTIMIZER_SLOT" not in key
-        }
+    for root in (_MODEL, ""):
+        held = _held(reader, root)
         if any(name.split("/")[0] in parts for name in held):
             break
     else:
@@ -196,18 +194,12 @@ def restore_parts(
             )
         if name in held and held[name] != list(variable.shape):
             raise UserError(_misfit(checkpoint, ours, held))
-    values = {}
-    for name in ours:
-        if name in held:
-            average = f"{root}{name}{_AVERAGE}"
-            key = average if reader.has_tensor(average) else f"{root}{name}{_VALUE}"
-            values[name] = _read(checkpoint, reader, key)
-    for name, value in values.items():
-        ours[name].assign(value)
+    loaded = [name for name in ours if name in held]
+    _assign({name: ours[name] for name in loaded}, checkpoint, reader, root)
     return RestoreReport(
-        loaded=list(values),
-        new=[name for name in ours if name not in values],
-        unused=sorted(set(held) - set(values)),
+        loaded=loaded,
+        new=[name for name in ours if name not in held],
+        unused=sorted(set(held) - set(loaded)),
     )
 
 
@@ -217,8 +209,8 @@ def _misfit(checkpoint: str, ours: Dict[str, tf.Variable], held: Dict[str, list]
     # The widest layer tells the ratio of the widths best: narrow ones are rounded.
     name = max(wrong, key=lambda n: (ours[n].shape.num_elements(), n))
     text = (
-        f"{checkpoint}: {len(wrong)} variables have another shape, {name} is {held[name]} there and "
-        f"{list(ours[name].shape)} here"
+        f"{checkpoint}: {len(wrong)} variables have another shape, {name} is {held[name]} there "
+        f"and {list(ours[name].shape)} here"
     )
     if ours[name].shape.rank and held[name] and ours[name].shape.rank == len(held[name]):
         ratio = held[name][-1] / ours[name].shape[-1]
@@ -254,26 +246,31 @@ def variables_by_path(model: tf_keras.Model) -> Dict[str, tf.Variable]:
 
 def _compare(model: tf_keras.Model, reader) -> RestoreReport:
     """Which variables of the model a checkpoint holds in the same shape."""
-    shapes = reader.get_variable_to_shape_map()
+    held = _held(reader, _MODEL)
     loaded, new = [], []
     for path, variable in variables_by_path(model).items():
-        same = shapes.get(f"model/{path}{_VALUE}") == list(variable.shape)
-        (loaded if same else new).append(path)
-    held = {
-        key[len("model/") : -len(_VALUE)]
-        for key in shapes
-        if key.startswith("model/") and key.endswith(_VALUE) and ".OPTIMIZER_SLOT" not in key
+        (loaded if held.get(path) == list(variable.shape) else new).append(path)
+    return RestoreReport(loaded, new, sorted(set(held) - set(loaded)))
+
+
+def _held(reader, root: str) -> Dict[str, List[int]]:
+    """Path below `root` -> shape, of every variable there; not the optimiser's slots."""
+    return {
+        key[len(root) : -len(_VALUE)]: shape
+        for key, shape in reader.get_variable_to_shape_map().items()
+        if key.startswith(root) and key.endswith(_VALUE) and ".OPTIMIZER_SLOT" not in key
     }
-    return RestoreReport(loaded, new, sorted(held - set(loaded)))
 
 
-def _assign(model: tf_keras.Model, path: str, reader, names: List[str]) -> None:
-    """Assigns the averages of the variables, or what was trained where there is no average."""
-    variables = variables_by_path(model)
+def _assign(variables: Dict[str, tf.Variable], path: str, reader, root: str = _MODEL) -> None:
+    """Assigns the averages of the variables, or what was trained where there is no average.
+
+    All are read before the first is assigned.
+    """
     values = {}
-    for name in names:
-        average = f"model/{name}{_AVERAGE}"
-        key = average if reader.has_tensor(average) else f"model/{name}{_VALUE}"
+    for name in variables:
+        average = f"{root}{name}{_AVERAGE}"
+        key = average if reader.has_tensor(average) else f"{root}{name}{_VALUE}"
         values[name] = _read(path, reader, key)
     for name, value in values.items():
         variables[name].assign(value)

@@ -2,12 +2,11 @@
 
 from typing import NamedTuple, Type
 
-import orbit
-
 from avatx.training.action_detection_task import ActionDetectionTask
 from avatx.training.classification_evaluator import ClassificationEvaluator
 from avatx.training.classification_task import ClassificationTask
 from avatx.training.evaluator import ActionDetectionEvaluator
+from avatx.training.model_evaluator import ModelEvaluator
 from avatx.training.task import ModelTask
 
 
@@ -15,7 +14,7 @@ class TaskKind(NamedTuple):
     """Classes whose constructors take what these two take."""
 
     task: Type[ModelTask]
-    evaluator: Type[orbit.AbstractEvaluator]
+    evaluator: Type[ModelEvaluator]
 
 
 TASKS = {
