@@ -82,10 +82,14 @@ def _keep_sizes(path: pathlib.Path, sizes: Sizes) -> None:
         json.dump(sizes._asdict(), file)
 
 
-def _prepare_pets09(tools, configs, output, data, sizes: Sizes) -> None:
-    del configs, sizes
+def _pets09_folder(data: Optional[str]) -> pathlib.Path:
     if not data:
         raise UserError("--suite pets09 needs --data, the folder with pets09_s2l1.mp4 and its csv")
+    return pathlib.Path(data)
+
+
+def _prepare_pets09(tools, configs, output, data, sizes: Sizes) -> None:
+    del configs, sizes
     source, folder = pathlib.Path(data), output / "data"
     for name in ("pets09_s2l1.mp4", "pets09_train.csv", "pets09_val.csv", "pets09_label_map.pbtxt"):
         if not (source / name).exists():
@@ -110,7 +114,7 @@ SUITES = {
         "pets09",
         ("i3d_r64", "i3d_gt", "tx_highres_r64", "tx_highres_gt"),
         _prepare_pets09,
-        lambda folder, data: pathlib.Path(data or "") / "pets09_label_map.pbtxt",
+        lambda folder, data: _pets09_folder(data) / "pets09_label_map.pbtxt",
     ),
 }
 

@@ -61,7 +61,8 @@ def evaluate(experiment: Experiment, checkpoint: str = "") -> Dict[str, float]:
     Returns:
       `mAP`, `person_AP` and `person_AP_75`, those of the metrics_set.
     """
-    path = restore.resolve_checkpoint(checkpoint or experiment.model_dir, "--checkpoint_dir")
+    field = "--checkpoint_dir" if checkpoint else "--model_dir"
+    path = restore.resolve_checkpoint(checkpoint or experiment.model_dir, field)
     with _precision(experiment.train.precision):
         return _CheckpointEvaluation(experiment)(path)
 

@@ -25,6 +25,7 @@ def reproduce(*arguments):
         (["--rows", "i3d_r46"], "--rows i3d_r46: no such row"),
         (["--override", "train_config.num_stebs=1"], "did you mean 'num_steps'?"),
         (["--report_only"], "no run is done yet"),
+        (["--report_only", "--suite", "pets09"], "--suite pets09 needs --data"),
     ],
 )
 def test_a_mistake_is_one_line_and_nothing_is_begun(tmp_path, arguments, said):
