@@ -1,5 +1,6 @@
 """Model Garden's trunks: the same function as there, sizes, modes of batch norm, precision."""
 
+import functools
 import subprocess
 import sys
 
@@ -25,8 +26,21 @@ def fewer_resnet_blocks(monkeypatch):
     monkeypatch.setitem(resnet_3d.RESNET_SPECS, 50, groups)
 
 
-def make(kind, **options):
-    """The smallest trunk of its kind, with no variable at a trivial value, and its tail."""
+@functools.lru_cache(maxsize=None)
+def make(kind, policy="float32", **options):
+    """The smallest trunk of its kind, with no variable at a trivial value, and its tail.
+
+    The same ones to every test that asks for the same: not to be changed, unless the options are
+    that test's alone.
+    """
+    tf_keras.mixed_precision.set_global_policy(policy)
+    try:
+        return make_anew(kind, **options)
+    finally:
+        tf_keras.mixed_precision.set_global_policy("float32")
+
+
+def make_anew(kind, **options):
     set_random_seed(1)
     trunk = TRUNKS[kind](**options)
     tail = trunk.build_tail()
@@ -54,7 +68,12 @@ def statistics(layer):
 def test_sizes_round_up_in_a_graph_of_any_size(kind):
     trunk, tail = make(kind)
     signature = [tf.TensorSpec([None, None, None, None, 3])]
-    network = tf.function(lambda c: (trunk(c), tail(trunk(c))), input_signature=signature)
+
+    @tf.function(input_signature=signature)
+    def network(clips):
+        features = trunk(clips)
+        return features, tail(features)
+
     for size in [(1, 16, 16), (6, 17, 50)]:
         features, tail_features = network(tf.ones([2, *size, 3]))
         expected = [-(-n // stride) for n, stride in zip(size, trunk.output_stride)]
@@ -84,7 +103,8 @@ def test_every_size_of_the_families(trunk, depth, tail_depth, monkeypatch):
 
 @pytest.mark.parametrize("kind", TRUNKS)
 def test_frozen_batch_norm_is_the_same_in_training_and_all_else_learns(kind):
-    trunk, tail = make(kind, batch_norm="FROZEN")
+    trunk, tail = make(kind)
+    assert trunk.batch_norm == "FROZEN"  # by default
     before = statistics(trunk)
     with tf.GradientTape() as tape:
         features = trunk(CLIPS, training=True)
@@ -95,7 +115,8 @@ def test_frozen_batch_norm_is_the_same_in_training_and_all_else_learns(kind):
     after = statistics(trunk)
     assert before and all(np.array_equal(before[key], after[key]) for key in before)
     variables = trunk.trainable_variables + tail.trainable_variables
-    assert sum("gamma" in v.name for v in variables) == len(statistics(trunk) | statistics(tail)) // 2
+    num_norms = len(statistics(trunk) | statistics(tail)) // 2
+    assert sum("gamma" in v.name for v in variables) == num_norms
     for variable, gradient in zip(variables, tape.gradient(loss, variables)):
         assert gradient is not None and np.any(gradient.numpy()), variable.name
 
@@ -119,11 +140,7 @@ def test_trained_batch_norm_uses_the_batch_and_updates_its_averages(kind, mode):
 @pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
 def test_mixed_precision_is_near_float32(kind, policy):
     whole, _ = make(kind)
-    tf_keras.mixed_precision.set_global_policy(policy)
-    try:
-        trunk, tail = make(kind)
-    finally:
-        tf_keras.mixed_precision.set_global_policy("float32")
+    trunk, tail = make(kind, policy)
     assert {v.dtype for v in trunk.trainable_variables} == {tf.float32}
     trunk.set_weights(whole.get_weights())
     features = trunk(CLIPS)
@@ -178,7 +195,8 @@ def test_resnet_is_model_gardens():
     for block, counterpart in zip(own, blocks):
         counterpart.set_weights(block.get_weights())
     expected = theirs(CLIPS)["4"].numpy()
-    np.testing.assert_allclose(trunk(CLIPS), expected, rtol=1e-3, atol=1e-4 * np.abs(expected).max())
+    atol = 1e-4 * np.abs(expected).max()
+    np.testing.assert_allclose(trunk(CLIPS), expected, rtol=1e-3, atol=atol)
 
 
 # Strided with a shortcut of its own, of equal depth, and unstrided to another depth.
@@ -213,5 +231,6 @@ def test_movinet_has_the_published_number_of_parameters():
     # 3.1 million with the 2048 wide layer and the 600 logits behind the tail, as Model Garden's
     # table of MoViNet-A0-Base says.
     trunk, tail = make("movinet")
-    count = sum(v.shape.num_elements() for v in trunk.trainable_variables + tail.trainable_variables)
+    variables = trunk.trainable_variables + tail.trainable_variables
+    count = sum(v.shape.num_elements() for v in variables)
     assert round((count + (480 + 1) * 2048 + (2048 + 1) * 600) / 1e6, 1) == 3.1
