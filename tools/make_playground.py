@@ -11,6 +11,8 @@ docs/playground.md says what is in it.
 """
 
 import argparse
+import signal
+import sys
 
 from avatx import cli
 
@@ -30,6 +32,8 @@ def main(argv=None) -> int:
     parser.add_argument("--num_workers", type=int, default=None,
                         help="processes (default: one a processor)")
     arguments = parser.parse_args(argv)
+    # `kill` cleans up as ctrl-C does.
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
 
     from avatx.data import playground
 

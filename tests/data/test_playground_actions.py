@@ -1,6 +1,10 @@
 """The playground's classification set: balanced, the same from the same seed, labels true."""
 
 import collections
+import pathlib
+import subprocess
+import sys
+import time
 
 import numpy as np
 import pytest
@@ -115,3 +119,16 @@ def test_a_file_in_the_place_of_a_split_is_named(tmp_path):
     with pytest.raises(UserError, match="val: is a file; move it away"):
         actions.generate_actions(tmp_path, "val", 1, num_workers=1)
     assert [path.name for path in tmp_path.iterdir()] == ["val"]
+
+
+def test_a_terminated_run_leaves_nothing(tmp_path):
+    process = subprocess.Popen(
+        [sys.executable, "tools/make_playground.py", "--kind", "actions", "--output",
+         str(tmp_path / "out"), "--split", "train", "--num_videos", "5000"],
+        stderr=subprocess.DEVNULL,
+        cwd=pathlib.Path(__file__).parents[2])
+    while process.poll() is None and not list(tmp_path.glob("out/.*/train/*/*.mp4")):
+        time.sleep(0.05)
+    process.terminate()
+    assert process.wait(timeout=60) == 143
+    assert not list((tmp_path / "out").iterdir())
