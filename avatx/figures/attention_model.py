@@ -58,12 +58,12 @@ class AttentionModel:
         self._model = model_builder.build(config.model)
         clip = config.model.action_faster_rcnn.clip
         self.num_frames, self.frame_rate = clip.num_frames, clip.frame_rate
-        if getattr(self._model.trunk, "input_channels", 3) != 3:
+        if self._model.input_channels != 3:
             raise UserError(
                 f"{pipeline_config_path}: this model takes optical flow beside RGB, which is not "
                 "made here; give one whose trunk takes RGB only"
             )
-        if not self._model.box_predictor.keys(tf.zeros([1, 1, 1, 1, self._channels()])):
+        if not self._model.box_predictor.attends:
             raise UserError(
                 f"{pipeline_config_path}: its box predictor does not attend, so there is neither "
                 "attention nor keys to show; give a model with tx_box_predictor or "
@@ -127,13 +127,10 @@ class AttentionModel:
         return predictions.proposals.boxes[0, proposal].numpy(), box
 
     def _actions(self, scores: np.ndarray) -> Tuple[Action, ...]:
-        known = [i for i in np.argsort(-scores, kind="stable").tolist() if i + 1 in self._class_names]
+        order = np.argsort(-scores, kind="stable").tolist()
+        known = [i for i in order if i + 1 in self._class_names]
         shown = [i for i in known if scores[i] >= _SHOWN_SCORE] or known[:1]
         return tuple(Action(i + 1, self._class_names[i + 1], float(scores[i])) for i in shown)
-
-    def _channels(self) -> int:
-        shape = self._model.trunk(tf.zeros([1, 8, 32, 32, 3]), training=False).shape
-        return int(shape[-1])
 
 
 def _groundtruth(box: Sequence[float], num_classes: int) -> Groundtruth:

@@ -22,7 +22,12 @@ class BoxPredictor(tf_keras.layers.Layer):
 
     A subclass pools what it needs of the features itself: heads differ in what they pool (the
     central frame, every frame) and in what they add to the features.
+
+    Attributes:
+      attends: whether it has attention maps and keys to show.
     """
+
+    attends = False
 
     def __init__(
         self,

@@ -51,6 +51,8 @@ class TxOptions:
 class TxBoxPredictor(BoxPredictor):
     """Attends to the clip around each proposal; see the module's docstring."""
 
+    attends = True
+
     def __init__(
         self,
         num_classes: int,

@@ -15,6 +15,8 @@ from avatx.predictors.tx import TxBoxPredictor
 class TxI3DBoxPredictor(BoxPredictor):
     """One predictor made of two; see the module's docstring."""
 
+    attends = True
+
     def __init__(self, tx: TxBoxPredictor, i3d: I3DBoxPredictor, **kwargs):
         """Args:
         tx: made with `Outputs.CLASS_LOGITS`.

@@ -103,8 +103,8 @@ class EvaluationPictures:
         ]
         self._pictures.append((f"clips/{title}", contact_sheet(tiles, 2, _TILE_WIDTH)))
         # The model takes all channels; pictures show the first three, RGB without optical flow.
-        boxes, maps = self._attend(clip[np.newaxis], one.groundtruth)
-        if len(maps):
+        if self._model.box_predictor.attends:
+            boxes, maps = self._attend(clip[np.newaxis], one.groundtruth)
             sheet = _attention_strip(clip[..., :3], truth, boxes.numpy(), maps.numpy())
             self._pictures.append((f"attention/{title}", sheet))
 
@@ -125,8 +125,6 @@ class EvaluationPictures:
         model = self._model
         predictions = model.predict(model.preprocess(clips), groundtruth, attention=True)
         layers = predictions.box_predictions.attention
-        if not layers:
-            return tf.zeros([0, 4]), tf.zeros([0])
         count = predictions.proposals.num_proposals[0]
         maps = tf.reduce_mean(tf.cast(layers[-1][0, :count], tf.float32), axis=1)
         return predictions.proposals.boxes[0, :count], maps
