@@ -12,6 +12,7 @@ import argparse
 import json
 
 from avatx import cli
+from avatx.errors import UserError
 
 
 def main(argv=None) -> int:
@@ -30,15 +31,26 @@ def main(argv=None) -> int:
         help="longest clip; longer videos are averaged over clips of so many frames (default 250)")
     add("--json", action="store_true", help="print the classes as JSON")
     flags = parser.parse_args(argv)
+    for name in ("top", "max_frames"):
+        if getattr(flags, name) < 1:
+            raise UserError(f"--{name} {getattr(flags, name)}: expected 1 or more")
 
     cli.import_tensorflow()
     from avatx.builders import classifier_builder
     from avatx.data.labelled_list import read_classes
     from avatx.inference import video_classification
 
-    names = read_classes(flags.label_map).names
+    label_map = read_classes(flags.label_map)
+    names = label_map.names
     overrides = [override for group in flags.override for override in group]
-    classifier = classifier_builder.restore_classifier(flags.checkpoint, flags.pipeline_config_path, overrides)
+    classifier = classifier_builder.restore_classifier(
+        flags.checkpoint, flags.pipeline_config_path, overrides
+    )
+    if label_map.max_id > classifier.model.num_classes:
+        raise UserError(
+            f"--label_map {flags.label_map}: its largest class id is {label_map.max_id} and the "
+            f"model has {classifier.model.num_classes} classes; expected the model's own"
+        )
     scores, num_frames = video_classification.classify(
         flags.video, classifier.scores, frame_rate=classifier.frame_rate,
         crop=classifier.model.image_size, max_frames=flags.max_frames,

@@ -68,7 +68,9 @@ class AttentionFigure:
             tiles.append(self._person_tile(frame))
             tiles += self._key_tiles(frame)
             tiles.append(self._attention_tiles(frame)[0])
-        title = f"{self._title}: keys of each unit (alike in colour, alike to the head) and attention"
+        title = (
+            f"{self._title}: keys of each unit (alike in colour, alike to the head) and attention"
+        )
         return contact_sheet(tiles, len(tiles) // len(self._cells(_MOMENTS)), 240, title)
 
     def attention_sheet(self) -> np.ndarray:

@@ -6,7 +6,7 @@ from typing import Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
 import numpy as np
 
 from avatx.data.clip_sampling import nearest_frames, to_microseconds
-from avatx.data.record_shard import stored_size
+from avatx.data.frame_encoding import stored_size
 from avatx.data.video_reader import MICROSECONDS, VideoReader
 from avatx.errors import UserError
 

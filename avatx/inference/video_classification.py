@@ -1,15 +1,16 @@
-"""Which action does a whole video show? Its clips, cut for a classifier, and the mean of its scores.
+"""Which action does a whole video show? Its clips, cut for a classifier, and their mean scores.
 
 As kinetics-i3d is tested ("Quo Vadis, Action Recognition?", https://arxiv.org/abs/1705.07750,
 section 4): frames at the clip's rate, shorter side shrunk to 256 pixels for clips of 224, centre
-crop, the network run over the whole video. A video longer than `max_frames` is run in parts of as many
-frames, their scores averaged by their lengths, so that memory stays bounded.
+crop, the network run over the whole video. A video longer than `max_frames` is run in parts of as
+many frames, their scores averaged by their lengths, so that memory stays bounded.
 """
 
 from typing import Callable, Iterable, Iterator, List, Tuple
 
 import numpy as np
 
+from avatx.data.frame_encoding import stored_size
 from avatx.data.video_reader import VideoReader
 from avatx.errors import UserError
 
@@ -28,7 +29,10 @@ def resampled(
     """
     count, previous = 0, None
     for time, frame in frames:
-        while previous is not None and count / frame_rate - previous[0] <= time - count / frame_rate:
+        while previous is not None:
+            wanted = count / frame_rate
+            if wanted - previous[0] > time - wanted:
+                break
             yield previous[1]
             count += 1
         previous = time, frame
@@ -36,12 +40,6 @@ def resampled(
         while count / frame_rate <= previous[0] + 1e-6:
             yield previous[1]
             count += 1
-
-
-def stored_size(size: Tuple[int, int], shorter_side: int) -> Tuple[int, int]:
-    """(height, width) of frames shrunk until the shorter side is that long; never enlarged."""
-    scale = min(shorter_side / min(size), 1.0)
-    return tuple(max(1, round(edge * scale)) for edge in size)
 
 
 def center_crop(frame: np.ndarray, height: int, width: int) -> np.ndarray:

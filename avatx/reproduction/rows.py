@@ -99,12 +99,18 @@ ORDERINGS = (
     Ordering("GT boxes: Tx LowRes over the I3D head", "tx_lowres_gt", ("i3d_gt",)),
     Ordering("GT boxes: Tx HighRes over the I3D head", "tx_highres_gt", ("i3d_gt",)),
     Ordering("I3D head: GT boxes over RPN", "i3d_gt", ("i3d_r64",)),
-    Ordering("Localisation at 0.5: HighRes over LowRes", "tx_highres_r64", ("tx_lowres_r64",), PERSON_AP),
     Ordering(
-        "Localisation at 0.75: HighRes over LowRes", "tx_highres_r64", ("tx_lowres_r64",), PERSON_AP_75
+        "Localisation at 0.5: HighRes over LowRes", "tx_highres_r64", ("tx_lowres_r64",),
+        PERSON_AP,
+    ),
+    Ordering(
+        "Localisation at 0.75: HighRes over LowRes", "tx_highres_r64", ("tx_lowres_r64",),
+        PERSON_AP_75,
     ),
     Ordering("Localisation at 0.5: I3D over Tx HighRes", "i3d_r64", ("tx_highres_r64",), PERSON_AP),
-    Ordering("Localisation at 0.75: I3D over Tx HighRes", "i3d_r64", ("tx_highres_r64",), PERSON_AP_75),
+    Ordering(
+        "Localisation at 0.75: I3D over Tx HighRes", "i3d_r64", ("tx_highres_r64",), PERSON_AP_75
+    ),
     Ordering("Tx: 300 over 64 proposals", "tx_highres_r300", ("tx_highres_r64",)),
     Ordering("RPN, 300 proposals: Tx over the I3D head", "tx_highres_r300", ("i3d_r300",)),
     Ordering(

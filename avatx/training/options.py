@@ -88,9 +88,9 @@ class Experiment:
     make_model() -> DetectionModel, or VideoClassifier for the task "classification", its
         variables made. Called under the distribution strategy's scope and the precision policy.
     make_train_dataset(batch_size, input_context, start_step) -> endless tf.data.Dataset of
-        `Batch` (classification: `LabelledClips`), each of one replica's share. `batch_size` is the clips of all replicas a step,
-        `input_context` a tf.distribute.InputContext, `start_step` how many such steps were
-        trained before.
+        `Batch` (classification: `LabelledClips`), each of one replica's share. `batch_size` is
+        the clips of all replicas a step, `input_context` a tf.distribute.InputContext,
+        `start_step` how many such steps were trained before.
     make_eval_dataset(batch_size, input_context) -> tf.data.Dataset of `Batch` that ends, with
         as many batches for each replica; it is filled up with clips marked as not valid.
     """

@@ -65,8 +65,9 @@ def check_kind(trunk: i3d.I3D, checkpoint_prefix: str) -> None:
     names = tf.train.load_checkpoint(checkpoint_prefix).get_variable_to_shape_map()
     if trunk.separable and any(end in name for name in names for end in whole):
         raise UserError(
-            f"{checkpoint_prefix}: its convolutions are whole, as Kinetics I3D's are, and do not fit "
-            "a trunk with separable: true; set separable: false, or give a separable I3D's checkpoint"
+            f"{checkpoint_prefix}: its convolutions are whole, as Kinetics I3D's are, and do not "
+            "fit a trunk with separable: true; set separable: false, or give a separable I3D's "
+            "checkpoint"
         )
 
 

@@ -34,7 +34,9 @@ class Blocks(tf_keras.layers.Layer):
       frozen: whether batch norm uses its moving statistics in training too.
     """
 
-    def __init__(self, layers: List[tf_keras.layers.Layer], output_depth: int, frozen: bool, **kwargs):
+    def __init__(
+        self, layers: List[tf_keras.layers.Layer], output_depth: int, frozen: bool, **kwargs
+    ):
         super().__init__(**kwargs)
         self.child_names = tuple(layer.name for layer in layers)
         for layer in layers:
@@ -224,10 +226,11 @@ class Movinet(ModelGardenTrunk):
 
     def _tail_layers(self):
         *groups, last, head = self._specs()
+        depth = head.project_filters
         projection = movinet_blocks.ConvBlock(
-            head.project_filters, batch_norm_options=self._norm_options(), name="head"
+            depth, batch_norm_options=self._norm_options(), name="head"
         )
-        return self._group(len(groups) - 1, last, strided=False) + [projection], head.project_filters
+        return self._group(len(groups) - 1, last, strided=False) + [projection], depth
 
     def _group(self, group: int, spec, strided: bool = True) -> List[tf_keras.layers.Layer]:
         from official.vision.modeling.layers import nn_layers

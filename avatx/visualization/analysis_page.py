@@ -161,7 +161,8 @@ def _by_class(analysis) -> List[str]:
         caption += f" Rank correlation (Spearman) of the two: {correlation:.2f}."
     chart = charts.class_bars(
         "class", [row["name"] for row in rows], [row["ap"] for row in rows],
-        [_group(row["group"]) for row in rows], [_group(one["group"]) for one in analysis["by_group"]],
+        [_group(row["group"]) for row in rows],
+        [_group(one["group"]) for one in analysis["by_group"]],
         counts, "average precision", what,
     )  # fmt: skip
     table = _table(
@@ -203,10 +204,8 @@ def _by_group(analysis) -> List[str]:
 
 def _by_area(analysis) -> List[str]:
     bins = analysis["by_area"]
-    labels = [
-        f"{100 * one['low']:.3g}–{'100' if one['high'] is None else format(100 * one['high'], '.3g')} %"
-        for one in bins
-    ]
+    ends = [1.0 if one["high"] is None else one["high"] for one in bins]
+    labels = [f"{100 * one['low']:.3g}–{100 * end:.3g} %" for one, end in zip(bins, ends)]
     chart = charts.bars_with_line(
         "area", [label.replace("–", "–\n") if len(bins) > 4 else label for label in labels],
         [one["mAP"] for one in bins], [one["num_people"] for one in bins], "mAP", "people",

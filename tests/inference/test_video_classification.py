@@ -5,7 +5,8 @@ import pytest
 
 from avatx.errors import UserError
 from avatx.data.video_writer import VideoWriter
-from avatx.inference.video_classification import center_crop, classify, resampled, stored_size
+from avatx.data.frame_encoding import stored_size
+from avatx.inference.video_classification import center_crop, classify, resampled
 
 
 @pytest.mark.parametrize("rate", [5.0, 10.0, 25.0])
