@@ -13,7 +13,10 @@ from avatx.export import exporter
 from avatx.inference.detector import Detector
 
 TX = "num_layers: 2 num_heads: 2 depth: 8 query_reduction_depth: 8 feed_forward_depth: 16"
-HEADS = {"i3d": "i3d_box_predictor {}", "tx_i3d": f"tx_i3d_box_predictor {{ tx {{ {TX} }} i3d {{}} }}"}
+HEADS = {
+    "i3d": "i3d_box_predictor {}",
+    "tx_i3d": f"tx_i3d_box_predictor {{ tx {{ {TX} }} i3d {{}} }}",
+}
 DETECTOR = "model.action_faster_rcnn."
 
 
@@ -74,6 +77,8 @@ def test_i3d_head(tmp_path, monkeypatch, pytestconfig):
         detector.detect_with_attention(clips())
 
 
+# A two-stream model's export, in the quick tests, has the same head.
+@pytest.mark.long
 def test_tx_i3d_head(tmp_path, monkeypatch, pytestconfig):
     monkeypatch.chdir(pytestconfig.rootpath)
     model = trained("tx_i3d", tmp_path)

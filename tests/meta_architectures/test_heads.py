@@ -22,12 +22,23 @@ def losses_and_gradients(model, clips, groundtruth):
     return losses, tape.gradient(total, model.trainable_variables)
 
 
-@pytest.mark.parametrize("class_specific", [False, True])
-@pytest.mark.parametrize("head", HEADS)
-def test_gradients_reach_every_weight(head, class_specific):
-    specific = f"second_stage_class_specific_boxes={str(class_specific).lower()}"
-    model = head_model(HEADS[head], specific)
-    assert model.box_predictor.boxes_per_proposal == (NUM_CLASSES if class_specific else 1)
+# The output layers of LowRes are those of HighRes.
+@pytest.mark.parametrize(
+    "head",
+    [pytest.param(head, marks=pytest.mark.long) if "LowRes" in head else head for head in HEADS],
+)
+def test_gradients_reach_every_weight_of_class_specific_boxes(head):
+    model = head_model(HEADS[head], "second_stage_class_specific_boxes=true")
+    assert model.box_predictor.boxes_per_proposal == NUM_CLASSES
+    check_gradients_reach_every_weight(model)
+
+
+def test_gradients_reach_every_weight(model):
+    assert model.box_predictor.boxes_per_proposal == 1
+    check_gradients_reach_every_weight(model)
+
+
+def check_gradients_reach_every_weight(model):
     clips, groundtruth = random_batch()
     groundtruth = groundtruth._replace(labels=tf.ones_like(groundtruth.labels))
     _, gradients = losses_and_gradients(model, clips, groundtruth)
@@ -106,7 +117,9 @@ def test_one_checkpoint_for_any_number_of_proposals(head, tmp_path):
         np.testing.assert_allclose(other[:, :4], one, atol=1e-5)
 
 
-@pytest.mark.parametrize("layers, heads", [(1, 1), (2, 6), (6, 2)])
+@pytest.mark.parametrize(
+    "layers, heads", [(1, 1), (2, 6), pytest.param(6, 2, marks=pytest.mark.long)]
+)
 def test_other_layers_and_heads(layers, heads):
     size = f"num_layers: {layers} num_heads: {heads}"
     model = head_model("tx_box_predictor { %s }" % TX.replace("num_layers: 2 num_heads: 2", size))
