@@ -88,6 +88,16 @@ def test_records_to_classifier_to_classes(data, tmp_path, capsys):
     assert {one["name"] for one in classes} == {"blue", "red"}
     assert sum(one["score"] for one in classes) == pytest.approx(1, abs=1e-5)
 
+    (data / "more.txt").write_text("blue\nred\ngreen\n")
+    fitting = ["--label_map", str(data / "names.txt")]
+    for wrong, words in (
+        (["--label_map", str(data / "more.txt")], "largest class id is 3 and the model has 2"),
+        ([*fitting, "--top", "-1"], "--top -1: expected 1 or more"),
+        ([*fitting, "--max_frames", "0"], "--max_frames 0: expected 1 or more"),
+    ):
+        with pytest.raises(UserError, match=words):
+            tool("classify_video")([*arguments, *wrong])
+
 
 @pytest.mark.parametrize(
     "path, override, words",
