@@ -212,6 +212,8 @@ def _misfit(checkpoint: str, ours: Dict[str, tf.Variable], held: Dict[str, list]
         f"{checkpoint}: {len(wrong)} variables have another shape, {name} is {held[name]} there "
         f"and {list(ours[name].shape)} here"
     )
+    if all(n.startswith("logits/") for n in wrong):
+        return f"{text}: set the model's num_classes to {held[name][-1]}, the checkpoint's"
     if ours[name].shape.rank and held[name] and ours[name].shape.rank == len(held[name]):
         ratio = held[name][-1] / ours[name].shape[-1]
         if ratio != 1:

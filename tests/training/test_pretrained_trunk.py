@@ -82,6 +82,15 @@ def test_another_width_is_refused_and_says_which(tmp_path):
         np.testing.assert_array_equal(value, before[path])
 
 
+def test_another_number_of_classes_is_told_from_another_width(tmp_path):
+    source = make_i3d(num_classes=3)
+    save(source, str(tmp_path / "ckpt-7"))
+    other = make_i3d(num_classes=5)
+    parts = {name: getattr(other, name) for name in ("trunk", "tail", "logits")}
+    with pytest.raises(UserError, match="set the model's num_classes to 3, the checkpoint's$"):
+        restore.restore_parts(parts, str(tmp_path / "ckpt-7"))
+
+
 def test_a_trunk_must_be_covered_whole(tmp_path):
     save(make_i3d(final_endpoint="Mixed_4e"), str(tmp_path / "ckpt-7"))
     with pytest.raises(UserError, match="24 variables of the trunk are missing, first trunk/Mixed_4f"):
