@@ -61,19 +61,19 @@ def main(argv=None) -> int:
             suite.prepare(TOOLS, CONFIGS, output, flags.data, sizes)
             jobs = flags.jobs or min(2, os.cpu_count() or 1)
             runner.run_all(runs, lambda run: runner.command(TOOLS, run), jobs, note=describe_here())
-    report(runs, output)
+    report(runs, output, suite.note)
     return 0
 
 
-def report(runs, output: pathlib.Path) -> None:
-    """Prints the tables of the runs that are done, and writes them beside the runs."""
+def report(runs, output: pathlib.Path, note: str) -> None:
+    """Prints the note and the tables of the runs that are done, and writes them beside the runs."""
     results = {}
     for run in runs:
         if runner.finished(run):
             results.setdefault(run.row, {})[run.seed] = runner.read_metrics(run)
     if not results:
         raise UserError(f"{output}: no run is done yet; leave out --report_only to begin")
-    text = tables.markdown(results)
+    text = "\n\n".join(filter(None, (note, tables.markdown(results))))
     print(f"\n{text}\n{len(runs)} runs, {sum(map(len, results.values()))} done: {output}/results.md")
     with atomic_text_file(output / "results.md") as file:
         file.write(text)
