@@ -131,7 +131,7 @@ def test_a_model_dir_that_is_a_file_stays_one(data, main, tmp_path):
     "flags, override, named",
     [
         (["--checkpoint_dir", "x", "--mode", "train"], [], "--checkpoint_dir"),
-        (["--mode", "eval"], [], "--checkpoint_dir"),
+        (["--mode", "eval"], [], "--model_dir"),
         (["--distribution_strategy", "tpu"], [], "tpu"),
         ([], ["train_config.gradient_accumulation_steps=4"], "gradient_accumulation_steps is 4"),
         ([], ['train_config.fine_tune_checkpoint="nowhere"'], "nowhere"),
