@@ -13,7 +13,13 @@ from PIL import Image
 from avatx.data.video_writer import VideoWriter
 from avatx.figures.attention_model import Attended
 from avatx.figures.whole_output import whole_output
-from avatx.visualization.attention import attention_sheet, cell_frame, frame_cell, overlay
+from avatx.visualization.attention import (
+    attention_sheet,
+    cell_frame,
+    frame_cell,
+    overlay,
+    spread_cells,
+)
 from avatx.visualization.boxes import Person, draw_people, upscale
 from avatx.visualization.contact_sheet import Tile, contact_sheet
 from avatx.visualization.embedding import paint, unit_colours
@@ -111,8 +117,7 @@ class AttentionFigure:
         return self._attended.attention.shape[2]
 
     def _cells(self, count: int) -> List[int]:
-        count = min(count, self._num_cells)
-        return [int((i + 0.5) * self._num_cells / count) for i in range(count)]
+        return spread_cells(count, self._num_cells)
 
     def _person_tile(self, frame: int) -> Tile:
         seconds = (frame - len(self._clip) / 2) / self._frame_rate

@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from avatx.core.structures import Batch, Detections, Groundtruth, decode_video_id
-from avatx.visualization.attention import cell_frame, overlay
+from avatx.visualization.attention import cell_frame, overlay, spread_cells
 from avatx.visualization.boxes import (
     Action,
     Person,
@@ -135,7 +135,7 @@ def _attention_strip(clip, truth, boxes, maps) -> np.ndarray:
     person = max(truth, key=lambda one: float(np.prod(one.box[2:] - one.box[:2])))
     index = int(np.argmax([box_iou(box, person.box) for box in boxes]))
     attention = maps[index]
-    cells = sorted({int((i + 0.5) * len(attention) / _MOMENTS) for i in range(_MOMENTS)})
+    cells = spread_cells(_MOMENTS, len(attention))
     tiles = []
     for cell in cells:
         number = cell_frame(cell, len(attention), len(clip))

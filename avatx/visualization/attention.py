@@ -1,6 +1,6 @@
 """Pictures of what a person's query attended to (the paper's figures 5 and 6)."""
 
-from typing import Optional
+from typing import List, Optional
 
 import numpy as np
 from PIL import Image
@@ -44,6 +44,12 @@ def frame_cell(frame: int, num_cells: int, num_frames: int) -> int:
     return min(num_cells - 1, int(frame * num_cells / num_frames))
 
 
+def spread_cells(count: int, num_cells: int) -> List[int]:
+    """`count` of T' feature cells, spread evenly; all of them where there are fewer."""
+    count = min(count, num_cells)
+    return [int((i + 0.5) * num_cells / count) for i in range(count)]
+
+
 def attention_sheet(
     clip: np.ndarray,
     person: Person,
@@ -71,8 +77,7 @@ def attention_sheet(
     """
     heads, num_cells = attention.shape[1:3]
     num_frames = len(clip)
-    columns = min(columns, num_cells)
-    cells = [int((column + 0.5) * num_cells / columns) for column in range(columns)]
+    cells = spread_cells(columns, num_cells)
     frames = [cell_frame(cell, num_cells, num_frames) for cell in cells]
     tiles = [
         Tile(
@@ -90,4 +95,4 @@ def attention_sheet(
             picture = overlay(clip[frame], maps[cell], float(maps.max()))
             picture = draw_people(picture, [Person(person.box, ())])
             tiles.append(Tile(picture, f"{name}: {share:.0%}"))
-    return contact_sheet(tiles, columns, tile_width, title)
+    return contact_sheet(tiles, len(cells), tile_width, title)
