@@ -9,7 +9,6 @@ After ctrl-C or a crash run it again: what is done is kept, what was cut off goe
 """
 
 import argparse
-import json
 import os
 import pathlib
 import platform
@@ -18,9 +17,8 @@ import subprocess
 import sys
 
 from avatx import cli, config
-from avatx.atomic_file import atomic_text_file
 from avatx.errors import UserError
-from avatx.reproduction import processes, runner, suites, tables
+from avatx.reproduction import processes, report, runner, suites
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 TOOLS, CONFIGS = ROOT / "tools", ROOT / "configs"
@@ -51,9 +49,13 @@ def main(argv=None) -> int:
     rows = flags.rows or list(suite.rows)
     sizes = suites.Sizes(*(getattr(flags, name) for name in suites.Sizes._fields))
     label_map = suite.label_map(output / "data", flags.data)
-    runs = suites.plan(
-        suite, rows, flags.seeds, CONFIGS, output, label_map, tuple(flags.override)
-    )
+
+    def plan(names, seeds):
+        return suites.plan(
+            suite, names, seeds, CONFIGS, output, label_map, tuple(flags.override)
+        )
+
+    runs = plan(rows, flags.seeds)
     for run in runs:  # a mistake is told before hours are spent
         config.load(str(run.config_path), run.overrides)
     if not flags.report_only:
@@ -61,24 +63,10 @@ def main(argv=None) -> int:
             suite.prepare(TOOLS, CONFIGS, output, flags.data, sizes)
             jobs = flags.jobs or min(2, os.cpu_count() or 1)
             runner.run_all(runs, lambda run: runner.command(TOOLS, run), jobs, note=describe_here())
-    report(runs, output, suite.note)
+    everything = plan(suite.rows, max(flags.seeds, suites.seeds_in(output)))
+    print("\n" + report.write_report(runs, everything, output, suite.note))
+    print(f"{output}/results.md")
     return 0
-
-
-def report(runs, output: pathlib.Path, note: str) -> None:
-    """Prints the note and the tables of the runs that are done, and writes them beside the runs."""
-    results = {}
-    for run in runs:
-        if runner.finished(run):
-            results.setdefault(run.row, {})[run.seed] = runner.read_metrics(run)
-    if not results:
-        raise UserError(f"{output}: no run is done yet; leave out --report_only to begin")
-    text = "\n\n".join(filter(None, (note, tables.markdown(results))))
-    print(f"\n{text}\n{len(runs)} runs, {sum(map(len, results.values()))} done: {output}/results.md")
-    with atomic_text_file(output / "results.md") as file:
-        file.write(text)
-    with atomic_text_file(output / "results.json") as file:
-        json.dump(results, file, indent=1)
 
 
 def describe_here() -> dict:

@@ -1,85 +1,22 @@
 """Runs rows x seeds as processes of tools/model_main.py: some at once, resumable, with progress.
 
-    OUTPUT/rows/ROW/seed1/            the model directory of one run
-    OUTPUT/rows/ROW/seed1.json        what it ran with; written when it is done
-    OUTPUT/rows/ROW/seed1.log         what it printed
-    OUTPUT/rows/ROW/seed1.begun       the fingerprint of what it runs with, from its beginning
-
-A run that was cut off goes on where it was. One that is done is not run again; if its config has
-changed since, that is an error: results of two configs do not belong into one table.
+A run that was cut off goes on where it was. One that is done is not run again; what belongs to a
+run, and when it is done, is `avatx.reproduction.run`.
 """
 
-import hashlib
-import json
 import os
 import pathlib
 import re
 import subprocess
 import sys
 import time
-from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, List, NamedTuple, Sequence
 
-from avatx.atomic_file import atomic_text_file
 from avatx.errors import UserError
 from avatx.reproduction.processes import start
+from avatx.reproduction.run import Run, finished, write_begun, write_record
 
 _STEP = re.compile(r"step +(\d+)/(\d+)")
-
-
-class Run(NamedTuple):
-    """One row with one seed."""
-
-    row: str
-    seed: int
-    config_path: pathlib.Path
-    overrides: Tuple[str, ...]
-    directory: pathlib.Path  # the model directory
-    checkpoint_dir: Optional[pathlib.Path] = None  # of the run that this one evaluates
-
-    @property
-    def name(self) -> str:
-        return f"{self.row} seed {self.seed}"
-
-    @property
-    def record(self) -> pathlib.Path:
-        return self.directory.with_name(self.directory.name + ".json")
-
-    @property
-    def log(self) -> pathlib.Path:
-        return self.directory.with_name(self.directory.name + ".log")
-
-    @property
-    def begun(self) -> pathlib.Path:
-        return self.directory.with_name(self.directory.name + ".begun")
-
-    @property
-    def metrics(self) -> pathlib.Path:
-        return self.directory / "metrics.json"
-
-    def fingerprint(self) -> str:
-        """Of everything that decides the result: the config without its comments, the overrides."""
-        text = re.sub(r"#[^\n]*", "", self.config_path.read_text(encoding="utf-8"))
-        content = json.dumps([text.split(), self.overrides])
-        return hashlib.sha256(content.encode()).hexdigest()
-
-
-def finished(run: Run) -> Optional[Dict[str, Any]]:
-    """The record of a run that is done, None of another, or if its metrics.json is gone.
-
-    Raises:
-      UserError: it was made, or only begun, with another config or other overrides; or a file
-        of it is damaged.
-    """
-    record = _read_json(run.record) if run.record.exists() else None
-    used = record.get("fingerprint") if record else None
-    if record is None and run.begun.exists() and run.directory.exists():
-        used = run.begun.read_text(encoding="utf-8").strip()
-    if (record or used) and used != run.fingerprint():
-        raise UserError(
-            f"{run.directory}: was made with another {run.config_path.name} or other overrides; "
-            "remove it and the files beside it, or choose another --output"
-        )
-    return record if record and run.metrics.exists() else None
 
 
 def command(tools: pathlib.Path, run: Run) -> List[str]:
@@ -152,7 +89,7 @@ def run_all(
                     continue
                 done += 1
                 seconds = time.monotonic() - job.begin
-                _write_record(run, seconds, note)
+                write_record(run, seconds, note)
                 _say(f"{run.name}: done in {seconds / 60:.1f} min ({done} of {len(runs)})")
             if time.monotonic() > next_line and running:
                 next_line = time.monotonic() + interval
@@ -169,23 +106,6 @@ def run_all(
             f"{len(failed)} of {len(runs)} runs failed; see "
             + ", ".join(str(run.log) for run in failed if run.log.exists())
         )
-
-
-def read_metrics(run: Run) -> Dict[str, Any]:
-    """The content of a finished run's metrics.json. Raises UserError if it is damaged."""
-    return _read_json(run.metrics)
-
-
-def _read_json(path: pathlib.Path) -> Dict[str, Any]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path}: cannot be read ({error}); remove it, and the run is made "
-                        "again or goes on") from error
-    if not isinstance(content, dict):
-        raise UserError(f"{path}: holds no JSON object; remove it, and the run is made again or "
-                        "goes on")
-    return content
 
 
 def _why(code: int, log: pathlib.Path) -> str:
@@ -208,7 +128,7 @@ class _Job(NamedTuple):
 
 def _start(run: Run, arguments: List[str], slot: int, cores: List[set]) -> _Job:
     run.directory.parent.mkdir(parents=True, exist_ok=True)
-    run.begun.write_text(run.fingerprint(), encoding="utf-8")
+    write_begun(run)
     log = open(run.log, "a", encoding="utf-8")  # noqa: SIM115, closed when the job ends
     process = start([sys.executable, *arguments], stdout=log, stderr=subprocess.STDOUT)
     if cores:
@@ -230,13 +150,6 @@ def _share_cores(num_jobs: int) -> List[set]:
 def _progress(run: Run) -> str:
     steps = _STEP.findall(run.log.read_text(encoding="utf-8", errors="replace"))
     return f"step {steps[-1][0]}/{steps[-1][1]}" if steps else "starting"
-
-
-def _write_record(run: Run, seconds: float, note: Dict[str, Any]) -> None:
-    content = {"row": run.row, "seed": run.seed, "fingerprint": run.fingerprint(),
-               "overrides": run.overrides, "seconds": round(seconds), **note}  # fmt: skip
-    with atomic_text_file(run.record) as file:
-        json.dump(content, file, indent=1)
 
 
 def _say(line: str) -> None:

@@ -2,13 +2,13 @@
 
 import json
 import pathlib
-import re
 from typing import Callable, List, NamedTuple, Optional, Tuple
 
+from avatx import config
 from avatx.atomic_file import atomic_text_file
 from avatx.errors import UserError
 from avatx.reproduction import rows
-from avatx.reproduction.runner import Run
+from avatx.reproduction.run import Run
 from avatx.reproduction.steps import run_step
 
 PRETRAINED = "pretrained"
@@ -146,21 +146,29 @@ def plan(
         for name in chosen:
             source = rows.EVALUATED_FROM.get(name)
             config_path = configs / suite.configs / f"{name}.config"
+            weights = output / PRETRAINED if _is_fine_tuned(config_path) else None
             runs.append(
                 Run(
                     row=name,
                     seed=seed,
                     config_path=config_path,
                     overrides=(*_data_overrides(output, label_map),
-                               *_weights_override(output, config_path),
+                               *_weights_override(weights),
                                f"train_config.seed={seed}", *overrides),  # fmt: skip
                     directory=output / "rows" / name / f"seed{seed}",
                     checkpoint_dir=(
                         output / "rows" / source / f"seed{seed}" if source else None
                     ),
+                    weights=weights,
                 )
             )
     return runs
+
+
+def seeds_in(output: pathlib.Path) -> int:
+    """The highest seed that a run in the output has; 0 if there is none."""
+    names = (path.stem.removeprefix("seed") for path in output.glob("rows/*/seed*.json"))
+    return max((int(name) for name in names if name.isdigit()), default=0)
 
 
 def _data_overrides(
@@ -178,12 +186,10 @@ def _data_overrides(
     )
 
 
-def _weights_override(output: pathlib.Path, config_path: pathlib.Path) -> Tuple[str, ...]:
-    """Nothing for a row that starts from scratch."""
-    try:
-        text = config_path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise UserError(f"{config_path}: cannot be read ({error.strerror})") from error
-    if not re.search(r'^\s*fine_tune_checkpoint:\s*"[^"]', text, re.MULTILINE):
-        return ()
-    return (f"train_config.fine_tune_checkpoint={output / PRETRAINED}",)
+def _is_fine_tuned(config_path: pathlib.Path) -> bool:
+    """False for a row that starts from scratch."""
+    return bool(config.load(str(config_path)).train_config.fine_tune_checkpoint)
+
+
+def _weights_override(weights: Optional[pathlib.Path]) -> Tuple[str, ...]:
+    return (f"train_config.fine_tune_checkpoint={weights}",) if weights else ()

@@ -8,6 +8,7 @@ import pytest
 
 from avatx.errors import UserError
 from avatx.reproduction import runner, suites
+from avatx.reproduction.run import Run, finished, read_metrics
 
 # Counts its starts; fails as often as told; then writes metrics.json.
 SCRIPT = """
@@ -33,7 +34,7 @@ def make_runs(tmp_path):
 
     def make(*names, **options):
         return [
-            runner.Run(name, 1, config, ("a=1",), tmp_path / "rows" / name / "seed1", **options)
+            Run(name, 1, config, ("a=1",), tmp_path / "rows" / name / "seed1", **options)
             for name in names
         ]
 
@@ -56,8 +57,8 @@ def test_what_is_done_is_not_run_again(make_runs):
     runner.run_all(runs[:2], script(), 2, note={"commit": "abc"}, interval=0.1)
     runner.run_all(runs, script(), 2, note={"commit": "def"}, interval=0.1)
     assert [starts(run) for run in runs] == [1, 1, 1]
-    assert [runner.finished(run)["commit"] for run in runs] == ["abc", "abc", "def"]
-    assert runner.read_metrics(runs[2])["mAP"] == 0.5
+    assert [finished(run)["commit"] for run in runs] == ["abc", "abc", "def"]
+    assert read_metrics(runs[2])["mAP"] == 0.5
 
 
 def test_a_failed_run_is_named_and_the_others_are_run(make_runs, capfd):
@@ -65,7 +66,7 @@ def test_a_failed_run_is_named_and_the_others_are_run(make_runs, capfd):
     with pytest.raises(UserError, match=r"1 of 3 runs failed; see .*b/seed1.log"):
         runner.run_all(runs, script(failing="b"), 1, note={}, interval=0.1)
     assert "b seed 1: failed, error: out of luck" in capfd.readouterr().out
-    assert runner.finished(runs[1]) is None and runner.finished(runs[2])
+    assert finished(runs[1]) is None and finished(runs[2])
     runner.run_all(runs, script(failing="b", times=1), 1, note={}, interval=0.1)
     assert starts(runs[1]) == 2 and starts(runs[2]) == 1
 
@@ -81,7 +82,7 @@ def test_evaluation_of_another_run_waits_for_it(make_runs):
         return ["-c", code, str(run.directory), "0"]
 
     runner.run_all([trained, evaluated], command, 2, note={}, interval=0.1)
-    assert runner.finished(evaluated)
+    assert finished(evaluated)
 
 
 def test_evaluation_of_a_failed_run_fails(make_runs):
@@ -96,10 +97,25 @@ def test_a_changed_config_is_refused_a_changed_comment_is_not(make_runs):
     (run,) = make_runs("a")
     runner.run_all([run], script(), 1, note={}, interval=0.1)
     run.config_path.write_text("model {}\n# another comment\n")
-    assert runner.finished(run)
+    assert finished(run)
     run.config_path.write_text("model { x: 1 }\n")
-    with pytest.raises(UserError, match="another row.config or other overrides; remove it"):
-        runner.finished(run)
+    with pytest.raises(UserError, match="made with other row.config; remove it"):
+        finished(run)
+
+
+def test_other_weights_are_refused(make_runs, tmp_path):
+    weights = tmp_path / "pretrained"
+    weights.mkdir()
+    (weights / "ckpt-9.index").write_bytes(b"sums of the tensors")
+    (run,) = make_runs("a", weights=weights)
+    runner.run_all([run], script(), 1, note={}, interval=0.1)
+    assert finished(run)
+    (weights / "ckpt-9.index").write_bytes(b"other sums")
+    with pytest.raises(UserError, match="a/seed1: was made with other weights; remove it"):
+        finished(run)
+    prefix = run._replace(weights=weights / "ckpt-10")
+    with pytest.raises(UserError, match="ckpt-10.index: cannot be read"):
+        finished(prefix)
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="no affinity on this system")
@@ -107,7 +123,7 @@ def test_a_changed_config_is_refused_a_changed_comment_is_not(make_runs):
 def test_jobs_share_the_cores(make_runs):
     runs = make_runs("a", "b")
     runner.run_all(runs, script(), 2, note={}, interval=0.1)
-    assert sum(runner.read_metrics(run)["cores"] for run in runs) <= len(os.sched_getaffinity(0))
+    assert sum(read_metrics(run)["cores"] for run in runs) <= len(os.sched_getaffinity(0))
 
 
 def test_plan():
@@ -123,6 +139,7 @@ def test_plan():
     assert runs[0].overrides[-1] == "train_config.num_steps=2"  # the user's word is the last
     weights = "train_config.fine_tune_checkpoint=out/pretrained"
     assert weights in runs[0].overrides and weights not in runs[2].overrides
+    assert runs[0].weights == output / "pretrained" and runs[2].weights is None
     assert json.dumps(runs[0].overrides).count("seed=1") == 1
     with pytest.raises(UserError, match="--rows nonsense: no such row; expected i3d_r64, "):
         suites.plan(suites.SUITES["playground"], ["nonsense"], 1, root / "configs", output, output)
@@ -133,7 +150,7 @@ def test_a_changed_config_is_refused_for_a_run_that_was_only_begun(make_runs):
     with pytest.raises(UserError, match="1 of 1 runs failed"):
         runner.run_all([run], script(failing="a"), 1, note={}, interval=0.1)
     run.config_path.write_text("model { x: 1 }\n")
-    with pytest.raises(UserError, match="another row.config or other overrides; remove it"):
+    with pytest.raises(UserError, match="made with other row.config; remove it"):
         runner.run_all([run], script(), 1, note={}, interval=0.1)
     assert starts(run) == 1
 
@@ -142,9 +159,9 @@ def test_a_run_whose_metrics_are_gone_is_made_again(make_runs):
     (run,) = make_runs("a")
     runner.run_all([run], script(), 1, note={}, interval=0.1)
     run.metrics.unlink()
-    assert runner.finished(run) is None
+    assert finished(run) is None
     runner.run_all([run], script(), 1, note={}, interval=0.1)
-    assert starts(run) == 2 and runner.finished(run)
+    assert starts(run) == 2 and finished(run)
 
 
 @pytest.mark.parametrize("name", ["record", "metrics"])
@@ -154,8 +171,8 @@ def test_a_damaged_file_is_named(make_runs, name, content):
     runner.run_all([run], script(), 1, note={}, interval=0.1)
     getattr(run, name).write_text(content)
     with pytest.raises(UserError, match=str(getattr(run, name))):
-        runner.finished(run)
-        runner.read_metrics(run)
+        finished(run)
+        read_metrics(run)
 
 
 def test_a_run_that_was_killed_is_said_to_be(make_runs, capfd):
