@@ -38,7 +38,7 @@ def main(argv=None) -> int:
     from avatx.errors import UserError
     from avatx.evaluation.analysis import analyze
     from avatx.evaluation.diagnosis import diagnose
-    from avatx.evaluation.false_positives import KINDS
+    from avatx.evaluation.false_positives import describe_kinds
     from avatx.evaluation.protocol import get_protocol
     from avatx.evaluation.report import write_json
     from avatx.visualization.analysis_page import analysis_page
@@ -63,7 +63,8 @@ def main(argv=None) -> int:
 
     names = ("detections", "groundtruth", "label_map", "train_csv", "excluded")
     sources = {name: getattr(flags, name) for name in names if getattr(flags, name)}
-    page = analysis_page(analysis, flags.title, sources, KINDS, findings)
+    kinds = describe_kinds(flags.iou_threshold)
+    page = analysis_page(analysis, flags.title, sources, kinds, findings)
     try:
         os.makedirs(flags.output, exist_ok=True)
         write_json(os.path.join(flags.output, NUMBERS_FILE), {**sources, **analysis})

@@ -34,6 +34,11 @@ def parse_arguments(argv=None) -> argparse.Namespace:
         help="frames a second of a folder of frames (default %(default)s)")
     add("--video_start_seconds", type=float, default=0.0,
         help="the timestamp of the video's first frame (default 0)")
+    add("--optical_flow", default="dis", choices=("dis", "farneback"),
+        help="how the flow of a model with a flow stream is computed from a video, as its records' "
+             "was (default %(default)s)")
+    add("--max_frame_rate", type=float, default=0.0,
+        help="thin faster videos, as create_ava_tfrecord.py did (default: keep all)")
     add("--override", nargs="+", action="extend", default=[], metavar="FIELD=VALUE",
         help="changes fields of the config")
     arguments = parser.parse_args(argv)
@@ -72,19 +77,22 @@ def main(argv=None) -> int:
 
     clip_source.check_options(
         shorter_side=flags.shorter_side, frames_rate=flags.frames_rate,
-        start=flags.video_start_seconds, seconds=[flags.timestamp], field="--timestamp")
+        start=flags.video_start_seconds, seconds=[flags.timestamp], field="--timestamp",
+        max_frame_rate=flags.max_frame_rate)
     model = AttentionModel(flags.pipeline_config_path, flags.checkpoint, flags.override)
     video_id, keyframe = clip_source.moment(flags.video_id or flags.video, flags.timestamp)
     offsets = wanted_times(0, model.num_frames, model.frame_rate)
     if flags.video:
         clip = clip_source.frames_of_video(
             flags.video, keyframe, offsets, shorter_side=flags.shorter_side,
-            frames_rate=flags.frames_rate, start=flags.video_start_seconds)
+            frames_rate=flags.frames_rate, start=flags.video_start_seconds,
+            optical_flow=flags.optical_flow if model.has_flow else None,
+            max_frame_rate=flags.max_frame_rate)
     else:
-        source = clip_source.RecordClips(flags.records)
+        source = clip_source.RecordClips(flags.records, model.has_flow)
         source.prepare([(video_id, keyframe)], offsets)
-        clip = source.frames(video_id, keyframe, offsets)
-    attended = model.look(clip, number, box)
+        clip = source.clip(video_id, keyframe, offsets)
+    attended = model.look(clip.frames, number, box)
     actions = ", ".join(f"{action.name} {action.score:.2f}" for action in attended.person.actions)
     name = flags.video_id or os.path.splitext(os.path.basename(flags.video.rstrip("/")))[0]
     title = f"{name}, {flags.timestamp:g} s"

@@ -112,8 +112,9 @@ def by_people(
 ) -> List[Dict[str, Any]]:
     """The score by the number of people (different boxes, of any class) in the keyframe.
 
-    A bin holds groundtruth and detections of its keyframes. Keyframes without anybody are in no
-    bin.
+    A bin holds groundtruth and detections of its keyframes, whatever the protocol: AVA_2018 and
+    AVA_2019, given the bin's groundtruth alone, would count detections on all other keyframes as
+    false. Keyframes without anybody are in no bin.
 
     Returns:
       A dict for each bin, as `part` and with `low`, `high` (None: open) and `num_keyframes`.

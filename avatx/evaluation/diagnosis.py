@@ -1,4 +1,4 @@
-"""Why mAP is near 0: the usual mistakes, each tried out before it is named.
+"""Why mAP is near 0, or what else is odd: the usual mistakes, each tried out before it is named.
 
 A hypothesis is applied to the detections and they are scored again; it is reported only if
 that makes the score clearly better.
@@ -18,6 +18,7 @@ from avatx.evaluation.localization import evaluate_person
 NEAR_ZERO = 0.1  # not less: neighbouring ids match by chance where people have both labels
 _CLEARLY_BETTER = (5.0, 0.02)  # times as high, and at least this much
 _ROWS = 200_000  # enough to see a mistake by
+_NORMALISED = 2.0  # normalised boxes may reach a little out of the frame, but not so far
 
 
 def diagnose(
@@ -29,17 +30,27 @@ def diagnose(
     excluded: Optional[Iterable[Keyframe]] = None,
     keyframes: Optional[Iterable[Keyframe]] = None,
 ) -> List[str]:
-    """Says what the data shows when `result["mAP"]` is near 0.
+    """Says what the data shows when `result["mAP"]` is near 0, and what no mAP shows.
 
     Args:
       result: of `evaluate`; the others as given to it.
 
     Returns:
-      One sentence a mistake found, the gravest first; empty if mAP is not near 0.
+      One sentence a mistake found, the gravest first; if mAP is not near 0, only that boxes are in
+      pixels on both sides, which IoU does not show.
     """
+    causes = _why_near_zero(result, groundtruth, detections, label_map, excluded, keyframes)
+    return causes + _pixels_on_both_sides(groundtruth, detections)
+
+
+def _why_near_zero(
+    result, groundtruth, detections, label_map, excluded, keyframes
+) -> List[str]:
     if result["mAP"] is None:
         if np.isin(groundtruth.class_id, list(label_map.names)).any():
             return ["all groundtruth of the label map's classes lies on excluded keyframes"]
+        if not len(groundtruth):
+            return ["the groundtruth names keyframes only and holds no label: nobody is annotated"]
         return [
             "no class of the label map has groundtruth: label map and groundtruth belong to "
             f"different data ({_class_ids(groundtruth)} against {_ids(label_map.names)})"
@@ -119,17 +130,31 @@ def _hypotheses(
 
 def _pixel_sizes(table: AvaTable, other: AvaTable) -> List[Tuple[float, float]]:
     """(height, width) that boxes in pixels may be of; none if they are normalised."""
-    def reach(boxes):
-        finite = boxes[np.isfinite(boxes).all(axis=1)]
-        return finite[:, 2:].max(axis=0) if len(finite) else np.zeros(2)
-
-    largest, normalised = reach(table.boxes), reach(other.boxes)
-    if largest.max() <= 2.0 or normalised.max() > 2.0:
+    largest, normalised = _reach(table), _reach(other)
+    if largest.max() <= _NORMALISED or normalised.max() > _NORMALISED:
         return []
     sizes = [tuple(np.ceil(largest)), tuple(largest / np.maximum(normalised, 1e-3))]
     sizes += [(side, side) for side in (100.0, 224.0, 256.0, 400.0, 1000.0)]
     common = ((480.0, 640.0), (360.0, 640.0), (720.0, 1280.0), (1080.0, 1920.0))
     return sizes + [size for size in common if np.all(np.array(size) >= largest * 0.8)]
+
+
+def _reach(table: AvaTable, measure=np.max) -> np.ndarray:
+    """[2] the largest lower edge and right edge, or another measure of them; 0 of no boxes."""
+    finite = table.boxes[np.isfinite(table.boxes).all(axis=1)]
+    return measure(finite[:, 2:], axis=0) if len(finite) else np.zeros(2)
+
+
+def _pixels_on_both_sides(groundtruth: AvaTable, detections: AvaTable) -> List[str]:
+    # The median: one box that is wrong does not make a file one of pixels.
+    if any(_reach(table, np.median).max() <= _NORMALISED for table in (groundtruth, detections)):
+        return []
+    largest = [f"{_reach(table).max():g}" for table in (groundtruth, detections)]
+    return [
+        f"boxes are not normalised on either side: groundtruth reaches {largest[0]}, detections "
+        f"{largest[1]}; if both are pixels of one picture size, no score changes, but AVA csv has "
+        "fractions of the frame"
+    ]
 
 
 def _shifted(by: int) -> Callable[[AvaTable], AvaTable]:

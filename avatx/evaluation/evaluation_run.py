@@ -131,7 +131,7 @@ class Scores(NamedTuple):
     """The numbers of an evaluation."""
 
     metrics: Dict[str, Any]  # of `frame_map.evaluate`, `localization.evaluate_localization`
-    findings: List[str]  # what `diagnosis.diagnose` says where mAP is near 0
+    findings: List[str]  # what `diagnosis.diagnose` says
 
     def headline(self) -> Dict[str, Optional[float]]:
         """The numbers of `METRICS_SETS` that were computed, by name."""

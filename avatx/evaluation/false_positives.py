@@ -16,9 +16,9 @@ from avatx.data.label_map import LabelMap
 from avatx.evaluation.matching import MatchedDetections
 from avatx.evaluation.people import People, best_people
 
-OVERLAPS_AT_ALL = 0.1  # IoU from which a box has to do with another
+OVERLAPS_AT_ALL = 0.1  # IoU from which a box has to do with another; T where that is less
 
-# In order of precedence; T is the IoU threshold of the evaluation.
+# In order of precedence. T is the IoU threshold of the evaluation, LOW `overlaps_at_all` of it.
 KINDS = {
     "true_positive": "found",
     "duplicate": "IoU of T or more with a box of the class that a higher score has found already",
@@ -26,10 +26,24 @@ KINDS = {
     "action of the same group",
     "other_action": "IoU of T or more with a person who does not do this, nor another action of "
     "the same group",
-    "localization": "IoU of 0.1 to T with a box of the class",
-    "box_and_action": "IoU of 0.1 to T with a person who does not do this",
-    "background": "no person with an IoU of 0.1",
+    "localization": "IoU of LOW to T with a box of the class",
+    "box_and_action": "IoU of LOW to T with a person who does not do this",
+    "background": "no person with an IoU of LOW",
 }
+
+
+def overlaps_at_all(iou_threshold: float) -> float:
+    """The IoU from which a box has to do with another: never more than what is enough."""
+    return min(OVERLAPS_AT_ALL, iou_threshold)
+
+
+def describe_kinds(iou_threshold: float) -> Dict[str, str]:
+    """`KINDS` with the numbers of this threshold in its words."""
+    low = f"{overlaps_at_all(iou_threshold):g}"
+    return {
+        kind: text.replace(" LOW", f" {low}").replace(" T", f" {iou_threshold:g}")
+        for kind, text in KINDS.items()
+    }
 
 
 def kinds_of_detections(
@@ -60,14 +74,15 @@ def kinds_of_detections(
         does_group[:, number] = people.labels[:, group_of_class == number].any(axis=1)
     similar[on_person] = does_group[person[on_person], group_of_class[matched.class_id[on_person]]]
 
+    low = overlaps_at_all(iou_threshold)
     same_class = np.where(matched.best_groundtruth >= 0, matched.best_iou, 0.0)
     conditions = [
         matched.true_positive,
         same_class >= iou_threshold,
         on_person & similar,
         on_person,
-        same_class >= OVERLAPS_AT_ALL,
-        (person >= 0) & (iou >= OVERLAPS_AT_ALL),
+        same_class >= low,
+        (person >= 0) & (iou >= low),
     ]
     return np.select(conditions, np.arange(len(conditions)), len(conditions)).astype(np.int8)
 

@@ -12,6 +12,7 @@ from PIL import Image
 
 from avatx.data.video_writer import VideoWriter
 from avatx.figures.attention_model import Attended
+from avatx.figures.clip_source import Clip
 from avatx.figures.whole_output import whole_output
 from avatx.visualization.attention import (
     attention_sheet,
@@ -34,14 +35,15 @@ class AttentionFigure:
     """The pictures of one person of one clip.
 
     Args:
-      clip: [T, H, W, 3] uint8.
+      clip: T frames; flow is not drawn. Captions say the time of each frame shown.
       attended: what the model said of it.
       frame_rate: of the clip.
       title: names video, time and person.
     """
 
-    def __init__(self, clip: np.ndarray, attended: Attended, frame_rate: float, title: str):
-        self._clip = np.stack([upscale(frame, _SHORTER_SIDE) for frame in clip])
+    def __init__(self, clip: Clip, attended: Attended, frame_rate: float, title: str):
+        self._clip = np.stack([upscale(frame, _SHORTER_SIDE) for frame in clip.frames[..., :3]])
+        self._seconds = clip.seconds
         self._attended = attended
         self._frame_rate = frame_rate
         self._title = title
@@ -82,7 +84,7 @@ class AttentionFigure:
     def attention_sheet(self) -> np.ndarray:
         """The last layer's attention: mean over heads and each head, over time."""
         return attention_sheet(
-            self._clip, self._attended.person, self._attended.attention, self._frame_rate,
+            self._clip, self._seconds, self._attended.person, self._attended.attention,
             columns=_COLUMNS,
             title=f"{self._title}: what the last layer attends to (share of it in each frame)",
         )  # fmt: skip
@@ -120,9 +122,8 @@ class AttentionFigure:
         return spread_cells(count, self._num_cells)
 
     def _person_tile(self, frame: int) -> Tile:
-        seconds = (frame - len(self._clip) / 2) / self._frame_rate
         drawn = draw_people(self._clip[frame], [self._attended.person], max_actions=3)
-        return Tile(drawn, f"{seconds:+.2f} s from the keyframe")
+        return Tile(drawn, f"{self._seconds[frame]:+.2f} s from the keyframe")
 
     def _key_tiles(self, frame: int) -> List[Tile]:
         cell = frame_cell(frame, self._num_cells, len(self._clip))

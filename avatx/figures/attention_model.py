@@ -37,11 +37,12 @@ class AttentionModel:
 
     Attributes:
       num_frames, frame_rate: of the clips.
+      has_flow: whether clips are RGB and optical flow, 5 channels, and not RGB alone.
       step: of the checkpoint.
 
     Raises:
-      UserError: config, label map or checkpoint are missing or do not fit; the head does not
-        attend; or the model takes more than RGB.
+      UserError: config, label map or checkpoint are missing or do not fit; or the head does not
+        attend.
     """
 
     def __init__(
@@ -58,11 +59,7 @@ class AttentionModel:
         self._model = model_builder.build(config.model)
         clip = config.model.action_faster_rcnn.clip
         self.num_frames, self.frame_rate = clip.num_frames, clip.frame_rate
-        if self._model.input_channels != 3:
-            raise UserError(
-                f"{pipeline_config_path}: this model takes optical flow beside RGB, which is not "
-                "made here; give one whose trunk takes RGB only"
-            )
+        self.has_flow = self._model.input_channels == 5
         if not self._model.box_predictor.attends:
             raise UserError(
                 f"{pipeline_config_path}: its box predictor does not attend, so there is neither "
@@ -77,7 +74,7 @@ class AttentionModel:
         """What the query of one person attends to.
 
         Args:
-          clip: [T, H, W, 3] uint8.
+          clip: [T, H, W, 3 (5 with flow)] uint8.
           number: which of the people that the detector finds, from 1, by descending score.
           box: [4] yxyx, normalised: this box in place of a detected one.
 

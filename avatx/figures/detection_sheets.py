@@ -1,7 +1,8 @@
 """Figures 6 and 7 as files: each class's top true detections and its worst mistakes.
 
 A sheet a class and kind, an example a row: the keyframe in the middle with the detected box and
-the annotated person, frames before and after it around; and one sheet over all classes of each.
+the annotated person, frames before and after it around, each with its own time (a frame that
+repeats where the video or record ends says so by it); and one sheet over all classes of each.
 """
 
 import os
@@ -57,7 +58,7 @@ def write_sheets(
         for one in classes:
             name = class_names[one.class_id]
             for kind, examples in (("top", one.top), ("mistakes", one.mistakes)):
-                strips = [_strip(e, class_names, source, seconds, offsets) for e in examples]
+                strips = [_strip(e, class_names, source, offsets) for e in examples]
                 if not strips:
                     continue
                 best[kind].append(strips[0])
@@ -96,15 +97,15 @@ def describe(example: Example, class_names: Dict[int, str]) -> List[str]:
     return [f"{verdict}   ({place})", "; ".join([truth, *notes])]
 
 
-def _strip(example: Example, class_names, source, seconds, offsets) -> Strip:
+def _strip(example: Example, class_names, source, offsets) -> Strip:
     colour = _RIGHT if example.kind == TRUE else _WRONG
-    frames = source.frames(example.video_id, example.keyframe, offsets)
+    clip = source.clip(example.video_id, example.keyframe, offsets)
     tiles = []
-    for frame, second in zip(frames, seconds):
+    for frame, wanted, shown in zip(clip.frames, offsets, clip.seconds):
         frame = upscale(frame, _SHORTER_SIDE)
-        if second:
+        if wanted:
             frame = draw_box(frame, example.box, colour, line=1)
-            tiles.append(Tile(frame, f"{second:+g} s"))
+            tiles.append(Tile(frame, f"{shown:+g} s"))
             continue
         label = f"{class_names[example.class_id]} {example.score:.2f}"
         if example.truth_box is None:

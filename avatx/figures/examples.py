@@ -152,26 +152,28 @@ class _Finder:
             truth_box = people.boxes[person]
             truth_classes = tuple(np.flatnonzero(people.labels[person]).tolist())
             iou = box_iou(box, truth_box)
-        index, keyframe = matched.keyframes, int(matched.keyframe[i])
-        video_id, seconds = str(index.video_id[keyframe]), float(index.timestamp[keyframe])
+        index, number = matched.keyframes, int(matched.keyframe[i])
+        video_id, seconds = str(index.video_id[number]), float(index.timestamp[number])
+        keyframe = int(timestamp_microseconds(seconds))
         wrong = kind in ("similar_action", "other_action", "box_and_action", "background")
         return Example(
-            video_id, int(timestamp_microseconds(seconds)), class_id, float(matched.score[i]),
+            video_id, keyframe, class_id, float(matched.score[i]),
             box, kind, truth_box, truth_classes, iou,
             somebody_else=wrong and bool(matched.best_groundtruth[i] >= 0),
-            at_other_time=self._other_time(video_id, seconds, class_id, box) if wrong else None,
+            at_other_time=self._other_time(video_id, keyframe, class_id, box) if wrong else None,
         )  # fmt: skip
 
-    def _other_time(self, video_id, seconds, class_id, box) -> Optional[float]:
-        table = self._groundtruth
+    def _other_time(self, video_id, keyframe, class_id, box) -> Optional[float]:
+        table, seconds = self._groundtruth, keyframe / 1e6
         if video_id not in table.video_names:
             return None
         rows = np.flatnonzero(
             (table.video_index == table.video_names.index(video_id))
             & (table.class_id == class_id)
             & (np.abs(table.timestamp - seconds) <= _NEIGHBOUR_SECONDS)
-            & (table.timestamp != seconds)
         )
+        # The keyframe's own rows may spell its time with more than six decimals.
+        rows = rows[timestamp_microseconds(table.timestamp[rows]) != keyframe]
         near = [row for row in rows if box_iou(box, table.boxes[row]) >= _NEIGHBOUR_IOU]
         times = sorted(table.timestamp[near].tolist(), key=lambda time: abs(time - seconds))
         return times[0] if times else None

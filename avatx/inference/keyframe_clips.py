@@ -15,6 +15,7 @@ class KeyframeClip(NamedTuple):
     timestamp: float  # seconds, presentation time
     frames: np.ndarray  # [T, H, W, channels] uint8
     keyframe: np.ndarray  # [H, W, channels] uint8, the frame nearest to the timestamp
+    seconds: np.ndarray  # [T] float64, from the timestamp to each frame; at borders frames repeat
 
 
 def keyframe_clips(
@@ -78,4 +79,5 @@ def _clip(keyframe: _Keyframe, times, held) -> KeyframeClip:
     chosen = nearest_frames(frame_times, keyframe.wanted)
     nearest = nearest_frames(frame_times, np.array([keyframe.time]))[0]
     clip = np.stack([held[frame] for frame in chosen])
-    return KeyframeClip(keyframe.index, keyframe.timestamp, clip, held[nearest])
+    seconds = (frame_times[chosen] - keyframe.time) / 1e6
+    return KeyframeClip(keyframe.index, keyframe.timestamp, clip, held[nearest], seconds)

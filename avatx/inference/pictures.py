@@ -96,7 +96,7 @@ class Pictures:
         )
         action = person.actions[0]
         return attention_sheet(
-            clip.frames[..., :3], person, attention[index], self._detector.frame_rate,
+            clip.frames[..., :3], clip.seconds, person, attention[index],
             title=f"{self._video_id}, {clip.timestamp:g} s: attention of the last layer for "
                   f"{action.name} {action.score:.2f} (share of it in each frame)",
         )

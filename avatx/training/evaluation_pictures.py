@@ -105,8 +105,10 @@ class EvaluationPictures:
         # The model takes all channels; pictures show the first three, RGB without optical flow.
         if self._model.box_predictor.attends:
             boxes, maps = self._attend(clip[np.newaxis], one.groundtruth)
-            sheet = _attention_strip(clip[..., :3], truth, boxes.numpy(), maps.numpy())
-            self._pictures.append((f"attention/{title}", sheet))
+            # A threshold on objectness may leave no proposal, and so no query to show.
+            if len(boxes):
+                sheet = _attention_strip(clip[..., :3], truth, boxes.numpy(), maps.numpy())
+                self._pictures.append((f"attention/{title}", sheet))
 
     def _annotated(self, groundtruth: Groundtruth) -> List[Person]:
         return [

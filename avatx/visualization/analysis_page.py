@@ -4,6 +4,7 @@ from html import escape
 from typing import Any, Dict, List, Optional, Sequence
 
 from avatx.visualization import charts
+from avatx.visualization.colours import group_colours
 
 KIND_NAMES = {
     "true_positive": "true",
@@ -58,7 +59,7 @@ def analysis_page(
       analysis: of `analyze`.
       title: heading and title.
       sources: what it was made from, name to file.
-      kinds: `avatx.evaluation.false_positives.KINDS`.
+      kinds: of `avatx.evaluation.false_positives.describe_kinds`.
       findings: sentences that go before everything.
 
     Returns:
@@ -159,10 +160,11 @@ def _by_class(analysis) -> List[str]:
         caption += " No training annotations were given, so groundtruth labels are counted."
     if correlation is not None:
         caption += f" Rank correlation (Spearman) of the two: {correlation:.2f}."
+    colours = group_colours([one["group"] for one in analysis["by_group"]])
     chart = charts.class_bars(
         "class", [row["name"] for row in rows], [row["ap"] for row in rows],
         [_group(row["group"]) for row in rows],
-        [_group(one["group"]) for one in analysis["by_group"]],
+        {_group(name): colour for name, colour in colours.items()},
         counts, "average precision", what,
     )  # fmt: skip
     table = _table(
@@ -204,8 +206,14 @@ def _by_group(analysis) -> List[str]:
 
 def _by_area(analysis) -> List[str]:
     bins = analysis["by_area"]
-    ends = [1.0 if one["high"] is None else one["high"] for one in bins]
-    labels = [f"{100 * one['low']:.3g}–{100 * end:.3g} %" for one, end in zip(bins, ends)]
+    # Boxes in pixels on both sides are scored as well as others, but no area is a share then.
+    shares = all(one["low"] <= 1 for one in bins)
+    if shares:
+        ends = [1.0 if one["high"] is None else one["high"] for one in bins]
+        labels = [f"{100 * one['low']:.3g}–{100 * end:.3g} %" for one, end in zip(bins, ends)]
+    else:
+        ends = ["" if one["high"] is None else f"{one['high']:.3g}" for one in bins]
+        labels = [f"{one['low']:.3g}–{end}" for one, end in zip(bins, ends)]
     chart = charts.bars_with_line(
         "area", [label.replace("–", "–\n") if len(bins) > 4 else label for label in labels],
         [one["mAP"] for one in bins], [one["num_people"] for one in bins], "mAP", "people",
@@ -217,6 +225,9 @@ def _by_area(analysis) -> List[str]:
         "is in that box's bin, any other in the bin of its own area, so bins add up to the whole. "
         "Each bin's mean is over the classes that it has groundtruth of."
     )
+    if not shares:
+        caption += (" The boxes of this groundtruth are not in fractions of the frame, so areas "
+                    "here are height × width as the file has them.")  # fmt: skip
     rows = [
         [label, one["num_people"], *_part_row(one)] for label, one in zip(labels, bins)
     ]
@@ -251,7 +262,6 @@ def _by_people(analysis) -> List[str]:
 
 def _false_positives(analysis, kinds) -> List[str]:
     counted = analysis["false_positives"]
-    threshold = f"{analysis['iou_threshold']:g}"
     scopes = {"top": "best N of each class", "all": "all detections"}
     chart = charts.stacked_bars(
         "false-positives", list(scopes.values()),
@@ -265,9 +275,10 @@ def _false_positives(analysis, kinds) -> List[str]:
         f"Of the confusions, {counted['confused_with_neighbour']:,} are of an action that another "
         "person of the keyframe does."
     )
+    if not analysis["by_group"]:
+        caption += " The label map has no groups of actions, so none is similar to another."
     rows = [
-        [KIND_NAMES[kind], counted["top"][kind], counted["all"][kind],
-         text.replace(" T", f" {threshold}")]
+        [KIND_NAMES[kind], counted["top"][kind], counted["all"][kind], text]
         for kind, text in kinds.items()
     ]  # fmt: skip
     table = _table(["kind", "best N", "all", "what it is"], rows, ["what it is"])
@@ -299,23 +310,33 @@ def _confusion(analysis, names) -> List[str]:
         "Rows: what a person does; columns: what it was taken for, in percent of the people of the "
         "row. A person with k labels is compared with the k classes that score highest on it: a "
         "label among them counts in its own column; one that is missing is shared evenly by the "
-        "classes that took the place (“nothing” where fewer than k were detected). So rows add up "
-        f"to 100. Over the {confusion['num_matched_people']:,} people on whom a detection lies (IoU "
+        "classes that took the place (“nothing”, the first column, where fewer than k were "
+        "detected). So rows add up "
+        "to 100; white is 0, black 100. "
+        f"Over the {confusion['num_matched_people']:,} people on whom a detection lies (IoU "
         f"{analysis['iou_threshold']:g} or more, with the person that it overlaps most); "
         f"{confusion['num_unmatched_people']:,} more have none."
     )
     parts = ["<h2>Confusion of actions</h2>"]
     if not rows:
         return [*parts, "<p>No detection lies on a person.</p>"]
-    columns = [*rows, len(confusion["class_ids"])]
+    nothing = len(confusion["class_ids"])
+    columns = [nothing, *rows]  # first, for with many classes the right side has to be scrolled to
     labels = [names[confusion["class_ids"][i]] for i in rows]
     chart = charts.matrix(
-        "confusion", labels, [*labels, "nothing"],
+        "confusion", labels, ["nothing", *labels],
         [[confusion["matrix"][i][j] for j in columns] for i in rows],
         "does", "taken for",
     )  # fmt: skip
     wide = 0.0 if len(rows) <= 15 else 15.0 * len(columns) + 170
     parts.append(_figure(chart, caption, wide))
+    shares = [
+        [label, confusion["num_people"][i],
+         *(f"{100 * confusion['matrix'][i][j]:.1f} %" for j in (i, nothing))]
+        for i, label in zip(rows, labels)
+    ]  # fmt: skip
+    head = ["does", "people", "taken for it", "for nothing"]
+    parts.append(_details("The numbers", _table(head, shares)))
     pairs = [
         [names[pair["label"]], names[pair["taken_for"]], f"{pair['people']:.1f}",
          f"{100 * pair['share']:.1f} %"]

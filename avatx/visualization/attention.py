@@ -1,6 +1,6 @@
 """Pictures of what a person's query attended to (the paper's figures 5 and 6)."""
 
-from typing import List, Optional
+from typing import List, Optional, Sequence
 
 import numpy as np
 from PIL import Image
@@ -52,9 +52,9 @@ def spread_cells(count: int, num_cells: int) -> List[int]:
 
 def attention_sheet(
     clip: np.ndarray,
+    seconds: Sequence[float],
     person: Person,
     attention: np.ndarray,
-    frame_rate: float,
     layer: int = -1,
     columns: int = 6,
     tile_width: int = 320,
@@ -64,9 +64,9 @@ def attention_sheet(
 
     Args:
       clip: [T, H, W, 3] uint8.
+      seconds: [T] from the keyframe to each frame, for the captions.
       person: whose query it is; drawn in the first row.
       attention: [layers, heads, T', H', W'] float.
-      frame_rate: of the clip, for the captions.
       layer: which layer.
       columns: times shown, spread evenly over T'.
       tile_width: pixels.
@@ -80,11 +80,7 @@ def attention_sheet(
     cells = spread_cells(columns, num_cells)
     frames = [cell_frame(cell, num_cells, num_frames) for cell in cells]
     tiles = [
-        Tile(
-            draw_people(clip[frame], [person]),
-            f"{(frame - num_frames / 2) / frame_rate:+.2f} s",
-        )
-        for frame in frames
+        Tile(draw_people(clip[frame], [person]), f"{seconds[frame]:+.2f} s") for frame in frames
     ]
     rows = [("mean of heads", attention[layer].mean(axis=0))]
     if heads > 1:

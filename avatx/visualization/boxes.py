@@ -3,15 +3,20 @@
 from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageColor, ImageDraw, ImageFont
+
+from avatx.visualization import colours
 
 # Two detections of different classes whose boxes overlap by this much are one person: per-class
 # non-max suppression at 0.6 leaves nearly equal boxes of neighbouring proposals.
 SAME_PERSON_IOU = 0.6
 
 # AVA's label map lists its 80 classes in this order: pose 1-14, with objects 15-63, with
-# people 64-80. The colours are distinguishable with the usual colour-blindnesses (Okabe-Ito).
-_POSE, _OBJECT, _PEOPLE, _OTHER = (86, 180, 233), (230, 159, 0), (0, 198, 140), (240, 228, 66)
+# people 64-80.
+_POSE, _OBJECT, _PEOPLE, _OTHER = map(
+    ImageColor.getrgb,
+    (colours.POSE, colours.WITH_OBJECTS, colours.WITH_PEOPLE, colours.OTHER_ACTION),
+)
 _TEXT_COLOUR = (0, 0, 0)
 
 Rectangle = Tuple[float, float, float, float]  # x1, y1, x2, y2 in pixels
@@ -86,7 +91,7 @@ def draw_people(
 
     The labels stand above the box, else below it, else inside it, always whole within the
     frame where it is large enough for them. Colour says the kind of action: pose blue, with an
-    object orange, with people green (by AVA's class ids).
+    object orange, with people pink (by AVA's class ids).
 
     Args:
       frame: [H, W, 3] uint8; not changed.

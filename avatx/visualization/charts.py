@@ -10,9 +10,8 @@ from typing import Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
 
-BLUE, GREEN, GREY, INK = "#4c8fc4", "#1a7f37", "#b8b8b8", "#222222"
-# Distinguishable with the usual colour-blindnesses (Okabe-Ito), none the green of the line.
-SERIES = ("#4c8fc4", "#e69f00", "#cc79a7", "#999999", "#56b4e9", "#d55e00", "#f0e442")
+from avatx.visualization.colours import COUNT, DETECTIONS, INK, NEUTRAL
+
 _WIDTH = 5.0  # inches of 72 units
 _STYLE = {
     "svg.fonttype": "none",  # text stays text: it can be searched, copied and read out
@@ -83,15 +82,16 @@ def bars_with_line(
     """
     with _Chart(name, 3.0) as chart:
         axes, place = chart.axes, np.arange(len(labels))
-        axes.bar(place, [value or 0.0 for value in values], 0.62, color=BLUE)
+        axes.bar(place, [value or 0.0 for value in values], 0.62, color=NEUTRAL)
         axes.set_xticks(place, labels)
         axes.set_ylabel(value_label)
         axes.set_ylim(0, _headroom(values))
         line = axes.twinx()
-        line.plot(place, sizes, color=GREEN, marker="o", markersize=3.5, linewidth=1.4)
+        line.plot(place, sizes, color=COUNT, marker="o", markersize=3.5, linewidth=1.4)
         line.set_ylim(0, max([*sizes, 1]) * 1.25)
-        line.set_ylabel(size_label, color=GREEN)
-        line.tick_params(axis="y", labelcolor=GREEN)
+        line.yaxis.get_major_locator().set_params(integer=True)  # half a person is nobody
+        line.set_ylabel(size_label, color=COUNT)
+        line.tick_params(axis="y", labelcolor=COUNT)
         line.spines["right"].set_visible(True)
         for x, value in zip(place, values):
             text = "n/a" if value is None else f"{value:.3f}"
@@ -104,7 +104,7 @@ def class_bars(
     labels: Sequence[str],
     values: Sequence[Optional[float]],
     series: Sequence[Optional[str]],
-    groups: Sequence[str],
+    colours: Dict[str, str],
     counts: Sequence[int],
     value_label: str,
     count_label: str,
@@ -114,13 +114,13 @@ def class_bars(
     Args:
       values: in [0, 1]; None is written as n/a.
       series: the group of each class, None for none.
-      groups: all groups, in the order of their colours.
+      colours: of all groups, in the legend's order.
       counts: not negative, drawn on a logarithmic axis; zeros are left out of the line.
     """
-    colours = dict(zip(groups, SERIES)) | {None: BLUE if not groups else GREY}
     with _Chart(name, 1.3 + 0.175 * len(labels)) as chart:
         axes, place = chart.axes, np.arange(len(labels))
-        axes.barh(place, [v or 0.0 for v in values], 0.72, color=[colours[one] for one in series])
+        of_bars = [colours.get(group, NEUTRAL) for group in series]
+        axes.barh(place, [value or 0.0 for value in values], 0.72, color=of_bars)
         axes.set_yticks(place, [shortened(label) for label in labels])
         axes.set_ylim(len(labels) - 0.5, -0.5)
         axes.set_xlim(0, _headroom(values))
@@ -130,7 +130,7 @@ def class_bars(
         above = axes
         if np.any(np.isfinite(known)):
             above = line = axes.twiny()
-            line.plot(known, place, color=GREEN, marker="o", markersize=2.2, linewidth=1.2)
+            line.plot(known, place, color=COUNT, marker="o", markersize=2.2, linewidth=1.2)
             line.set_xscale("log")
             low, high = np.nanmin(known), np.nanmax(known)
             line.set_xlim(low / 1.5, high * 1.5)
@@ -138,13 +138,13 @@ def class_bars(
                 line.xaxis.set_major_locator(_log_locator())
                 line.xaxis.set_major_formatter("{x:g}")
                 line.xaxis.set_minor_formatter("")
-            line.set_xlabel(count_label, color=GREEN)
-            line.tick_params(axis="x", labelcolor=GREEN)
+            line.set_xlabel(count_label, color=COUNT)
+            line.tick_params(axis="x", labelcolor=COUNT)
             line.spines["top"].set_visible(True)
         for y, value in zip(place, values):
             text = "n/a" if value is None else f"{value:.2f}"
             _note(above, axes, text, (value or 0.0, y), (2, 0), va="center", fontsize=7)
-        _legend(chart, [(group, colours[group]) for group in groups])
+        _legend(chart, list(colours.items()))
         return chart.svg()
 
 
@@ -154,26 +154,26 @@ def stacked_bars(
     """A lying bar a label from the top down, divided by the share of each part.
 
     Args:
-      parts: name of a part -> its count in each bar.
+      parts: name of a part -> its count in each bar; at most as many as `DETECTIONS`.
     """
     counts = np.array([list(one) for one in parts.values()], np.float64)  # [parts, labels]
     share = counts / np.maximum(counts.sum(axis=0), 1)
-    colours = ["#7fbf7b", *SERIES[3:4], *SERIES[:3], *SERIES[5:]][: len(parts)]
     with _Chart(name, 1.25 + (0.175 if len(labels) > 4 else 0.42) * len(labels)) as chart:
         axes, place = chart.axes, np.arange(len(labels))
         left = np.zeros(len(labels))
-        for one, colour in zip(share, colours):
+        for one, colour in zip(share, DETECTIONS):
             axes.barh(place, one, 0.78, left, color=colour, edgecolor="white", linewidth=0.4)
             for x, y, width in zip(left, place, one):
                 if width >= 0.07 and len(labels) <= 4:
-                    axes.annotate(f"{width:.0%}", (x + width / 2, y), ha="center", va="center")
+                    axes.annotate(f"{width:.0%}", (x + width / 2, y), ha="center", va="center",
+                                  color=_ink_on(colour))  # fmt: skip
             left += one
         axes.set_yticks(place, [shortened(label) for label in labels])
         axes.set_ylim(len(labels) - 0.5, -0.5)
         axes.set_xlim(0, 1)
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
         axes.set_xlabel(value_label)
-        _legend(chart, list(zip(parts, colours)))
+        _legend(chart, list(zip(parts, DETECTIONS)))
         return chart.svg()
 
 
@@ -185,14 +185,14 @@ def matrix(
     row_label: str,
     column_label: str,
 ) -> str:
-    """Shares from 0 to 1 as squares, white to dark; with numbers where there is room for them."""
+    """Shares from 0 to 1 as squares, white to black; with numbers where there is room for them."""
     values = np.array(values, np.float64).reshape(len(rows), len(columns))
     small = len(columns) <= 16
     cell = 0.29 if small else 0.165
     size = (max(_WIDTH, 1.9 + cell * len(columns)), 1.9 + cell * len(rows))
     with _Chart(name, size[1], size[0]) as chart:
         axes = chart.axes
-        axes.imshow(values, cmap="Blues", vmin=0, vmax=1, aspect="equal")
+        axes.imshow(values, cmap="Greys", vmin=0, vmax=1, aspect="equal")
         axes.set_xticks(range(len(columns)), [shortened(label, 22) for label in columns])
         axes.tick_params(axis="x", rotation=90, length=0)
         axes.tick_params(axis="y", length=0)
@@ -211,6 +211,12 @@ def matrix(
 def shortened(label: str, length: int = 26) -> str:
     """The label, cut with an ellipsis."""
     return label if len(label) <= length else label[: length - 1].rstrip() + "…"
+
+
+def _ink_on(colour: str) -> str:
+    """White on a dark colour."""
+    red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
+    return "white" if 0.3 * red + 0.59 * green + 0.11 * blue < 140 else INK
 
 
 def _headroom(values: Sequence[Optional[float]]) -> float:

@@ -99,9 +99,10 @@ def test_bins_of_area_partition_groundtruth_and_detections(seed, protocol):
     assert max(sizes) - min(sizes) <= 1 and sum(sizes) == people.labelled.sum()
 
 
-def test_numbers_of_people_partition_the_keyframes_with_people():
+@pytest.mark.parametrize("protocol", ["AVA_2020", "AVA_2019", "AVA_2018"])
+def test_numbers_of_people_partition_the_keyframes_with_people(protocol):
     groundtruth, detections = random_tables(3)
-    matched, people = matching(groundtruth, detections)
+    matched, people = matching(groundtruth, detections, protocol=protocol)
     bins = breakdowns.by_people(matched, people, LABEL_MAP)
     everything = breakdowns.part(matched, LABEL_MAP)
     for name in COUNTS:
@@ -109,6 +110,18 @@ def test_numbers_of_people_partition_the_keyframes_with_people():
     keyframes = {(row[0], row[1]) for row in zip(groundtruth.video_id, groundtruth.timestamp)}
     assert sum(one["num_keyframes"] for one in bins) == len(keyframes)
     assert bins[-1]["high"] is None and bins[-1]["num_keyframes"] > 0
+
+
+def test_people_are_counted_by_different_boxes_whatever_they_do():
+    first, second = (0.0, 0.0, 0.4, 0.4), (0.5, 0.5, 0.9, 0.9)
+    rows = [("v", 1, first, 1), ("v", 1, first, 2), ("v", 1, second, 9),  # 9: not in the label map
+            ("v", 2, first, 1), ("v", 2, first, 5)]  # fmt: skip
+    groundtruth = AvaTable.from_columns(*zip(*rows), person_id=[-1] * len(rows))
+    matched, people = matching(groundtruth, empty_table(detections=True))
+    one, two, *more = breakdowns.by_people(matched, people, LABEL_MAP)
+    assert (one["num_keyframes"], two["num_keyframes"]) == (1, 1)
+    assert (one["num_groundtruth"], two["num_groundtruth"]) == (2, 2)
+    assert not any(part["num_keyframes"] for part in more)
 
 
 def test_few_or_equal_areas_make_fewer_bins():

@@ -83,6 +83,25 @@ def test_groundtruth_in_pixels_is_named_as_such():
     assert len(findings) == 1 and findings[0].startswith("groundtruth boxes are not normalised")
 
 
+@pytest.mark.parametrize("change", [None, swap])
+def test_pixels_on_both_sides_are_named_at_any_map(change):
+    groundtruth, detections = good_detections()
+    for table in (groundtruth, detections):
+        pixels(table)
+    if change:
+        change(detections)
+    value, findings = diagnosis(groundtruth, detections)
+    assert (value < 0.1) == bool(change) and len(findings) == 1 + bool(change)
+    assert findings[-1].startswith("boxes are not normalised on either side: groundtruth reaches")
+
+
+def test_one_box_that_is_wrong_is_no_file_of_pixels():
+    groundtruth, detections = good_detections()
+    for table in (groundtruth, detections):
+        table.boxes[0] *= 100
+    assert diagnosis(groundtruth, detections)[1] == []
+
+
 def test_boxes_are_checked_apart_from_classes():
     groundtruth, detections = good_detections()
     swap(detections)
@@ -114,6 +133,13 @@ def test_a_label_map_of_other_classes():
     groundtruth, detections = good_detections()
     value, findings = diagnosis(groundtruth, detections, LabelMap({99: "other"}))
     assert value is None and len(findings) == 1 and "label map" in findings[0]
+
+
+def test_keyframes_without_a_label_are_not_blamed_on_the_label_map():
+    _, detections = good_detections()
+    nobody = empty_table(detections=False, empty_keyframes=detections.keyframes())
+    value, (finding,) = diagnosis(nobody, detections)
+    assert value is None and "holds no label" in finding and "different data" not in finding
 
 
 def test_shifted_ids_are_named_although_chance_hits_some():

@@ -9,6 +9,7 @@ from avatx.data.ava_table import AvaTable, empty_table
 from avatx.data.label_map import LabelMap
 from avatx.errors import UserError
 from avatx.evaluation.analysis import analyze
+from avatx.evaluation.false_positives import describe_kinds
 
 LABEL_MAP = LabelMap(
     {11: "sit", 12: "stand", 17: "carry", 79: "talk to"},
@@ -53,6 +54,20 @@ def test_a_false_positive_of_each_kind(box, class_id, kind):
     # Doing what the neighbour does: only "talk to" on the person who does not.
     neighbour = (box, class_id) == (OTHER, 79)
     assert result["confused_with_neighbour"] == int(neighbour)
+
+
+def test_a_threshold_below_a_tenth_is_the_least_overlap_too():
+    barely = (0.0, 0.0, 0.4, 0.03)  # IoU 0.075 with PERSON
+    for threshold, kind in ((0.1, "background"), (0.05, "other_action")):
+        result = analysis([(barely, 17, 0.5)], iou_threshold=threshold)
+        assert result["false_positives"]["all"][kind] == 1
+    sliver = (0.0, 0.0, 0.4, 0.01)  # IoU 0.025
+    result = analysis([(sliver, 17, 0.5)], iou_threshold=0.05)["false_positives"]["all"]
+    assert result["background"] == 1
+    words = describe_kinds(0.05)
+    assert words["localization"] == "IoU of 0.05 to 0.05 with a box of the class"
+    assert words["background"] == "no person with an IoU of 0.05"
+    assert describe_kinds(0.5)["localization"] == "IoU of 0.1 to 0.5 with a box of the class"
 
 
 def test_a_right_box_is_confusion_even_if_it_overlaps_someone_who_does_it():

@@ -96,6 +96,17 @@ def test_merging_goes_no_further_than_the_keyframe():
     assert len(merge_groundtruth(table([*rows, *rows], "person_id"))) == 3
 
 
+def test_one_keyframe_spelled_in_two_ways_is_one():
+    rows = [("v", 902.0, BOX, 12, 1), ("v", 902.0000001, BOX, 80, 1), ("v", 902.000001, BOX, 80, 1)]
+    assert merge_groundtruth(table(rows, "person_id")).timestamp.tolist() == [902.0, 902.000001]
+
+
+@pytest.mark.parametrize("right, people", [(0.31, 1), (0.29, 2)])  # IoU 0.525 and 0.475
+def test_detections_are_one_person_above_an_overlap_of_a_half(right, people):
+    rows = [("v", 902.0, BOX, 12, 0.9), ("v", 902.0, (0.1, 0.1, 0.5, right), 80, 0.8)]
+    assert len(merge_detections(table(rows, "score"))) == people
+
+
 def test_both_thresholds():
     groundtruth = table([("v", 902.0, BOX, 12, 1)], "person_id")
     off = (0.1, 0.1, 0.5, 0.36)  # IoU 0.65

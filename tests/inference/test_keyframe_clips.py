@@ -46,6 +46,8 @@ def test_stream_gives_what_the_whole_video_gives(times, num_frames, frame_rate, 
         wanted = wanted_times(keyframe, num_frames, frame_rate)
         expected = nearest_frames(microseconds, wanted)
         np.testing.assert_array_equal(numbers(clip.frames), expected)
+        shown = (microseconds[expected] - keyframe) / 1e6  # at the borders not the wanted time
+        np.testing.assert_array_equal(clip.seconds, shown)
         assert numbers(clip.keyframe) == nearest_frames(microseconds, np.array([keyframe]))[0]
         # The rule itself, by brute force: nearest, the earlier one on a tie.
         brute = np.abs(microseconds[np.newaxis] - wanted[:, np.newaxis]).argmin(axis=1)

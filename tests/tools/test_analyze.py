@@ -3,6 +3,7 @@
 import html.parser
 import json
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -123,7 +124,7 @@ def test_chromium_draws_the_page(files):
     with Image.open(files / "page.png") as image:
         picture = np.asarray(image.convert("RGB"))
     assert picture.shape == (3000, 600, 3)
-    for colour in ((0x4C, 0x8F, 0xC4), (0x1A, 0x7F, 0x37)):  # bars and the green line
+    for colour in ((0x8D, 0x9A, 0xA8), (0x1A, 0x7F, 0x37)):  # bars and the green line
         assert np.all(picture == colour, axis=-1).sum() > 50
 
 
@@ -134,6 +135,41 @@ def test_nothing_detected_and_no_training_csv(files):
     text = (files / "out/analysis.html").read_text()
     assert "not a single detection" in text and "No detection lies on a person" in text
     assert "No training annotations were given" in text
+
+
+def test_nothing_stands_first_among_what_a_person_is_taken_for(files):
+    assert analyze(files).returncode == 0
+    text = (files / "out/analysis.html").read_text()
+    numbers = json.loads((files / "out/analysis.json").read_text())["confusion"]
+    chart = text[text.index('aria-label="confusion chart"') :]
+    chart = chart[: chart.index("</svg>")]
+    words = re.findall(r"<text[^>]*>([^<]+)</text>", chart)
+    assert words[0] == "nothing" and words[1:4] == ["sit", "stand", "[talk]"]
+    row = numbers["class_ids"].index(11)
+    share, people = numbers["matrix"][row][-1], numbers["num_people"][row]
+    own = numbers["matrix"][row][row]
+    assert 0 < share < 1
+    assert (f"<td>sit</td><td>{people}</td><td>{100 * own:.1f} %</td><td>{100 * share:.1f} %</td>"
+            in text)  # fmt: skip
+
+
+def test_a_threshold_below_a_tenth_is_written_as_it_counts(files):
+    assert analyze(files, "--iou_threshold", "0.05").returncode == 0
+    text = (files / "out/analysis.html").read_text()
+    assert "no person with an IoU of 0.05" in text and "0.1 to" not in text
+
+
+def test_boxes_in_pixels_have_no_share_of_the_frame(files):
+    for name in ("gt.csv", "det.csv"):
+        rows = [row.split(",") for row in (files / name).read_text().splitlines()]
+        (files / name).write_text("\n".join(
+            ",".join([*row[:2], *(f"{100 * float(side):g}" for side in row[2:6]), *row[6:]])
+            for row in rows))  # fmt: skip
+    done = analyze(files)
+    assert done.returncode == 0 and "note: boxes are not normalised on either side" in done.stderr
+    text = (files / "out/analysis.html").read_text()
+    assert "not in fractions of the frame" in text and "100 %" not in text
+    assert "has no groups of actions, so none is similar" in text
 
 
 def test_options_reach_the_metric(files):

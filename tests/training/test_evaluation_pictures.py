@@ -9,7 +9,8 @@ from PIL import Image
 from tiny_experiment import make_model, tiny_experiment
 
 from avatx.training import run
-from avatx.training.evaluation_pictures import EvaluationPictures
+from avatx.training.evaluation_pictures import EvaluationPictures, _attention_strip
+from avatx.visualization.boxes import Person
 
 
 def read_pictures(directory) -> dict:
@@ -91,9 +92,36 @@ def test_neighbouring_keyframes_of_a_video_are_not_shown_twice():
     assert taken == [0, 3, 5, 15, 25]
 
 
-def test_only_the_clips_shown_are_kept_and_none_afterwards():
+def test_the_attention_shown_is_that_of_the_largest_persons_proposal():
+    truth = [Person(np.array([0.1, 0.7, 0.2, 0.8]), ()), Person(np.array([0.4, 0.6, 1, 1]), ())]
+    boxes = np.array([[0.1, 0.7, 0.2, 0.8], [0.42, 0.6, 1, 1], [0, 0, 0.3, 0.3]])
+    maps = np.zeros([3, 2, 3, 4], np.float32)
+    maps[0, 0, 2, 0] = maps[2, 1, 1, 1] = 1
+    maps[1, 0, 0, 0], maps[1, 1, 0, 1] = 0.75, 0.25
+    sheet = _attention_strip(np.full([8, 300, 400, 3], 90, np.uint8), truth, boxes, maps)
+    first, second = (part.astype(int).sum(-1)[:320] for part in np.split(sheet, 2, axis=1))
+    assert first[30:80, 30:80].max() > 450 > second[30:80, 130:180].max() > first[250:290, 30].max()
+
+
+def made_batch(count=4):
     from tiny_experiment import make_clip
 
+    return tf.nest.map_structure(
+        lambda *parts: tf.stack(parts).numpy(), *(make_clip(i) for i in range(count))
+    )
+
+
+def test_without_a_proposal_there_is_no_attention_to_show():
+    model, batch = make_model(), made_batch()
+    stage = model.proposal_stage
+    stage.options = dataclasses.replace(stage.options, nms_score_threshold=1.0)
+    detections = model.postprocess(model.predict(model.preprocess(batch.clips)))
+    pictures = EvaluationPictures(model, {1: "one"}, 1)
+    pictures.add(batch, tf.nest.map_structure(np.asarray, detections))
+    assert [name.split("/")[0] for name, _ in pictures._pictures] == ["clips"]
+
+
+def test_only_the_clips_shown_are_kept_and_none_afterwards():
     class Clips:
         def __init__(self, clips):
             self.clips, self.looked_at = clips, []
@@ -102,10 +130,7 @@ def test_only_the_clips_shown_are_kept_and_none_afterwards():
             self.looked_at.append(index)
             return self.clips[index]
 
-    model = make_model()
-    batch = tf.nest.map_structure(
-        lambda *parts: tf.stack(parts).numpy(), *(make_clip(i) for i in range(4))
-    )
+    model, batch = make_model(), made_batch()
     batch.groundtruth.num_boxes[0] = 0  # nobody there: not shown
     detections = model.postprocess(model.predict(model.preprocess(batch.clips)))
     detections = tf.nest.map_structure(np.asarray, detections)

@@ -3,15 +3,19 @@
 import xml.etree.ElementTree as ElementTree
 
 import pytest
+from PIL import ImageColor
 
-from avatx.visualization import charts
+from avatx.evaluation.false_positives import KINDS
+from avatx.visualization import boxes, charts, colours
+from avatx.visualization.analysis_page import GROUP_NAMES, KIND_NAMES
 
 CHARTS = {
     "bars": lambda values, counts: charts.bars_with_line(
         "bars", ["one & two", "<three>"], values, counts, "mAP", "people"
     ),
     "classes": lambda values, counts: charts.class_bars(
-        "classes", ["one & two", "<three>"], values, ["x", None], ["x", "y"], counts, "AP", "labels"
+        "classes", ["one & two", "<three>"], values, ["x", None],
+        {"x": "#123456", "y": "#abcdef"}, counts, "AP", "labels",
     ),
     "stacked": lambda values, counts: charts.stacked_bars(
         "stacked", ["one & two", "<three>"], {"a": counts, "b": counts[::-1]}, "share"
@@ -37,6 +41,26 @@ def test_a_chart_is_svg_with_its_words_as_text(name, values, counts):
     assert "inf" not in svg and "nan" not in svg.replace("dominant", "")
     if name in ("bars", "classes") and None in values:
         assert "n/a" in words
+
+
+def test_people_are_counted_in_whole_numbers():
+    svg = charts.bars_with_line("bars", ["one"], [1.0], [1], "mAP", "people")
+    root = ElementTree.fromstring(svg.replace("<svg", '<svg xmlns:xlink="x"', 1))
+    ticks = [text for text in root.itertext() if text.strip()]
+    assert ticks.count("0.2") == 1  # of the mAP alone
+    assert "people" in ticks
+
+
+def test_a_colour_of_the_page_and_of_drawn_boxes_means_one_thing():
+    of_groups = colours.group_colours(list(GROUP_NAMES))
+    # The first of AVA's classes of each group, as boxes are drawn.
+    drawn = {group: boxes.action_colour(i) for group, i in zip(of_groups, (1, 15, 64))}
+    assert {group: ImageColor.getrgb(colour) for group, colour in of_groups.items()} == drawn
+    alone = colours.group_colours(["PERSON_INTERACTION"])
+    assert alone == {"PERSON_INTERACTION": of_groups["PERSON_INTERACTION"]}
+    meanings = [*of_groups.values(), *colours.DETECTIONS, colours.NEUTRAL, colours.COUNT]
+    assert len(set(meanings)) == len(meanings) == 3 + len(KINDS) + 2
+    assert list(KINDS) == list(KIND_NAMES)
 
 
 def test_ids_of_two_charts_differ():

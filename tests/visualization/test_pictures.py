@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from avatx.visualization import attention as attention_pictures
 from avatx.visualization import boxes
 from avatx.visualization.attention import attention_sheet, cell_frame, overlay
 from avatx.visualization.boxes import Action, Person, draw_people, merge_people
@@ -111,7 +112,32 @@ def test_attention_sheet_shows_time():
     attention = np.random.default_rng(0).random([3, 2, 4, 5, 5]).astype(np.float32)
     clip = np.zeros([16, 50, 60, 3], np.uint8)
     person = Person(np.array([0.2, 0.2, 0.8, 0.5]), (Action(12, "stand", 0.9),))
-    sheet = attention_sheet(clip, person, attention, 8.0, tile_width=100)
+    sheet = attention_sheet(clip, np.arange(-8, 8) / 8, person, attention, tile_width=100)
     assert sheet.shape[1] > 4 * 100 and sheet.shape[0] > 4 * 83
     assert [cell_frame(cell, 4, 16) for cell in range(4)] == [2, 6, 10, 14]
     assert cell_frame(0, 1, 1) == 0
+
+
+def test_attention_sheet_lays_each_map_of_the_layer_over_its_own_frame(monkeypatch):
+    attention = np.zeros([2, 2, 4, 2, 3], np.float32)
+    attention[0, :, 3, 1, 1] = 1  # of a layer that is not asked for
+    attention[1, 0, 0, 0, 2], attention[1, 0, 2, 1, 2], attention[1, 1, 3, 1, 0] = 0.6, 0.4, 1
+    sheets = []
+    monkeypatch.setattr(attention_pictures, "contact_sheet", lambda *given: sheets.append(given))
+    person = Person(np.array([0.45, 0.45, 0.55, 0.55]), ())
+    seconds = np.maximum(np.arange(-8, 8) / 8, -0.5)  # the video begins half a second before
+    attention_sheet(np.full([16, 80, 120, 3], 90, np.uint8), seconds, person, attention)
+    (tiles, columns, *_), = sheets
+    assert columns == 4 and [tile.caption for tile in tiles[:4]] == [
+        "-0.50 s", "-0.25 s", "+0.25 s", "+0.75 s"
+    ]
+    assert [tile.caption for tile in tiles[4:]] == [
+        "mean of heads: 30%", "mean of heads: 0%", "mean of heads: 20%", "mean of heads: 50%",
+        "head 1: 60%", "head 1: 0%", "head 1: 40%", "head 1: 0%",
+        "head 2: 0%", "head 2: 0%", "head 2: 0%", "head 2: 100%",
+    ]  # fmt: skip
+    for number, cell in ((7, (1, 0)), (8, (0, 2)), (10, (1, 2)), (15, (1, 0))):
+        bright = tiles[number].image.astype(int).sum(-1)
+        bright[30:50, 50:70] = 0  # the person's box
+        row, column = np.unravel_index(bright.argmax(), bright.shape)
+        assert (row // 40, column // 40) == cell
