@@ -10,6 +10,7 @@ wrote; without --pipeline_config_path it is I3D as trained on Kinetics-400.
 
 import argparse
 import json
+import sys
 
 from avatx import cli
 from avatx.errors import UserError
@@ -51,17 +52,26 @@ def main(argv=None) -> int:
             f"--label_map {flags.label_map}: its largest class id is {label_map.max_id} and the "
             f"model has {classifier.model.num_classes} classes; expected the model's own"
         )
-    scores, num_frames = video_classification.classify(
+    if len(label_map) < classifier.model.num_classes:
+        print(
+            f"warning: --label_map {flags.label_map}: names {len(label_map)} of the model's "
+            f"{classifier.model.num_classes} classes; the others are printed without a name",
+            file=sys.stderr,
+        )
+    scores, num_frames, stopped = video_classification.classify(
         flags.video, classifier.scores, frame_rate=classifier.frame_rate,
         crop=classifier.model.image_size, max_frames=flags.max_frames,
     )  # fmt: skip
-    order = scores.argsort(kind="stable")[::-1][: flags.top]
+    if stopped:
+        print(f"warning: {flags.video}: stopped early: {stopped}", file=sys.stderr)
+    order = (-scores).argsort(kind="stable")[: flags.top]  # of equal ones the lower id first
     found = [
         {"id": int(i) + 1, "name": names.get(int(i) + 1, ""), "score": float(scores[i])}
         for i in order
     ]
     if flags.json:
-        print(json.dumps({"num_frames": num_frames, "classes": found}, indent=2))
+        answer = {"num_frames": num_frames, "stopped": stopped, "classes": found}
+        print(json.dumps(answer, indent=2))
         return 0
     for one in found:
         print(f"{one['score']:.5f}  {one['id']:>4}  {one['name']}")

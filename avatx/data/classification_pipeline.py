@@ -9,7 +9,8 @@ is taken. A video shorter than the clip is played again from its beginning until
 full, as kinetics-i3d does (https://github.com/google-deepmind/kinetics-i3d).
 
 The spatial window has the size of the clip, in pixels of the stored frames: a random one in
-training, left (or top), centre and right (or bottom) in testing. Where the frames are smaller than
+training, left (or top), centre and right (or bottom) in testing; the centre is that of
+`avatx.inference.video_classification.center_crop`. Where the frames are smaller than
 it, the window is the largest that fits in its aspect ratio, and is enlarged.
 
 Host memory: the shuffle buffer holds shuffle_buffer_size clips of T encoded frames; 64 frames of
@@ -25,6 +26,7 @@ import tensorflow as tf
 from avatx.core.structures import LabelledClips
 from avatx.data import augmentation, record, remote_files
 from avatx.data.augmentation import Augmentation, View
+from avatx.data.class_names import ClassNames
 from avatx.data.data_statistics import counts_by_manifest
 from avatx.data.input_check import check_first_records
 from avatx.data.input_errors import check, explained
@@ -87,8 +89,8 @@ def build_dataset(options: InputOptions, clip_shape: ClipShape, batch_size: int,
     other; the last batch is filled up with repeats and `valid=False`.
 
     Args:
-      options: of these `input_paths`, `num_classes`, `shuffle`, `shuffle_buffer_size`,
-        `num_readers`, `seed` and `num_parallel_decodes` are looked at.
+      options: of these `input_paths`, `num_classes`, `label_map_path`, `shuffle`,
+        `shuffle_buffer_size`, `num_readers`, `seed` and `num_parallel_decodes` are looked at.
       clip_shape: what one clip is.
       batch_size: clips of all replicas together.
       training: random windows, shuffled, for ever; else `views`, in order, once.
@@ -98,15 +100,16 @@ def build_dataset(options: InputOptions, clip_shape: ClipShape, batch_size: int,
 
     Raises:
       UserError: no file, a file that is no TFRecord or holds other records, no video at all, a
-        class id above num_classes, or a batch that the replicas cannot share evenly. Later
-        records raise when they are read: see `input_errors.explained`.
+        class id above num_classes or of another name in the label map, or a batch that the
+        replicas cannot share evenly. Later records raise when they are read: see
+        `input_errors.explained`.
     """
     if clip_shape.channels != 3:
         raise UserError("trunk two_stream: records of labelled videos hold no optical flow; "
                         "expected a trunk of RGB frames")
     shard, num_shards, replicas, replica_batch = worker_share(batch_size, input_context)
     files = remote_files.match_files(options.input_paths)
-    parser = _Parser(clip_shape, options.num_classes)
+    parser = _Parser(clip_shape, options.num_classes, options.label_map_path)
     check_first_records(files, lambda serialized: parser.video(0, serialized), labelled=True)
     counts = count_videos(files)
     offsets = np.concatenate([[0], np.cumsum(counts)[:-1]]).astype(np.int64)
@@ -146,15 +149,17 @@ def build_dataset(options: InputOptions, clip_shape: ClipShape, batch_size: int,
         dataset = filled(dataset, replicas * replica_batch)
 
     def finish(epoch: tf.Tensor, example: _Example, valid: tf.Tensor) -> LabelledClips:
-        size = clip_shape.height, clip_shape.width
+        window = _window_size(example.size, (clip_shape.height, clip_shape.width))
+        margin = example.size - window
         if training:
             seed = _seed(options.seed, epoch, example)
             place = tf.random.stateless_uniform(
                 [2], tf.random.experimental.stateless_fold_in(seed, tf.constant(-1, tf.int64)))
-            view = augmentation.augment(augmentations, tf.zeros([0, 4]), seed,
-                                        _crop(example.size, size, place))
+            view = augmentation.augment(
+                augmentations, tf.zeros([0, 4]), seed,
+                _crop(example.size, window, _random_corner(margin, place)))
         else:
-            view = _crop(example.size, size, _test_place(example, views))
+            view = _crop(example.size, window, _test_corner(margin, example, views))
         view, pixels = augmentation.whole_pixels(view, example.size[0], example.size[1])
         return LabelledClips(
             clips=decode_clip(example.frames, example.frame_index, clip_shape, view, pixels),
@@ -203,9 +208,10 @@ def _seed(seed: int, epoch: tf.Tensor, clip) -> tf.Tensor:
 class _Parser:
     """From records to clips that are not decoded yet."""
 
-    def __init__(self, clip_shape: ClipShape, num_classes: int):
+    def __init__(self, clip_shape: ClipShape, num_classes: int, label_map_path: str):
         self._num_frames = clip_shape.num_frames
         self._num_classes = num_classes
+        self._class_names = ClassNames(label_map_path, num_classes)
         interval = 1e6 / clip_shape.frame_rate
         self._offsets = np.rint(np.arange(clip_shape.num_frames) * interval).astype(np.int64)
         self._length = int(round(clip_shape.num_frames * interval))  # microseconds
@@ -222,7 +228,9 @@ class _Parser:
             check((video.class_id >= 1) & (video.class_id <= self._num_classes), [
                 *name, " has class id ", video.class_id,
                 f"; expected 1 to num_classes = {self._num_classes}; is the label map of the "
-                "config the one that the records were made with?"])]
+                "config the one that the records were made with?"]),
+            self._class_names.check(
+                name, video.class_id[tf.newaxis], video.class_name[tf.newaxis])]
         with tf.control_dependencies([one for one in checks if one is not None]):
             return video._replace(timestamps=tf.identity(video.timestamps))
 
@@ -270,28 +278,35 @@ def _duration(times: tf.Tensor, offsets: np.ndarray) -> tf.Tensor:
     return tf.where(shown > 0, shown + shown // count, single)
 
 
-def _crop(stored: tf.Tensor, size: Sequence[int], place: tf.Tensor) -> View:
-    """The view of a window of `size` pixels, or the largest of its ratio where that is smaller.
+def _window_size(stored: tf.Tensor, size: Sequence[int]) -> tf.Tensor:
+    """[2] int32: `size`, or the largest of its ratio where the stored frames are smaller.
 
     Args:
       stored: [2] int32, height and width of the stored frames.
       size: height and width of the clip.
-      place: [2] float32 in [0, 1]: 0 is top and left, 1 bottom and right.
     """
-    stored = tf.cast(stored, tf.float32)
-    scale = tf.minimum(tf.reduce_min(stored / np.array(size, np.float32)), 1.0)
-    window = tf.clip_by_value(tf.round(scale * np.array(size, np.float32)), 1.0, stored)
-    # Equally likely places of whole pixels.
-    places = stored - window + 1.0
-    corner = tf.minimum(tf.floor(place * places), places - 1.0)
-    return augmentation.identity_view()._replace(
-        window=tf.concat([corner / stored, (corner + window) / stored], axis=0))
+    stored, size = tf.cast(stored, tf.float32), np.array(size, np.float32)
+    scale = tf.minimum(tf.reduce_min(stored / size), 1.0)
+    return tf.cast(tf.clip_by_value(tf.round(scale * size), 1.0, stored), tf.int32)
 
 
-def _test_place(example: _Example, views: TestViews) -> tf.Tensor:
-    """The centre across, and evenly along the longer side."""
+def _random_corner(margin: tf.Tensor, place: tf.Tensor) -> tf.Tensor:
+    """[2] int32, from 0 to `margin`, each equally likely where `place` is uniform in [0, 1)."""
+    corner = tf.floor(place * tf.cast(margin + 1, tf.float32))
+    return tf.minimum(tf.cast(corner, tf.int32), margin)
+
+
+def _test_corner(margin: tf.Tensor, example: _Example, views: TestViews) -> tf.Tensor:
+    """[2] int32: the centre across, and evenly along the longer side."""
+    centre = margin // 2
     if views.num_crops == 1:
-        return tf.constant([0.5, 0.5])
-    share = tf.cast(example.view % views.num_crops, tf.float32) / (views.num_crops - 1)
+        return centre
+    spread = margin * (example.view % views.num_crops) // (views.num_crops - 1)
     tall = example.size[0] > example.size[1]
-    return tf.where(tall, tf.stack([share, 0.5]), tf.stack([0.5, share]))
+    return tf.where([tall, ~tall], spread, centre)
+
+
+def _crop(stored: tf.Tensor, window: tf.Tensor, corner: tf.Tensor) -> View:
+    """The view of `window` pixels from `corner` of frames of `stored` pixels, all [2] int32."""
+    edges = tf.concat([corner, corner + window], axis=0) / tf.tile(stored, [2])
+    return augmentation.identity_view()._replace(window=tf.cast(edges, tf.float32))

@@ -10,7 +10,7 @@ from avatx.data.label_map import LabelMap, write_label_map
 from avatx.data.labelled_list import LabelledClip, read_classes, read_csv, read_folders
 from avatx.data.record_pipeline import check_output, create_records
 from avatx.data.record_plan import RecordPlan, RecordSettings
-from avatx.data.remote_files import load_file_system
+from avatx.data.remote_files import load_file_system, scheme
 from avatx.data.video_folder import identity
 from avatx.errors import UserError
 
@@ -52,8 +52,9 @@ def create_classification_records(
                         "away")
     if folders is not None and videos:
         raise UserError("--videos is for the files of --annotations; with --folders leave it away")
-    if label_map is None:  # told before the videos are decoded
-        _check_writable(output_label_map, output)
+    if label_map is None:
+        output_label_map = output_label_map or f"{output}_label_map.pbtxt"
+        _check_writable(output_label_map, output)  # told before the videos are decoded
     for path in (output, *([annotations] if annotations else [folders]), *(videos or ())):
         load_file_system(path)
     clips = (read_csv(annotations, videos) if annotations is not None else read_folders(folders))
@@ -77,14 +78,16 @@ def create_classification_records(
     entry = create_records(plan, output, settings, classes, inputs,
                            beam_arguments=beam_arguments, overwrite=overwrite, log=log)
     if label_map is None:
-        write_label_map(output_label_map or f"{output}_label_map.pbtxt", classes)
+        write_label_map(output_label_map, classes)
     return entry
 
 
-def _check_writable(path: Optional[str], output: str) -> None:
-    """Raises UserError where `output_label_map` names a folder, or is in none that is there."""
-    if path is None:
-        return
+def _check_writable(path: str, output: str) -> None:
+    """Raises UserError where `output_label_map` is not on this machine, names a folder, or is in
+    none that is there or will be made for `output`."""
+    if scheme(path):
+        raise UserError(f"--output_label_map {path}: label maps are written to, and read from, "
+                        "this machine alone; expected a local file")
     folder = os.path.dirname(path)
     if tf.io.gfile.isdir(path):
         raise UserError(f"--output_label_map {path}: is a folder; expected a file, such as "

@@ -46,6 +46,8 @@ class InputOptions:
     Attributes:
       input_paths: file patterns; local, s3://, gs:// or http(s)://.
       num_classes: C, the largest class id.
+      label_map_path: with which the names that records give their classes are compared; empty:
+        they are not.
       max_boxes: G, to which groundtruth is padded. Of more people the first G are kept, and
         training says so on stderr; evaluation refuses, for it scores against these boxes.
       shuffle: training only; evaluation keeps the order of files, records and keyframes.
@@ -60,6 +62,7 @@ class InputOptions:
 
     input_paths: Tuple[str, ...]
     num_classes: int
+    label_map_path: str = ""
     max_boxes: int = 100
     shuffle: bool = True
     shuffle_buffer_size: int = 256
@@ -105,12 +108,13 @@ def build_dataset(
 
     Raises:
       UserError: no file, a file that is no TFRecord or holds other records, no keyframe at
-        all, a class id above num_classes, or a batch that the replicas cannot share evenly.
+        all, a class id above num_classes or of another name in the label map, or a batch that the
+        replicas cannot share evenly.
         Later records raise when they are read: see `input_errors.explained`.
     """
     shard, num_shards, replicas, replica_batch = worker_share(batch_size, input_context)
     files = remote_files.match_files(options.input_paths)
-    parser = KeyframeParser(clip_shape, options.num_classes)
+    parser = KeyframeParser(clip_shape, options.num_classes, options.label_map_path)
     check_first_records(files, parser.segment)
     by_file = len(files) >= num_shards
     if by_file:

@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from avatx.core.structures import VIDEO_ID_BYTES
 from avatx.data import clip_sampling, record
+from avatx.data.class_names import ClassNames
 from avatx.data.input_errors import check
 from avatx.errors import UserError
 
@@ -88,11 +89,15 @@ def merge_rows(boxes: tf.Tensor, class_ids: tf.Tensor, person_ids: tf.Tensor,
 
 
 class KeyframeParser:
-    """Parses records into keyframes for one clip shape and set of classes."""
+    """Parses records into keyframes for one clip shape and set of classes.
 
-    def __init__(self, clip_shape: ClipShape, num_classes: int):
+    With a label map, records must name their classes as it does.
+    """
+
+    def __init__(self, clip_shape: ClipShape, num_classes: int, label_map_path: str = ""):
         self._clip_shape = clip_shape
         self._num_classes = num_classes
+        self._class_names = ClassNames(label_map_path, num_classes)
         self._offsets = clip_sampling.wanted_times(
             0, clip_shape.num_frames, clip_shape.frame_rate)  # [T] int64, microseconds
 
@@ -120,6 +125,7 @@ class KeyframeParser:
             *name, " has class id ", tf.concat([wrong, [0]], axis=0)[0],
             f"; expected 1 to num_classes = {self._num_classes}; is the label map of the "
             "config the one that the records were made with?"]))
+        checks.append(self._class_names.check(name, ids, segment.class_names.flat_values))
         lengths = [part.row_lengths() for part in
                    (segment.boxes, segment.class_ids, segment.person_ids)]
         num_keyframes = tf.size(segment.keyframe_timestamps, tf.int64)

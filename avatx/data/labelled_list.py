@@ -54,14 +54,15 @@ def read_csv(path: str, videos: Optional[Sequence[str]] = None) -> List[Labelled
     finder = VideoFolder(folders)
     try:
         with tf.io.gfile.GFile(path, "r") as file:
-            rows = list(csv.reader(file.read().lstrip("\ufeff").splitlines(), strict=True))
+            reader = csv.reader(file.read().lstrip("\ufeff").splitlines(), strict=True)
+        rows = [(reader.line_num, row) for row in reader]
     except csv.Error as error:
-        raise UserError(f"{path}: not a csv file ({error})") from error
+        raise UserError(f"{path}, line {reader.line_num}: not csv ({error})") from error
     except UnicodeDecodeError as error:
         raise UserError(f"{path}: not UTF-8 text ({error.reason})") from error
     except tf.errors.OpError as error:
         raise UserError(f"{path}: cannot be read ({error.message})") from error
-    heading = [name.strip() for name in rows[0]] if rows else []
+    heading = [name.strip() for name in rows[0][1]] if rows else []
     kinetics = {"youtube_id", "label"} <= set(heading)
     has_heading = kinetics or {"file", "label"} <= set(heading)
     columns = heading if has_heading else list(_COLUMNS)
@@ -74,7 +75,7 @@ def read_csv(path: str, videos: Optional[Sequence[str]] = None) -> List[Labelled
             raise UserError(f"{path}, line 1: no column {name}; expected {','.join(needed)}")
     clips: List[LabelledClip] = []
     seen: Dict[tuple, int] = {}
-    for line, row in enumerate(rows, start=1):
+    for line, row in rows:
         if line == 1 and has_heading or not any(value.strip() for value in row):
             continue
         where = f"{path}, line {line}"
@@ -156,7 +157,8 @@ def read_folders(folder: str) -> List[LabelledClip]:
     """The videos of `folder`/<label>/, each as a whole; anything else in there is read over.
 
     Raises:
-      UserError: no such folder, or not one video in a sub-folder of it.
+      UserError: no such folder, not one video in a sub-folder of it, or two in one sub-folder
+        whose names differ in their ending only.
     """
     if not tf.io.gfile.isdir(folder):
         raise UserError(f"{folder}: no such folder; expected one with a sub-folder a class")
@@ -165,9 +167,13 @@ def read_folders(folder: str) -> List[LabelledClip]:
         inside = os.path.join(folder, label)
         if label.startswith(".") or not tf.io.gfile.isdir(inside):
             continue
+        seen: Dict[str, str] = {}
         for name in sorted(tf.io.gfile.listdir(inside)):
             stem, extension = os.path.splitext(name)
             if extension[1:].lower() in VIDEO_EXTENSIONS and not name.startswith("."):
+                if seen.setdefault(stem, name) != name:
+                    raise UserError(f"{inside}: {seen[stem]} and {name} would both be video "
+                                    f"{label}/{stem}; rename or remove one of them")
                 clips.append(LabelledClip(f"{label}/{stem}", os.path.join(inside, name), label, 0,
                                           None, inside))
     if not clips:

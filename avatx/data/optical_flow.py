@@ -35,7 +35,7 @@ _FARNEBACK = {"pyr_scale": 0.5, "levels": 3, "winsize": 15, "iterations": 3, "po
 
 
 def to_levels(flow: np.ndarray) -> np.ndarray:
-    """Pixels a frame, any shape, float -> levels, uint8. What is not finite is no motion."""
+    """Pixels a frame, any shape, float -> levels, uint8. What is no number is no motion."""
     flow = np.clip(np.nan_to_num(flow, nan=0.0), -LIMIT, LIMIT)
     return np.rint(flow * _LEVELS_PER_PIXEL + ZERO).astype(np.uint8)
 

@@ -107,6 +107,7 @@ class ParsedSegment(NamedTuple):
     keyframe_timestamps: tf.Tensor  # [K] int64, microseconds, ascending
     boxes: tf.RaggedTensor  # [K, (N_k), 4] float32, yxyx, normalised
     class_ids: tf.RaggedTensor  # [K, (N_k)] int64
+    class_names: tf.RaggedTensor  # [K, (N_k)] string; [0, (0)] of records without names
     person_ids: tf.RaggedTensor  # [K, (N_k)] int64
     flow: tf.Tensor  # [F] string, see `optical_flow.encode`; [0] where not asked for or not there
 
@@ -119,6 +120,7 @@ class ParsedLabelledVideo(NamedTuple):
     height: tf.Tensor  # [] int64
     width: tf.Tensor  # [] int64
     class_id: tf.Tensor  # [] int64, as in the label map
+    class_name: tf.Tensor  # [] string; empty in records without names
     timestamps: tf.Tensor  # [F] int64, microseconds, ascending
     frames: tf.Tensor  # [F] string, JPEG
 
@@ -262,6 +264,7 @@ def parse(serialized: tf.Tensor, flow: bool = False) -> ParsedSegment:
             **{name: tf.io.RaggedFeature(tf.float32, row_splits_dtype=tf.int64)
                for name in (REGION_YMIN, REGION_XMIN, REGION_YMAX, REGION_XMAX)},
             REGION_LABEL_INDEX: tf.io.RaggedFeature(tf.int64, row_splits_dtype=tf.int64),
+            REGION_LABEL_STRING: tf.io.RaggedFeature(tf.string, row_splits_dtype=tf.int64),
             REGION_TRACK_INDEX: tf.io.RaggedFeature(tf.int64, row_splits_dtype=tf.int64),
             **(flow_features if flow else {}),
         })
@@ -274,7 +277,8 @@ def parse(serialized: tf.Tensor, flow: bool = False) -> ParsedSegment:
         frame_rate=context[IMAGE_FRAME_RATE],
         timestamps=steps[IMAGE_TIMESTAMP], frames=steps[IMAGE_ENCODED],
         keyframe_timestamps=steps[REGION_TIMESTAMP], boxes=boxes,
-        class_ids=steps[REGION_LABEL_INDEX], person_ids=steps[REGION_TRACK_INDEX],
+        class_ids=steps[REGION_LABEL_INDEX], class_names=steps[REGION_LABEL_STRING],
+        person_ids=steps[REGION_TRACK_INDEX],
         flow=steps.get(FLOW_ENCODED, tf.zeros([0], tf.string)))
 
 
@@ -288,6 +292,7 @@ def parse_labelled_video(serialized: tf.Tensor) -> ParsedLabelledVideo:
             IMAGE_HEIGHT: tf.io.FixedLenFeature([], tf.int64),
             IMAGE_WIDTH: tf.io.FixedLenFeature([], tf.int64),
             CLIP_LABEL_INDEX: tf.io.FixedLenFeature([], tf.int64),
+            CLIP_LABEL_STRING: tf.io.FixedLenFeature([], tf.string, default_value=""),
         },
         sequence_features={
             IMAGE_ENCODED: tf.io.FixedLenSequenceFeature([], tf.string),
@@ -296,5 +301,5 @@ def parse_labelled_video(serialized: tf.Tensor) -> ParsedLabelledVideo:
     return ParsedLabelledVideo(
         video_id=context[VIDEO_ID], start=context[CLIP_START],
         height=context[IMAGE_HEIGHT], width=context[IMAGE_WIDTH],
-        class_id=context[CLIP_LABEL_INDEX],
+        class_id=context[CLIP_LABEL_INDEX], class_name=context[CLIP_LABEL_STRING],
         timestamps=steps[IMAGE_TIMESTAMP], frames=steps[IMAGE_ENCODED])

@@ -1,7 +1,7 @@
 """Top-1 and top-5 accuracy over whole videos, each seen in several clips and crops (views).
 
 A video's scores are the mean of its views' softmax scores ("Quo Vadis, Action Recognition?",
-https://arxiv.org/abs/1705.07750, section 4: predictions are averaged over the whole video). The
+https://arxiv.org/abs/1705.07750, section 2.5: predictions are averaged over the whole video). The
 views may come in any order and in any batches. No TensorFlow here.
 """
 
@@ -63,7 +63,7 @@ class VideoScores:
         """The numbers of an evaluation; accuracies are None where there is no video.
 
         Args:
-          class_names: id -> name of every class.
+          class_names: id -> name. A class of videos that it lacks counts like any other.
 
         Returns:
           JSON-like: top_1, top_5, mean_class_accuracy (of top-1, over the classes that have
@@ -71,7 +71,8 @@ class VideoScores:
         """
         ranks = self.ranks()
         per_class = {}
-        for class_id, name in class_names.items():
+        nameless = {label + 1: "" for label in sorted(set(self._labels.values()))}
+        for class_id, name in {**nameless, **class_names}.items():
             label = class_id - 1
             of_class = [rank for video, rank in ranks.items() if self._labels[video] == label]
             per_class[str(class_id)] = {

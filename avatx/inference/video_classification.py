@@ -1,12 +1,12 @@
 """Which action does a whole video show? Its clips, cut for a classifier, and their mean scores.
 
 As kinetics-i3d is tested ("Quo Vadis, Action Recognition?", https://arxiv.org/abs/1705.07750,
-section 4): frames at the clip's rate, shorter side shrunk to 256 pixels for clips of 224, centre
+section 2.5): frames at the clip's rate, shorter side shrunk to 256 pixels for clips of 224, centre
 crop, the network run over the whole video. A video longer than `max_frames` is run in parts of as
 many frames, their scores averaged by their lengths, so that memory stays bounded.
 """
 
-from typing import Callable, Iterable, Iterator, List, Tuple
+from typing import Callable, Iterable, Iterator, List, NamedTuple, Optional, Tuple
 
 import numpy as np
 
@@ -15,6 +15,12 @@ from avatx.data.video_reader import VideoReader
 from avatx.errors import UserError
 
 STORED_PER_CROP = 256 / 224  # stored frames' shorter side over the clip's
+
+
+class ClassifiedVideo(NamedTuple):
+    scores: np.ndarray  # [C] float64
+    num_frames: int  # that were classified
+    stopped: Optional[str]  # why before the video's end; None at the end
 
 
 def resampled(
@@ -43,7 +49,11 @@ def resampled(
 
 
 def center_crop(frame: np.ndarray, height: int, width: int) -> np.ndarray:
-    """The middle [height, width] of a frame; where that is larger, the most of its ratio."""
+    """The middle [height, width] of a frame; where that is larger, the most of its ratio.
+
+    Of an odd margin the smaller half is above and to the left, as in evaluation
+    (`avatx.data.classification_pipeline`).
+    """
     scale = min(frame.shape[0] / height, frame.shape[1] / width, 1.0)
     height, width = max(1, round(height * scale)), max(1, round(width * scale))
     top, left = (frame.shape[0] - height) // 2, (frame.shape[1] - width) // 2
@@ -57,8 +67,8 @@ def classify(
     frame_rate: float,
     crop: Tuple[int, int],
     max_frames: int = 250,
-) -> Tuple[np.ndarray, int]:
-    """Class scores of a video.
+) -> ClassifiedVideo:
+    """Class scores of a video, or of the part of it that can be read.
 
     Args:
       path: whatever `VideoReader` reads.
@@ -66,9 +76,6 @@ def classify(
       frame_rate: frames a second of the clips.
       crop: (height, width) of a clip, pixels.
       max_frames: longest clip, and so of memory.
-
-    Returns:
-      [C] float64 scores, and the number of frames that were classified.
 
     Raises:
       UserError: nothing can be read.
@@ -84,7 +91,7 @@ def classify(
             seen += len(clip)
         if not seen:
             raise UserError(f"{path}: no frame can be read ({reader.error or 'it is empty'})")
-    return total / seen, seen
+        return ClassifiedVideo(total / seen, seen, reader.error)
 
 
 def _parts(frames: Iterator[np.ndarray], length: int) -> Iterator[List[np.ndarray]]:

@@ -17,7 +17,8 @@ def initialize(model: tf_keras.Model, options: TrainOptions) -> List[str]:
       Lines that say what was loaded, what is new and what of the checkpoint was not used.
 
     Raises:
-      UserError: the checkpoint is not there, is of another kind, or lacks part of the trunk.
+      UserError: the checkpoint is not there, is of another kind, or lacks part of the trunk or,
+        for a head with a tail, of the tail.
     """
     source = options.fine_tune_checkpoint
     two_streams = isinstance(getattr(model, "trunk", None), TwoStream)
@@ -61,16 +62,33 @@ def _initialize_trunk(trunk, tail, source: str, field: str = "fine_tune_checkpoi
     parts = {"trunk": trunk}
     if tail is not None:
         parts["tail"] = tail
+    restore.open_checkpoint(path)  # a damaged one is told before anything looks into it
+    elsewhere = False
     if isinstance(trunk, i3d.I3D):
         i3d_weights.check_kind(trunk, path)
-    report = restore.restore_parts(parts, path)
+        elsewhere = i3d_weights.is_cut_elsewhere(trunk, tail, path)
+    if elsewhere and restore.holds_averages(path):  # which Kinetics names do not find
+        raise UserError(
+            f"train_config.{field} = {path!r} holds averaged weights of an I3D with another "
+            f"final_endpoint, and this model's is {trunk.final_endpoint}; expected the same one: "
+            "set final_endpoint to the checkpoint's, or give weights by tools/import_i3d_weights.py"
+        )
+    report = None if elsewhere else restore.restore_parts(parts, path)
     if report is None:
         report = _restore_published(parts, path, field)
+    if report.new:  # of the tail, for a trunk is covered whole
+        raise UserError(
+            f"train_config.{field} = {path!r} lacks {len(report.new)} of the "
+            f"{len(tail.variables)} variables of the tail, the blocks that this model runs behind "
+            f"its trunk, first {report.new[0]}: give the checkpoint of a whole video_classifier "
+            'with this trunk, or set fine_tune_checkpoint_type: "detection", which takes of a '
+            "training's checkpoint whatever fits"
+        )
     return report.lines(source)
 
 
 def _restore_published(parts, path: str, field: str) -> restore.RestoreReport:
-    """From a checkpoint that is none of ours, as DeepMind's of Kinetics I3D."""
+    """By Kinetics names: a checkpoint that is none of ours, or of an I3D that is cut elsewhere."""
     from avatx.trunks import i3d, i3d_weights
 
     if not isinstance(parts["trunk"], i3d.I3D):

@@ -108,22 +108,24 @@ def resume(checkpoint: tf.train.Checkpoint, directory: str) -> Optional[str]:
 
 
 def restore_for_inference(model: tf_keras.Model, checkpoint: str) -> int:
-    """Fills the model from a training checkpoint, with averaged weights where it has them.
+    """Fills the model from a checkpoint, with averaged weights where it has them.
 
     Args:
       model: a built model.
-      checkpoint: a prefix, or a directory whose newest checkpoint is taken.
+      checkpoint: a prefix, or a directory whose newest checkpoint is taken: a training's, or one
+        that holds the model at its root (as `tools/import_i3d_weights.py` writes).
 
     Returns:
-      The step of the checkpoint.
+      The step of the checkpoint; 0 if it does not say.
 
     Raises:
       UserError: there is no checkpoint, or it does not hold every variable of the model; then
         nothing was assigned.
     """
     path = resolve_checkpoint(checkpoint)
-    reader = _open(path)
-    report = _compare(model, reader)
+    reader = open_checkpoint(path)
+    root = _MODEL if _held(reader, _MODEL) else ""
+    report = _compare(model, reader, root)
     if report.new:
         raise UserError(
             f"{path}: {len(report.new)} of the model's {len(report.new + report.loaded)} variables "
@@ -131,7 +133,7 @@ def restore_for_inference(model: tf_keras.Model, checkpoint: str) -> int:
             "that it was trained with"
         )
     variables = variables_by_path(model)
-    _assign({name: variables[name] for name in report.loaded}, path, reader)
+    _assign({name: variables[name] for name in report.loaded}, path, reader, root)
     return checkpoint_step(path)
 
 
@@ -142,15 +144,21 @@ def restore_detector(model: tf_keras.Model, checkpoint: str) -> RestoreReport:
       UserError: the checkpoint does not hold the whole trunk; then nothing was assigned.
     """
     path = resolve_checkpoint(checkpoint, "train_config.fine_tune_checkpoint")
-    reader = _open(path)
+    reader = open_checkpoint(path)
     report = _compare(model, reader)
     missing = [name for name in report.new if name.split("/")[0] == "trunk"]
     if missing or not report.loaded:
-        raise UserError(
+        text = (
             f"train_config.fine_tune_checkpoint = {path!r} lacks {len(missing)} variables of the "
             f"trunk, first {(missing or report.new)[0]}; expected a checkpoint of a detector with "
             "this trunk"
         )
+        if not _held(reader, _MODEL):  # no training's
+            text += (
+                "; for weights by tools/import_i3d_weights.py set fine_tune_checkpoint_type: "
+                '"classification"'
+            )
+        raise UserError(text)
     variables = variables_by_path(model)
     _assign({name: variables[name] for name in report.loaded}, path, reader)
     return report
@@ -175,7 +183,7 @@ def restore_parts(
     Raises:
       UserError: a variable is missing or has another shape; then nothing was assigned.
     """
-    reader = _open(checkpoint)
+    reader = open_checkpoint(checkpoint)
     for root in (_MODEL, ""):
         held = _held(reader, root)
         if any(name.split("/")[0] in parts for name in held):
@@ -226,8 +234,14 @@ def _misfit(checkpoint: str, ours: Dict[str, tf.Variable], held: Dict[str, list]
 
 def checkpoint_step(path: str) -> int:
     """The step at which a training checkpoint was written; 0 if it does not say."""
-    reader = _open(path)
+    reader = open_checkpoint(path)
     return int(_read(path, reader, _STEP)) if reader.has_tensor(_STEP) else 0
+
+
+def holds_averages(path: str) -> bool:
+    """Whether a checkpoint holds averaged weights beside those that were trained."""
+    names = open_checkpoint(path).get_variable_to_shape_map()
+    return any(name.endswith(_AVERAGE) for name in names)
 
 
 def variables_by_path(model: tf_keras.Model) -> Dict[str, tf.Variable]:
@@ -246,9 +260,9 @@ def variables_by_path(model: tf_keras.Model) -> Dict[str, tf.Variable]:
     return found
 
 
-def _compare(model: tf_keras.Model, reader) -> RestoreReport:
+def _compare(model: tf_keras.Model, reader, root: str = _MODEL) -> RestoreReport:
     """Which variables of the model a checkpoint holds in the same shape."""
-    held = _held(reader, _MODEL)
+    held = _held(reader, root)
     loaded, new = [], []
     for path, variable in variables_by_path(model).items():
         (loaded if held.get(path) == list(variable.shape) else new).append(path)
@@ -278,7 +292,8 @@ def _assign(variables: Dict[str, tf.Variable], path: str, reader, root: str = _M
         variables[name].assign(value)
 
 
-def _open(path: str):
+def open_checkpoint(path: str):
+    """TensorFlow's reader of the checkpoint. Raises UserError if it cannot be read."""
     try:
         return tf.train.load_checkpoint(path)
     except (*_DAMAGE, ValueError) as error:

@@ -7,6 +7,7 @@ detector's two parts, and `tf.train.Checkpoint(root=classifier)` the whole.
 """
 
 import os
+import re
 import tempfile
 from typing import Dict, List, NamedTuple, Optional
 
@@ -71,6 +72,16 @@ def check_kind(trunk: i3d.I3D, checkpoint_prefix: str) -> None:
         )
 
 
+def is_cut_elsewhere(trunk: i3d.I3D, tail: Optional[i3d.I3DTail], checkpoint_prefix: str) -> bool:
+    """Whether a readable checkpoint has blocks of this tail in its trunk, or of this trunk in its
+    tail: an I3D with another final_endpoint, in which only Kinetics names find them."""
+    moved = {("tail", block) for block in trunk.child_names}
+    moved |= {("trunk", block) for block in (tail.child_names if tail is not None else ())}
+    names = tf.train.load_checkpoint(checkpoint_prefix).get_variable_to_shape_map()
+    found = (re.search(r"(?:^|/)(trunk|tail)/(\w+)/", name) for name in names)
+    return any(match and match.groups() in moved for match in found)
+
+
 def import_weights(source: str, output: str) -> dict:
     """Writes the weights at `source` as an imported checkpoint, whole or not at all.
 
@@ -87,7 +98,7 @@ def import_weights(source: str, output: str) -> dict:
       UserError: see `i3d_sources.read`; or the trunk is not fully there, or a part only partly.
     """
     if not os.path.basename(output):
-        raise UserError(f"--output '{output}' names no file; give a prefix such as data/kinetics/i3d")
+        raise UserError(f"--output '{output}' names no file; expected the like of data/kinetics/i3d")
     weights = i3d_sources.read(source)
     classifier = _classifier_for(weights)
     parts = {

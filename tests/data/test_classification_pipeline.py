@@ -8,7 +8,9 @@ from avatx.data import record
 from avatx.data.augmentation import RandomColor, RandomCropImage, RandomHorizontalFlip
 from avatx.data.classification_pipeline import ClipShape, InputOptions, TestViews, build_dataset
 from avatx.data.input_errors import explained
+from avatx.data.label_map import LabelMap, write_label_map
 from avatx.errors import UserError
+from avatx.inference.video_classification import center_crop
 from small_records import grey_frame, keyframe, segment, write
 
 HEIGHT, WIDTH = 48, 64
@@ -146,6 +148,19 @@ def test_crops_of_testing(tmp_path, size, num_crops):
             np.testing.assert_array_equal(one, pixels(frame)[top:top + 32, left:left + 32])
 
 
+@pytest.mark.parametrize("size", [(47, 63), (48, 63), (47, 64), (31, 45)])
+@pytest.mark.parametrize("num_crops", [1, 3])
+def test_the_centre_is_that_of_a_whole_video(tmp_path, size, num_crops):
+    frame = gradient_frame(*size)
+    path = write(tmp_path / "a.tfrecord", [
+        labelled("a", regular(2), frames=[stored(frame)] * 2, size=size)])
+    clip = ClipShape(num_frames=2, frame_rate=25.0, height=30, width=30)
+    dataset = build_dataset(options(path), clip, num_crops, training=False,
+                            views=TestViews(num_clips=1, num_crops=num_crops))
+    shown = next(iter(dataset)).clips.numpy()[num_crops // 2, 0]
+    np.testing.assert_array_equal(shown, center_crop(pixels(frame), 30, 30))
+
+
 def test_training_crops_are_of_the_clips_size_and_everywhere(tmp_path):
     frame = gradient_frame(40, 44)
     path = write(tmp_path / "a.tfrecord", [
@@ -269,6 +284,43 @@ def test_only_frames_that_a_clip_shows_are_decoded(tmp_path):
     batch = next(iter(build_dataset(options(path), clip, 1, training=False,
                                     views=TestViews(1, 1))))
     assert levels(batch.clips)[0].tolist() == [48, 49, 50, 51]
+
+
+def label_map(folder, *names):
+    """The path of a label map that numbers `names` from 1 on."""
+    path = folder / "map.pbtxt"
+    write_label_map(path, LabelMap(dict(enumerate(names, start=1))))
+    return str(path)
+
+
+def test_a_label_map_in_another_order_is_refused(tmp_path):
+    clip = ClipShape(num_frames=2, frame_rate=5.0, height=8, width=8)
+    path = write(tmp_path / "a.tfrecord", [
+        labelled("first", regular(3)), labelled("second", regular(3), class_id=2)])
+
+    def dataset(*names):
+        return build_dataset(options(path, label_map_path=label_map(tmp_path, *names)),
+                             clip, 1, training=False, views=TestViews(1, 1))
+
+    assert len(list(dataset("class 1", "class 2"))) == 2
+    with pytest.raises(UserError, match=r"a\.tfrecord: record first \(video 0\) calls class 1 "
+                                        r"'class 1' and .*map\.pbtxt 'class 2'; .*label_map_path"):
+        dataset("class 2", "class 1")
+    with pytest.raises(UserError, match=r"record second \(video 1\) calls class 2 'class 2' and "
+                                        r".*map\.pbtxt 'class 3'") as raised, explained([path]):
+        list(dataset("class 1", "class 3", "class 2"))
+    assert "\n" not in str(raised.value)
+
+
+def test_a_class_without_a_name_is_not_compared(tmp_path):
+    clip = ClipShape(num_frames=2, frame_rate=5.0, height=8, width=8)
+    unnamed = tf.train.SequenceExample.FromString(record.encode(labelled("a", regular(3))))
+    del unnamed.context.feature[record.CLIP_LABEL_STRING]
+    with tf.io.TFRecordWriter(str(tmp_path / "a.tfrecord")) as writer:
+        writer.write(unnamed.SerializeToString())
+        writer.write(record.encode(labelled("b", regular(3), class_id=3)))
+    given = options(tmp_path / "a.tfrecord", label_map_path=label_map(tmp_path, "x", "y"))
+    assert len(list(build_dataset(given, clip, 1, training=False, views=TestViews(1, 1)))) == 2
 
 
 def test_mistakes_are_one_line(tmp_path):

@@ -173,6 +173,12 @@ def test_folders_sizes_rates_and_a_given_label_map(tmp_path):
         create(tmp_path, folders=str(tmp_path / "v"), label_map=str(names))
 
 
+def test_a_label_map_is_local_also_where_the_records_are_not(tmp_path):
+    (tmp_path / "rows.csv").write_text("none.mp4,bend\n")
+    with pytest.raises(UserError, match="^--output_label_map ram://x/set_label_map.pbtxt: .*local"):
+        create(tmp_path, annotations=str(tmp_path / "rows.csv"), output="ram://x/set")
+
+
 def test_nothing_to_read_writes_nothing(tmp_path):
     (tmp_path / "rows.csv").write_text("none.mp4,bend\n")
     with pytest.raises(UserError, match="none of its 1 videos is there; for one, none .*line 1"):

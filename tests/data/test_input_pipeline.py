@@ -10,6 +10,7 @@ from avatx.data import clip_sampling, record
 from avatx.data.input_errors import explained
 from avatx.data.input_pipeline import ClipShape, InputOptions, build_dataset
 from avatx.data.keyframe_parsing import merge_rows, nearest_frames
+from avatx.data.label_map import LabelMap, write_label_map
 from avatx.errors import UserError
 from small_records import all_keys, grey_frame, keyframe, options, segment, write, write_set
 
@@ -203,6 +204,33 @@ def test_class_id_outside_the_label_map(tmp_path, wrong):
         message = failure(write(tmp_path / "a.tfrecord", order))
         assert "record bad@" in message and f"class id {wrong};" in message
         assert "num_classes = 3" in message
+
+
+def test_a_label_map_in_another_order_is_refused(tmp_path):
+    path = write(tmp_path / "a.tfrecord", [segment("v", [keyframe(0, []), keyframe(2_000_000)])])
+    names = tmp_path / "map.pbtxt"
+
+    def dataset(*classes):
+        write_label_map(names, LabelMap({i: f"class {c}" for i, c in enumerate(classes, start=1)}))
+        return build_dataset(options(path, label_map_path=str(names)), CLIP, 1, training=False)
+
+    assert len(all_keys(dataset(1, 2, 3))) == 2
+    assert len(all_keys(dataset(1, 2))) == 2  # nothing to compare class 3 with
+    with pytest.raises(UserError, match=r"a\.tfrecord: record v@-100 calls class 3 'class 3' and "
+                                        r".*map\.pbtxt 'class 2'; .*label_map_path") as raised:
+        dataset(1, 3, 2)
+    assert "\n" not in str(raised.value)
+
+
+def test_records_without_names_are_not_compared(tmp_path):
+    example = tf.train.SequenceExample.FromString(
+        record.encode(segment("v", [keyframe(2_000_000)])))
+    del example.feature_lists.feature_list[record.REGION_LABEL_STRING]
+    with tf.io.TFRecordWriter(str(tmp_path / "a.tfrecord")) as writer:
+        writer.write(example.SerializeToString())
+    write_label_map(tmp_path / "map.pbtxt", LabelMap({1: "x"}))
+    given = options(tmp_path / "a.tfrecord", label_map_path=str(tmp_path / "map.pbtxt"))
+    assert len(all_keys(build_dataset(given, CLIP, 1, training=False))) == 1
 
 
 def test_video_id_too_long(tmp_path):

@@ -66,6 +66,9 @@ def test_kinetics_own_csv(tmp_path):
     ("a.mp4,x,nan\n", "line 1: start is 'nan'"),
     ("a.mp4,x,0,inf\n", "line 1: end is 'inf'"),
     ("a.mp4,x,3,3\n", "line 1: start 3 is not before end 3"),
+    ('a.mp4,x\nb.mp4,"x" y\n', "line 2: not csv"),
+    ('a.mp4,x\nb.mp4,"x\n', "line 2: not csv"),
+    ('a.mp4,"x\ny"\nb.mp4,\n', "line 3: label is empty"),
     ("a.mp4,x\na.mp4,y\n", "line 2: a from 0 s is on line 1 already"),
     ("label,youtube_id,time_end\nx,a,3\n", "line 1: no column time_start"),
     ("label,youtube_id,time_start,time_end\nx,a,,3\n", "line 2: time_start is empty"),
@@ -100,6 +103,14 @@ def test_folders(tmp_path):
         read_folders(str(tmp_path / "empty"))
     with pytest.raises(UserError, match="nowhere: no such folder"):
         read_folders(str(tmp_path / "nowhere"))
+
+
+def test_two_files_of_one_name_are_refused(tmp_path):
+    for name in ("1.avi", "1.mp4", "2.mp4"):
+        touch(tmp_path / "bend" / name)
+    with pytest.raises(UserError, match=r"bend: 1\.avi and 1\.mp4 .*bend/1.*; rename") as error:
+        read_folders(str(tmp_path))
+    assert "\n" not in str(error.value)
 
 
 def test_a_plain_list_of_names(tmp_path):

@@ -66,6 +66,15 @@ def test_order_batches_padding_and_repetition_change_nothing(views, batch_size, 
     assert collect(views, order, batch_size, padding).metrics(NAMES) == expected
 
 
+def test_a_class_without_a_name_counts_like_any_other(views):
+    metrics = collect(views, every_view()).metrics(NAMES)
+    first = min(class_id for class_id, one in metrics["per_class"].items() if one["num_videos"])
+    fewer = {class_id: name for class_id, name in NAMES.items() if str(class_id) != first}
+    found = collect(views, every_view()).metrics(fewer)
+    assert found["per_class"][first] == {**metrics["per_class"][first], "name": ""}
+    assert found["mean_class_accuracy"] == pytest.approx(metrics["mean_class_accuracy"])
+
+
 def test_equal_scores_and_no_numbers_are_no_hits():
     collected = VideoScores()
     scores = np.array([[0.5, 0.5], [0.5, 0.5], [np.nan, np.nan]])

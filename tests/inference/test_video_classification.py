@@ -41,9 +41,22 @@ def test_long_videos_are_averaged_over_their_parts_by_length(tmp_path):
         assert clip.shape[2:] == (16, 16, 3) and clip.dtype == np.uint8
         return clip.reshape(1, -1).mean(axis=1, keepdims=True)
 
-    scores, num_frames = classify(path, scores_of, frame_rate=10, crop=(16, 16), max_frames=4)
-    assert lengths == [4, 4, 2] and num_frames == 10
+    scores, num_frames, stopped = classify(
+        path, scores_of, frame_rate=10, crop=(16, 16), max_frames=4)
+    assert lengths == [4, 4, 2] and num_frames == 10 and stopped is None
     assert scores[0] == pytest.approx(np.arange(0, 250, 25).mean(), abs=2)
+
+
+def test_a_video_that_breaks_off_says_so(tmp_path):
+    path = tmp_path / "film.mp4"
+    noise = np.random.default_rng(0)
+    with VideoWriter(str(path), 10, 32, 32) as writer:
+        for _ in range(40):
+            writer.write(noise.integers(0, 256, [32, 32, 3], np.uint8))
+    path.write_bytes(path.read_bytes()[: int(0.6 * path.stat().st_size)])
+    _, num_frames, stopped = classify(
+        str(path), lambda clip: np.ones([1, 3]), frame_rate=10, crop=(16, 16))
+    assert 0 < num_frames < 40 and stopped
 
 
 def test_what_is_no_video(tmp_path):

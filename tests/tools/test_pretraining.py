@@ -88,6 +88,12 @@ def test_records_to_classifier_to_classes(data, tmp_path, capsys):
     assert {one["name"] for one in classes} == {"blue", "red"}
     assert sum(one["score"] for one in classes) == pytest.approx(1, abs=1e-5)
 
+    (data / "fewer.txt").write_text("blue\n")
+    tool("classify_video")([*arguments, "--label_map", str(data / "fewer.txt")])
+    captured = capsys.readouterr()
+    assert re.search(r"fewer\.txt: names 1 of the model's 2 classes", captured.err)
+    assert {one["name"] for one in json.loads(captured.out)["classes"]} == {"blue", ""}
+
     (data / "more.txt").write_text("blue\nred\ngreen\n")
     fitting = ["--label_map", str(data / "names.txt")]
     for wrong, words in (

@@ -92,23 +92,84 @@ def test_another_number_of_classes_is_told_from_another_width(tmp_path):
 
 
 def test_a_trunk_must_be_covered_whole(tmp_path):
-    save(make_i3d(final_endpoint="Mixed_4e"), str(tmp_path / "ckpt-7"))
+    path = tf.train.Checkpoint(trunk=make_i3d(final_endpoint="Mixed_4e").trunk).write(
+        str(tmp_path / "trunk"))
     with pytest.raises(UserError, match="24 variables of the trunk are missing, first trunk/Mixed_4f"):
-        initialize(detector(), tmp_path)
+        initialize(detector(), path)
 
 
-def test_a_tail_that_the_checkpoint_lacks_is_new(tmp_path):
-    source, model = make_i3d(), detector()
-    tf.train.Checkpoint(trunk=source.trunk).write(str(tmp_path / "trunk"))
-    lines = initialize(model, tmp_path / "trunk")
-    assert f"{len(source.trunk.variables)} variables loaded" in lines[0]
-    assert f"{len(source.tail.variables)} new" in lines[0]
+@pytest.mark.parametrize("kind", ["imported", "training"])
+@pytest.mark.parametrize("theirs, ours", [
+    ("Mixed_4f", "Mixed_4e"), ("Mixed_4f", "Mixed_5b"), ("Mixed_4e", "Mixed_4f")])
+def test_an_i3d_cut_elsewhere_is_taken_by_kinetics_names(tmp_path, theirs, ours, kind):
+    source, model = make_i3d(final_endpoint=theirs), detector(final_endpoint=ours)
+    path = str(tmp_path / "i3d")
+    if kind == "training":
+        save(source, path)
+    else:
+        parts = {name: getattr(source, name) for name in ("trunk", "tail", "logits")}
+        tf.train.Checkpoint(**parts).write(path)
+    assert ", 0 new, " in initialize(model, path)[0]
+    wanted = {**values(source.trunk), **values(source.tail)}
+    for part in (model.trunk, model.box_predictor.tail):
+        for name, value in values(part).items():
+            np.testing.assert_array_equal(value, wanted[name])
+
+
+def test_averages_of_an_i3d_cut_elsewhere_are_refused(tmp_path):
+    save(make_i3d(), str(tmp_path / "ckpt-7"), moving_average_decay=0.9)
+    model = detector(final_endpoint="Mixed_4e")
+    before = values(model)
+    with pytest.raises(UserError, match="fine_tune_checkpoint = .*averaged.*Mixed_4e") as raised:
+        initialize(model, tmp_path)
+    assert "\n" not in str(raised.value)
+    for path, value in values(model).items():
+        np.testing.assert_array_equal(value, before[path])
+    # Without a tail nothing lies elsewhere: the averages are found by the names of our own.
+    trunk = make_i3d(final_endpoint="Mixed_4e")
+    trunk.tail = None
+    assert ", 0 new, " in initialize(trunk, tmp_path)[0]
+
+
+def test_a_trunk_cut_elsewhere_without_a_tail_lacks_ours(tmp_path):
+    path = tf.train.Checkpoint(trunk=make_i3d().trunk).write(str(tmp_path / "trunk"))
+    with pytest.raises(UserError, match="lacks 48 of the 72 variables of the tail"):
+        initialize(detector(final_endpoint="Mixed_4e"), path)
+
+
+@pytest.mark.parametrize("held, missing", [((), 48), (("Mixed_5b",), 24)])
+def test_a_tail_must_be_covered_whole(tmp_path, held, missing):
+    source = make_i3d()
+    tail = tf.train.Checkpoint(**{block: getattr(source.tail, block) for block in held})
+    path = tf.train.Checkpoint(trunk=source.trunk, tail=tail).write(str(tmp_path / "trunk"))
+    with pytest.raises(UserError, match=f"lacks {missing} of the 48 variables of the tail") as raised:
+        initialize(detector(), path)
+    assert path in str(raised.value) and "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("kept", [0.0, 0.5])
+def test_a_damaged_checkpoint_is_one_line(tmp_path, kept):
+    save(make_i3d(), str(tmp_path / "ckpt-7"))
+    index = tmp_path / "ckpt-7.index"
+    index.write_bytes(index.read_bytes()[: int(kept * index.stat().st_size)])
+    with pytest.raises(UserError, match="ckpt-7 cannot be read") as raised:
+        initialize(detector(), tmp_path / "ckpt-7")
+    assert "\n" not in str(raised.value)
 
 
 def test_neither_a_classifier_nor_kinetics(tmp_path):
     tf.train.Checkpoint(x=tf.Variable(1.0)).write(str(tmp_path / "other"))
     with pytest.raises(UserError, match="of the trunk are missing"):
         initialize(detector(), tmp_path / "other")
+
+
+def test_imported_weights_are_evaluated_as_they_are(tmp_path):
+    source, model = make_i3d(), make_i3d()
+    parts = {name: getattr(source, name) for name in ("trunk", "tail", "logits")}
+    path = tf.train.Checkpoint(**parts).write(str(tmp_path / "i3d"))
+    assert restore.restore_for_inference(model, path) == 0
+    for name, value in values(source).items():
+        np.testing.assert_array_equal(values(model)[name], value)
 
 
 def test_a_classifier_starts_from_a_classifier(tmp_path):

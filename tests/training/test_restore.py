@@ -156,6 +156,13 @@ def test_fine_tuning_from_a_trunk(tmp_path):
     np.testing.assert_array_equal(head, model.box_predictor.variables[0].numpy())
 
 
+def test_imported_weights_are_no_detector_and_the_remedy_is_named(tmp_path):
+    model = make_model()
+    path = tf.train.Checkpoint(trunk=model.trunk).write(str(tmp_path / "i3d"))
+    with pytest.raises(UserError, match="import_i3d_weights.py.*_type: \"classification\"$"):
+        restore.restore_detector(model, path)
+
+
 def test_fine_tune_type_is_checked(tmp_path):
     options = TrainOptions(
         fine_tune_checkpoint=str(tmp_path), fine_tune_checkpoint_type="segmentation"
