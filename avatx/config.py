@@ -39,6 +39,8 @@ def load(path: str, overrides: Iterable[str] = ()) -> pipeline_pb2.PipelineConfi
     sources = {name: f"{path}:{line}" for name, line in config_lines.field_lines(text).items()}
     for override in overrides:
         name = apply_override(config, override)
+        # What the file says inside of an overridden message does not count any more.
+        sources = {key: at for key, at in sources.items() if not key.startswith(f"{name}.")}
         sources[name] = f"--override {override}"
     config_checks.check(config, path, sources)
     return config
@@ -77,7 +79,7 @@ def apply_override(config, override: str) -> str:
             raise UserError(f"{where}: {_no_field(message.DESCRIPTOR, name)}")
         last = depth == len(parts) - 1
         if index is not None and (not config_checks.is_repeated(field) or last):
-            raise UserError(f"{where}: '{part}': only a field inside a repeated message has an index")
+            raise UserError(f"{where}: '{part}': only fields inside repeated messages have an index")
         if last:
             _set(message, field, value.strip(), where)
         elif field.type != Field.TYPE_MESSAGE:
@@ -85,7 +87,9 @@ def apply_override(config, override: str) -> str:
         elif config_checks.is_repeated(field):
             elements = getattr(message, name)
             if index is None or int(index) >= len(elements):
-                raise UserError(f"{where}: '{name}' has {len(elements)} elements: name one as {name}[0]")
+                raise UserError(
+                    f"{where}: '{name}' has {len(elements)} elements: name one as {name}[0]"
+                )
             message = elements[int(index)]
         else:
             message = getattr(message, name)
@@ -110,7 +114,7 @@ def _set(message, field, value: str, where: str) -> None:
     except text_format.ParseError as error:
         raise UserError(f"{where}: {_explain(str(error)).partition(': ')[2]}") from None
     if any(other.name != field.name for other, _ in parsed.ListFields()):
-        raise UserError(f"{where}: expected one value: every field is set by an override of its own")
+        raise UserError(f"{where}: expected one value: each field is set by an override of its own")
     message.ClearField(field.name)
     message.MergeFrom(parsed)
 

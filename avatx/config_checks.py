@@ -5,7 +5,9 @@ from typing import Iterator, NamedTuple, Optional
 
 from google.protobuf.descriptor import FieldDescriptor
 
+from avatx import config_trunk_checks
 from avatx.errors import UserError
+from avatx.trunks import i3d_endpoints
 
 
 class Range(NamedTuple):
@@ -20,8 +22,12 @@ class Range(NamedTuple):
         return f"in {'(['[not self.low_open]}{self.low:g}, {self.high:g}{')]'[not self.high_open]}"
 
     def holds(self, value: float) -> bool:
-        above = self.low is None or value > self.low or (value == self.low and not self.low_open)
-        below = self.high is None or value < self.high or (value == self.high and not self.high_open)
+        if value == self.low:
+            return not self.low_open
+        if value == self.high:
+            return not self.high_open
+        above = self.low is None or value > self.low
+        below = self.high is None or value < self.high
         return above and below and math.isfinite(value)
 
 
@@ -51,6 +57,7 @@ RANGES = {
         "second_stage_batch_size": COUNT,
         "second_stage_balance_fraction": FRACTION,
         "second_stage_matched_threshold": FRACTION,
+        "second_stage_class_prediction_bias_init": Range(-20, 20),
         "second_stage_localization_loss_weight": NOT_NEGATIVE,
         "second_stage_classification_loss_weight": NOT_NEGATIVE,
     },
@@ -134,6 +141,7 @@ CLASSIFICATION_METRICS = ("top_1", "top_5", "mean_class_accuracy")
 
 CHOICES = {
     "TrainConfig": {"fine_tune_checkpoint_type": ("classification", "detection")},
+    "I3d": {"final_endpoint": tuple(i3d_endpoints.ENDPOINTS)},
     "Resnet3d": {"model_id": (50, 101, 152, 200, 270)},
     "Movinet": {"model_id": ("a0", "a1", "a2", "a3", "a4", "a5")},
     "EvalConfig": {
@@ -141,6 +149,20 @@ CHOICES = {
         "metrics_set": ("ava_frame_map", "action_agnostic_localization"),
         "best_checkpoint_metric": (*DETECTION_METRICS, *CLASSIFICATION_METRICS),
     },
+}
+
+# Meta-architecture -> fields outside of its own message that no other one reads.
+READ_BY_ONE = {
+    "action_faster_rcnn": (
+        "train_config.max_number_of_boxes",
+        "eval_config.protocol",
+        "eval_config.iou_threshold",
+        "eval_config.groundtruth_path",
+        "eval_config.excluded_timestamps_path",
+        "eval_config.metrics_set",
+        "eval_config.num_visualizations",
+    ),
+    "video_classifier": ("eval_config.num_test_clips", "eval_config.num_test_crops"),
 }
 
 # Message -> fields (or oneofs) that must be set.
@@ -198,7 +220,8 @@ def check(config, path: str, sources: dict[str, str]) -> None:
         prefix = f"{name}." if name else ""
         for required in REQUIRED.get(kind, ()):
             if not _is_set(message, required):
-                raise UserError(f"{where(name)}: {prefix}{_spell(message, required)} is missing")
+                full = prefix + required
+                raise UserError(f"{where(full)}: {prefix}{_spell(message, required)} is missing")
         for field, limits in RANGES.get(kind, {}).items():
             value = getattr(message, field)
             for one in [value] if isinstance(value, (int, float)) else value:
@@ -285,6 +308,34 @@ def _two_stream_contradictions(config) -> Iterator[tuple[str, str]]:
         )
 
 
+def _fields_of_another_model(config) -> Iterator[tuple[str, str]]:
+    """See `_contradictions`."""
+    kind = config.model.WhichOneof("model")
+    for reader, names in READ_BY_ONE.items():
+        for name in names if reader != kind else ():
+            message, _, field = name.partition(".")
+            if _is_set(getattr(config, message), field):
+                yield (
+                    name,
+                    f"{name} is set and the model is {kind}: only {reader} reads it, leave it out",
+                )
+
+
+def _samples_without_people(model) -> Iterator[tuple[str, str]]:
+    """See `_contradictions`."""
+    for size, fraction in (
+        ("first_stage_minibatch_size", "first_stage_positive_balance_fraction"),
+        ("second_stage_batch_size", "second_stage_balance_fraction"),
+    ):
+        if int(getattr(model, size) * getattr(model, fraction)) < 1:
+            yield (
+                f"model.action_faster_rcnn.{fraction}",
+                f"{size} is {getattr(model, size)} and {fraction} is "
+                f"{getattr(model, fraction):g}: no person would ever be sampled, their product "
+                "must be at least 1",
+            )
+
+
 def _contradictions(config) -> Iterator[tuple[str, str]]:
     """Pairs of fields that do not go together: (where to look, what is wrong)."""
     model, prefix = config.model.action_faster_rcnn, "model.action_faster_rcnn."
@@ -301,13 +352,22 @@ def _contradictions(config) -> Iterator[tuple[str, str]]:
             f"initial_crop_size is {model.initial_crop_size} and maxpool_kernel_size is "
             f"{model.maxpool_kernel_size}: the crop must be as large as the pool's kernel",
         )
+    yield from _samples_without_people(model)
     train = config.train_config
     yield from _two_stream_contradictions(config)
+    yield from config_trunk_checks.contradictions(config)
+    yield from _fields_of_another_model(config)
     if train.gradient_accumulation_steps and train.batch_size % train.gradient_accumulation_steps:
         yield (
             "train_config.gradient_accumulation_steps",
             f"train_config.batch_size is {train.batch_size} and gradient_accumulation_steps is "
             f"{train.gradient_accumulation_steps}: the first must be a multiple of the second",
+        )
+    if config.eval_input_reader.HasField("shuffle") and config.eval_input_reader.shuffle:
+        yield (
+            "eval_input_reader.shuffle",
+            "eval_input_reader.shuffle is true: evaluation reads its records in their order, set "
+            "it to false or leave it out",
         )
     evaluation = config.eval_config
     kind = config.model.WhichOneof("model")
@@ -319,12 +379,6 @@ def _contradictions(config) -> Iterator[tuple[str, str]]:
                 f"best_checkpoint_metric is '{evaluation.best_checkpoint_metric}' and the model is "
                 f"{kind}: expected {' or '.join(computed)}",
             )
-    if kind == "video_classifier" and evaluation.metrics_set:
-        yield (
-            "eval_config.metrics_set",
-            "metrics_set is set and the model is video_classifier, whose metrics are always "
-            f"{', '.join(CLASSIFICATION_METRICS)}: leave it out",
-        )
     metrics_set = "ava_frame_map"
     if evaluation.best_checkpoint_metric.startswith("person_AP"):
         metrics_set = "action_agnostic_localization"

@@ -41,6 +41,8 @@ def test_shipped_configs_parse_and_say_what_they_are(path):
         ("num_classes: 80", "num_classes: 0", r"num_classes is 0: expected at least 1"),
         ("dropout: 0.1", "dropout: 1.0", r"dropout is 1: expected in \[0, 1\)"),
         ("query: HIGH_RES", "query: HIGHRES", "'HIGHRES'.*HIGH_RES or LOW_RES"),
+        ('endpoint: "Mixed_4f"', 'endpoint: "Mixed_4g"', "is 'Mixed_4g': expected .*Mixed_4f"),
+        ("balance_fraction: 0.5", "balance_fraction: 0.03", "is 32 and .* is 0.03: no person"),
         ("min_area: 0.6", "min_area: 0.9 max_area: 0.8", "min_area is 0.9 and max_area is 0.8"),
         ('protocol: "AVA_2020"', 'protocol: "AVA"', "protocol is 'AVA': expected AVA_2020 or"),
         ("scales: [0.5, 0.75, 1.0, 1.5]", "scales: [0.5, -1]", "scales is -1: expected more than"),
@@ -73,10 +75,22 @@ def test_contradicting_fields_name_both_values(tmp_path):
         config.load(path)
 
 
-def test_a_classifier_has_no_choice_of_metrics():
-    path = "configs/playground/pretrain_i3d.config"
-    with pytest.raises(UserError, match="metrics_set is set and the model is video_classifier"):
-        config.load(path, ["eval_config.metrics_set=ava_frame_map"])
+@pytest.mark.parametrize(
+    "name, override",
+    [
+        ("pretrain_i3d", "eval_config.metrics_set=ava_frame_map"),
+        ("pretrain_i3d", "eval_config.groundtruth_path=x.csv"),
+        ("pretrain_i3d", "eval_config.num_visualizations=4"),
+        ("pretrain_i3d", "train_config.max_number_of_boxes=64"),
+        ("demo", "eval_config.num_test_clips=10"),
+        ("demo", "eval_config.num_test_crops=1"),
+    ],
+)
+def test_a_field_that_the_model_does_not_read_is_refused(name, override):
+    kind = "video_classifier" if name == "pretrain_i3d" else "action_faster_rcnn"
+    field = override.partition("=")[0]
+    with pytest.raises(UserError, match=f"^--override .*: {field} is set and the model is {kind}"):
+        config.load(str(ROOT / f"configs/playground/{name}.config"), [override])
 
 
 def test_missing_and_binary_files_are_one_line(tmp_path):
@@ -99,7 +113,7 @@ def test_overrides_of_every_kind():
             "train_config.data_augmentation_options=[]",
             "train_config.optimizer={ momentum_optimizer { learning_rate { "
             "constant_learning_rate { learning_rate: 0.5 } } } }",
-            "eval_input_reader.shuffle=true",
+            "train_input_reader.shuffle=false",
         ],
     )
     tx = loaded.model.action_faster_rcnn.second_stage_box_predictor.tx_box_predictor
@@ -110,7 +124,7 @@ def test_overrides_of_every_kind():
     assert not loaded.train_config.data_augmentation_options
     momentum = loaded.train_config.optimizer.momentum_optimizer
     assert momentum.learning_rate.constant_learning_rate.learning_rate == 0.5
-    assert loaded.eval_input_reader.shuffle
+    assert not loaded.train_input_reader.shuffle
 
 
 def test_an_override_reaches_into_a_repeated_message():
@@ -134,12 +148,26 @@ def test_an_override_reaches_into_a_repeated_message():
         ("train_config.batch_size.x=1", "'batch_size' is a value"),
         ("train_config.data_augmentation_options[7].random_crop_image.min_area=1", "has 2 elements"),
         ("train_config.precision=FLOAT8", "'FLOAT8' is not a value"),
+        ("eval_input_reader.shuffle=true", "eval_input_reader.shuffle is true: .*set it to false"),
     ],
 )
 def test_a_wrong_override_is_named(override, words):
     with pytest.raises(UserError) as error:
         config.load(str(PLAYGROUND), [override])
     assert re.search(words, str(error.value)), str(error.value)
+
+
+@pytest.mark.parametrize(
+    "override",
+    [
+        # In the file there is a line for each of these fields, which is not to blame.
+        "model.action_faster_rcnn.trunk={ i3d { depth_multiplier: 0 } }",
+        "model.action_faster_rcnn.first_stage_anchor_generator.grid_anchor_generator.scales=[]",
+    ],
+)
+def test_an_override_is_named_and_not_the_line_that_it_replaces(override):
+    with pytest.raises(UserError, match=f"^{re.escape('--override ' + override)}: "):
+        config.load(str(PLAYGROUND), [override])
 
 
 def test_written_and_read_back_is_the_same(tmp_path):

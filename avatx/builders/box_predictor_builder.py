@@ -45,7 +45,6 @@ def _build_tx(
 ) -> TxBoxPredictor:
     depth = model.location_embedding.depth
     return TxBoxPredictor(
-        num_classes=model.num_classes,
         options=TxOptions(
             num_layers=config.num_layers,
             num_heads=config.num_heads,
@@ -57,7 +56,7 @@ def _build_tx(
         ),
         roi_pool=RoiPool(**_pool_sizes(model), name="roi_pool"),
         location_embedding=LocationEmbedding(depth, name="location_embedding") if depth else None,
-        class_specific_boxes=model.second_stage_class_specific_boxes,
+        **_outputs(model),
         **kwargs,
     )
 
@@ -69,13 +68,21 @@ def _build_i3d(
     **kwargs,
 ) -> I3DBoxPredictor:
     return I3DBoxPredictor(
-        num_classes=model.num_classes,
         tail=trunk.build_tail(),
         dropout=config.dropout,
         st_roi_pool=StRoiPool(**_pool_sizes(model), name="st_roi_pool"),
-        class_specific_boxes=model.second_stage_class_specific_boxes,
+        **_outputs(model),
         **kwargs,
     )
+
+
+def _outputs(model: action_faster_rcnn_pb2.ActionFasterRcnn) -> dict:
+    """What every head is told of its outputs."""
+    return {
+        "num_classes": model.num_classes,
+        "class_specific_boxes": model.second_stage_class_specific_boxes,
+        "class_prediction_bias_init": model.second_stage_class_prediction_bias_init,
+    }
 
 
 def _pool_sizes(model: action_faster_rcnn_pb2.ActionFasterRcnn) -> dict:

@@ -1,6 +1,6 @@
 """PipelineConfig of a video_classifier -> its data sets."""
 
-from typing import Optional
+from typing import Dict, Optional, Tuple
 
 from avatx.builders import input_reader_builder
 from avatx.data import classification_pipeline
@@ -37,10 +37,13 @@ def make_eval_dataset(config: pipeline_pb2.PipelineConfig, options, batch_size, 
     )
 
 
-def count_videos(options) -> Optional[int]:
-    """Videos of a data set, where manifests tell; None where finding out would mean reading it."""
+def describe(options, class_names: Dict[int, str]) -> Tuple[Optional[int], tuple]:
+    """Videos of a data set and lines about it; None and none where no manifest tells."""
+    del class_names  # no manifest counts by class
     try:
         counts = options and counts_by_manifest(match_files(options.input_paths), "records")
     except UserError:  # which is for training to say
-        return None
-    return sum(counts) if counts is not None else None
+        counts = None
+    if counts is None:
+        return None, ()
+    return sum(counts), (("data", f"{sum(counts):,} videos"),)

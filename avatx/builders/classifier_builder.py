@@ -6,6 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from avatx import config as pipeline_config
+from avatx import config_checks
 from avatx.builders import model_builder
 from avatx.errors import UserError
 from avatx.meta_architectures.video_classifier import VideoClassifier
@@ -44,13 +45,19 @@ def restore_classifier(
     """
     if pipeline_config_path is None:
         config = _kinetics_i3d()
-        for override in overrides:
-            pipeline_config.apply_override(config, override)
+        sources = {
+            pipeline_config.apply_override(config, override): f"--override {override}"
+            for override in overrides
+        }
+        config_checks.check(config, "--override", sources)
     else:
         config = pipeline_config.load(pipeline_config_path, overrides)
     kind = config.model.WhichOneof("model")
     if kind != "video_classifier":
-        raise UserError(f"{pipeline_config_path}: describes a {kind}; expected a video_classifier")
+        raise UserError(
+            f"{pipeline_config_path or '--override'}: describes a model of kind {kind}; expected "
+            "a video_classifier"
+        )
     model = model_builder.build(config.model)
     path = restore.resolve_checkpoint(checkpoint, "--checkpoint")
     parts = {"trunk": model.trunk, "tail": model.tail, "logits": model.logits}
@@ -67,6 +74,7 @@ def _kinetics_i3d() -> pipeline_pb2.PipelineConfig:
     config = pipeline_pb2.PipelineConfig()
     classifier = config.model.video_classifier
     classifier.num_classes = 400
+    classifier.clip.SetInParent()
     classifier.image_resizer.fixed_shape_resizer.height = 224
     classifier.image_resizer.fixed_shape_resizer.width = 224
     classifier.trunk.i3d.SetInParent()

@@ -1,18 +1,37 @@
 """PipelineConfig -> avatx.training.options.Experiment: everything a run needs."""
 
+import os
+from types import ModuleType
+from typing import NamedTuple
+
 from google.protobuf import text_format
 
 from avatx.builders import (
     classification_data_builder,
+    detection_data_builder,
     input_reader_builder,
     model_builder,
     training_builder,
 )
-from avatx.data import data_statistics, input_pipeline
 from avatx.data.label_map import LabelMap, read_label_map
 from avatx.errors import UserError
 from avatx.protos import pipeline_pb2
 from avatx.training.options import Experiment
+
+
+class _Kind(NamedTuple):
+    """What sets the experiments of one meta-architecture apart."""
+
+    task: str  # a key of avatx.training.tasks.TASKS
+    train_unit: str  # what an epoch is counted in
+    best_checkpoint_metric: str  # where eval_config names none
+    data: ModuleType  # make_train_dataset, make_eval_dataset, describe
+
+
+_KINDS = {
+    "action_faster_rcnn": _Kind("action_detection", "keyframes", "mAP", detection_data_builder),
+    "video_classifier": _Kind("classification", "videos", "top_1", classification_data_builder),
+}
 
 
 def build(
@@ -27,8 +46,7 @@ def build(
         the run needs is not configured.
     """
     model = input_reader_builder.model_of(config)
-    classification = config.model.WhichOneof("model") == "video_classifier"
-    clip_shape = input_reader_builder.build_clip_shape(model)
+    kind = _KINDS[config.model.WhichOneof("model")]
     train_options = input_reader_builder.build_options(
         config.train_input_reader, model, config.train_config
     ) if config.HasField("train_input_reader") else None
@@ -37,58 +55,30 @@ def build(
     ) if config.HasField("eval_input_reader") else None
 
     def make_train_dataset(batch_size, input_context, start_step):
-        if classification:
-            options = _configured(train_options, "train_input_reader")
-            return classification_data_builder.make_train_dataset(
-                config, options, batch_size, input_context, start_step
-            )
-        return input_pipeline.build_dataset(
-            _configured(train_options, "train_input_reader"),
-            clip_shape,
-            batch_size,
-            training=True,
-            augmentations=input_reader_builder.build_augmentations(config.train_config),
-            input_context=input_context,
-            start_step=start_step,
-        )
+        options = _configured(train_options, "train_input_reader")
+        return kind.data.make_train_dataset(config, options, batch_size, input_context, start_step)
 
     def make_eval_dataset(batch_size, input_context):
-        if classification:
-            options = _configured(eval_options, "eval_input_reader")
-            return classification_data_builder.make_eval_dataset(
-                config, options, batch_size, input_context
-            )
-        return input_pipeline.build_dataset(
-            _configured(eval_options, "eval_input_reader"),
-            clip_shape,
-            batch_size,
-            training=False,
-            input_context=input_context,
-        )
+        options = _configured(eval_options, "eval_input_reader")
+        return kind.data.make_eval_dataset(config, options, batch_size, input_context)
 
     label_map = build_label_map(config)
-    if classification:
-        unit, count = "videos", classification_data_builder.count_videos(train_options)
-        lines = (("data", f"{count:,} videos"),) if count is not None else ()
-    else:
-        unit, statistics = "keyframes", _describe(train_options)
-        count = statistics.num_keyframes if statistics else None
-        lines = statistics.lines("data", label_map.names) if statistics else ()
+    count, lines = kind.data.describe(train_options, label_map.names)
     return Experiment(
         make_model=lambda: model_builder.build(config.model),
         make_train_dataset=make_train_dataset,
         make_eval_dataset=make_eval_dataset,
         train=training_builder.build_train_options(config.train_config),
         eval=training_builder.build_eval_options(
-            config.eval_config, config.train_config.num_steps, classification
+            config.eval_config, config.train_config.num_steps, kind.best_checkpoint_metric
         ),
         label_map=label_map,
         model_dir=model_dir,
         config_text=text_format.MessageToString(config),
         distribution_strategy=distribution_strategy,
-        task="classification" if classification else "action_detection",
+        task=kind.task,
         num_train_keyframes=count,
-        train_unit=unit,
+        train_unit=kind.train_unit,
         data_statistics=lines,
     )
 
@@ -97,8 +87,10 @@ def build_label_map(config: pipeline_pb2.PipelineConfig) -> LabelMap:
     """The classes that are scored and named.
 
     Raises:
-      UserError: the file is missing or wrong, or names an id beyond num_classes.
+      UserError: the file is missing or wrong, or names an id beyond num_classes, or the readers'
+        label maps name a class differently.
     """
+    _check_alike(config)
     path = (
         config.eval_config.label_map_path
         or config.eval_input_reader.label_map_path
@@ -114,12 +106,22 @@ def build_label_map(config: pipeline_pb2.PipelineConfig) -> LabelMap:
     return label_map
 
 
-def _describe(options):
-    """What there is to train on; None where it cannot be read, which is for training to say."""
-    try:
-        return data_statistics.describe(options.input_paths) if options else None
-    except UserError:
-        return None
+def _check_alike(config: pipeline_pb2.PipelineConfig) -> None:
+    """Raises UserError where training and evaluation name a class differently.
+
+    Records are compared with their own reader's label map, which says nothing of the other's.
+    """
+    ours, theirs = config.train_input_reader.label_map_path, config.eval_input_reader.label_map_path
+    if ours == theirs or not (os.path.isfile(ours) and os.path.isfile(theirs)):
+        return  # one map for both, or a run that reads from one of them only
+    names = read_label_map(theirs).names
+    for class_id, name in read_label_map(ours).names.items():
+        if names.get(class_id, name) != name:
+            raise UserError(
+                f"train_input_reader.label_map_path {ours} calls class {class_id} {name!r} and "
+                f"eval_input_reader.label_map_path {theirs} {names[class_id]!r}: expected one "
+                "numbering; write both sets of records with the same --label_map"
+            )
 
 
 def _configured(options, field: str):

@@ -43,6 +43,7 @@ def build_options(
     return InputOptions(
         input_paths=tuple(reader.tf_record_input_reader.input_path),
         num_classes=model.num_classes,
+        label_map_path=reader.label_map_path,
         max_boxes=train.max_number_of_boxes,
         shuffle=reader.shuffle,
         shuffle_buffer_size=reader.shuffle_buffer_size,

@@ -12,7 +12,8 @@ def build(step: preprocessor_pb2.PreprocessingStep) -> augmentation.Augmentation
     """
     kind = step.WhichOneof("preprocessing_step")
     if kind == "random_horizontal_flip":
-        return augmentation.RandomHorizontalFlip(probability=step.random_horizontal_flip.probability)
+        probability = step.random_horizontal_flip.probability
+        return augmentation.RandomHorizontalFlip(probability=probability)
     if kind == "random_crop_image":
         crop = step.random_crop_image
         return augmentation.RandomCropImage(

@@ -31,17 +31,18 @@ def build_train_options(config: train_pb2.TrainConfig) -> TrainOptions:
 
 
 def build_eval_options(
-    config: eval_pb2.EvalConfig, num_steps: int, classification: bool = False
+    config: eval_pb2.EvalConfig,
+    num_steps: int,
+    best_checkpoint_metric: str = EvalOptions.best_checkpoint_metric,
 ) -> EvalOptions:
     """What the evaluation is told.
 
     Args:
       num_steps: the training's.
-      classification: whether a video classifier is evaluated, which has metrics of its own.
+      best_checkpoint_metric: where `config` names none.
     """
-    best_checkpoint_metric = config.best_checkpoint_metric
-    if classification and not config.HasField("best_checkpoint_metric"):
-        best_checkpoint_metric = "top_1"
+    if config.HasField("best_checkpoint_metric"):
+        best_checkpoint_metric = config.best_checkpoint_metric
     return EvalOptions(
         batch_size=config.batch_size,
         interval=config.eval_interval or num_steps,

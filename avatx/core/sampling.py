@@ -39,7 +39,8 @@ def sample_balanced(
     Returns:
       [B, N] bool, which candidates are drawn.
     """
-    max_positives = int(num_samples * positive_fraction)
+    # A fraction that went through float32 must not cost one: 10 * 0.7 are 7.
+    max_positives = int(round(num_samples * positive_fraction, 4))
     sampled_positive = _highest(priorities, positive, max_positives)
     num_positives = tf.reduce_sum(tf.cast(sampled_positive, tf.int32), axis=-1, keepdims=True)
     return sampled_positive | _highest(priorities, negative, num_samples - num_positives)

@@ -70,7 +70,7 @@ class FirstStage(NamedTuple):
 
     objectness_logits: tf.Tensor  # [B, A, 2] float32: background, person
     box_encodings: tf.Tensor  # [B, A, 4] float32, (ty, tx, th, tw) against the anchors
-    anchors: tf.Tensor  # [A, 4] float32, normalised, clipped to [0, 1] unless configured otherwise
+    anchors: tf.Tensor  # [A, 4] float32, normalised, clipped to [0, 1]
 
 
 class BoxPredictions(NamedTuple):

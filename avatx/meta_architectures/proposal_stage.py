@@ -35,7 +35,6 @@ class FirstStageOptions:
     max_proposals: int = 300
     localization_loss_weight: float = 1.0
     objectness_loss_weight: float = 1.0
-    clip_anchors_to_image: bool = True
 
 
 class ProposalStage(tf_keras.layers.Layer):
@@ -64,13 +63,10 @@ class ProposalStage(tf_keras.layers.Layer):
         """
         batch, height, width, _ = tf.unstack(tf.shape(features))
         hidden = tf.cast(self.conv(features), tf.float32)
-        anchors = self.anchor_generator((height, width), image_size)
-        if self.options.clip_anchors_to_image:
-            anchors = box_ops.clip(anchors)
         return FirstStage(
             objectness_logits=tf.reshape(self.objectness(hidden), [batch, -1, 2]),
             box_encodings=tf.reshape(self.box_encodings(hidden), [batch, -1, 4]),
-            anchors=anchors,
+            anchors=box_ops.clip(self.anchor_generator((height, width), image_size)),
         )
 
     def propose(self, first_stage: FirstStage) -> Proposals:
@@ -97,7 +93,7 @@ class ProposalStage(tf_keras.layers.Layer):
         options = self.options
         targets = target_assignment.assign_anchors(
             first_stage.anchors,
-            self._usable(first_stage.anchors),
+            box_ops.area(first_stage.anchors) > 0,  # those wholly outside of the frame are left out
             groundtruth,
             options.matched_threshold,
             options.unmatched_threshold,
@@ -119,13 +115,6 @@ class ProposalStage(tf_keras.layers.Layer):
             "Loss/RPNLoss/localization_loss": options.localization_loss_weight
             * losses.mean_over_samples(localization, sampled & targets.positive, sampled),
         }
-
-    def _usable(self, anchors):
-        """[A] bool: anchors that take part in training."""
-        usable = box_ops.area(anchors) > 0
-        if not self.options.clip_anchors_to_image:
-            usable &= tf.reduce_all((anchors >= 0) & (anchors <= 1), axis=-1)
-        return usable
 
 
 def _conv(filters, kernel_size, name, activation=None, dtype=None):

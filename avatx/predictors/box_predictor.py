@@ -9,6 +9,14 @@ import tf_keras
 from avatx.core.structures import BoxPredictions
 
 
+# Logit of a score of 0.01. Of 80 actions a person does two or three, and most proposals show nobody.
+# From scores of 0.5 the first loss is 80 log 2, nearly all of it of actions that are not there:
+# its gradients drown the others, and fill Adam's averages for hundreds of steps. The prior is that
+# of "Focal Loss for Dense Object Detection" (https://arxiv.org/abs/1708.02002, section 4.1); the
+# paper says nothing of it.
+RARE = -4.6
+
+
 class Outputs(Enum):
     """Which output layers a box predictor has. All, unless it is a part of another one."""
 
@@ -33,17 +41,20 @@ class BoxPredictor(tf_keras.layers.Layer):
         self,
         num_classes: int,
         class_specific_boxes: bool = False,
+        class_prediction_bias_init: float = RARE,
         outputs: Outputs = Outputs.ALL,
         **kwargs,
     ):
         """Args:
         num_classes: C, without background.
         class_specific_boxes: a box for each class, or one for all (the paper's choice).
+        class_prediction_bias_init: logit of each action before training.
         outputs: which fields of `BoxPredictions` it gives; the others are None.
         """
         super().__init__(**kwargs)
         self.num_classes = num_classes
         self.class_specific_boxes = class_specific_boxes
+        self.class_prediction_bias_init = class_prediction_bias_init
         self.outputs = outputs
         self.boxes_per_proposal = num_classes if class_specific_boxes else 1
 
@@ -63,6 +74,16 @@ class BoxPredictor(tf_keras.layers.Layer):
           attention: whether to return attention maps too, where the predictor has any.
         """
         raise NotImplementedError
+
+    def make_output_layers(self) -> "OutputLayers":
+        """Its last layers, for a subclass that has its own."""
+        return OutputLayers(
+            self.num_classes,
+            self.boxes_per_proposal,
+            self.class_prediction_bias_init,
+            self.outputs,
+            name="output",
+        )
 
     def keys(self, features: tf.Tensor) -> Tuple[tf.Tensor, ...]:
         """What each cell is known by to the queries (paper, figure 4), for pictures.
@@ -87,16 +108,18 @@ class OutputLayers(tf_keras.layers.Layer):
         self,
         num_classes: int,
         boxes_per_proposal: int,
-        outputs: Outputs = Outputs.ALL,
+        class_prediction_bias_init: float,
+        outputs: Outputs,
         **kwargs,
     ):
         super().__init__(**kwargs)
         self.boxes_per_proposal = boxes_per_proposal
         self.classify = self.refine = None
         if outputs is not Outputs.BOX_ENCODINGS:
-            self.classify = _linear(num_classes + 1, "class_logits")
+            biases = [0.0] + [class_prediction_bias_init] * num_classes  # background first
+            self.classify = _linear(num_classes + 1, "class_logits", biases)
         if outputs is not Outputs.CLASS_LOGITS:
-            self.refine = _linear(4 * boxes_per_proposal, "box_encodings")
+            self.refine = _linear(4 * boxes_per_proposal, "box_encodings", 0.0)
 
     def call(self, inputs: tf.Tensor) -> Tuple[Optional[tf.Tensor], Optional[tf.Tensor]]:
         inputs = tf.cast(inputs, tf.float32)
@@ -112,9 +135,12 @@ class OutputLayers(tf_keras.layers.Layer):
         return class_logits, box_encodings
 
 
-def _linear(units, name):
-    # Small first outputs: boxes start as the proposals, scores near 0.5.
-    initializer = tf_keras.initializers.RandomNormal(stddev=0.01)
+def _linear(units, name, biases):
+    # Small first outputs: boxes start as the proposals, scores as their biases say.
     return tf_keras.layers.Dense(
-        units, kernel_initializer=initializer, dtype=tf.float32, name=name
+        units,
+        kernel_initializer=tf_keras.initializers.RandomNormal(stddev=0.01),
+        bias_initializer=tf_keras.initializers.Constant(biases),
+        dtype=tf.float32,
+        name=name,
     )

@@ -23,7 +23,7 @@ import tf_keras
 from avatx.core import box_ops
 from avatx.core.structures import BoxPredictions
 from avatx.layers.st_roi_pool import StRoiPool
-from avatx.predictors.box_predictor import BoxPredictor, OutputLayers, Outputs
+from avatx.predictors.box_predictor import BoxPredictor
 
 _REGIONS_AT_A_TIME = 64  # in inference
 
@@ -37,8 +37,6 @@ class I3DBoxPredictor(BoxPredictor):
         tail: tf_keras.layers.Layer,
         dropout: float = 0.0,
         st_roi_pool: Optional[StRoiPool] = None,
-        class_specific_boxes: bool = False,
-        outputs: Outputs = Outputs.ALL,
         **kwargs,
     ):
         """Args:
@@ -46,15 +44,13 @@ class I3DBoxPredictor(BoxPredictor):
         tail: [N, T', h, w, C'] -> [N, T', h, w, F], from the trunk's `build_tail()`.
         dropout: probability with which a pooled feature is dropped in training.
         st_roi_pool: pools a proposal's cells from all frames; 14 x 14 to 7 x 7 if None.
-        class_specific_boxes, outputs: see `BoxPredictor`.
+        **kwargs: see `BoxPredictor`.
         """
-        super().__init__(num_classes, class_specific_boxes, outputs, **kwargs)
+        super().__init__(num_classes, **kwargs)
         self.st_roi_pool = st_roi_pool or StRoiPool(name="st_roi_pool")
         self.tail = tail
         self.dropout = tf_keras.layers.Dropout(dropout)
-        self.output_layers = OutputLayers(
-            num_classes, self.boxes_per_proposal, outputs, name="output"
-        )
+        self.output_layers = self.make_output_layers()
 
     def call(self, features, proposal_boxes, training=False, attention=False):
         """As `BoxPredictor.call`; there are no attention maps to return."""

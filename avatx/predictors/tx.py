@@ -25,7 +25,7 @@ from avatx.core.structures import BoxPredictions
 from avatx.layers.attention_unit import AttentionUnit
 from avatx.layers.location_embedding import LocationEmbedding
 from avatx.layers.roi_pool import RoiPool
-from avatx.predictors.box_predictor import BoxPredictor, OutputLayers, Outputs
+from avatx.predictors.box_predictor import BoxPredictor
 
 
 class Query(Enum):
@@ -59,8 +59,6 @@ class TxBoxPredictor(BoxPredictor):
         options: TxOptions = TxOptions(),
         roi_pool: Optional[RoiPool] = None,
         location_embedding: Optional[LocationEmbedding] = None,
-        class_specific_boxes: bool = False,
-        outputs: Outputs = Outputs.ALL,
         **kwargs,
     ):
         """Args:
@@ -68,9 +66,9 @@ class TxBoxPredictor(BoxPredictor):
         options: size of the head.
         roi_pool: pools a proposal's cells from the central frame; 14 x 14 to 7 x 7 if None.
         location_embedding: added to the features; none if None.
-        class_specific_boxes, outputs: see `BoxPredictor`.
+        **kwargs: see `BoxPredictor`.
         """
-        super().__init__(num_classes, class_specific_boxes, outputs, **kwargs)
+        super().__init__(num_classes, **kwargs)
         self.options = options
         self.roi_pool = roi_pool or RoiPool(name="roi_pool")
         self.location_embedding = location_embedding
@@ -91,9 +89,7 @@ class TxBoxPredictor(BoxPredictor):
                         name=f"unit_{suffix}",
                     )
                 )
-        self.output_layers = OutputLayers(
-            num_classes, self.boxes_per_proposal, outputs, name="output"
-        )
+        self.output_layers = self.make_output_layers()
 
     def call(self, features, proposal_boxes, training=False, attention=False):
         if self.location_embedding is not None:

@@ -25,7 +25,9 @@ class TxI3DBoxPredictor(BoxPredictor):
         for part, outputs in ((tx, Outputs.CLASS_LOGITS), (i3d, Outputs.BOX_ENCODINGS)):
             if part.outputs is not outputs:
                 raise ValueError(f"{part.name} gives {part.outputs}; expected {outputs}")
-        super().__init__(tx.num_classes, i3d.class_specific_boxes, **kwargs)
+        super().__init__(
+            tx.num_classes, i3d.class_specific_boxes, tx.class_prediction_bias_init, **kwargs
+        )
         self.tx = tx
         self.i3d = i3d
 

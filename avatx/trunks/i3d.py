@@ -17,30 +17,9 @@ import tf_keras
 
 from avatx.errors import UserError
 from avatx.layers import batch_norm as batch_norm_lib
-from avatx.trunks import i3d_blocks
+from avatx.trunks import i3d_blocks, i3d_endpoints
+from avatx.trunks.i3d_endpoints import ENDPOINTS, FINAL_ENDPOINT
 from avatx.trunks.trunk import Trunk
-
-# Every endpoint in order. ("conv", depth, kernel, strides), ("pool", window, strides) or
-# ("mixed", depths of the six units). Sizes are (time, height, width).
-ENDPOINTS = {
-    "Conv3d_1a_7x7": ("conv", 64, (7, 7, 7), (2, 2, 2)),
-    "MaxPool3d_2a_3x3": ("pool", (1, 3, 3), (1, 2, 2)),
-    "Conv3d_2b_1x1": ("conv", 64, (1, 1, 1), (1, 1, 1)),
-    "Conv3d_2c_3x3": ("conv", 192, (3, 3, 3), (1, 1, 1)),
-    "MaxPool3d_3a_3x3": ("pool", (1, 3, 3), (1, 2, 2)),
-    "Mixed_3b": ("mixed", (64, 96, 128, 16, 32, 32)),
-    "Mixed_3c": ("mixed", (128, 128, 192, 32, 96, 64)),
-    "MaxPool3d_4a_3x3": ("pool", (3, 3, 3), (2, 2, 2)),
-    "Mixed_4b": ("mixed", (192, 96, 208, 16, 48, 64)),
-    "Mixed_4c": ("mixed", (160, 112, 224, 24, 64, 64)),
-    "Mixed_4d": ("mixed", (128, 128, 256, 24, 64, 64)),
-    "Mixed_4e": ("mixed", (112, 144, 288, 32, 64, 64)),
-    "Mixed_4f": ("mixed", (256, 160, 320, 32, 128, 128)),
-    "MaxPool3d_5a_2x2": ("pool", (2, 2, 2), (2, 2, 2)),
-    "Mixed_5b": ("mixed", (256, 160, 320, 32, 128, 128)),
-    "Mixed_5c": ("mixed", (384, 192, 384, 48, 128, 128)),
-}
-FINAL_ENDPOINT = "Mixed_4f"
 
 
 def _make(name: str, depth_multiplier: float, unit_options: dict) -> tf_keras.layers.Layer:
@@ -56,7 +35,7 @@ def _make(name: str, depth_multiplier: float, unit_options: dict) -> tf_keras.la
 
 
 def _build_children(parent: tf_keras.layers.Layer, depth: int) -> None:
-    """Makes the variables of `parent`'s children, which follow one another, for `depth` channels."""
+    """Makes the variables of `parent`'s children, one behind the other, for `depth` channels."""
     for name in parent.child_names:
         child = getattr(parent, name)
         i3d_blocks.build_child(child, depth)
@@ -134,19 +113,14 @@ class I3D(Trunk):
             "batch_norm_momentum": batch_norm_momentum,
             "separable": separable,
         }
-        names = list(ENDPOINTS)
-        self._endpoint_names = tuple(names[: names.index(final_endpoint) + 1])
+        self._endpoint_names = i3d_endpoints.up_to(final_endpoint)
         self.child_names = tuple(n for n in self._endpoint_names if ENDPOINTS[n][0] != "pool")
         for child in self.child_names:
             setattr(self, child, _make(child, depth_multiplier, self._unit_options))
 
     @property
     def output_stride(self) -> Tuple[int, int, int]:
-        stride = [1, 1, 1]
-        for name in self._endpoint_names:
-            if ENDPOINTS[name][0] != "mixed":
-                stride = [s * step for s, step in zip(stride, ENDPOINTS[name][-1])]
-        return tuple(stride)
+        return i3d_endpoints.output_stride(self.final_endpoint)
 
     @property
     def output_depth(self) -> int:
@@ -177,10 +151,8 @@ class I3D(Trunk):
 
     def build_tail(self) -> I3DTail:
         """Makes the blocks behind `final_endpoint`: at Mixed_4f, Mixed_5b and Mixed_5c."""
-        names = list(ENDPOINTS)
-        cut_off = names[names.index(self.final_endpoint) + 1 :]
-        blocks = tuple(name for name in cut_off if ENDPOINTS[name][0] == "mixed")
-        if not blocks or any(ENDPOINTS[name][0] == "conv" for name in cut_off):
+        blocks = i3d_endpoints.tail_blocks(self.final_endpoint)
+        if not blocks:
             raise UserError(
                 f"final_endpoint: {self.final_endpoint!r} leaves no Inception blocks for a head's "
                 "tail; expected an endpoint from Conv3d_2c_3x3 to Mixed_5b (the paper: Mixed_4f)"
@@ -189,8 +161,7 @@ class I3D(Trunk):
 
     def before_tail(self, features: tf.Tensor) -> tf.Tensor:
         """The pools behind `final_endpoint`: at Mixed_4f, MaxPool3d_5a."""
-        names = list(ENDPOINTS)
-        for name in names[names.index(self.final_endpoint) + 1 :]:
+        for name in i3d_endpoints.behind(self.final_endpoint):
             if ENDPOINTS[name][0] == "pool":
                 features = i3d_blocks.max_pool(features, *ENDPOINTS[name][1:])
         return features

@@ -116,13 +116,10 @@ class Resnet3D(ModelGardenTrunk):
     """3D ResNet to its third group: [B, T/4, H/16, W/16, 1024], sizes rounded up."""
 
     _FAMILY, _IDS = "resnet_3d", RESNET_3D_IDS
+    output_stride = (4, 16, 16)
 
     def __init__(self, model_id: int = 50, name: str = "resnet_3d", **kwargs):
         super().__init__(model_id, name=name, **kwargs)
-
-    @property
-    def output_stride(self) -> Tuple[int, int, int]:
-        return (4, 16, 16)
 
     def _trunk_layers(self):
         layers = [ResnetStem(self._norm_options(), name="stem")]
@@ -190,13 +187,10 @@ class Movinet(ModelGardenTrunk):
     """MoViNet base to its fourth group: [B, T, H/16, W/16, 56 (A0) to 120 (A5)], rounded up."""
 
     _FAMILY, _IDS = "movinet", MOVINET_IDS
+    output_stride = (1, 16, 16)  # no layer of MoViNet strides in time
 
     def __init__(self, model_id: str = "a0", name: str = "movinet", **kwargs):
         super().__init__(model_id, name=name, **kwargs)
-
-    @property
-    def output_stride(self) -> Tuple[int, int, int]:
-        return (1, 16, 16)  # no layer of MoViNet strides in time
 
     def _specs(self):
         from official.projects.movinet.modeling import movinet

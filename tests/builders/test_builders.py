@@ -53,8 +53,9 @@ def test_the_paper_config_is_the_paper():
     assert frcnn.first_stage_max_proposals == 300
     options = training_builder.build_train_options(train)
     rate = options.optimizer.learning_rate
-    assert (options.batch_size, options.num_steps, options.optimizer.kind) == (30, 500000, "momentum")
-    assert (rate.kind, rate.learning_rate_base, rate.total_steps) == ("cosine_decay", pytest.approx(0.1), 500000)
+    assert (options.batch_size, options.num_steps) == (30, 500000)
+    assert (options.optimizer.kind, rate.kind) == ("momentum", "cosine_decay")
+    assert (rate.learning_rate_base, rate.total_steps) == (pytest.approx(0.1), 500000)
     assert (rate.warmup_learning_rate, rate.warmup_steps) == (pytest.approx(0.01), 1000)
 
 
@@ -78,6 +79,7 @@ def test_box_predictor():
         parsed(
             "num_classes: 7 initial_crop_size: 6 maxpool_kernel_size: 3 maxpool_stride: 3 "
             "location_embedding { depth: 0 } second_stage_class_specific_boxes: true "
+            "second_stage_class_prediction_bias_init: -3 "
             "second_stage_box_predictor { tx_box_predictor { num_layers: 1 num_heads: 4 depth: 16 "
             "dropout: 0.5 query: LOW_RES query_reduction_depth: 8 feed_forward_depth: 24 } }",
             action_faster_rcnn_pb2.ActionFasterRcnn(),
@@ -85,10 +87,12 @@ def test_box_predictor():
         trunk=I3D(depth_multiplier=0.125),
     )
     options = predictor.options
-    assert (options.num_layers, options.num_heads, options.depth, options.dropout) == (1, 4, 16, 0.5)
+    assert (options.num_layers, options.num_heads) == (1, 4)
+    assert (options.depth, options.dropout) == (16, 0.5)
     assert (options.query, options.query_reduction_depth) == (Query.LOW_RES, 8)
     assert options.feed_forward_depth == 24
     assert (predictor.num_classes, predictor.boxes_per_proposal) == (7, 7)
+    assert predictor.class_prediction_bias_init == -3
     assert predictor.location_embedding is None
     assert (predictor.roi_pool.crop_size, predictor.roi_pool.output_size) == (6, 2)
 
@@ -177,7 +181,7 @@ def test_input_reader():
         parsed("num_classes: 5", action_faster_rcnn_pb2.ActionFasterRcnn()),
         parsed("max_number_of_boxes: 9 seed: 4", train_pb2.TrainConfig()),
     )
-    assert options.input_paths == ("a", "b")
+    assert (options.input_paths, options.label_map_path) == (("a", "b"), "m")
     assert (options.num_classes, options.max_boxes, options.seed) == (5, 9, 4)
     assert (options.shuffle, options.shuffle_buffer_size, options.num_readers) == (False, 3, 2)
 
@@ -203,9 +207,15 @@ def test_training_options():
 @pytest.mark.parametrize("mode", ["FROZEN", "TRAINED", "SYNC"])
 def test_trunk(mode):
     trunk = trunk_builder.build(
-        parsed(f"i3d {{ depth_multiplier: 0.125 }} batch_norm: {mode}", trunk_pb2.Trunk())
+        parsed(
+            "i3d { depth_multiplier: 0.125 separable: true } batch_norm_momentum: 0.5 "
+            f"batch_norm: {mode}",
+            trunk_pb2.Trunk(),
+        )
     )
     assert trunk.depth_multiplier == 0.125
+    norm = trunk.Conv3d_1a_7x7.temporal.batch_norm
+    assert (norm.mode, norm.momentum) == (mode, 0.5)
     assert trunk.output_stride == (4, 16, 16)
 
 
@@ -221,6 +231,19 @@ def test_label_map_beyond_num_classes(tmp_path):
     loaded.eval_input_reader.label_map_path = str(tmp_path / "map.pbtxt")
     with pytest.raises(UserError, match="largest class id is 9 and model num_classes is 8"):
         experiment_builder.build_label_map(loaded)
+
+
+def test_the_readers_must_number_their_classes_alike(tmp_path):
+    loaded = pipeline_pb2.PipelineConfig()
+    loaded.model.action_faster_rcnn.num_classes = 2
+    for reader, names in (("train", "xy"), ("eval", "yx")):
+        path = tmp_path / f"{reader}.pbtxt"
+        path.write_text("".join(f'item {{ name: "{n}" id: {i} }}' for i, n in enumerate(names, 1)))
+        getattr(loaded, f"{reader}_input_reader").label_map_path = str(path)
+    with pytest.raises(UserError, match=r"train\.pbtxt calls class 1 'x' and .*eval\.pbtxt 'y'"):
+        experiment_builder.build_label_map(loaded)
+    (tmp_path / "train.pbtxt").unlink()  # an evaluation elsewhere may do without
+    assert experiment_builder.build_label_map(loaded).names == {1: "y", 2: "x"}
 
 
 def test_check_config_prints_json_alone():

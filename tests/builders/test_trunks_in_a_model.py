@@ -110,8 +110,8 @@ def test_the_builder_passes_id_batch_norm_and_momentum_on():
 @pytest.mark.parametrize(
     "trunk, problem",
     [
-        ("resnet_3d { model_id: 51 }", "model_id is '51': expected 50 or 101 or 152 or 200 or 270"),
-        ('movinet { model_id: "A0" }', "model_id is 'A0': expected a0 or a1 or a2 or a3 or a4 or a5"),
+        ("resnet_3d { model_id: 51 }", "is '51': expected 50 or 101 or 152 or 200 or 270"),
+        ('movinet { model_id: "A0" }', "is 'A0': expected a0 or a1 or a2 or a3 or a4 or a5"),
     ],
 )
 def test_a_wrong_id_is_refused_with_its_line(trunk, problem, tmp_path):

@@ -1,4 +1,4 @@
-"""A detector with a flow stream, from its config to a video: training, weights, export, inference."""
+"""A detector with a flow stream, from config to video: training, weights, export, inference."""
 
 import numpy as np
 import pytest
@@ -183,7 +183,7 @@ def test_rgb_weights_do_not_fit_the_flow_trunk(tmp_path):
 
 
 @pytest.mark.parametrize("overrides, words", [
-    ([TRUNK + "batch_norm=SYNC"], "batch_norm is set beside two_stream: set it in its rgb and flow"),
+    ([TRUNK + "batch_norm=SYNC"], "batch_norm is set beside two_stream: set it in its rgb and "),
     ([TRUNK + "two_stream.flow.i3d.final_endpoint=Mixed_3c"], "expected the same of both"),
     (["train_config.fine_tune_checkpoint_type=detection",
       "train_config.fine_tune_flow_checkpoint=x"], "which fills both streams"),
@@ -194,13 +194,15 @@ def test_contradictions_are_one_line(tmp_path, overrides, words):
 
 
 def test_what_needs_two_streams_says_so(tmp_path):
-    rgb_only = CONFIG[: CONFIG.index("two_stream")] + "i3d {} }" + CONFIG[CONFIG.index("\n  location"):]
+    after = CONFIG[CONFIG.index("\n  location") :]
+    rgb_only = CONFIG[: CONFIG.index("two_stream")] + "i3d {} }" + after
     with pytest.raises(UserError, match="the model's trunk is not two_stream"):
         load(tmp_path, rgb_only, ["train_config.fine_tune_flow_checkpoint=x"])
-    nested = CONFIG.replace("flow { i3d", "flow { two_stream {} i3d", 1)
-    with pytest.raises(UserError):
+    flow = CONFIG[CONFIG.index("flow {") : CONFIG.index("\n  } }")]
+    nested = CONFIG.replace(flow, "flow { two_stream { rgb { i3d {} } flow { i3d {} } } }")
+    with pytest.raises(UserError, match="two_stream.flow is two_stream itself"):
         load(tmp_path, nested)
-    lone = CONFIG[: CONFIG.index("    flow {")] + "} }" + CONFIG[CONFIG.index("\n  location"):]
+    lone = CONFIG[: CONFIG.index("    flow {")] + "} }" + after
     with pytest.raises(UserError, match="two_stream.flow is missing"):
         load(tmp_path, lone)
 

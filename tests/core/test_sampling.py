@@ -23,6 +23,13 @@ def test_takes_the_fraction_of_positives_and_fills_up_with_negatives():
     assert sampled.sum(axis=1).tolist() == [8, 8, 8]
 
 
+def test_a_fraction_that_went_through_float32():
+    """0.7 in a proto is 0.699999988."""
+    positive = np.arange(40)[np.newaxis] < 20
+    sampled = sample([[0, 1]], positive, ~positive, 10, float(np.float32(0.7)))
+    assert (sampled & positive).sum() == 7
+
+
 def test_never_draws_what_is_neither_and_does_with_less():
     positive, negative = np.zeros([2, 30], bool), np.zeros([2, 30], bool)
     positive[0, 3], negative[0, 4:6] = True, True

@@ -16,7 +16,7 @@ def plain_sample(frame, y, x):
 
 
 def plain_st_roi_pool(clip, box):
-    """[T', H', W', C] and one box -> [T', 7, 7, C]: the box in every frame, 14 x 14, max of 2 x 2."""
+    """[T', H', W', C] and one box -> [T', 7, 7, C]: in every frame, 14 x 14, max of 2 x 2."""
     frames, height, width, depth = clip.shape
     tube = [box] * frames
     pooled = np.full([frames, 7, 7, depth], -np.inf)

@@ -36,7 +36,8 @@ def clips_with_people():
 def test_overfits_three_clips():
     model = small_model(seed=1)
     clips = model.preprocess(clips_with_people())
-    schedule = tf_keras.optimizers.schedules.CosineDecay(1.5e-3, STEPS)  # at 3e-3 one seed in five ends elsewhere
+    # At 3e-3 one seed in five ends elsewhere.
+    schedule = tf_keras.optimizers.schedules.CosineDecay(1.5e-3, STEPS)
     optimizer = tf_keras.optimizers.Adam(schedule, clipnorm=5.0)
 
     @tf.function

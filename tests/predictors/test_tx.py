@@ -55,6 +55,14 @@ def test_a_box_for_each_class():
     assert predictions.box_encodings.shape == (2, 3, 5, 4)
 
 
+@pytest.mark.parametrize("chosen, score", [({}, 0.01), ({"class_prediction_bias_init": 0}, 0.5)])
+def test_scores_before_training(chosen, score):
+    logits = make(**chosen)(tf.random.normal([2, 4, 6, 5, 10]), BOXES).class_logits
+    scores = tf.sigmoid(logits).numpy()
+    np.testing.assert_allclose(scores[..., 1:], score, rtol=0.3)
+    np.testing.assert_allclose(scores[..., 0], 0.5, rtol=0.3)  # background
+
+
 def test_proposals_do_not_see_each_other():
     predictor, features = make(), tf.random.normal([2, 4, 6, 5, 10])
     together = predictor(features, BOXES)

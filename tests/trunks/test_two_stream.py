@@ -60,7 +60,7 @@ def test_tail_runs_each_streams_blocks_on_its_channels():
 
 
 def test_streams_that_do_not_fit_are_one_line():
-    with pytest.raises(UserError, match=r"rgb has an output stride of \(2, 8, 8\) and flow of \(4, 16, 16\)"):
+    with pytest.raises(UserError, match=r"stride of \(2, 8, 8\) and flow of \(4, 16, 16\)"):
         TwoStream(stream(3), stream(2, "Mixed_4b"))
     with pytest.raises(UserError, match="rgb takes 3 channels and flow 3; expected 3 and 2"):
         TwoStream(stream(3), stream(3))
