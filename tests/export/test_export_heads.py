@@ -30,6 +30,8 @@ def trained(head, folder):
         DETECTOR + "image_resizer.fixed_shape_resizer.width=64",
         DETECTOR + "trunk.i3d.depth_multiplier=0.05",
         DETECTOR + "first_stage_max_proposals=8",
+        # Untrained scores above the config's threshold.
+        DETECTOR + "second_stage_class_prediction_bias_init=0",
     ])  # fmt: skip
     predictor = config.model.action_faster_rcnn.second_stage_box_predictor
     predictor.Clear()

@@ -210,11 +210,13 @@ def test_groundtruth_as_proposals():
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
 def test_mixed_precision(policy, predict):
     clips, groundtruth = random_batch()
+    expected, exact = predict(clips, groundtruth, True)
     tf_keras.mixed_precision.set_global_policy(policy)
     try:
         model = small_model()
         losses, gradients = losses_and_gradients(model, clips, groundtruth)
         predictions = model.predict(model.preprocess(clips), attention=True)
+        on_the_same_boxes = model.box_predictor(predictions.features, expected.proposals.boxes)
     finally:
         tf_keras.mixed_precision.set_global_policy("float32")
     assert predictions.features.dtype == tf.as_dtype(policy.replace("mixed_", ""))
@@ -224,7 +226,9 @@ def test_mixed_precision(policy, predict):
     assert {v.dtype for v in model.trainable_variables} == {tf.float32}
     assert all(np.isfinite(t).all() for t in tf.nest.flatten((losses, gradients)))
 
-    _, exact = predict(clips, groundtruth, True)
+    # Rounding decides between proposals that are nearly as good, and one more or less that matches
+    # moves the second stage's losses: so they are compared on the same boxes.
+    losses |= model.second_stage.loss(on_the_same_boxes, *expected.targets)
     for name in LOSSES:
         np.testing.assert_allclose(losses[name], exact[name], rtol=0.05, atol=0.02, err_msg=name)
 
