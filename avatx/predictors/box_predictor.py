@@ -9,11 +9,11 @@ import tf_keras
 from avatx.core.structures import BoxPredictions
 
 
-# Logit of a score of 0.01. Of 80 actions a person does two or three, and most proposals show nobody.
-# From scores of 0.5 the first loss is 80 log 2, nearly all of it of actions that are not there:
-# its gradients drown the others, and fill Adam's averages for hundreds of steps. The prior is that
-# of "Focal Loss for Dense Object Detection" (https://arxiv.org/abs/1708.02002, section 4.1); the
-# paper says nothing of it.
+# Logit of a score of 0.01. Of 80 actions a person does two or three, and most proposals show
+# nobody. From scores of 0.5 the first loss is 80 log 2, nearly all of it of actions that are not
+# there: its gradients drown the others, and fill Adam's averages for hundreds of steps. The prior
+# is that of "Focal Loss for Dense Object Detection" (https://arxiv.org/abs/1708.02002, section
+# 4.1); the paper says nothing of it. Measured: docs/results.md, "What was tried on the way".
 RARE = -4.6
 
 
