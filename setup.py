@@ -42,7 +42,9 @@ class BuildProtos(Command):
 
     def get_output_mapping(self):
         return {
-            os.path.join(self.build_lib, "avatx", "protos", f"{path.stem}_pb2.py"): f"protos/{path.name}"
+            os.path.join(
+                self.build_lib, "avatx", "protos", f"{path.stem}_pb2.py"
+            ): f"protos/{path.name}"
             for path in sorted(HERE.glob("protos/*.proto"))
         }
 

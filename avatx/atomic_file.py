@@ -3,7 +3,8 @@
 import contextlib
 import errno
 import os
-from typing import Iterator, TextIO
+from collections.abc import Iterator
+from typing import TextIO
 
 from avatx.errors import UserError
 

@@ -5,13 +5,14 @@ import os
 import pathlib
 import sys
 import traceback
-from typing import Callable, NoReturn, Optional
+from collections.abc import Callable
+from typing import NoReturn
 
 from avatx import stderr_noise
 from avatx.errors import UserError
 
 
-def run(main: Callable[[], Optional[int]]) -> NoReturn:
+def run(main: Callable[[], int | None]) -> NoReturn:
     """Runs `main` and ends the process with its exit code.
 
     A `UserError` becomes one line on stderr and exit code 2; ctrl-C exit code 130; any other

@@ -8,7 +8,7 @@ line and field.
 import difflib
 import os
 import re
-from typing import Iterable
+from collections.abc import Iterable
 
 from google.protobuf import descriptor as descriptors
 from google.protobuf import symbol_database, text_format
@@ -79,7 +79,9 @@ def apply_override(config, override: str) -> str:
             raise UserError(f"{where}: {_no_field(message.DESCRIPTOR, name)}")
         last = depth == len(parts) - 1
         if index is not None and (not config_checks.is_repeated(field) or last):
-            raise UserError(f"{where}: '{part}': only fields inside repeated messages have an index")
+            raise UserError(
+                f"{where}: '{part}': only fields inside repeated messages have an index"
+            )
         if last:
             _set(message, field, value.strip(), where)
         elif field.type != Field.TYPE_MESSAGE:

@@ -1,7 +1,8 @@
 """What a pipeline.config must fulfil beyond its grammar: required fields, ranges, agreement."""
 
 import math
-from typing import Iterator, NamedTuple, Optional
+from collections.abc import Iterator
+from typing import NamedTuple
 
 from google.protobuf.descriptor import FieldDescriptor
 
@@ -11,8 +12,8 @@ from avatx.trunks import i3d_endpoints
 
 
 class Range(NamedTuple):
-    low: Optional[float] = None
-    high: Optional[float] = None
+    low: float | None = None
+    high: float | None = None
     low_open: bool = False  # `low` itself is refused
     high_open: bool = False
 

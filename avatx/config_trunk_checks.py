@@ -4,7 +4,7 @@ The trunks check the same when they are built, but know of no file and line then
 that is not named here is left to that.
 """
 
-from typing import Iterator, Optional, Tuple
+from collections.abc import Iterator
 
 from avatx.trunks import i3d_endpoints
 
@@ -14,7 +14,7 @@ OUTPUT_STRIDES = {"resnet_3d": (4, 16, 16), "movinet": (1, 16, 16)}
 _HEADS_WITH_A_TAIL = ("i3d_box_predictor", "tx_i3d_box_predictor")
 
 
-def contradictions(config) -> Iterator[Tuple[str, str]]:
+def contradictions(config) -> Iterator[tuple[str, str]]:
     """Pairs of fields that do not go together: (where to look, what is wrong)."""
     kind = config.model.WhichOneof("model")
     model = getattr(config.model, kind)
@@ -27,7 +27,7 @@ def contradictions(config) -> Iterator[Tuple[str, str]]:
         yield from _trunks_without_a_tail(model.trunk, name, reader)
 
 
-def _streams_of_different_strides(trunk, name: str) -> Iterator[Tuple[str, str]]:
+def _streams_of_different_strides(trunk, name: str) -> Iterator[tuple[str, str]]:
     if trunk.WhichOneof("trunk_oneof") != "two_stream":
         return
     rgb, flow = (_output_stride(stream) for stream in (trunk.two_stream.rgb, trunk.two_stream.flow))
@@ -39,14 +39,14 @@ def _streams_of_different_strides(trunk, name: str) -> Iterator[Tuple[str, str]]
         )
 
 
-def _output_stride(trunk) -> Optional[Tuple[int, int, int]]:
+def _output_stride(trunk) -> tuple[int, int, int] | None:
     kind = trunk.WhichOneof("trunk_oneof")
     if kind == "i3d":
         return i3d_endpoints.output_stride(trunk.i3d.final_endpoint)
     return OUTPUT_STRIDES.get(kind)
 
 
-def _trunks_without_a_tail(trunk, name: str, reader: str) -> Iterator[Tuple[str, str]]:
+def _trunks_without_a_tail(trunk, name: str, reader: str) -> Iterator[tuple[str, str]]:
     kind = trunk.WhichOneof("trunk_oneof")
     if kind == "two_stream":
         for stream in ("rgb", "flow"):

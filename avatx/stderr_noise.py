@@ -8,7 +8,7 @@ import os
 import re
 import sys
 import tempfile
-from typing import Iterator
+from collections.abc import Iterator
 
 _NOISE = re.compile(
     # Said of every GPU build at import, whatever the machine.

@@ -8,9 +8,7 @@ import sys
 import pytest
 
 ROOT = pathlib.Path(__file__).parents[1]
-SOURCES = sorted(
-    path for path in ROOT.glob("avatx/**/*.py") if not path.name.endswith("_pb2.py")
-)
+SOURCES = sorted(path for path in ROOT.glob("avatx/**/*.py") if not path.name.endswith("_pb2.py"))
 
 # Room -> rooms it may import besides itself, `avatx.errors` and other single modules.
 ALLOWED = {
@@ -22,12 +20,24 @@ ALLOWED = {
     "data": {"core"},
     "evaluation": {"core", "data"},
     "training": {
-        "core", "data", "evaluation", "layers", "meta_architectures", "trunks", "visualization"
+        "core",
+        "data",
+        "evaluation",
+        "layers",
+        "meta_architectures",
+        "trunks",
+        "visualization",
     },
     "visualization": {"core"},
     "inference": {"data", "visualization"},
     "figures": {
-        "builders", "core", "data", "evaluation", "meta_architectures", "training", "visualization"
+        "builders",
+        "core",
+        "data",
+        "evaluation",
+        "meta_architectures",
+        "training",
+        "visualization",
     },
     "export": {"builders", "core", "data", "meta_architectures", "training"},
     "reproduction": set(),

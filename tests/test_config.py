@@ -136,17 +136,28 @@ def test_an_override_reaches_into_a_repeated_message():
 @pytest.mark.parametrize(
     "override, words",
     [
-        ("eval_config.metrics_set=coco", "metrics_set is 'coco': expected ava_frame_map or action_"),
-        ("eval_config.metrics_set=action_agnostic_localization",
-         "best_checkpoint_metric is 'mAP'.* if metrics_set holds 'ava_frame_map'"),
-        ("eval_config.best_checkpoint_metric=person_AP_95", "expected mAP or person_AP or person_AP_75"),
+        (
+            "eval_config.metrics_set=coco",
+            "metrics_set is 'coco': expected ava_frame_map or action_",
+        ),
+        (
+            "eval_config.metrics_set=action_agnostic_localization",
+            "best_checkpoint_metric is 'mAP'.* if metrics_set holds 'ava_frame_map'",
+        ),
+        (
+            "eval_config.best_checkpoint_metric=person_AP_95",
+            "expected mAP or person_AP or person_AP_75",
+        ),
         ("train_config.batchsize=4", "unknown field 'batchsize'.*mean 'batch_size'"),
         ("train_config.batch_size", "expected field=value"),
         ("train_config.batch_size=many", "batch_size=many"),
         ("train_config.batch_size=4 num_steps: 7", "batch_size=4 num_steps: 7: .* one value"),
         ("train_config.batch_size=0", "--override train_config.batch_size=0: .* at least 1"),
         ("train_config.batch_size.x=1", "'batch_size' is a value"),
-        ("train_config.data_augmentation_options[7].random_crop_image.min_area=1", "has 2 elements"),
+        (
+            "train_config.data_augmentation_options[7].random_crop_image.min_area=1",
+            "has 2 elements",
+        ),
         ("train_config.precision=FLOAT8", "'FLOAT8' is not a value"),
         ("eval_input_reader.shuffle=true", "eval_input_reader.shuffle is true: .*set it to false"),
     ],

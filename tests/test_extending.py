@@ -52,7 +52,17 @@ def compile_protos(folder):
     environment = {**os.environ}
     if importlib.util.find_spec("grpc_tools") is None:  # pip has it while it builds only
         tools, target = re.search(r'"(grpcio-tools==.+?)"', PYPROJECT)[1], str(folder / "compiler")
-        command = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--target", target, tools]
+        command = [
+            sys.executable,
+            "-m",
+            "pip",
+            "install",
+            "-q",
+            "--no-deps",
+            "--target",
+            target,
+            tools,
+        ]
         if subprocess.run(command, check=False).returncode:
             pytest.skip(f"no {tools}, the compiler of the config's schema, and none to be had")
         environment["PYTHONPATH"] = target

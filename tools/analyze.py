@@ -51,13 +51,20 @@ def main(argv=None) -> int:
         raise UserError(f"--groundtruth {flags.groundtruth} is empty: there is nothing to find")
     training = read_annotations(flags.train_csv) if flags.train_csv else None
     if training is not None and not len(training):
-        raise UserError(f"--train_csv {flags.train_csv} holds no label; expected the training "
-                        "annotations, or leave it out")
+        raise UserError(
+            f"--train_csv {flags.train_csv} holds no label; expected the training "
+            "annotations, or leave it out"
+        )
     detections = read_detections(flags.detections)
     analysis = analyze(
-        groundtruth, detections, label_map, training=training, protocol=flags.protocol,
-        iou_threshold=flags.iou_threshold, excluded=excluded,
-    )  # fmt: skip
+        groundtruth,
+        detections,
+        label_map,
+        training=training,
+        protocol=flags.protocol,
+        iou_threshold=flags.iou_threshold,
+        excluded=excluded,
+    )
     result = {**analysis, "per_class": {str(row["id"]): row for row in analysis["by_class"]}}
     findings = diagnose(result, groundtruth, detections, label_map, excluded=excluded)
 

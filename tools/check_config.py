@@ -2,12 +2,12 @@
 
 import argparse
 import json
-from typing import Optional, Sequence
+from collections.abc import Sequence
 
 from avatx import cli
 
 
-def main(argv: Optional[Sequence[str]] = None) -> int:
+def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pipeline_config_path", required=True, metavar="FILE")
     parser.add_argument("--override", nargs="+", action="extend", default=[], metavar="FIELD=VALUE")

@@ -25,11 +25,19 @@ def main(argv=None) -> int:
     add("--pipeline_config_path", metavar="FILE", help="what it was trained with; default I3D")
     add("--override", action="append", default=[], nargs="+", metavar="FIELD=VALUE")
     add("--video", required=True, help="a video file, or a folder of frames")
-    add("--label_map", required=True, metavar="FILE",
-        help="pbtxt, or a list of names, one a line, the first being class 1 (logit 0)")
+    add(
+        "--label_map",
+        required=True,
+        metavar="FILE",
+        help="pbtxt, or a list of names, one a line, the first being class 1 (logit 0)",
+    )
     add("--top", type=int, default=5, help="how many classes to print (default 5)")
-    add("--max_frames", type=int, default=250,
-        help="longest clip; longer videos are averaged over clips of so many frames (default 250)")
+    add(
+        "--max_frames",
+        type=int,
+        default=250,
+        help="longest clip; longer videos are averaged over clips of so many frames (default 250)",
+    )
     add("--json", action="store_true", help="print the classes as JSON")
     flags = parser.parse_args(argv)
     for name in ("top", "max_frames"):
@@ -59,9 +67,12 @@ def main(argv=None) -> int:
             file=sys.stderr,
         )
     scores, num_frames, stopped = video_classification.classify(
-        flags.video, classifier.scores, frame_rate=classifier.frame_rate,
-        crop=classifier.model.image_size, max_frames=flags.max_frames,
-    )  # fmt: skip
+        flags.video,
+        classifier.scores,
+        frame_rate=classifier.frame_rate,
+        crop=classifier.model.image_size,
+        max_frames=flags.max_frames,
+    )
     if stopped:
         print(f"warning: {flags.video}: stopped early: {stopped}", file=sys.stderr)
     order = (-scores).argsort(kind="stable")[: flags.top]  # of equal ones the lower id first

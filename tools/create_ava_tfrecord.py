@@ -17,35 +17,76 @@ from avatx import cli
 
 def _arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False)
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
     add = parser.add_argument
-    add("--videos", required=True, nargs="+", metavar="DIR",
-        help="folders of <video id>.<mp4, mkv, ...> or of folders <video id> of numbered frames")
+    add(
+        "--videos",
+        required=True,
+        nargs="+",
+        metavar="DIR",
+        help="folders of <video id>.<mp4, mkv, ...> or of folders <video id> of numbered frames",
+    )
     add("--annotations", required=True, metavar="CSV", help="AVA csv, v2.1 or v2.2, may be .gz")
     add("--label_map", required=True, metavar="PBTXT", help="rows of other classes are dropped")
     add("--excluded", metavar="CSV", help="excluded timestamps: keyframes to leave out")
     add("--output", required=True, metavar="PREFIX", help="folder and beginning of shard names")
     add("--num_shards", required=True, type=int)
-    add("--shorter_side", type=int, default=400, metavar="PIXELS",
-        help="shrink frames to this, ratio kept, never enlarged; 0 leaves them (default 400)")
+    add(
+        "--shorter_side",
+        type=int,
+        default=400,
+        metavar="PIXELS",
+        help="shrink frames to this, ratio kept, never enlarged; 0 leaves them (default 400)",
+    )
     add("--jpeg_quality", type=int, default=90)
-    add("--seconds_per_record", type=float, default=10.0,
-        help="keyframes of so many seconds share a record and its frames (default 10)")
-    add("--margin_seconds", type=float, default=2.0,
-        help="video kept around the keyframes: half the longest clip, in seconds (default 2)")
-    add("--max_frame_rate", type=float, default=0.0,
-        help="thin faster videos to this many frames a second (default 0: keep all)")
-    add("--frames_rate", type=float, default=30.0,
-        help="frames a second of folders of frames (default 30)")
-    add("--video_start_seconds", type=float, default=0.0,
-        help="the csv's time of a video's first frame; 900 for AVA cut to 15 minutes (default 0)")
-    add("--keyframe_seconds", type=int, nargs=2, metavar=("FIRST", "LAST"),
+    add(
+        "--seconds_per_record",
+        type=float,
+        default=10.0,
+        help="keyframes of so many seconds share a record and its frames (default 10)",
+    )
+    add(
+        "--margin_seconds",
+        type=float,
+        default=2.0,
+        help="video kept around the keyframes: half the longest clip, in seconds (default 2)",
+    )
+    add(
+        "--max_frame_rate",
+        type=float,
+        default=0.0,
+        help="thin faster videos to this many frames a second (default 0: keep all)",
+    )
+    add(
+        "--frames_rate",
+        type=float,
+        default=30.0,
+        help="frames a second of folders of frames (default 30)",
+    )
+    add(
+        "--video_start_seconds",
+        type=float,
+        default=0.0,
+        help="the csv's time of a video's first frame; 900 for AVA cut to 15 minutes (default 0)",
+    )
+    add(
+        "--keyframe_seconds",
+        type=int,
+        nargs=2,
+        metavar=("FIRST", "LAST"),
         help="every whole second of this range is a keyframe of each video, an empty one where "
-             "the csv has no row (AVA: 902 1798)")
-    add("--optical_flow", default="", metavar="METHOD",
+        "the csv has no row (AVA: 902 1798)",
+    )
+    add(
+        "--optical_flow",
+        default="",
+        metavar="METHOD",
         help="also store the flow from each frame to the next, by dis or farneback, for models "
-             "with a flow stream (default: none)")
+        "with a flow stream (default: none)",
+    )
     add("--overwrite", action="store_true", help="write all shards again, also unchanged ones")
     return parser
 
@@ -59,13 +100,21 @@ def main(argv=None) -> int:
     from avatx.data.manifest import NAME, summary
     from avatx.data.record_plan import RecordSettings
 
-    settings = RecordSettings(**{
-        field.name: getattr(flags, field.name) for field in dataclasses.fields(RecordSettings)})
+    settings = RecordSettings(
+        **{field.name: getattr(flags, field.name) for field in dataclasses.fields(RecordSettings)}
+    )
     entry = create_ava_records(
-        videos=flags.videos, annotations=flags.annotations, label_map=flags.label_map,
-        excluded=flags.excluded, output=flags.output, num_shards=flags.num_shards,
-        settings=settings, keyframe_seconds=flags.keyframe_seconds,
-        beam_arguments=beam_arguments, overwrite=flags.overwrite)
+        videos=flags.videos,
+        annotations=flags.annotations,
+        label_map=flags.label_map,
+        excluded=flags.excluded,
+        output=flags.output,
+        num_shards=flags.num_shards,
+        settings=settings,
+        keyframe_seconds=flags.keyframe_seconds,
+        beam_arguments=beam_arguments,
+        overwrite=flags.overwrite,
+    )
     print("\n".join(summary(entry)))
     print(f"manifest: {os.path.join(os.path.dirname(flags.output), NAME)}")
     return 0

@@ -21,29 +21,57 @@ from avatx.errors import UserError
 
 def _arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False)
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
     add = parser.add_argument
     source = parser.add_mutually_exclusive_group(required=True)
-    source.add_argument("--annotations", metavar="CSV",
-                        help="file,label,start,end, or label,youtube_id,time_start,time_end,split")
+    source.add_argument(
+        "--annotations",
+        metavar="CSV",
+        help="file,label,start,end, or label,youtube_id,time_start,time_end,split",
+    )
     source.add_argument("--folders", metavar="DIR", help="a folder of one sub-folder a class")
-    add("--videos", nargs="+", metavar="DIR",
-        help="folders that the csv's files are in (default: the csv's own)")
-    add("--label_map", metavar="FILE",
+    add(
+        "--videos",
+        nargs="+",
+        metavar="DIR",
+        help="folders that the csv's files are in (default: the csv's own)",
+    )
+    add(
+        "--label_map",
+        metavar="FILE",
         help="classes and ids: pbtxt, or a list of names, one a line "
-             "(default: the classes found, in alphabetical order)")
-    add("--output_label_map", metavar="PBTXT",
-        help="where the classes found are written (default: <output>_label_map.pbtxt)")
+        "(default: the classes found, in alphabetical order)",
+    )
+    add(
+        "--output_label_map",
+        metavar="PBTXT",
+        help="where the classes found are written (default: <output>_label_map.pbtxt)",
+    )
     add("--output", required=True, metavar="PREFIX", help="folder and beginning of shard names")
     add("--num_shards", required=True, type=int)
-    add("--shorter_side", type=int, default=256, metavar="PIXELS",
-        help="shrink frames to this, ratio kept, never enlarged; 0 leaves them (default 256)")
+    add(
+        "--shorter_side",
+        type=int,
+        default=256,
+        metavar="PIXELS",
+        help="shrink frames to this, ratio kept, never enlarged; 0 leaves them (default 256)",
+    )
     add("--jpeg_quality", type=int, default=90)
-    add("--frame_rate", type=float, default=0.0,
-        help="thin faster videos to this many frames a second (default 0: keep all)")
-    add("--frames_rate", type=float, default=30.0,
-        help="frames a second of folders of frames (default 30)")
+    add(
+        "--frame_rate",
+        type=float,
+        default=0.0,
+        help="thin faster videos to this many frames a second (default 0: keep all)",
+    )
+    add(
+        "--frames_rate",
+        type=float,
+        default=30.0,
+        help="frames a second of folders of frames (default 30)",
+    )
     add("--overwrite", action="store_true", help="write all shards again, also unchanged ones")
     return parser
 
@@ -60,13 +88,24 @@ def main(argv=None) -> int:
     if not 0 <= flags.frame_rate < float("inf"):
         raise UserError(f"--frame_rate is {flags.frame_rate}, expected 0 (all frames) or more")
     settings = RecordSettings(
-        shorter_side=flags.shorter_side, jpeg_quality=flags.jpeg_quality, margin_seconds=0.0,
-        max_frame_rate=flags.frame_rate, frames_rate=flags.frames_rate)
+        shorter_side=flags.shorter_side,
+        jpeg_quality=flags.jpeg_quality,
+        margin_seconds=0.0,
+        max_frame_rate=flags.frame_rate,
+        frames_rate=flags.frames_rate,
+    )
     entry = create_classification_records(
-        annotations=flags.annotations, folders=flags.folders, videos=flags.videos,
-        label_map=flags.label_map, output_label_map=flags.output_label_map,
-        output=flags.output, num_shards=flags.num_shards, settings=settings,
-        beam_arguments=beam_arguments, overwrite=flags.overwrite)
+        annotations=flags.annotations,
+        folders=flags.folders,
+        videos=flags.videos,
+        label_map=flags.label_map,
+        output_label_map=flags.output_label_map,
+        output=flags.output,
+        num_shards=flags.num_shards,
+        settings=settings,
+        beam_arguments=beam_arguments,
+        overwrite=flags.overwrite,
+    )
     print("\n".join(summary(entry)))
     print(f"manifest: {os.path.join(os.path.dirname(flags.output), NAME)}")
     return 0

@@ -10,7 +10,7 @@ import functools
 import json
 import pathlib
 import time
-from typing import Optional, Sequence
+from collections.abc import Sequence
 
 from avatx import cli
 from avatx.reproduction.steps import run_step
@@ -21,7 +21,7 @@ step = functools.partial(run_step, TOOLS)
 HELD_OUT = "val_0000"
 
 
-def main(argv: Optional[Sequence[str]] = None) -> int:
+def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--output", required=True, metavar="DIR", help="where everything goes")
     parser.add_argument("--pipeline_config_path", default=str(CONFIG), metavar="FILE")
@@ -38,12 +38,36 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     for number, (split, count) in enumerate(
         (("train", arguments.train_videos), ("val", arguments.val_videos)), start=1
     ):
-        step(data / f"{split}.csv", "make_playground.py", "--output", data, "--split", split,
-             "--num_videos", count, "--seed", number)
-        step(None, "create_ava_tfrecord.py", "--videos", data / "videos", "--annotations",
-             data / f"{split}.csv", "--excluded", data / f"{split}_excluded_timestamps.csv",
-             "--label_map", data / "label_map.pbtxt", "--output", data / split,
-             "--num_shards", 4, "--margin_seconds", 1)
+        step(
+            data / f"{split}.csv",
+            "make_playground.py",
+            "--output",
+            data,
+            "--split",
+            split,
+            "--num_videos",
+            count,
+            "--seed",
+            number,
+        )
+        step(
+            None,
+            "create_ava_tfrecord.py",
+            "--videos",
+            data / "videos",
+            "--annotations",
+            data / f"{split}.csv",
+            "--excluded",
+            data / f"{split}_excluded_timestamps.csv",
+            "--label_map",
+            data / "label_map.pbtxt",
+            "--output",
+            data / split,
+            "--num_shards",
+            4,
+            "--margin_seconds",
+            1,
+        )
     # The config names the files of `make demo`; here they may lie elsewhere.
     overrides = [
         f"train_input_reader.label_map_path={data / 'label_map.pbtxt'}",
@@ -52,20 +76,49 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
         f"eval_input_reader.tf_record_input_reader.input_path={data / 'val-*.tfrecord'}",
         *arguments.override,
     ]
-    step(model / "metrics.json", "model_main.py", "--pipeline_config_path",
-         arguments.pipeline_config_path, "--model_dir", model, "--mode", "train_and_eval",
-         "--override", *overrides)
-    step(export / "saved_model", "exporter_main.py", "--pipeline_config_path",
-         model / "pipeline.config", "--trained_checkpoint_dir", model, "--output_directory", export,
-         "--attention")
-    step(detections / "annotated.mp4", "detect_video.py", "--saved_model", export / "saved_model",
-         "--video", data / "videos" / f"{HELD_OUT}.mp4", "--output", detections, "--groundtruth",
-         data / "val.csv", "--attention")
+    step(
+        model / "metrics.json",
+        "model_main.py",
+        "--pipeline_config_path",
+        arguments.pipeline_config_path,
+        "--model_dir",
+        model,
+        "--mode",
+        "train_and_eval",
+        "--override",
+        *overrides,
+    )
+    step(
+        export / "saved_model",
+        "exporter_main.py",
+        "--pipeline_config_path",
+        model / "pipeline.config",
+        "--trained_checkpoint_dir",
+        model,
+        "--output_directory",
+        export,
+        "--attention",
+    )
+    step(
+        detections / "annotated.mp4",
+        "detect_video.py",
+        "--saved_model",
+        export / "saved_model",
+        "--video",
+        data / "videos" / f"{HELD_OUT}.mp4",
+        "--output",
+        detections,
+        "--groundtruth",
+        data / "val.csv",
+        "--attention",
+    )
 
     metrics = json.loads((model / "metrics.json").read_text())
     print(f"\n{(time.monotonic() - begin) / 60:.1f} minutes in all")
-    print(f"mAP {metrics['mAP']:.3f}, mean over {metrics['num_classes_with_groundtruth']} classes; "
-          f"person AP@0.5 {metrics['person_AP']:.3f}   (per class: {model / 'metrics.json'})")
+    print(
+        f"mAP {metrics['mAP']:.3f}, mean over {metrics['num_classes_with_groundtruth']} classes; "
+        f"person AP@0.5 {metrics['person_AP']:.3f}   (per class: {model / 'metrics.json'})"
+    )
     pictures = sorted(path.name for path in detections.glob("*.jpg"))
     print(f"pictures in {detections}: annotated.mp4, {', '.join(pictures)}")
     return 0

@@ -46,7 +46,7 @@ def main(argv=None) -> int:
         raise UserError(f"--groundtruth {flags.groundtruth} is empty: there is nothing to find")
     detections = read_detections(flags.detections)
 
-    rules = dict(protocol=flags.protocol, excluded=excluded)
+    rules = {"protocol": flags.protocol, "excluded": excluded}
     result = evaluate(
         groundtruth, detections, label_map, iou_threshold=flags.iou_threshold, **rules
     )

@@ -13,16 +13,32 @@ from avatx import cli
 
 def parse_arguments(argv=None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--pipeline_config_path", required=True,
-                        help="what the model was trained with")
-    parser.add_argument("--trained_checkpoint_dir", required=True,
-                        help="its newest checkpoint is exported; or the prefix of one")
-    parser.add_argument("--output_directory", required=True,
-                        help="new, empty, or an older export, which is replaced")
-    parser.add_argument("--override", nargs="+", action="extend", default=[], metavar="FIELD=VALUE",
-                        help="changes fields of the config")
-    parser.add_argument("--attention", action="store_true",
-                        help="also export serving_attention: what each detection attended to")
+    parser.add_argument(
+        "--pipeline_config_path", required=True, help="what the model was trained with"
+    )
+    parser.add_argument(
+        "--trained_checkpoint_dir",
+        required=True,
+        help="its newest checkpoint is exported; or the prefix of one",
+    )
+    parser.add_argument(
+        "--output_directory",
+        required=True,
+        help="new, empty, or an older export, which is replaced",
+    )
+    parser.add_argument(
+        "--override",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="FIELD=VALUE",
+        help="changes fields of the config",
+    )
+    parser.add_argument(
+        "--attention",
+        action="store_true",
+        help="also export serving_attention: what each detection attended to",
+    )
     return parser.parse_args(argv)
 
 
@@ -34,14 +50,21 @@ def main(argv=None) -> int:
     from avatx.export.exporter import export_pipeline
 
     summary = export_pipeline(
-        arguments.pipeline_config_path, arguments.trained_checkpoint_dir,
-        arguments.output_directory, arguments.override, arguments.attention,
+        arguments.pipeline_config_path,
+        arguments.trained_checkpoint_dir,
+        arguments.output_directory,
+        arguments.override,
+        arguments.attention,
     )
-    print(f"exported step {summary.step}, {summary.num_parameters:,} parameters, "
-          f"to {arguments.output_directory}")
+    print(
+        f"exported step {summary.step}, {summary.num_parameters:,} parameters, "
+        f"to {arguments.output_directory}"
+    )
     if not summary.serves_jpeg:
-        print("without serving_jpeg: JPEG frames carry no optical flow, which this model takes; "
-              "serving_default takes clips of 5 channels")
+        print(
+            "without serving_jpeg: JPEG frames carry no optical flow, which this model takes; "
+            "serving_default takes clips of 5 channels"
+        )
     return 0
 
 

@@ -23,31 +23,45 @@ def main(argv=None) -> int:
     )
     parser.add_argument("--output", required=True, help="folder to write to")
     parser.add_argument("--split", required=True, help="train or val")
-    parser.add_argument("--num_videos", type=int, required=True,
-                        help="videos of 10 seconds; of 2 seconds of kind actions")
-    parser.add_argument("--kind", choices=("detection", "actions"), default="detection",
-                        help="detection: people, boxes and labels, like AVA; actions: one person "
-                             "and one label a clip, like Kinetics (default detection)")
+    parser.add_argument(
+        "--num_videos",
+        type=int,
+        required=True,
+        help="videos of 10 seconds; of 2 seconds of kind actions",
+    )
+    parser.add_argument(
+        "--kind",
+        choices=("detection", "actions"),
+        default="detection",
+        help="detection: people, boxes and labels, like AVA; actions: one person "
+        "and one label a clip, like Kinetics (default detection)",
+    )
     parser.add_argument("--seed", type=int, default=0, help="same seed, same data (default 0)")
-    parser.add_argument("--num_workers", type=int, default=None,
-                        help="processes (default: one a processor)")
+    parser.add_argument(
+        "--num_workers", type=int, default=None, help="processes (default: one a processor)"
+    )
     arguments = parser.parse_args(argv)
     # `kill` cleans up as ctrl-C does.
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
 
     from avatx.data import playground
 
-    generate = (playground.generate if arguments.kind == "detection"
-                else playground.generate_actions)
+    generate = playground.generate if arguments.kind == "detection" else playground.generate_actions
     summary = generate(
-        arguments.output, arguments.split, arguments.num_videos, arguments.seed,
-        num_workers=arguments.num_workers, show_progress=True,
+        arguments.output,
+        arguments.split,
+        arguments.num_videos,
+        arguments.seed,
+        num_workers=arguments.num_workers,
+        show_progress=True,
     )
     if arguments.kind == "detection":
         _print(summary, arguments.output)
     else:
-        print(f"{arguments.output}/{arguments.split}: {sum(summary.values())} clips: "
-              + ", ".join(f"{count} {action}" for action, count in summary.items()))
+        print(
+            f"{arguments.output}/{arguments.split}: {sum(summary.values())} clips: "
+            + ", ".join(f"{count} {action}" for action, count in summary.items())
+        )
     return 0
 
 

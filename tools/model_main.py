@@ -1,13 +1,13 @@
 """Trains and evaluates the detector that a pipeline.config describes.
 
-    python tools/model_main.py --pipeline_config_path F --model_dir DIR
-        trains; a second start goes on from the newest checkpoint in DIR
-    python tools/model_main.py ... --mode train_and_eval
-        evaluates in between and keeps the best checkpoint in DIR/best
-    python tools/model_main.py ... --checkpoint_dir TRAINED
-        evaluates each new checkpoint in TRAINED until training is done; results go to DIR
-    python tools/model_main.py ... --mode eval [--checkpoint_dir TRAINED]
-        evaluates the newest checkpoint once
+python tools/model_main.py --pipeline_config_path F --model_dir DIR
+    trains; a second start goes on from the newest checkpoint in DIR
+python tools/model_main.py ... --mode train_and_eval
+    evaluates in between and keeps the best checkpoint in DIR/best
+python tools/model_main.py ... --checkpoint_dir TRAINED
+    evaluates each new checkpoint in TRAINED until training is done; results go to DIR
+python tools/model_main.py ... --mode eval [--checkpoint_dir TRAINED]
+    evaluates the newest checkpoint once
 """
 
 import argparse
@@ -29,17 +29,25 @@ def main(argv=None) -> int:
         help="directory or prefix of checkpoints to evaluate; without --mode each new one",
     )
     parser.add_argument(
-        "--eval_timeout", type=float, default=3600.0, metavar="SECONDS",
+        "--eval_timeout",
+        type=float,
+        default=3600.0,
+        metavar="SECONDS",
         help="with --checkpoint_dir: longest wait for the next checkpoint (default 3600)",
-    )  # fmt: skip
+    )
     parser.add_argument(
-        "--override", action="append", default=[], nargs="+", metavar="FIELD=VALUE",
+        "--override",
+        action="append",
+        default=[],
+        nargs="+",
+        metavar="FIELD=VALUE",
         help="sets a field of the configuration, as train_config.batch_size=4",
-    )  # fmt: skip
+    )
     parser.add_argument(
-        "--distribution_strategy", default="mirrored",
+        "--distribution_strategy",
+        default="mirrored",
         help="mirrored (default: all GPUs, else the CPU), one_device, cpu or mirrored:gpu:0,gpu:1",
-    )  # fmt: skip
+    )
     flags = parser.parse_args(argv)
 
     cli.import_tensorflow()

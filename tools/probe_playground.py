@@ -19,9 +19,12 @@ def main(argv=None) -> int:
     parser.add_argument("--num_train_videos", type=int, default=300)
     parser.add_argument("--num_val_videos", type=int, default=100)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--script_only", action="store_true",
-                        help="paint nothing: what the generator itself knows of a person, "
-                             "--num_train_videos of each split")
+    parser.add_argument(
+        "--script_only",
+        action="store_true",
+        help="paint nothing: what the generator itself knows of a person, "
+        "--num_train_videos of each split",
+    )
     arguments = parser.parse_args(argv)
     if min(arguments.num_train_videos, arguments.num_val_videos) < 20:
         raise UserError("a probe needs 20 videos or more to train on and as many to test on")
@@ -51,12 +54,22 @@ def _print(console, results) -> None:
 
     from avatx.data.playground.classes import NAMES
 
-    titles = {"prior": "prior", "ap": "AP", "eligible_prior": "prior*", "eligible_ap": "AP*",
-              "auc_crop": "AUC* crop", "auc_crop_and_box": "AUC* +box",
-              "auc_script": "AUC* script", "auc_position": "AUC* position"}
+    titles = {
+        "prior": "prior",
+        "ap": "AP",
+        "eligible_prior": "prior*",
+        "eligible_ap": "AP*",
+        "auc_crop": "AUC* crop",
+        "auc_crop_and_box": "AUC* +box",
+        "auc_script": "AUC* script",
+        "auc_position": "AUC* position",
+    }
     keys = [key for key in titles if any(key in result for result in results.values())]
-    table = Table(caption="* among people whose own doing allows the class; AUC of chance is 0.5",
-                  padding=(0, 0), pad_edge=False)
+    table = Table(
+        caption="* among people whose own doing allows the class; AUC of chance is 0.5",
+        padding=(0, 0),
+        pad_edge=False,
+    )
     table.add_column("class", no_wrap=True, min_width=26)
     for key in keys:
         table.add_column(titles[key], justify="right")

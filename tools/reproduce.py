@@ -51,9 +51,7 @@ def main(argv=None) -> int:
     label_map = suite.label_map(output / "data", flags.data)
 
     def plan(names, seeds):
-        return suites.plan(
-            suite, names, seeds, CONFIGS, output, label_map, tuple(flags.override)
-        )
+        return suites.plan(suite, names, seeds, CONFIGS, output, label_map, tuple(flags.override))
 
     runs = plan(rows, flags.seeds)
     for run in runs:  # a mistake is told before hours are spent

@@ -5,12 +5,12 @@ A detector trained on it can still find people, and shows what its mAP is worth 
 """
 
 import argparse
-from typing import Optional, Sequence
+from collections.abc import Sequence
 
 from avatx import cli
 
 
-def main(argv: Optional[Sequence[str]] = None) -> int:
+def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--csv", required=True, help="AVA annotations")
     parser.add_argument("--output", required=True, help="where the shuffled ones go")

@@ -32,9 +32,7 @@ def main(argv=None) -> int:
         durations = csv_validation.VideoDurations(flags.videos)
     elif flags.durations:
         durations = csv_validation.read_durations(flags.durations)
-    bad_rows, statistics = csv_validation.validate_csv(
-        flags.csv, flags.kind, label_map, durations
-    )
+    bad_rows, statistics = csv_validation.validate_csv(flags.csv, flags.kind, label_map, durations)
     for bad in bad_rows:
         print(f"{flags.csv}:{bad.line}: {bad.problem}: {bad.text}")
     broken = getattr(durations, "broken", {})
@@ -63,9 +61,7 @@ def _print_statistics(statistics, label_map) -> None:
     table = Table("id", "class", "labels", box=None, pad_edge=False, header_style="bold")
     counts = statistics.labels_per_class
     for class_id in sorted({*names, *counts}):
-        table.add_row(
-            str(class_id), Text(names.get(class_id, "?")), f"{counts.get(class_id, 0):,}"
-        )
+        table.add_row(str(class_id), Text(names.get(class_id, "?")), f"{counts.get(class_id, 0):,}")
     console.print(table)
 
 

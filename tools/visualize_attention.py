@@ -24,23 +24,53 @@ def parse_arguments(argv=None) -> argparse.Namespace:
     add("--records", nargs="+", metavar="PATTERN", help="or TFRecords, with --video_id")
     add("--video_id", help="which video of the records")
     add("--timestamp", required=True, type=float, help="seconds: the clip's middle")
-    add("--person", default="1", metavar="K or x1,y1,x2,y2",
+    add(
+        "--person",
+        default="1",
+        metavar="K or x1,y1,x2,y2",
         help="the K-th of the people found, by score, or a box in fractions of the frame, as in "
-             "AVA's csv (default 1)")
+        "AVA's csv (default 1)",
+    )
     add("--output", required=True, metavar="DIR")
-    add("--shorter_side", type=int, default=400,
-        help="shrink frames to this, as create_ava_tfrecord.py did (default %(default)s)")
-    add("--frames_rate", type=float, default=30.0,
-        help="frames a second of a folder of frames (default %(default)s)")
-    add("--video_start_seconds", type=float, default=0.0,
-        help="the timestamp of the video's first frame (default 0)")
-    add("--optical_flow", default="dis", choices=("dis", "farneback"),
+    add(
+        "--shorter_side",
+        type=int,
+        default=400,
+        help="shrink frames to this, as create_ava_tfrecord.py did (default %(default)s)",
+    )
+    add(
+        "--frames_rate",
+        type=float,
+        default=30.0,
+        help="frames a second of a folder of frames (default %(default)s)",
+    )
+    add(
+        "--video_start_seconds",
+        type=float,
+        default=0.0,
+        help="the timestamp of the video's first frame (default 0)",
+    )
+    add(
+        "--optical_flow",
+        default="dis",
+        choices=("dis", "farneback"),
         help="how the flow of a model with a flow stream is computed from a video, as its records' "
-             "was (default %(default)s)")
-    add("--max_frame_rate", type=float, default=0.0,
-        help="thin faster videos, as create_ava_tfrecord.py did (default: keep all)")
-    add("--override", nargs="+", action="extend", default=[], metavar="FIELD=VALUE",
-        help="changes fields of the config")
+        "was (default %(default)s)",
+    )
+    add(
+        "--max_frame_rate",
+        type=float,
+        default=0.0,
+        help="thin faster videos, as create_ava_tfrecord.py did (default: keep all)",
+    )
+    add(
+        "--override",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="FIELD=VALUE",
+        help="changes fields of the config",
+    )
     arguments = parser.parse_args(argv)
     if bool(arguments.video) == bool(arguments.records):
         parser.error("give either --video or --records")
@@ -60,8 +90,10 @@ def parse_person(text: str):
             return 1, [y1, x1, y2, x2]
     except ValueError:
         pass
-    raise UserError(f"--person {text}: expected a number, or a box x1,y1,x2,y2 in fractions of "
-                    "the frame with x1 < x2 and y1 < y2")
+    raise UserError(
+        f"--person {text}: expected a number, or a box x1,y1,x2,y2 in fractions of "
+        "the frame with x1 < x2 and y1 < y2"
+    )
 
 
 def main(argv=None) -> int:
@@ -76,18 +108,27 @@ def main(argv=None) -> int:
     from avatx.figures.attention_model import AttentionModel
 
     clip_source.check_options(
-        shorter_side=flags.shorter_side, frames_rate=flags.frames_rate,
-        start=flags.video_start_seconds, seconds=[flags.timestamp], field="--timestamp",
-        max_frame_rate=flags.max_frame_rate)
+        shorter_side=flags.shorter_side,
+        frames_rate=flags.frames_rate,
+        start=flags.video_start_seconds,
+        seconds=[flags.timestamp],
+        field="--timestamp",
+        max_frame_rate=flags.max_frame_rate,
+    )
     model = AttentionModel(flags.pipeline_config_path, flags.checkpoint, flags.override)
     video_id, keyframe = clip_source.moment(flags.video_id or flags.video, flags.timestamp)
     offsets = wanted_times(0, model.num_frames, model.frame_rate)
     if flags.video:
         clip = clip_source.frames_of_video(
-            flags.video, keyframe, offsets, shorter_side=flags.shorter_side,
-            frames_rate=flags.frames_rate, start=flags.video_start_seconds,
+            flags.video,
+            keyframe,
+            offsets,
+            shorter_side=flags.shorter_side,
+            frames_rate=flags.frames_rate,
+            start=flags.video_start_seconds,
             optical_flow=flags.optical_flow if model.has_flow else None,
-            max_frame_rate=flags.max_frame_rate)
+            max_frame_rate=flags.max_frame_rate,
+        )
     else:
         source = clip_source.RecordClips(flags.records, model.has_flow)
         source.prepare([(video_id, keyframe)], offsets)

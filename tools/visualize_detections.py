@@ -26,15 +26,28 @@ def parse_arguments(argv=None) -> argparse.Namespace:
     add("--output", required=True, metavar="DIR")
     add("--classes", nargs="+", type=int, default=[], metavar="ID", help="(default: all)")
     add("--top", type=int, default=6, help="examples a class and kind (default %(default)s)")
-    add("--seconds", nargs="+", type=float, default=[-1, -0.5, 0, 0.5, 1],
-        help="frames shown, relative to the keyframe (default -1 -0.5 0 0.5 1)")
+    add(
+        "--seconds",
+        nargs="+",
+        type=float,
+        default=[-1, -0.5, 0, 0.5, 1],
+        help="frames shown, relative to the keyframe (default -1 -0.5 0 0.5 1)",
+    )
     add("--protocol", default="AVA_2020")
     add("--iou_threshold", type=float, default=0.5)
     add("--shorter_side", type=int, default=400, help="shrink videos' frames to this")
-    add("--frames_rate", type=float, default=30.0,
-        help="frames a second of folders of frames (default %(default)s)")
-    add("--video_start_seconds", type=float, default=0.0,
-        help="the csv's time of a video's first frame; 900 for AVA cut to 15 minutes (default 0)")
+    add(
+        "--frames_rate",
+        type=float,
+        default=30.0,
+        help="frames a second of folders of frames (default %(default)s)",
+    )
+    add(
+        "--video_start_seconds",
+        type=float,
+        default=0.0,
+        help="the csv's time of a video's first frame; 900 for AVA cut to 15 minutes (default 0)",
+    )
     return parser.parse_args(argv)
 
 
@@ -54,18 +67,31 @@ def main(argv=None) -> int:
     from avatx.figures.examples import find_examples
 
     clip_source.check_options(
-        shorter_side=flags.shorter_side, frames_rate=flags.frames_rate,
-        start=flags.video_start_seconds, seconds=flags.seconds)
+        shorter_side=flags.shorter_side,
+        frames_rate=flags.frames_rate,
+        start=flags.video_start_seconds,
+        seconds=flags.seconds,
+    )
     seconds = sorted({*flags.seconds, 0.0})
     source = clip_source.make_source(
-        flags.videos, flags.records, shorter_side=flags.shorter_side,
-        frames_rate=flags.frames_rate, start=flags.video_start_seconds)
+        flags.videos,
+        flags.records,
+        shorter_side=flags.shorter_side,
+        frames_rate=flags.frames_rate,
+        start=flags.video_start_seconds,
+    )
     label_map = read_label_map(flags.label_map)
     excluded = ava_csv.read_excluded_timestamps(flags.excluded) if flags.excluded else None
     classes = find_examples(
-        ava_csv.read_annotations(flags.groundtruth), ava_csv.read_detections(flags.detections),
-        label_map, flags.top, classes=flags.classes, protocol=flags.protocol,
-        iou_threshold=flags.iou_threshold, excluded=excluded)
+        ava_csv.read_annotations(flags.groundtruth),
+        ava_csv.read_detections(flags.detections),
+        label_map,
+        flags.top,
+        classes=flags.classes,
+        protocol=flags.protocol,
+        iou_threshold=flags.iou_threshold,
+        excluded=excluded,
+    )
     files = write_sheets(classes, label_map.names, source, seconds, flags.output)
     print(f"{len(classes)} classes; wrote {len(files)} sheets in {flags.output}")
     return 0

@@ -1,13 +1,11 @@
 """AnchorGenerator -> avatx.core.anchors."""
 
-from typing import Tuple
-
 from avatx.core.anchors import GridAnchorGenerator
 from avatx.protos import anchor_generator_pb2
 
 
 def build(
-    config: anchor_generator_pb2.AnchorGenerator, output_stride: Tuple[int, int]
+    config: anchor_generator_pb2.AnchorGenerator, output_stride: tuple[int, int]
 ) -> GridAnchorGenerator:
     """The anchor generator; strides that are not given are the trunk's `output_stride` (pixels).
 

@@ -1,7 +1,5 @@
 """PipelineConfig of a video_classifier -> its data sets."""
 
-from typing import Dict, Optional, Tuple
-
 from avatx.builders import input_reader_builder
 from avatx.data import classification_pipeline
 from avatx.data.data_statistics import counts_by_manifest
@@ -37,7 +35,7 @@ def make_eval_dataset(config: pipeline_pb2.PipelineConfig, options, batch_size, 
     )
 
 
-def describe(options, class_names: Dict[int, str]) -> Tuple[Optional[int], tuple]:
+def describe(options, class_names: dict[int, str]) -> tuple[int | None, tuple]:
     """Videos of a data set and lines about it; None and none where no manifest tells."""
     del class_names  # no manifest counts by class
     try:

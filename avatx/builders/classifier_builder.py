@@ -1,6 +1,7 @@
 """A trained video classifier, ready to run: from a checkpoint and what it was trained with."""
 
-from typing import NamedTuple, Optional, Sequence
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -30,7 +31,7 @@ class Classifier(NamedTuple):
 
 
 def restore_classifier(
-    checkpoint: str, pipeline_config_path: Optional[str] = None, overrides: Sequence[str] = ()
+    checkpoint: str, pipeline_config_path: str | None = None, overrides: Sequence[str] = ()
 ) -> Classifier:
     """Builds a classifier and fills it.
 

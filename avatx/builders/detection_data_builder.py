@@ -1,7 +1,5 @@
 """PipelineConfig of an action_faster_rcnn -> its data sets."""
 
-from typing import Dict, Optional, Tuple
-
 from avatx.builders import input_reader_builder
 from avatx.data import data_statistics, input_pipeline
 from avatx.errors import UserError
@@ -32,7 +30,7 @@ def make_eval_dataset(config: pipeline_pb2.PipelineConfig, options, batch_size, 
     )
 
 
-def describe(options, class_names: Dict[int, str]) -> Tuple[Optional[int], tuple]:
+def describe(options, class_names: dict[int, str]) -> tuple[int | None, tuple]:
     """Keyframes of a data set and lines about it; None and none where they cannot be counted."""
     try:
         statistics = data_statistics.describe(options.input_paths) if options else None

@@ -47,12 +47,16 @@ def build(
     """
     model = input_reader_builder.model_of(config)
     kind = _KINDS[config.model.WhichOneof("model")]
-    train_options = input_reader_builder.build_options(
-        config.train_input_reader, model, config.train_config
-    ) if config.HasField("train_input_reader") else None
-    eval_options = input_reader_builder.build_options(
-        config.eval_input_reader, model, config.train_config
-    ) if config.HasField("eval_input_reader") else None
+    train_options = (
+        input_reader_builder.build_options(config.train_input_reader, model, config.train_config)
+        if config.HasField("train_input_reader")
+        else None
+    )
+    eval_options = (
+        input_reader_builder.build_options(config.eval_input_reader, model, config.train_config)
+        if config.HasField("eval_input_reader")
+        else None
+    )
 
     def make_train_dataset(batch_size, input_context, start_step):
         options = _configured(train_options, "train_input_reader")

@@ -1,7 +1,5 @@
 """DetectionModel -> avatx.meta_architectures."""
 
-from typing import Union
-
 from avatx.builders import anchor_generator_builder, box_predictor_builder, trunk_builder
 from avatx.meta_architectures.action_faster_rcnn import ActionFasterRCNN, ProposalSource
 from avatx.meta_architectures.post_processing import PostProcessing
@@ -11,7 +9,7 @@ from avatx.meta_architectures.video_classifier import VideoClassifier
 from avatx.protos import action_faster_rcnn_pb2, model_pb2, video_classifier_pb2
 
 
-def build(config: model_pb2.DetectionModel) -> Union[ActionFasterRCNN, VideoClassifier]:
+def build(config: model_pb2.DetectionModel) -> ActionFasterRCNN | VideoClassifier:
     """The model, with its variables made. Raises ValueError for an unknown meta-architecture."""
     kind = config.WhichOneof("model")
     if kind == "action_faster_rcnn":

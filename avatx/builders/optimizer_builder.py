@@ -4,9 +4,7 @@ from avatx.protos import optimizer_pb2
 from avatx.training.options import LearningRateOptions, OptimizerOptions
 
 
-def build_learning_rate(
-    config: optimizer_pb2.LearningRate, num_steps: int
-) -> LearningRateOptions:
+def build_learning_rate(config: optimizer_pb2.LearningRate, num_steps: int) -> LearningRateOptions:
     """The schedule over `num_steps` steps. Raises ValueError for an unknown one."""
     kind = config.WhichOneof("learning_rate")
     if kind == "constant_learning_rate":

@@ -1,6 +1,6 @@
 """What a pipeline.config amounts to: parameters, shapes, batches, learning rate."""
 
-from typing import Any, Dict
+from typing import Any
 
 import tensorflow as tf
 
@@ -9,7 +9,7 @@ from avatx.protos import pipeline_pb2
 from avatx.training import optimizer, report
 
 
-def summarize(config: pipeline_pb2.PipelineConfig) -> Dict[str, Any]:
+def summarize(config: pipeline_pb2.PipelineConfig) -> dict[str, Any]:
     """Builds the model and describes the run.
 
     Returns:
@@ -49,13 +49,15 @@ def summarize(config: pipeline_pb2.PipelineConfig) -> Dict[str, Any]:
     return summary
 
 
-def _shapes(config: pipeline_pb2.PipelineConfig, model) -> Dict[str, Any]:
+def _shapes(config: pipeline_pb2.PipelineConfig, model) -> dict[str, Any]:
     """Static shapes of one clip's way through the model; nothing is computed."""
     clip = input_reader_builder.build_clip_shape(input_reader_builder.model_of(config))
 
-    @tf.function(input_signature=[
-        tf.TensorSpec([1, clip.num_frames, clip.height, clip.width, clip.channels], tf.float32)
-    ])  # fmt: skip
+    @tf.function(
+        input_signature=[
+            tf.TensorSpec([1, clip.num_frames, clip.height, clip.width, clip.channels], tf.float32)
+        ]
+    )
     def features(clips):
         return model.trunk(clips, training=False)
 
@@ -74,13 +76,15 @@ def _shapes(config: pipeline_pb2.PipelineConfig, model) -> Dict[str, Any]:
         "proposals": [frcnn.first_stage_max_proposals, 4],
         "class_logits": [frcnn.first_stage_max_proposals, model.num_classes + 1],
         "box_encodings": [
-            frcnn.first_stage_max_proposals, model.box_predictor.boxes_per_proposal, 4
+            frcnn.first_stage_max_proposals,
+            model.box_predictor.boxes_per_proposal,
+            4,
         ],
         "detections": [post_processing.max_total_detections, 4],
-    }  # fmt: skip
+    }
 
 
-def print_table(summary: Dict[str, Any]) -> None:
+def print_table(summary: dict[str, Any]) -> None:
     """Prints a summary for people."""
     import rich.console
     import rich.table

@@ -4,8 +4,8 @@ Model Garden's anchor generators are multi-level and want the image size when th
 detector that runs at any H x W needs the grid of the feature map that it is given.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Sequence, Tuple
 
 import tensorflow as tf
 
@@ -24,9 +24,9 @@ class GridAnchorGenerator:
 
     scales: Sequence[float]
     aspect_ratios: Sequence[float]
-    base_size: Tuple[float, float] = (256.0, 256.0)
-    stride: Tuple[float, float] = (16.0, 16.0)
-    offset: Tuple[float, float] = (0.0, 0.0)
+    base_size: tuple[float, float] = (256.0, 256.0)
+    stride: tuple[float, float] = (16.0, 16.0)
+    offset: tuple[float, float] = (0.0, 0.0)
 
     @property
     def anchors_per_cell(self) -> int:

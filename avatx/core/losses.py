@@ -33,6 +33,4 @@ def mean_over_samples(losses: tf.Tensor, weights: tf.Tensor, sampled: tf.Tensor)
     num_samples = tf.reduce_sum(tf.cast(sampled, losses.dtype), axis=-1)
     # A loss that does not count must not reach the sum even as infinity times zero.
     losses = tf.where(weights > 0, losses, 0.0)
-    return tf.reduce_mean(
-        tf.reduce_sum(losses * weights, axis=-1) / tf.maximum(num_samples, 1.0)
-    )
+    return tf.reduce_mean(tf.reduce_sum(losses * weights, axis=-1) / tf.maximum(num_samples, 1.0))

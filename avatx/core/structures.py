@@ -7,7 +7,7 @@ clip's frame. Class ids are 1-based in files; `labels[..., i]` is class id i + 1
 `num_detections`) are padding: their values mean nothing.
 """
 
-from typing import NamedTuple, Tuple
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -78,7 +78,7 @@ class BoxPredictions(NamedTuple):
 
     class_logits: tf.Tensor  # [B, R, C + 1] float32, index 0 background
     box_encodings: tf.Tensor  # [B, R, 1, 4] class-agnostic or [B, R, C, 4], against the proposals
-    attention: Tuple[tf.Tensor, ...] = ()  # a layer each: [B, R, heads, T', H', W'], sums to 1
+    attention: tuple[tf.Tensor, ...] = ()  # a layer each: [B, R, heads, T', H', W'], sums to 1
 
 
 class SecondStageTargets(NamedTuple):
@@ -97,7 +97,7 @@ class Predictions(NamedTuple):
     first_stage: FirstStage
     proposals: Proposals
     box_predictions: BoxPredictions
-    targets: Tuple[SecondStageTargets, ...] = ()  # one when training, none otherwise
+    targets: tuple[SecondStageTargets, ...] = ()  # one when training, none otherwise
 
 
 class Detections(NamedTuple):

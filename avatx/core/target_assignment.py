@@ -60,9 +60,7 @@ def assign_anchors(
     matched = tf.where(is_forced, forced_groundtruth, best_groundtruth)
     matched_boxes = tf.gather(groundtruth.boxes, matched, batch_dims=1)
     box_targets = box_ops.encode(matched_boxes, anchors[tf.newaxis])
-    return AnchorTargets(
-        positive, negative, tf.where(positive[..., tf.newaxis], box_targets, 0.0)
-    )
+    return AnchorTargets(positive, negative, tf.where(positive[..., tf.newaxis], box_targets, 0.0))
 
 
 def assign_proposals(

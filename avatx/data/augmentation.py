@@ -9,7 +9,8 @@ lose every person is not taken.
 """
 
 import dataclasses
-from typing import NamedTuple, Optional, Protocol, Sequence, Tuple
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
 
 import tensorflow as tf
 
@@ -22,11 +23,11 @@ _LUMA = (0.299, 0.587, 0.114)  # Rec. 601
 class View(NamedTuple):
     """How the frames of a clip are shown; boxes of a view are relative to its window."""
 
-    window: Optional[tf.Tensor]  # [4] float32, yxyx in the stored frame, normalised; None: all
+    window: tf.Tensor | None  # [4] float32, yxyx in the stored frame, normalised; None: all
     flip: tf.Tensor  # [] bool: the window is shown mirrored left to right
     overlap_threshold: tf.Tensor  # [] float32: a box needs this part of its area in the window
     # [3, 4] float32: shown RGB = color @ (R, G, B, 1), RGB in [0, 1]; None: as stored
-    color: Optional[tf.Tensor]
+    color: tf.Tensor | None
 
 
 class Augmentation(Protocol):
@@ -42,15 +43,16 @@ class Augmentation(Protocol):
 
 def identity_view() -> View:
     """The whole frame as it is stored."""
-    return View(window=None, flip=tf.constant(False), overlap_threshold=tf.constant(0.0),
-                color=None)
+    return View(
+        window=None, flip=tf.constant(False), overlap_threshold=tf.constant(0.0), color=None
+    )
 
 
 def _window(view: View) -> tf.Tensor:
     return tf.constant(_FULL_WINDOW) if view.window is None else view.window
 
 
-def whole_pixels(view: View, height: tf.Tensor, width: tf.Tensor) -> Tuple[View, tf.Tensor]:
+def whole_pixels(view: View, height: tf.Tensor, width: tf.Tensor) -> tuple[View, tf.Tensor]:
     """Moves the window's edges to borders of pixels, so that boxes follow the pixels exactly.
 
     Args:
@@ -65,12 +67,18 @@ def whole_pixels(view: View, height: tf.Tensor, width: tf.Tensor) -> Tuple[View,
     begin = tf.clip_by_value(edges[:2], 0, size - 1)
     end = tf.clip_by_value(edges[2:], begin + 1, size)
     window = tf.concat([begin, end], axis=0) / tf.tile(size, [2])
-    return (view._replace(window=tf.cast(window, tf.float32)),
-            tf.concat([begin, end - begin], axis=0))
+    return (
+        view._replace(window=tf.cast(window, tf.float32)),
+        tf.concat([begin, end - begin], axis=0),
+    )
 
 
-def augment(augmentations: Sequence[Augmentation], boxes: tf.Tensor, seed: tf.Tensor,
-            view: Optional[View] = None) -> View:
+def augment(
+    augmentations: Sequence[Augmentation],
+    boxes: tf.Tensor,
+    seed: tf.Tensor,
+    view: View | None = None,
+) -> View:
     """`view` after all augmentations, the i-th with a seed folded from `seed` and i.
 
     Without a `view` they begin with the whole frame.
@@ -82,7 +90,7 @@ def augment(augmentations: Sequence[Augmentation], boxes: tf.Tensor, seed: tf.Te
     return view
 
 
-def view_boxes(view: View, boxes: tf.Tensor) -> Tuple[tf.Tensor, tf.Tensor]:
+def view_boxes(view: View, boxes: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """Boxes as seen in the view.
 
     Args:
@@ -94,10 +102,15 @@ def view_boxes(view: View, boxes: tf.Tensor) -> Tuple[tf.Tensor, tf.Tensor]:
     """
     ymin, xmin, ymax, xmax = tf.unstack(boxes, axis=1)
     top, left, bottom, right = tf.unstack(_window(view))
-    inside = tf.stack([
-        tf.clip_by_value(ymin, top, bottom), tf.clip_by_value(xmin, left, right),
-        tf.clip_by_value(ymax, top, bottom), tf.clip_by_value(xmax, left, right),
-    ], axis=1)
+    inside = tf.stack(
+        [
+            tf.clip_by_value(ymin, top, bottom),
+            tf.clip_by_value(xmin, left, right),
+            tf.clip_by_value(ymax, top, bottom),
+            tf.clip_by_value(xmax, left, right),
+        ],
+        axis=1,
+    )
     remaining = _area(inside)
     # A box that is wholly inside must survive a threshold of 1 in spite of rounding.
     keep = (remaining > 0.0) & (remaining >= (view.overlap_threshold - 1e-6) * _area(boxes))
@@ -186,7 +199,8 @@ class RandomCropImage:
         leave = (random[4] < self.random_coef) | loses_all
         return view._replace(
             window=tf.where(leave, outer, window),
-            overlap_threshold=tf.where(leave, view.overlap_threshold, threshold))
+            overlap_threshold=tf.where(leave, view.overlap_threshold, threshold),
+        )
 
 
 @dataclasses.dataclass(frozen=True)

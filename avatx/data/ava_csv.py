@@ -16,7 +16,8 @@ import csv
 import gzip
 import os
 import zlib
-from typing import Iterator, List, NamedTuple, Optional, Set, Tuple
+from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 
@@ -38,7 +39,7 @@ class Row(NamedTuple):
 
     video_id: str
     timestamp: float  # seconds
-    box: Optional[Tuple[float, float, float, float]] = None  # ymin, xmin, ymax, xmax
+    box: tuple[float, float, float, float] | None = None  # ymin, xmin, ymax, xmax
     class_id: int = 0
     last: float = 0.0  # score, or person id
 
@@ -60,7 +61,7 @@ def _number(text: str, name: str) -> float:
         raise ValueError(f"{name} is {text!r}, not a number") from None
 
 
-def parse_row(fields: List[str], kind: str) -> Row:
+def parse_row(fields: list[str], kind: str) -> Row:
     """The values of one row's fields, whatever `float` and `int` accept.
 
     Raises ValueError saying what is wrong with which field. Detections may hold NaN and infinite
@@ -102,7 +103,7 @@ def parse_row(fields: List[str], kind: str) -> Row:
     return Row(video_id, timestamp, (y1, x1, y2, x2), class_id, last)
 
 
-def split_fields(line: str) -> List[str]:
+def split_fields(line: str) -> list[str]:
     """The fields of one line, without its newline; quotes as Python's csv module has them."""
     if '"' in line:
         return next(csv.reader([line]))
@@ -142,7 +143,7 @@ def _chunks(path: str) -> Iterator[bytes]:
         yield rest
 
 
-def iterate_lines(path) -> Iterator[Tuple[int, str]]:
+def iterate_lines(path) -> Iterator[tuple[int, str]]:
     """Yields (line number from 1, line without its end) of every line that is not blank.
 
     Raises UserError where the file cannot be read or is not UTF-8 text.
@@ -154,7 +155,7 @@ def iterate_lines(path) -> Iterator[Tuple[int, str]]:
         number += not chunk.strip()
 
 
-def _lines(chunk: bytes, path: str, before: int) -> Iterator[Tuple[int, str]]:
+def _lines(chunk: bytes, path: str, before: int) -> Iterator[tuple[int, str]]:
     lines = chunk.split(b"\n")
     for number, line in enumerate(lines[: len(lines) - chunk.endswith(b"\n")], start=before + 1):
         try:
@@ -174,13 +175,13 @@ def _array(part) -> np.ndarray:
     return values[part.offset : part.offset + len(part)]
 
 
-def _column(chunked, out: Optional[np.ndarray] = None) -> np.ndarray:
+def _column(chunked, out: np.ndarray | None = None) -> np.ndarray:
     """A pyarrow chunked array without nulls as one numpy array of its own, or into `out`."""
     parts = [_array(part) for part in chunked.chunks]
     return np.concatenate(parts, out=out) if parts else np.empty(0)
 
 
-def _parse_fast(chunk: bytes, kind: str, codes: dict) -> Optional[_Columns]:
+def _parse_fast(chunk: bytes, kind: str, codes: dict) -> _Columns | None:
     """A chunk whose rows all have 7 or all 8 plain columns; None if it is not such a chunk."""
     import pyarrow
     import pyarrow.csv
@@ -230,7 +231,7 @@ def _parse_fast(chunk: bytes, kind: str, codes: dict) -> Optional[_Columns]:
 
 
 def _parse_carefully(
-    chunk: bytes, kind: str, codes: dict, path: str, before: int, empty_keyframes: List[Keyframe]
+    chunk: bytes, kind: str, codes: dict, path: str, before: int, empty_keyframes: list[Keyframe]
 ) -> _Columns:
     """Any chunk, row by row. Raises UserError naming the line."""
     rows = []
@@ -300,7 +301,7 @@ def read_detections(path) -> AvaTable:
     return _read(path, DETECTIONS)
 
 
-def read_excluded_timestamps(path) -> Set[Keyframe]:
+def read_excluded_timestamps(path) -> set[Keyframe]:
     """Reads rows of (video, timestamp). Raises UserError with file and line for any other row."""
     excluded = set()
     for number, line in iterate_lines(path):
@@ -317,9 +318,9 @@ def read_excluded_timestamps(path) -> Set[Keyframe]:
 
 def format_timestamp(timestamp: float) -> str:
     """Seconds as AVA writes them: 0902 where whole, else up to 6 decimals."""
-    text = "%.6f" % timestamp
+    text = f"{timestamp:.6f}"
     if text.endswith("000000"):
-        return "%04d" % round(timestamp)
+        return f"{round(timestamp):04d}"
     return text.rstrip("0")
 
 
@@ -369,4 +370,4 @@ def write_detections(path, table: AvaTable) -> None:
     Coordinates and scores have 9 significant digits, so a float32 comes back as it was.
     """
     score = np.ones(len(table)) if table.score is None else table.score
-    _write(path, table, "%.9g", lambda part: [",%.9g" % value for value in score[part].tolist()])
+    _write(path, table, "%.9g", lambda part: [f",{value:.9g}" for value in score[part].tolist()])

@@ -1,11 +1,11 @@
 """Rows of AVA annotations or detections, as numpy columns."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Iterable, List, Optional, Tuple
 
 import numpy as np
 
-Keyframe = Tuple[str, float]  # (video id, timestamp in seconds)
+Keyframe = tuple[str, float]  # (video id, timestamp in seconds)
 
 
 def timestamp_microseconds(timestamp) -> np.ndarray:
@@ -25,7 +25,7 @@ def timestamp_microseconds(timestamp) -> np.ndarray:
     if np.any(doubtful):
         microseconds = np.atleast_1d(microseconds)
         at = np.flatnonzero(doubtful)
-        exact = ["%.6f" % value for value in np.atleast_1d(seconds)[at].tolist()]
+        exact = [f"{value:.6f}" for value in np.atleast_1d(seconds)[at].tolist()]
         microseconds[at] = [int(text.replace(".", "")) for text in exact]
         microseconds = microseconds.reshape(seconds.shape)
     return microseconds
@@ -33,7 +33,7 @@ def timestamp_microseconds(timestamp) -> np.ndarray:
 
 def keyframe_key(video_id: str, timestamp: float) -> Keyframe:
     """(video id, timestamp rounded to 6 decimals): 0902, 902 and 902.0 are one keyframe."""
-    return video_id, float("%.6f" % timestamp)
+    return video_id, float(f"{timestamp:.6f}")
 
 
 @dataclass
@@ -51,14 +51,14 @@ class AvaTable:
       empty_keyframes: keyframes that were annotated and hold nobody (rows of two columns).
     """
 
-    video_names: List[str]
+    video_names: list[str]
     video_index: np.ndarray
     timestamp: np.ndarray
     boxes: np.ndarray
     class_id: np.ndarray
-    score: Optional[np.ndarray] = None
-    person_id: Optional[np.ndarray] = None
-    empty_keyframes: List[Keyframe] = field(default_factory=list)
+    score: np.ndarray | None = None
+    person_id: np.ndarray | None = None
+    empty_keyframes: list[Keyframe] = field(default_factory=list)
 
     @classmethod
     def from_columns(
@@ -107,7 +107,7 @@ class AvaTable:
             empty_keyframes=self.empty_keyframes,
         )
 
-    def keyframes(self) -> List[Keyframe]:
+    def keyframes(self) -> list[Keyframe]:
         """Every keyframe of the rows and of `empty_keyframes`, once, sorted."""
         seconds = timestamp_microseconds(self.timestamp)
         pairs = np.unique(np.stack([self.video_index, seconds], axis=1), axis=0)

@@ -1,6 +1,6 @@
 """Do records call their classes as the label map does? Ids do not tell a map in another order."""
 
-from typing import Sequence
+from collections.abc import Sequence
 
 import tensorflow as tf
 
@@ -43,7 +43,17 @@ class ClassNames:
         def first(values: tf.Tensor, filler) -> tf.Tensor:
             return tf.concat([tf.boolean_mask(values, wrong), [filler]], axis=0)[0]
 
-        return check(~tf.reduce_any(wrong), [
-            *record_name, " calls class ", first(class_ids, 0), " '", first(names, ""),
-            f"' and {self._path} '", first(expected, ""), "'; expected the label map that the "
-            "records were made with: set label_map_path to it, or write the records again"])
+        return check(
+            ~tf.reduce_any(wrong),
+            [
+                *record_name,
+                " calls class ",
+                first(class_ids, 0),
+                " '",
+                first(names, ""),
+                f"' and {self._path} '",
+                first(expected, ""),
+                "'; expected the label map that the "
+                "records were made with: set label_map_path to it, or write the records again",
+            ],
+        )

@@ -18,7 +18,8 @@ Host memory: the shuffle buffer holds shuffle_buffer_size clips of T encoded fra
 """
 
 import dataclasses
-from typing import List, NamedTuple, Optional, Sequence
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -30,8 +31,15 @@ from avatx.data.class_names import ClassNames
 from avatx.data.data_statistics import counts_by_manifest
 from avatx.data.input_check import check_first_records
 from avatx.data.input_errors import check, explained
-from avatx.data.input_pipeline import (InputOptions, batched, decode_clip, endless_epochs, filled,
-                                       hash_of, worker_share)
+from avatx.data.input_pipeline import (
+    InputOptions,
+    batched,
+    decode_clip,
+    endless_epochs,
+    filled,
+    hash_of,
+    worker_share,
+)
 from avatx.data.keyframe_parsing import ClipShape, nearest_frames
 from avatx.data.record import ParsedLabelledVideo
 from avatx.errors import UserError
@@ -78,10 +86,17 @@ class _Example(NamedTuple):
     view: tf.Tensor  # [] int32
 
 
-def build_dataset(options: InputOptions, clip_shape: ClipShape, batch_size: int, *, training: bool,
-                  augmentations: Sequence[Augmentation] = (), views: TestViews = TestViews(),
-                  input_context: Optional[tf.distribute.InputContext] = None,
-                  start_step: int = 0) -> tf.data.Dataset:
+def build_dataset(
+    options: InputOptions,
+    clip_shape: ClipShape,
+    batch_size: int,
+    *,
+    training: bool,
+    augmentations: Sequence[Augmentation] = (),
+    views: TestViews = TestViews(),
+    input_context: tf.distribute.InputContext | None = None,
+    start_step: int = 0,
+) -> tf.data.Dataset:
     """A dataset of `LabelledClips`, each of the same static shape.
 
     Training repeats for ever; each epoch holds each video once, by one random window in time
@@ -105,8 +120,10 @@ def build_dataset(options: InputOptions, clip_shape: ClipShape, batch_size: int,
         `input_errors.explained`.
     """
     if clip_shape.channels != 3:
-        raise UserError("trunk two_stream: records of labelled videos hold no optical flow; "
-                        "expected a trunk of RGB frames")
+        raise UserError(
+            "trunk two_stream: records of labelled videos hold no optical flow; "
+            "expected a trunk of RGB frames"
+        )
     shard, num_shards, replicas, replica_batch = worker_share(batch_size, input_context)
     files = remote_files.match_files(options.input_paths)
     parser = _Parser(clip_shape, options.num_classes, options.label_map_path)
@@ -117,10 +134,12 @@ def build_dataset(options: InputOptions, clip_shape: ClipShape, batch_size: int,
     own = slice(shard, None, num_shards) if by_file else slice(None)
     sources = tf.constant(files)[own], tf.constant(offsets)[own]
     if training and not sum(counts[own]):
-        raise UserError(f"{', '.join(options.input_paths)}: no video to train on for worker "
-                        f"{shard + 1} of {num_shards}; expected at least one")
+        raise UserError(
+            f"{', '.join(options.input_paths)}: no video to train on for worker "
+            f"{shard + 1} of {num_shards}; expected at least one"
+        )
 
-    def serialized_videos(epoch: Optional[tf.Tensor]) -> tf.data.Dataset:
+    def serialized_videos(epoch: tf.Tensor | None) -> tf.data.Dataset:
         """(ordinal, record) of this worker."""
         dataset = _records(*sources, options, epoch)
         return dataset if by_file else dataset.shard(num_shards, shard)
@@ -128,8 +147,11 @@ def build_dataset(options: InputOptions, clip_shape: ClipShape, batch_size: int,
     def training_examples(epoch: tf.Tensor) -> tf.data.Dataset:
         dataset = serialized_videos(epoch if options.shuffle else None).map(
             lambda index, serialized: parser.random_clip(
-                index, parser.video(index, serialized), options.seed, epoch),
-            num_parallel_calls=2, deterministic=True)
+                index, parser.video(index, serialized), options.seed, epoch
+            ),
+            num_parallel_calls=2,
+            deterministic=True,
+        )
         if not options.shuffle:
             return dataset
         return dataset.shuffle(options.shuffle_buffer_size, seed=options.seed * 1_000_003 + epoch)
@@ -143,9 +165,10 @@ def build_dataset(options: InputOptions, clip_shape: ClipShape, batch_size: int,
     else:
         dataset = serialized_videos(None).flat_map(
             lambda index, serialized: parser.test_clips(
-                index, parser.video(index, serialized), views))
-        dataset = tf.data.Dataset.zip((tf.data.Dataset.from_tensors(np.int64(0)).repeat(),
-                                       dataset))
+                index, parser.video(index, serialized), views
+            )
+        )
+        dataset = tf.data.Dataset.zip((tf.data.Dataset.from_tensors(np.int64(0)).repeat(), dataset))
         dataset = filled(dataset, replicas * replica_batch)
 
     def finish(epoch: tf.Tensor, example: _Example, valid: tf.Tensor) -> LabelledClips:
@@ -154,25 +177,34 @@ def build_dataset(options: InputOptions, clip_shape: ClipShape, batch_size: int,
         if training:
             seed = _seed(options.seed, epoch, example)
             place = tf.random.stateless_uniform(
-                [2], tf.random.experimental.stateless_fold_in(seed, tf.constant(-1, tf.int64)))
+                [2], tf.random.experimental.stateless_fold_in(seed, tf.constant(-1, tf.int64))
+            )
             view = augmentation.augment(
-                augmentations, tf.zeros([0, 4]), seed,
-                _crop(example.size, window, _random_corner(margin, place)))
+                augmentations,
+                tf.zeros([0, 4]),
+                seed,
+                _crop(example.size, window, _random_corner(margin, place)),
+            )
         else:
             view = _crop(example.size, window, _test_corner(margin, example, views))
         view, pixels = augmentation.whole_pixels(view, example.size[0], example.size[1])
         return LabelledClips(
             clips=decode_clip(example.frames, example.frame_index, clip_shape, view, pixels),
-            labels=tf.cast(example.class_id - 1, tf.int32), video_index=example.video_index,
-            view=example.view, valid=tf.convert_to_tensor(valid))
+            labels=tf.cast(example.class_id - 1, tf.int32),
+            video_index=example.video_index,
+            view=example.view,
+            valid=tf.convert_to_tensor(valid),
+        )
 
     dataset = dataset.map(
-        finish, num_parallel_calls=options.num_parallel_decodes or tf.data.AUTOTUNE,
-        deterministic=True)
+        finish,
+        num_parallel_calls=options.num_parallel_decodes or tf.data.AUTOTUNE,
+        deterministic=True,
+    )
     return batched(dataset, replica_batch)
 
 
-def count_videos(files: Sequence[str]) -> List[int]:
+def count_videos(files: Sequence[str]) -> list[int]:
     """Labelled videos in each file: of the manifests beside them, else by reading them through.
 
     Raises:
@@ -182,12 +214,15 @@ def count_videos(files: Sequence[str]) -> List[int]:
     if counts is not None:
         return counts
     with explained(files):
-        return [int(tf.data.TFRecordDataset(path).reduce(np.int64(0), lambda count, _: count + 1))
-                for path in files]
+        return [
+            int(tf.data.TFRecordDataset(path).reduce(np.int64(0), lambda count, _: count + 1))
+            for path in files
+        ]
 
 
-def _records(paths: tf.Tensor, offsets: tf.Tensor, options: InputOptions,
-             epoch: Optional[tf.Tensor]) -> tf.data.Dataset:
+def _records(
+    paths: tf.Tensor, offsets: tf.Tensor, options: InputOptions, epoch: tf.Tensor | None
+) -> tf.data.Dataset:
     """(ordinal of the video, record); files in an order that `epoch` decides, or as they are."""
     if epoch is not None:
         seed = tf.stack([tf.constant(options.seed, tf.int64), epoch])
@@ -196,7 +231,10 @@ def _records(paths: tf.Tensor, offsets: tf.Tensor, options: InputOptions,
     readers = 1 if epoch is None else min(options.num_readers, len(paths))
     return tf.data.Dataset.from_tensor_slices((paths, offsets)).interleave(
         lambda path, offset: tf.data.TFRecordDataset(path).enumerate(offset),
-        cycle_length=readers, num_parallel_calls=readers, deterministic=True)
+        cycle_length=readers,
+        num_parallel_calls=readers,
+        deterministic=True,
+    )
 
 
 def _seed(seed: int, epoch: tf.Tensor, clip) -> tf.Tensor:
@@ -222,15 +260,29 @@ class _Parser:
         num_frames, num_times = tf.size(video.frames), tf.size(video.timestamps)
         name = ["record ", video.video_id, " (video ", index, ")"]
         checks = [
-            check((num_frames == num_times) & (num_times > 0), [
-                *name, " has ", num_frames, " frames and ", num_times, " frame timestamps; "
-                "expected as many, at least one; write the records again"]),
-            check((video.class_id >= 1) & (video.class_id <= self._num_classes), [
-                *name, " has class id ", video.class_id,
-                f"; expected 1 to num_classes = {self._num_classes}; is the label map of the "
-                "config the one that the records were made with?"]),
-            self._class_names.check(
-                name, video.class_id[tf.newaxis], video.class_name[tf.newaxis])]
+            check(
+                (num_frames == num_times) & (num_times > 0),
+                [
+                    *name,
+                    " has ",
+                    num_frames,
+                    " frames and ",
+                    num_times,
+                    " frame timestamps; expected as many, at least one; write the records again",
+                ],
+            ),
+            check(
+                (video.class_id >= 1) & (video.class_id <= self._num_classes),
+                [
+                    *name,
+                    " has class id ",
+                    video.class_id,
+                    f"; expected 1 to num_classes = {self._num_classes}; is the label map of the "
+                    "config the one that the records were made with?",
+                ],
+            ),
+            self._class_names.check(name, video.class_id[tf.newaxis], video.class_name[tf.newaxis]),
+        ]
         with tf.control_dependencies([one for one in checks if one is not None]):
             return video._replace(timestamps=tf.identity(video.timestamps))
 
@@ -238,8 +290,9 @@ class _Parser:
         """[] int64: latest beginning of a clip, microseconds after the first frame."""
         return tf.maximum(_duration(times, self._offsets) - self._length, 0)
 
-    def _clip(self, index: tf.Tensor, video: ParsedLabelledVideo, begin: tf.Tensor,
-              view: tf.Tensor) -> _Example:
+    def _clip(
+        self, index: tf.Tensor, video: ParsedLabelledVideo, begin: tf.Tensor, view: tf.Tensor
+    ) -> _Example:
         wanted = (begin + self._offsets) % _duration(video.timestamps, self._offsets)
         indices = nearest_frames(video.timestamps, video.timestamps[0] + wanted)
         shown, frame_index = tf.unique(indices)
@@ -247,26 +300,35 @@ class _Parser:
             frames=tf.gather(video.frames, shown),
             frame_index=tf.ensure_shape(frame_index, [self._num_frames]),
             size=tf.cast(tf.stack([video.height, video.width]), tf.int32),
-            class_id=video.class_id, video_id=video.video_id, start=video.start,
-            video_index=index, view=tf.cast(view, tf.int32))
+            class_id=video.class_id,
+            video_id=video.video_id,
+            start=video.start,
+            video_index=index,
+            view=tf.cast(view, tf.int32),
+        )
 
-    def random_clip(self, index: tf.Tensor, video: ParsedLabelledVideo, seed: int,
-                    epoch: tf.Tensor) -> _Example:
+    def random_clip(
+        self, index: tf.Tensor, video: ParsedLabelledVideo, seed: int, epoch: tf.Tensor
+    ) -> _Example:
         """A clip that begins anywhere from which it fits; at the beginning if it never does."""
         own = tf.random.experimental.stateless_fold_in(
-            _seed(seed, epoch, video), tf.constant(-2, tf.int64))
+            _seed(seed, epoch, video), tf.constant(-2, tf.int64)
+        )
         begin = tf.random.stateless_uniform(
-            [], own, 0, self._slack(video.timestamps) + 1, dtype=tf.int64)
+            [], own, 0, self._slack(video.timestamps) + 1, dtype=tf.int64
+        )
         return self._clip(index, video, begin, tf.constant(0))
 
-    def test_clips(self, index: tf.Tensor, video: ParsedLabelledVideo, views: TestViews
-                   ) -> tf.data.Dataset:
+    def test_clips(
+        self, index: tf.Tensor, video: ParsedLabelledVideo, views: TestViews
+    ) -> tf.data.Dataset:
         """All views of a video."""
         slack = tf.cast(self._slack(video.timestamps), tf.float64)
         shares = np.linspace(0.0, 1.0, views.num_clips) if views.num_clips > 1 else [0.5]
         begins = tf.cast(tf.round(slack * np.array(shares)), tf.int64)
-        return tf.data.Dataset.range(views.count).map(lambda view: self._clip(
-            index, video, begins[view // views.num_crops], view))
+        return tf.data.Dataset.range(views.count).map(
+            lambda view: self._clip(index, video, begins[view // views.num_crops], view)
+        )
 
 
 def _duration(times: tf.Tensor, offsets: np.ndarray) -> tf.Tensor:

@@ -2,7 +2,8 @@
 
 import hashlib
 import os
-from typing import Any, Callable, Dict, List, Optional, Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import tensorflow as tf
 
@@ -16,12 +17,19 @@ from avatx.errors import UserError
 
 
 def create_classification_records(
-        *, output: str, num_shards: int, annotations: Optional[str] = None,
-        videos: Optional[Sequence[str]] = None, folders: Optional[str] = None,
-        label_map: Optional[str] = None, output_label_map: Optional[str] = None,
-        settings: RecordSettings = RecordSettings(shorter_side=256, margin_seconds=0.0),
-        beam_arguments: Sequence[str] = (), overwrite: bool = False,
-        log: Callable[[str], None] = print) -> Dict[str, Any]:
+    *,
+    output: str,
+    num_shards: int,
+    annotations: str | None = None,
+    videos: Sequence[str] | None = None,
+    folders: str | None = None,
+    label_map: str | None = None,
+    output_label_map: str | None = None,
+    settings: RecordSettings = RecordSettings(shorter_side=256, margin_seconds=0.0),
+    beam_arguments: Sequence[str] = (),
+    overwrite: bool = False,
+    log: Callable[[str], None] = print,
+) -> dict[str, Any]:
     """Writes `output`-00000-of-000NN.tfrecord ..., manifest.json beside them and a label map.
 
     Args:
@@ -48,8 +56,9 @@ def create_classification_records(
     if (annotations is None) == (folders is None):
         raise UserError("give either --annotations or --folders")
     if label_map is not None and output_label_map is not None:
-        raise UserError("--output_label_map is for the classes found; with --label_map leave it "
-                        "away")
+        raise UserError(
+            "--output_label_map is for the classes found; with --label_map leave it away"
+        )
     if folders is not None and videos:
         raise UserError("--videos is for the files of --annotations; with --folders leave it away")
     if label_map is None:
@@ -57,7 +66,7 @@ def create_classification_records(
         _check_writable(output_label_map, output)  # told before the videos are decoded
     for path in (output, *([annotations] if annotations else [folders]), *(videos or ())):
         load_file_system(path)
-    clips = (read_csv(annotations, videos) if annotations is not None else read_folders(folders))
+    clips = read_csv(annotations, videos) if annotations is not None else read_folders(folders)
     if label_map is not None:
         classes = read_classes(label_map)
         class_ids = _given_classes(clips, classes, label_map)
@@ -67,16 +76,30 @@ def create_classification_records(
         class_ids = {name: class_id for class_id, name in classes.names.items()}
     plan = make_plan(clips, class_ids, num_shards)
     if len(plan.missing) == len(clips):
-        raise UserError(f"{annotations or folders}: none of its {len(clips)} videos is there; "
-                        f"for one, {clips[0].video_id} ({clips[0].where})")
+        raise UserError(
+            f"{annotations or folders}: none of its {len(clips)} videos is there; "
+            f"for one, {clips[0].video_id} ({clips[0].where})"
+        )
     try:
         tf.io.gfile.makedirs(os.path.dirname(output) or ".")
     except tf.errors.OpError as error:
         raise UserError(f"{os.path.dirname(output)}: cannot be made ({error.message})") from error
-    inputs = {"annotations": annotations, "folders": folders, "label_map": label_map,
-              "videos": list(videos or ())}
-    entry = create_records(plan, output, settings, classes, inputs,
-                           beam_arguments=beam_arguments, overwrite=overwrite, log=log)
+    inputs = {
+        "annotations": annotations,
+        "folders": folders,
+        "label_map": label_map,
+        "videos": list(videos or ()),
+    }
+    entry = create_records(
+        plan,
+        output,
+        settings,
+        classes,
+        inputs,
+        beam_arguments=beam_arguments,
+        overwrite=overwrite,
+        log=log,
+    )
     if label_map is None:
         write_label_map(output_label_map, classes)
     return entry
@@ -86,18 +109,23 @@ def _check_writable(path: str, output: str) -> None:
     """Raises UserError where `output_label_map` is not on this machine, names a folder, or is in
     none that is there or will be made for `output`."""
     if scheme(path):
-        raise UserError(f"--output_label_map {path}: label maps are written to, and read from, "
-                        "this machine alone; expected a local file")
+        raise UserError(
+            f"--output_label_map {path}: label maps are written to, and read from, "
+            "this machine alone; expected a local file"
+        )
     folder = os.path.dirname(path)
     if tf.io.gfile.isdir(path):
-        raise UserError(f"--output_label_map {path}: is a folder; expected a file, such as "
-                        f"{os.path.join(path, 'label_map.pbtxt')}")
+        raise UserError(
+            f"--output_label_map {path}: is a folder; expected a file, such as "
+            f"{os.path.join(path, 'label_map.pbtxt')}"
+        )
     if folder and folder != os.path.dirname(output) and not tf.io.gfile.isdir(folder):
         raise UserError(f"--output_label_map {path}: there is no folder {folder}")
 
 
-def make_plan(clips: Sequence[LabelledClip], class_ids: Dict[str, int], num_shards: int
-              ) -> RecordPlan:
+def make_plan(
+    clips: Sequence[LabelledClip], class_ids: dict[str, int], num_shards: int
+) -> RecordPlan:
     """Sorts clips into shards: by a hash of the clip, so that neighbours are of many classes.
 
     Args:
@@ -105,24 +133,37 @@ def make_plan(clips: Sequence[LabelledClip], class_ids: Dict[str, int], num_shar
       class_ids: label -> class id, of every label.
       num_shards: how many shards.
     """
-    shards: List[List[Dict[str, Any]]] = [[] for _ in range(num_shards)]
-    hashed = sorted((hashlib.sha256(f"{clip.video_id}@{clip.start}".encode()).hexdigest(), index)
-                    for index, clip in enumerate(clips))
-    identities: Dict[str, Any] = {}
+    shards: list[list[dict[str, Any]]] = [[] for _ in range(num_shards)]
+    hashed = sorted(
+        (hashlib.sha256(f"{clip.video_id}@{clip.start}".encode()).hexdigest(), index)
+        for index, clip in enumerate(clips)
+    )
+    identities: dict[str, Any] = {}
     for digest, index in hashed:
         clip = clips[index]
         if clip.path is not None and clip.path not in identities:
             identities[clip.path] = identity(clip.path)
-        shards[int(digest[:15], 16) % num_shards].append({
-            "video_id": clip.video_id, "source": clip.path,
-            "identity": identities.get(clip.path), "start": clip.start, "end": clip.end,
-            "class_id": class_ids[clip.label], "keyframes": []})
-    return RecordPlan(shards=shards,
-                      missing=[clip.video_id for clip in clips if clip.path is None],
-                      dropped_classes={}, excluded_keyframes=0, num_keyframes=0)
+        shards[int(digest[:15], 16) % num_shards].append(
+            {
+                "video_id": clip.video_id,
+                "source": clip.path,
+                "identity": identities.get(clip.path),
+                "start": clip.start,
+                "end": clip.end,
+                "class_id": class_ids[clip.label],
+                "keyframes": [],
+            }
+        )
+    return RecordPlan(
+        shards=shards,
+        missing=[clip.video_id for clip in clips if clip.path is None],
+        dropped_classes={},
+        excluded_keyframes=0,
+        num_keyframes=0,
+    )
 
 
-def _given_classes(clips: Sequence[LabelledClip], classes: LabelMap, path: str) -> Dict[str, int]:
+def _given_classes(clips: Sequence[LabelledClip], classes: LabelMap, path: str) -> dict[str, int]:
     """label -> class id; a folder's underscores may stand for the blanks of a name."""
     known = {name: class_id for class_id, name in classes.names.items()}
     found = {}
@@ -130,7 +171,9 @@ def _given_classes(clips: Sequence[LabelledClip], classes: LabelMap, path: str) 
         class_id = known.get(clip.label, known.get(clip.label.replace("_", " ")))
         if class_id is None:
             some = ", ".join(repr(name) for name in list(known)[:4])
-            raise UserError(f"{clip.where}: label {clip.label!r} is not in {path}, which has "
-                            f"{some}{', ...' if len(known) > 4 else ''}")
+            raise UserError(
+                f"{clip.where}: label {clip.label!r} is not in {path}, which has "
+                f"{some}{', ...' if len(known) > 4 else ''}"
+            )
         found[clip.label] = class_id
     return found

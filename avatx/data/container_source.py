@@ -2,7 +2,8 @@
 
 import itertools
 import os
-from typing import Any, Dict, Iterator, Optional, Tuple
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
@@ -24,10 +25,10 @@ class ContainerSource:
     def __init__(self, path: str, num_threads: int = 0):
         self.path = path
         self._num_threads = num_threads
-        self.error: Optional[str] = None
-        self.end_time: Optional[int] = None
+        self.error: str | None = None
+        self.end_time: int | None = None
         self.ended = False
-        self._trouble: Optional[str] = None
+        self._trouble: str | None = None
         self._container = None
         self._file = None
         if "://" not in path and not os.path.exists(path):
@@ -40,8 +41,11 @@ class ContainerSource:
             raise
         self._pending = first  # the picture that opening decoded and nobody has had yet
         self.rotation = getattr(first, "rotation", 0) % 360
-        self.size = ((first.width, first.height) if self.rotation in (90, 270)
-                     else (first.height, first.width))
+        self.size = (
+            (first.width, first.height)
+            if self.rotation in (90, 270)
+            else (first.height, first.width)
+        )
         rate = self._stream.average_rate or self._stream.guessed_rate
         self.frame_rate = float(rate) if rate else None
         self.duration = self._duration()
@@ -74,12 +78,13 @@ class ContainerSource:
         self._origin = 0
         first = next(self._decode(), None)
         if first is None:
-            raise UserError(f"{self.path}: no frame of it can be decoded "
-                            f"({self.error or 'it is empty'})")
+            raise UserError(
+                f"{self.path}: no frame of it can be decoded ({self.error or 'it is empty'})"
+            )
         self._origin = first[1].pts or 0
         return first[1]
 
-    def _duration(self) -> Optional[float]:
+    def _duration(self) -> float | None:
         """Seconds, as the container states them."""
         stream, container = self._stream, self._container
         if container.format.name in _UNINDEXED:
@@ -94,15 +99,17 @@ class ContainerSource:
         return None
 
     @property
-    def provenance(self) -> Dict[str, Any]:
+    def provenance(self) -> dict[str, Any]:
         import av
 
         context = self._stream.codec_context
         return {
             "decoder": f"PyAV {av.__version__}",
-            "ffmpeg": {name: ".".join(map(str, version))
-                       for name, version in av.library_versions.items()
-                       if name in ("libavcodec", "libavformat", "libswscale")},
+            "ffmpeg": {
+                name: ".".join(map(str, version))
+                for name, version in av.library_versions.items()
+                if name in ("libavcodec", "libavformat", "libswscale")
+            },
             "container": self._container.format.name,
             "codec": context.name,
             "pixel_format": context.pix_fmt,
@@ -137,7 +144,7 @@ class ContainerSource:
         except (av.FFmpegError, OSError):
             pass
 
-    def _decode(self) -> Iterator[Tuple[int, Any]]:
+    def _decode(self) -> Iterator[tuple[int, Any]]:
         """(microseconds, av.VideoFrame) in ascending order from where the container stands."""
         self.error, self.ended, self._trouble = None, False, None
         for picture in self._pictures():
@@ -157,8 +164,10 @@ class ContainerSource:
             seconds = float(shown * last.time_base) if shown else 1 / (self.frame_rate or 25)
             self.end_time = self._time(last) + round(seconds * MICROSECONDS)
         if self.ended and last is not None and self._is_cut_short():
-            self.error = (f"truncated: the video ends at {self.end_time / MICROSECONDS:.3f} of "
-                          f"{self.duration:.3f} seconds")
+            self.error = (
+                f"truncated: the video ends at {self.end_time / MICROSECONDS:.3f} of "
+                f"{self.duration:.3f} seconds"
+            )
         elif self._trouble:
             self.error = f"{self._trouble} {self._where(last)}"
 
@@ -166,13 +175,14 @@ class ContainerSource:
         return "at its start" if last is None else f"after {self._time(last) / MICROSECONDS:.3f} s"
 
     def _is_cut_short(self) -> bool:
-        if self.duration is None or not (self._stream.duration or len(
-                self._container.streams) == 1):
+        if self.duration is None or not (
+            self._stream.duration or len(self._container.streams) == 1
+        ):
             return False  # only the container's own duration is known: audio may be longer
         grace = max(0.5, 3 / (self.frame_rate or 25))
         return self.end_time / MICROSECONDS < self.duration - grace
 
-    def pictures(self, start: Optional[int]) -> Iterator[Tuple[int, Any]]:
+    def pictures(self, start: int | None) -> Iterator[tuple[int, Any]]:
         """Pictures in order of time, the first of them at or before `start` where there is one.
 
         Args:
@@ -185,7 +195,7 @@ class ContainerSource:
         self._pending = None
         return self._decode_from(max(start or 0, 0))
 
-    def _decode_from(self, start: int) -> Iterator[Tuple[int, Any]]:
+    def _decode_from(self, start: int) -> Iterator[tuple[int, Any]]:
         import av
 
         for back in () if self._container.format.name in _UNINDEXED else _SEEK_BACK_SECONDS:
@@ -205,7 +215,7 @@ class ContainerSource:
         self._open()
         return self._decode()
 
-    def to_rgb(self, picture, size: Optional[Tuple[int, int]] = None) -> np.ndarray:
+    def to_rgb(self, picture, size: tuple[int, int] | None = None) -> np.ndarray:
         """[H, W, 3] uint8 RGB of an av.VideoFrame, resized to (height, width) `size`."""
         height, width = size or self.size
         if self.rotation in (90, 270):

@@ -3,9 +3,9 @@
 import math
 import os
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Dict, Iterator, List, NamedTuple, Optional
+from typing import NamedTuple
 
 from avatx.data.ava_csv import ANNOTATIONS, Row, iterate_lines, parse_row, split_fields
 from avatx.data.ava_table import keyframe_key
@@ -28,21 +28,21 @@ class Statistics:
     empty_keyframes: int = 0  # named by rows of 2 columns
     boxes: int = 0  # different ones a keyframe
     labels: int = 0  # rows with a box
-    first_timestamp: Optional[float] = None  # seconds
-    last_timestamp: Optional[float] = None
-    labels_per_class: Dict[int, int] = field(default_factory=dict)  # by class id
+    first_timestamp: float | None = None  # seconds
+    last_timestamp: float | None = None
+    labels_per_class: dict[int, int] = field(default_factory=dict)  # by class id
 
 
 class Validation(NamedTuple):
-    bad_rows: List[BadRow]  # a row with two mistakes is there twice
+    bad_rows: list[BadRow]  # a row with two mistakes is there twice
     statistics: Statistics
 
 
 def validate_csv(
     path,
     kind: str = ANNOTATIONS,
-    label_map: Optional[LabelMap] = None,
-    durations: Optional[Mapping[str, Optional[float]]] = None,
+    label_map: LabelMap | None = None,
+    durations: Mapping[str, float | None] | None = None,
 ) -> Validation:
     """Checks every row.
 
@@ -91,8 +91,8 @@ def validate_csv(
 def _problems(
     row: Row,
     kind: str,
-    label_map: Optional[LabelMap],
-    durations: Optional[Mapping[str, Optional[float]]],
+    label_map: LabelMap | None,
+    durations: Mapping[str, float | None] | None,
 ) -> Iterator[str]:
     if durations is not None and row.video_id not in durations:
         yield f"unknown video {row.video_id!r}"
@@ -137,10 +137,10 @@ class VideoDurations(Mapping):
             for path in paths
             if os.path.isfile(path) and os.path.splitext(path)[1]
         }
-        self._durations: Dict[str, Optional[float]] = {}
-        self.broken: Dict[str, str] = {}
+        self._durations: dict[str, float | None] = {}
+        self.broken: dict[str, str] = {}
 
-    def __getitem__(self, video_id: str) -> Optional[float]:
+    def __getitem__(self, video_id: str) -> float | None:
         if video_id not in self._durations:
             self._durations[video_id] = self._measure(self._paths[video_id])
         return self._durations[video_id]
@@ -154,7 +154,7 @@ class VideoDurations(Mapping):
     def __len__(self) -> int:
         return len(self._paths)
 
-    def _measure(self, path: str) -> Optional[float]:
+    def _measure(self, path: str) -> float | None:
         import av
 
         try:
@@ -173,7 +173,7 @@ class VideoDurations(Mapping):
         return None
 
 
-def read_durations(path) -> Dict[str, float]:
+def read_durations(path) -> dict[str, float]:
     """Reads a csv of (video id, seconds). Raises UserError with the line of a bad row."""
     durations = {}
     for number, line in iterate_lines(path):

@@ -1,7 +1,6 @@
 """How a decoded frame is stored: its size and its JPEG bytes."""
 
 import io
-from typing import Tuple
 
 import numpy as np
 
@@ -19,7 +18,7 @@ def encode_jpeg(image: np.ndarray, quality: int) -> bytes:
     return buffer.getvalue()
 
 
-def stored_size(size: Tuple[int, int], shorter_side: int) -> Tuple[int, int]:
+def stored_size(size: tuple[int, int], shorter_side: int) -> tuple[int, int]:
     """(height, width) after shrinking the shorter side; never enlarged."""
     shorter = min(size)
     if not shorter_side or shorter <= shorter_side:

@@ -7,7 +7,8 @@ the frame's number. Frame 1 is shown at time 0 (frame 0, where there is one), fr
 
 import os
 import re
-from typing import Any, Dict, Iterator, List, Optional, Tuple
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
@@ -17,7 +18,7 @@ MICROSECONDS = 1_000_000
 _NAME = re.compile(r"(\d+)\.(jpe?g|png)$", re.IGNORECASE)
 
 
-def frame_files(folder: str) -> List[Tuple[int, str]]:
+def frame_files(folder: str) -> list[tuple[int, str]]:
     """(number, file name) of the frames in `folder`, ascending. Empty if there is none."""
     matches = ((_NAME.search(name), name) for name in os.listdir(folder))
     return sorted((int(match.group(1)), name) for match, name in matches if match)
@@ -31,8 +32,8 @@ class FrameFolder:
             raise UserError(f"{path}: frames a second are {frames_rate}, expected above 0")
         self.path = path
         self.frame_rate = float(frames_rate)
-        self.error: Optional[str] = None
-        self.end_time: Optional[int] = None
+        self.error: str | None = None
+        self.end_time: int | None = None
         self.ended = False
         files = frame_files(path)
         if not files:
@@ -42,22 +43,28 @@ class FrameFolder:
             if former[0] == latter[0]:
                 raise UserError(f"{path}: {former[1]} and {latter[1]} have the same number")
         self._names = [name for _, name in files]
-        self._times = np.rint((np.array(numbers) - min(1, numbers[0]))
-                              * (MICROSECONDS / frames_rate)).astype(np.int64)
+        self._times = np.rint(
+            (np.array(numbers) - min(1, numbers[0])) * (MICROSECONDS / frames_rate)
+        ).astype(np.int64)
         self.duration = self._times[-1] / MICROSECONDS + 1 / frames_rate
         try:
             self.size = self._decode(self._names[0]).shape[:2]
         except OSError as error:
-            raise UserError(f"{path}/{self._names[0]}: cannot be read as an image "
-                            f"({error})") from error
+            raise UserError(
+                f"{path}/{self._names[0]}: cannot be read as an image ({error})"
+            ) from error
 
     @property
-    def provenance(self) -> Dict[str, Any]:
+    def provenance(self) -> dict[str, Any]:
         import PIL
 
         extension = os.path.splitext(self._names[0])[1].lower().lstrip(".")
-        return {"decoder": f"Pillow {PIL.__version__}", "container": "folder",
-                "codec": extension, "num_files": len(self._names)}
+        return {
+            "decoder": f"Pillow {PIL.__version__}",
+            "container": "folder",
+            "codec": extension,
+            "num_files": len(self._names),
+        }
 
     def _decode(self, name: str) -> np.ndarray:
         from PIL import Image
@@ -65,11 +72,14 @@ class FrameFolder:
         with Image.open(os.path.join(self.path, name)) as image:
             return np.asarray(image.convert("RGB"))
 
-    def pictures(self, start: Optional[int]) -> Iterator[Tuple[int, str]]:
+    def pictures(self, start: int | None) -> Iterator[tuple[int, str]]:
         """(microseconds, file name), from the last picture at or before `start` on."""
         self.error, self.ended = None, False
-        first = 0 if start is None else max(
-            int(np.searchsorted(self._times, start, side="right")) - 1, 0)
+        first = (
+            0
+            if start is None
+            else max(int(np.searchsorted(self._times, start, side="right")) - 1, 0)
+        )
         for time, name in zip(self._times[first:], self._names[first:]):
             try:
                 array = self._decode(name)
@@ -78,15 +88,17 @@ class FrameFolder:
                 self.end_time = int(time)
                 return
             if array.shape[:2] != tuple(self.size):
-                self.error = (f"{name} is {array.shape[0]}x{array.shape[1]}, "
-                              f"the first frame {self.size[0]}x{self.size[1]}")
+                self.error = (
+                    f"{name} is {array.shape[0]}x{array.shape[1]}, "
+                    f"the first frame {self.size[0]}x{self.size[1]}"
+                )
                 self.end_time = int(time)
                 return
             yield int(time), (name, array)
         self.end_time = round(self.duration * MICROSECONDS)
         self.ended = True
 
-    def to_rgb(self, picture, size: Optional[Tuple[int, int]] = None) -> np.ndarray:
+    def to_rgb(self, picture, size: tuple[int, int] | None = None) -> np.ndarray:
         """[H, W, 3] uint8 RGB of a picture, resized to (height, width) `size`."""
         from PIL import Image
 
@@ -95,7 +107,7 @@ class FrameFolder:
             return array
         return np.asarray(Image.fromarray(array).resize(size[::-1], Image.Resampling.BOX))
 
-    def jpeg_bytes(self, picture) -> Optional[bytes]:
+    def jpeg_bytes(self, picture) -> bytes | None:
         """The file itself if it is a JPEG: what is not resized need not be encoded again."""
         if not picture[0].lower().endswith((".jpg", ".jpeg")):
             return None

@@ -1,6 +1,6 @@
 """Looks at the first record of every input file, so that a wrong file is named before training."""
 
-from typing import Callable, Sequence
+from collections.abc import Callable, Sequence
 
 import tensorflow as tf
 
@@ -30,9 +30,13 @@ def check_first_records(files: Sequence[str], parse: Callable, labelled: bool = 
             except UserError as error:
                 raise UserError(f"{path}: {error}") from error
             except tf.errors.OpError as error:
-                raise UserError(f"{path}: record 1 cannot be parsed "
-                                f"({first_line(error)}); write the records again") from error
+                raise UserError(
+                    f"{path}: record 1 cannot be parsed "
+                    f"({first_line(error)}); write the records again"
+                ) from error
     if not found_any:
-        raise UserError(f"{files[0]}: empty, as are all {len(files)} input files; "
-                        f"tools/create_{'kinetics' if labelled else 'ava'}_tfrecord.py writes the "
-                        "records")
+        raise UserError(
+            f"{files[0]}: empty, as are all {len(files)} input files; "
+            f"tools/create_{'kinetics' if labelled else 'ava'}_tfrecord.py writes the "
+            "records"
+        )

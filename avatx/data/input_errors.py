@@ -2,7 +2,7 @@
 
 import contextlib
 import re
-from typing import Iterator, List, Sequence
+from collections.abc import Iterator, Sequence
 
 import tensorflow as tf
 
@@ -52,17 +52,21 @@ def explained(input_paths: Sequence[str] = ()) -> Iterator[None]:
         if found:
             raise UserError(_unescaped(found.group(1))) from error
         if "JPEG" in text:
-            raise UserError("a record of the input holds a frame that is not a readable JPEG "
-                            f"image ({first_line(error)}); {_REMEDY}") from error
+            raise UserError(
+                "a record of the input holds a frame that is not a readable JPEG "
+                f"image ({first_line(error)}); {_REMEDY}"
+            ) from error
         if "ParseSingleSequenceExample" in text or "ParseSequenceExample" in text:
             for path in _existing(input_paths):
                 check_file(path, keys=True)
-            raise UserError("an input file holds an entry that is no record of ours "
-                            f"({first_line(error)}); {_REMEDY}") from error
+            raise UserError(
+                "an input file holds an entry that is no record of ours "
+                f"({first_line(error)}); {_REMEDY}"
+            ) from error
         raise
 
 
-def _existing(input_paths: Sequence[str]) -> List[str]:
+def _existing(input_paths: Sequence[str]) -> list[str]:
     """The files of the patterns that match any: one that matches none is not what failed."""
     files = []
     for pattern in input_paths:

@@ -19,7 +19,7 @@ None of it grows with the data set or with time.
 """
 
 import dataclasses
-from typing import Callable, List, Optional, Sequence, Tuple
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -60,7 +60,7 @@ class InputOptions:
       num_parallel_decodes: clips decoded at once; None leaves it to tf.data.
     """
 
-    input_paths: Tuple[str, ...]
+    input_paths: tuple[str, ...]
     num_classes: int
     label_map_path: str = ""
     max_boxes: int = 100
@@ -70,11 +70,16 @@ class InputOptions:
     num_readers: int = 4
     drop_keyframes_without_people: bool = False
     seed: int = 0
-    num_parallel_decodes: Optional[int] = None
+    num_parallel_decodes: int | None = None
 
     def __post_init__(self):
-        for name in ("num_classes", "max_boxes", "shuffle_buffer_size", "open_segments",
-                     "num_readers"):
+        for name in (
+            "num_classes",
+            "max_boxes",
+            "shuffle_buffer_size",
+            "open_segments",
+            "num_readers",
+        ):
             if getattr(self, name) < 1:
                 raise UserError(f"{name}: {getattr(self, name)}; expected at least 1")
 
@@ -86,7 +91,7 @@ def build_dataset(
     *,
     training: bool,
     augmentations: Sequence[Augmentation] = (),
-    input_context: Optional[tf.distribute.InputContext] = None,
+    input_context: tf.distribute.InputContext | None = None,
     start_step: int = 0,
 ) -> tf.data.Dataset:
     """A dataset of `Batch`, each of the same static shape.
@@ -120,28 +125,33 @@ def build_dataset(
     if by_file:
         files = files[shard::num_shards]
 
-    def examples(epoch: Optional[tf.Tensor]) -> tf.data.Dataset:
+    def examples(epoch: tf.Tensor | None) -> tf.data.Dataset:
         dataset = keyframe_examples(files, options, parser, epoch, training)
         return dataset if by_file else dataset.shard(num_shards, shard)
 
     if training:
         share = (0, 1) if by_file else (shard, num_shards)
-        dataset = _epochs(examples, files, options, parser, share,
-                          skipped=start_step * replicas * replica_batch)
+        dataset = _epochs(
+            examples, files, options, parser, share, skipped=start_step * replicas * replica_batch
+        )
     else:
-        dataset = tf.data.Dataset.zip((tf.data.Dataset.from_tensors(np.int64(0)).repeat(),
-                                       examples(None)))
+        dataset = tf.data.Dataset.zip(
+            (tf.data.Dataset.from_tensors(np.int64(0)).repeat(), examples(None))
+        )
         dataset = filled(dataset, replicas * replica_batch)
 
     def finish(epoch: tf.Tensor, example: KeyframeExample, valid: tf.Tensor) -> Batch:
-        return make_example(example, clip_shape, options, augmentations, epoch, valid,
-                            warn=training)
+        return make_example(
+            example, clip_shape, options, augmentations, epoch, valid, warn=training
+        )
 
     if training:
         dataset = dataset.map(lambda epoch, example: (epoch, example, True))
     dataset = dataset.map(
-        finish, num_parallel_calls=options.num_parallel_decodes or tf.data.AUTOTUNE,
-        deterministic=True)
+        finish,
+        num_parallel_calls=options.num_parallel_decodes or tf.data.AUTOTUNE,
+        deterministic=True,
+    )
     return batched(dataset, replica_batch)
 
 
@@ -154,8 +164,9 @@ def batched(dataset: tf.data.Dataset, batch_size: int) -> tf.data.Dataset:
     return dataset.with_options(settings)
 
 
-def worker_share(batch_size: int, context: Optional[tf.distribute.InputContext]
-                 ) -> Tuple[int, int, int, int]:
+def worker_share(
+    batch_size: int, context: tf.distribute.InputContext | None
+) -> tuple[int, int, int, int]:
     """This input pipeline's index, their number, its replicas and a replica's batch size."""
     if context is None:
         return 0, 1, 1, batch_size
@@ -163,14 +174,23 @@ def worker_share(batch_size: int, context: Optional[tf.distribute.InputContext]
         raise UserError(
             f"batch_size: {batch_size} clips cannot be shared evenly by "
             f"{context.num_replicas_in_sync} replicas; expected a multiple of "
-            f"{context.num_replicas_in_sync}")
-    return (context.input_pipeline_id, context.num_input_pipelines,
-            context.num_replicas_in_sync // context.num_input_pipelines,
-            batch_size // context.num_replicas_in_sync)
+            f"{context.num_replicas_in_sync}"
+        )
+    return (
+        context.input_pipeline_id,
+        context.num_input_pipelines,
+        context.num_replicas_in_sync // context.num_input_pipelines,
+        batch_size // context.num_replicas_in_sync,
+    )
 
 
-def keyframe_examples(files: List[str], options: InputOptions, parser: KeyframeParser,
-               epoch: Optional[tf.Tensor], training: bool) -> tf.data.Dataset:
+def keyframe_examples(
+    files: list[str],
+    options: InputOptions,
+    parser: KeyframeParser,
+    epoch: tf.Tensor | None,
+    training: bool,
+) -> tf.data.Dataset:
     """KeyframeExamples of one pass over the files, in an order that `epoch` decides."""
     shuffle = training and options.shuffle
     paths = tf.constant(files)
@@ -179,8 +199,11 @@ def keyframe_examples(files: List[str], options: InputOptions, parser: KeyframeP
         paths = tf.random.experimental.stateless_shuffle(paths, seed)
     readers = min(options.num_readers, len(files)) if training else 1
     records = tf.data.Dataset.from_tensor_slices(paths).interleave(
-        tf.data.TFRecordDataset, cycle_length=readers, num_parallel_calls=readers,
-        deterministic=True)
+        tf.data.TFRecordDataset,
+        cycle_length=readers,
+        num_parallel_calls=readers,
+        deterministic=True,
+    )
     segments = records.map(parser.segment, num_parallel_calls=2, deterministic=True)
 
     def of_segment(segment: ParsedSegment) -> tf.data.Dataset:
@@ -189,10 +212,12 @@ def keyframe_examples(files: List[str], options: InputOptions, parser: KeyframeP
             indices = tf.boolean_mask(indices, segment.boxes.row_lengths() > 0)
         if shuffle:
             own = tf.random.experimental.stateless_fold_in(
-                seed, hash_of(segment.video_id, segment.start))
+                seed, hash_of(segment.video_id, segment.start)
+            )
             indices = tf.random.experimental.stateless_shuffle(indices, own)
         return tf.data.Dataset.from_tensor_slices(indices).map(
-            lambda index: parser.keyframe(segment, index))
+            lambda index: parser.keyframe(segment, index)
+        )
 
     if not shuffle:
         return segments.flat_map(of_segment)
@@ -201,14 +226,20 @@ def keyframe_examples(files: List[str], options: InputOptions, parser: KeyframeP
     return keyframes.shuffle(options.shuffle_buffer_size, seed=options.seed * 1_000_003 + epoch)
 
 
-def _epochs(examples: Callable[[tf.Tensor], tf.data.Dataset], files: List[str],
-            options: InputOptions, parser: KeyframeParser, share: Tuple[int, int],
-            skipped: int) -> tf.data.Dataset:
+def _epochs(
+    examples: Callable[[tf.Tensor], tf.data.Dataset],
+    files: list[str],
+    options: InputOptions,
+    parser: KeyframeParser,
+    share: tuple[int, int],
+    skipped: int,
+) -> tf.data.Dataset:
     """(epoch, KeyframeExample) for ever, each epoch in its own order."""
     if _count_keyframes(files, options, parser, at_least=1) == 0:
         raise UserError(
             f"{', '.join(options.input_paths)}: no keyframe to train on; expected at least one"
-            + (" with people" if options.drop_keyframes_without_people else ""))
+            + (" with people" if options.drop_keyframes_without_people else "")
+        )
     first_epoch = 0
     if skipped:
         count = _count_keyframes(files, options, parser)
@@ -218,8 +249,9 @@ def _epochs(examples: Callable[[tf.Tensor], tf.data.Dataset], files: List[str],
     return endless_epochs(examples, first_epoch).skip(skipped)
 
 
-def endless_epochs(examples: Callable[[tf.Tensor], tf.data.Dataset], first_epoch: int
-                   ) -> tf.data.Dataset:
+def endless_epochs(
+    examples: Callable[[tf.Tensor], tf.data.Dataset], first_epoch: int
+) -> tf.data.Dataset:
     """(epoch, example) for ever: `examples` gives those of one epoch, [] int64."""
 
     def one_epoch(epoch: tf.Tensor) -> tf.data.Dataset:
@@ -228,12 +260,12 @@ def endless_epochs(examples: Callable[[tf.Tensor], tf.data.Dataset], first_epoch
         epoch.graph.seed = 1
         return examples(epoch).map(lambda example: (epoch, example))
 
-    return tf.data.Dataset.range(first_epoch, np.iinfo(np.int64).max).flat_map(
-        one_epoch)
+    return tf.data.Dataset.range(first_epoch, np.iinfo(np.int64).max).flat_map(one_epoch)
 
 
-def _count_keyframes(files: List[str], options: InputOptions, parser: KeyframeParser,
-                     at_least: Optional[int] = None) -> int:
+def _count_keyframes(
+    files: list[str], options: InputOptions, parser: KeyframeParser, at_least: int | None = None
+) -> int:
     """Keyframes that training sees in one epoch; stops counting at `at_least`."""
     if at_least is None and not options.drop_keyframes_without_people:
         known = count_by_manifest(files)
@@ -260,17 +292,25 @@ def filled(dataset: tf.data.Dataset, multiple: int) -> tf.data.Dataset:
     filler = dataset.take(1).repeat().map(lambda *parts: (*parts, False))
     endless = dataset.map(lambda *parts: (*parts, True)).concatenate(filler)
     wanted = endless.enumerate().take_while(
-        lambda index, example: example[-1] | (index % multiple != 0))
+        lambda index, example: example[-1] | (index % multiple != 0)
+    )
     return wanted.map(lambda index, example: example)
 
 
-def make_example(example: KeyframeExample, clip_shape: ClipShape, options: InputOptions,
-                 augmentations: Sequence[Augmentation] = (), epoch=0, valid=True,
-                 warn: bool = False) -> Batch:
+def make_example(
+    example: KeyframeExample,
+    clip_shape: ClipShape,
+    options: InputOptions,
+    augmentations: Sequence[Augmentation] = (),
+    epoch=0,
+    valid=True,
+    warn: bool = False,
+) -> Batch:
     """One keyframe augmented, decoded and padded: a `Batch` without the batch dimension."""
     seed = tf.stack([tf.constant(options.seed, tf.int64), tf.cast(epoch, tf.int64)])
     seed = tf.random.experimental.stateless_fold_in(
-        seed, hash_of(example.video_id, example.timestamp))
+        seed, hash_of(example.video_id, example.timestamp)
+    )
     view = augmentation.augment(augmentations, example.boxes, seed)
     pixels = None
     if view.window is not None:
@@ -284,36 +324,60 @@ def make_example(example: KeyframeExample, clip_shape: ClipShape, options: Input
     if warn:
         num_boxes = _warn_of_dropped_boxes(num_boxes, found, example)
     else:  # scored against these boxes, so none may be missing
-        complete = check(found <= options.max_boxes, [
-            "keyframe ", example.video_id, "@", tf.cast(example.timestamp, tf.float64) / 1e6,
-            " has ", found, f" people and max_number_of_boxes is {options.max_boxes}: "
-            "evaluation needs room for all of them, set train_config.max_number_of_boxes higher"])
+        complete = check(
+            found <= options.max_boxes,
+            [
+                "keyframe ",
+                example.video_id,
+                "@",
+                tf.cast(example.timestamp, tf.float64) / 1e6,
+                " has ",
+                found,
+                f" people and max_number_of_boxes is {options.max_boxes}: "
+                "evaluation needs room for all of them, set train_config.max_number_of_boxes higher",
+            ],
+        )
         with tf.control_dependencies([complete]):
             num_boxes = tf.identity(num_boxes)
     padding = [[0, options.max_boxes - num_boxes], [0, 0]]
     boxes = tf.pad(boxes[:num_boxes], padding)
     labels = tf.pad(labels[:num_boxes], padding)
     sampling_seed = tf.random.stateless_uniform(
-        [2], tf.random.experimental.stateless_fold_in(seed, tf.constant(-1, tf.int64)),
-        minval=None, maxval=None, dtype=tf.int32)
+        [2],
+        tf.random.experimental.stateless_fold_in(seed, tf.constant(-1, tf.int64)),
+        minval=None,
+        maxval=None,
+        dtype=tf.int32,
+    )
     return Batch(
-        clips=decode_clip(example.frames, example.frame_index, clip_shape, view, pixels,
-                          example.flow),
+        clips=decode_clip(
+            example.frames, example.frame_index, clip_shape, view, pixels, example.flow
+        ),
         groundtruth=Groundtruth(
             boxes=tf.ensure_shape(boxes, [options.max_boxes, 4]),
             labels=tf.ensure_shape(labels, [options.max_boxes, options.num_classes]),
             num_boxes=num_boxes,
-            sampling_seed=sampling_seed),
+            sampling_seed=sampling_seed,
+        ),
         keyframes=Keyframes(
             video_id=tf.io.decode_raw(example.video_id, tf.uint8, fixed_length=VIDEO_ID_BYTES),
-            timestamp=tf.cast(example.timestamp, tf.float64) / 1e6),
-        valid=tf.convert_to_tensor(valid))
+            timestamp=tf.cast(example.timestamp, tf.float64) / 1e6,
+        ),
+        valid=tf.convert_to_tensor(valid),
+    )
 
 
 def _warn_of_dropped_boxes(num_boxes, found, example: KeyframeExample) -> tf.Tensor:
     def warn():
-        tf.print("warning: keyframe", example.video_id, example.timestamp, "(us) has", found,
-                 "people; training takes the first max_boxes =", num_boxes)
+        tf.print(
+            "warning: keyframe",
+            example.video_id,
+            example.timestamp,
+            "(us) has",
+            found,
+            "people; training takes the first max_boxes =",
+            num_boxes,
+        )
         return num_boxes
 
     return tf.cond(found > num_boxes, warn, lambda: num_boxes)
@@ -325,9 +389,14 @@ def hash_of(video_id: tf.Tensor, microseconds: tf.Tensor) -> tf.Tensor:
     return tf.strings.to_hash_bucket_fast(text, np.iinfo(np.int64).max)
 
 
-def decode_clip(frames: tf.Tensor, frame_index: tf.Tensor, clip_shape: ClipShape, view: View,
-                pixels: Optional[tf.Tensor] = None,
-                flow: Optional[tf.Tensor] = None) -> tf.Tensor:
+def decode_clip(
+    frames: tf.Tensor,
+    frame_index: tf.Tensor,
+    clip_shape: ClipShape,
+    view: View,
+    pixels: tf.Tensor | None = None,
+    flow: tf.Tensor | None = None,
+) -> tf.Tensor:
     """The pixels of a clip: each JPEG is decoded once, cropped in decoding, resized bilinearly.
 
     Optical flow is cropped, resized and mirrored as its frame is, a mirrored x changing its sign;
@@ -366,12 +435,15 @@ def decode_clip(frames: tf.Tensor, frame_index: tf.Tensor, clip_shape: ClipShape
         x = tf.cond(view.flip, lambda: 255 - both[0], lambda: both[0])
         return tf.stack([x, both[1]], axis=-1)
 
-    def decode(encoded: Tuple[tf.Tensor, ...]) -> tf.Tensor:
+    def decode(encoded: tuple[tf.Tensor, ...]) -> tf.Tensor:
         parts = [decode_rgb(encoded[0]), *map(decode_flow, encoded[1:])]
         return parts[0] if len(parts) == 1 else tf.concat(parts, axis=-1)
 
-    clip = tf.map_fn(decode, (frames, flow) if clip_shape.has_flow else (frames,),
-                     fn_output_signature=tf.TensorSpec([*size, clip_shape.channels], tf.uint8))
+    clip = tf.map_fn(
+        decode,
+        (frames, flow) if clip_shape.has_flow else (frames,),
+        fn_output_signature=tf.TensorSpec([*size, clip_shape.channels], tf.uint8),
+    )
     repeats = tf.shape(frames)[0] != clip_shape.num_frames
     clip = tf.cond(repeats, lambda: tf.gather(clip, frame_index), lambda: clip)
     clip = tf.cond(view.flip, lambda: tf.reverse(clip, [2]), lambda: clip)

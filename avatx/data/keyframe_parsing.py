@@ -4,7 +4,7 @@ Plain TensorFlow, the same eagerly and inside tf.data.
 """
 
 import dataclasses
-from typing import NamedTuple, Tuple
+from typing import NamedTuple
 
 import tensorflow as tf
 
@@ -64,8 +64,9 @@ def nearest_frames(frame_times: tf.Tensor, wanted: tf.Tensor) -> tf.Tensor:
     return tf.where(nearer, right, left)
 
 
-def merge_rows(boxes: tf.Tensor, class_ids: tf.Tensor, person_ids: tf.Tensor,
-               num_classes: int) -> Tuple[tf.Tensor, tf.Tensor]:
+def merge_rows(
+    boxes: tf.Tensor, class_ids: tf.Tensor, person_ids: tf.Tensor, num_classes: int
+) -> tuple[tf.Tensor, tf.Tensor]:
     """Rows of one person (same box, same person id) become one box with k-hot labels.
 
     Args:
@@ -80,8 +81,7 @@ def merge_rows(boxes: tf.Tensor, class_ids: tf.Tensor, person_ids: tf.Tensor,
     same = same_box & (person_ids[:, tf.newaxis] == person_ids[tf.newaxis])  # [R, R]
     rows = tf.range(tf.shape(boxes)[0], dtype=tf.int64)
     # The first row like this one. An [R, R] matrix is small: AVA has some 30 rows a keyframe.
-    first = tf.reduce_min(
-        tf.where(same, rows[tf.newaxis], tf.shape(boxes, tf.int64)[0]), axis=1)
+    first = tf.reduce_min(tf.where(same, rows[tf.newaxis], tf.shape(boxes, tf.int64)[0]), axis=1)
     kept = tf.boolean_mask(rows, first == rows)  # [N]
     belongs = tf.cast(kept[:, tf.newaxis] == first[tf.newaxis], tf.float32)  # [N, R]
     labels = tf.linalg.matmul(belongs, tf.one_hot(class_ids - 1, num_classes))
@@ -99,7 +99,8 @@ class KeyframeParser:
         self._num_classes = num_classes
         self._class_names = ClassNames(label_map_path, num_classes)
         self._offsets = clip_sampling.wanted_times(
-            0, clip_shape.num_frames, clip_shape.frame_rate)  # [T] int64, microseconds
+            0, clip_shape.num_frames, clip_shape.frame_rate
+        )  # [T] int64, microseconds
 
     def segment(self, serialized: tf.Tensor) -> record.ParsedSegment:
         """A checked record. [] string -> ParsedSegment."""
@@ -107,59 +108,127 @@ class KeyframeParser:
         name = ["record ", segment.video_id, "@", _seconds(segment.start)]
         num_frames, num_times = tf.size(segment.frames), tf.size(segment.timestamps)
         checks = [
-            check((num_frames == num_times) & (num_times > 0), [
-                *name, " has ", num_frames, " frames and ", num_times, " frame timestamps; "
-                "expected as many, at least one; write the records again"]),
-            check(tf.strings.length(segment.video_id) <= VIDEO_ID_BYTES, [
-                *name, " has a video id of ", tf.strings.length(segment.video_id),
-                f" bytes; expected {VIDEO_ID_BYTES} at most; use shorter video file names"]),
+            check(
+                (num_frames == num_times) & (num_times > 0),
+                [
+                    *name,
+                    " has ",
+                    num_frames,
+                    " frames and ",
+                    num_times,
+                    " frame timestamps; expected as many, at least one; write the records again",
+                ],
+            ),
+            check(
+                tf.strings.length(segment.video_id) <= VIDEO_ID_BYTES,
+                [
+                    *name,
+                    " has a video id of ",
+                    tf.strings.length(segment.video_id),
+                    f" bytes; expected {VIDEO_ID_BYTES} at most; use shorter video file names",
+                ],
+            ),
         ]
         if self._clip_shape.has_flow:
-            checks.append(check(tf.size(segment.flow) == num_frames, [
-                *name, " has ", num_frames, " frames and the optical flow of ",
-                tf.size(segment.flow), "; the model's two_stream trunk takes that of each: write "
-                "the records again with tools/create_ava_tfrecord.py --optical_flow dis"]))
+            checks.append(
+                check(
+                    tf.size(segment.flow) == num_frames,
+                    [
+                        *name,
+                        " has ",
+                        num_frames,
+                        " frames and the optical flow of ",
+                        tf.size(segment.flow),
+                        "; the model's two_stream trunk takes that of each: write "
+                        "the records again with tools/create_ava_tfrecord.py --optical_flow dis",
+                    ],
+                )
+            )
         ids = segment.class_ids.flat_values
         wrong = tf.boolean_mask(ids, (ids < 1) | (ids > self._num_classes))
-        checks.append(check(tf.size(wrong) == 0, [
-            *name, " has class id ", tf.concat([wrong, [0]], axis=0)[0],
-            f"; expected 1 to num_classes = {self._num_classes}; is the label map of the "
-            "config the one that the records were made with?"]))
+        checks.append(
+            check(
+                tf.size(wrong) == 0,
+                [
+                    *name,
+                    " has class id ",
+                    tf.concat([wrong, [0]], axis=0)[0],
+                    f"; expected 1 to num_classes = {self._num_classes}; is the label map of the "
+                    "config the one that the records were made with?",
+                ],
+            )
+        )
         checks.append(self._class_names.check(name, ids, segment.class_names.flat_values))
-        lengths = [part.row_lengths() for part in
-                   (segment.boxes, segment.class_ids, segment.person_ids)]
+        lengths = [
+            part.row_lengths() for part in (segment.boxes, segment.class_ids, segment.person_ids)
+        ]
         num_keyframes = tf.size(segment.keyframe_timestamps, tf.int64)
         alike = tf.reduce_all([tf.size(length, tf.int64) == num_keyframes for length in lengths])
-        checks.append(check(alike, [
-            *name, " has keyframes without boxes, classes or person ids; expected as many steps "
-            "of region/* as of region/timestamp; write the records again"]))
+        checks.append(
+            check(
+                alike,
+                [
+                    *name,
+                    " has keyframes without boxes, classes or person ids; expected as many steps "
+                    "of region/* as of region/timestamp; write the records again",
+                ],
+            )
+        )
         with tf.control_dependencies(_graph_only(checks)):
-            return segment._replace(video_id=tf.identity(segment.video_id),
-                                    keyframe_timestamps=tf.identity(segment.keyframe_timestamps))
+            return segment._replace(
+                video_id=tf.identity(segment.video_id),
+                keyframe_timestamps=tf.identity(segment.keyframe_timestamps),
+            )
 
     def keyframe(self, segment: record.ParsedSegment, index: tf.Tensor) -> KeyframeExample:
         """The index-th keyframe of a segment with the encoded frames that its clip shows."""
         timestamp = segment.keyframe_timestamps[index]
         wanted = timestamp + self._offsets  # [T]
-        covered = ((wanted[0] >= segment.start - _SPAN_TOLERANCE)
-                   & (wanted[-1] <= segment.end + _SPAN_TOLERANCE))
-        checks = [check(covered, [
-            "record ", segment.video_id, "@", _seconds(segment.start), " holds frames from ",
-            _seconds(segment.start), " to ", _seconds(segment.end), " s, but ",
-            f"{self._clip_shape.num_frames} frames at {self._clip_shape.frame_rate:g} a second "
-            "around keyframe ", _seconds(timestamp), " s need ", _seconds(wanted[0]), " to ",
-            _seconds(wanted[-1]), " s; use a shorter clip or write records with longer ones"])]
+        covered = (wanted[0] >= segment.start - _SPAN_TOLERANCE) & (
+            wanted[-1] <= segment.end + _SPAN_TOLERANCE
+        )
+        checks = [
+            check(
+                covered,
+                [
+                    "record ",
+                    segment.video_id,
+                    "@",
+                    _seconds(segment.start),
+                    " holds frames from ",
+                    _seconds(segment.start),
+                    " to ",
+                    _seconds(segment.end),
+                    " s, but ",
+                    f"{self._clip_shape.num_frames} frames at {self._clip_shape.frame_rate:g} a second "
+                    "around keyframe ",
+                    _seconds(timestamp),
+                    " s need ",
+                    _seconds(wanted[0]),
+                    " to ",
+                    _seconds(wanted[-1]),
+                    " s; use a shorter clip or write records with longer ones",
+                ],
+            )
+        ]
         with tf.control_dependencies(_graph_only(checks)):
             indices = nearest_frames(segment.timestamps, wanted)
         shown, frame_index = tf.unique(indices)  # ascending, so borders and slow videos repeat
-        boxes, labels = merge_rows(segment.boxes[index], segment.class_ids[index],
-                                   segment.person_ids[index], self._num_classes)
+        boxes, labels = merge_rows(
+            segment.boxes[index],
+            segment.class_ids[index],
+            segment.person_ids[index],
+            self._num_classes,
+        )
         return KeyframeExample(
             frames=tf.gather(segment.frames, shown),
             flow=tf.gather(segment.flow, shown) if self._clip_shape.has_flow else segment.flow,
             frame_index=tf.ensure_shape(frame_index, [self._clip_shape.num_frames]),
-            boxes=tf.ensure_shape(boxes, [None, 4]), labels=labels,
-            video_id=segment.video_id, timestamp=timestamp)
+            boxes=tf.ensure_shape(boxes, [None, 4]),
+            labels=labels,
+            video_id=segment.video_id,
+            timestamp=timestamp,
+        )
 
 
 def _graph_only(operations) -> list:

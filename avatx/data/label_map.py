@@ -11,8 +11,8 @@ not know (`display_name`, ...) are read over.
 
 import os
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Dict, Iterator, Tuple
 
 from avatx.atomic_file import atomic_text_file
 from avatx.errors import UserError
@@ -21,12 +21,12 @@ from avatx.errors import UserError
 @dataclass
 class LabelMap:
     """Attributes:
-      names: class id (1-based, gaps allowed) to name, in the file's order.
-      groups: class id to its `label_type` (PERSON_MOVEMENT, ...), where the file has one.
+    names: class id (1-based, gaps allowed) to name, in the file's order.
+    groups: class id to its `label_type` (PERSON_MOVEMENT, ...), where the file has one.
     """
 
-    names: Dict[int, str]
-    groups: Dict[int, str] = field(default_factory=dict)
+    names: dict[int, str]
+    groups: dict[int, str] = field(default_factory=dict)
 
     @property
     def max_id(self) -> int:
@@ -67,13 +67,13 @@ def _unquote(token: str) -> str:
     return raw.decode("utf-8", errors="replace")
 
 
-def _tokens(text: str, path: str) -> Iterator[Tuple[str, str, int]]:
+def _tokens(text: str, path: str) -> Iterator[tuple[str, str, int]]:
     position, line = 0, 1
     while position < len(text):
         match = _TOKEN.match(text, position)
         if match is None:
             raise UserError(
-                f"{path}, line {line}: {text[position:position + 20].splitlines()[0]!r} is not "
+                f"{path}, line {line}: {text[position : position + 20].splitlines()[0]!r} is not "
                 'label map text; expected items such as item { name: "stand" id: 12 }'
             )
         if match.lastgroup != "space":
@@ -89,12 +89,12 @@ class _Parser:
         self.last_line = text.count("\n") + 1
         self.position = 0
 
-    def peek(self) -> Tuple[str, str, int]:
+    def peek(self) -> tuple[str, str, int]:
         if self.position < len(self.tokens):
             return self.tokens[self.position]
         return "end", "the end of the file", self.last_line
 
-    def next(self) -> Tuple[str, str, int]:
+    def next(self) -> tuple[str, str, int]:
         token = self.peek()
         self.position += 1
         return token

@@ -3,7 +3,8 @@
 import csv
 import math
 import os
-from typing import Dict, List, NamedTuple, Optional, Sequence
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import tensorflow as tf
 
@@ -16,9 +17,27 @@ _COLUMNS = ("file", "label", "start", "end")
 _KINETICS_COLUMNS = ("label", "youtube_id", "time_start", "time_end")
 # A first line of such words alone is another csv's heading and no clip.
 _HEADING_WORDS = {
-    *_COLUMNS, *_KINETICS_COLUMNS, "split", "path", "file_path", "filepath", "filename",
-    "file_name", "name", "video", "video_path", "video_id", "id", "class", "class_id",
-    "class_name", "category", "action", "target", "start_time", "end_time",
+    *_COLUMNS,
+    *_KINETICS_COLUMNS,
+    "split",
+    "path",
+    "file_path",
+    "filepath",
+    "filename",
+    "file_name",
+    "name",
+    "video",
+    "video_path",
+    "video_id",
+    "id",
+    "class",
+    "class_id",
+    "class_name",
+    "category",
+    "action",
+    "target",
+    "start_time",
+    "end_time",
 }
 
 
@@ -26,14 +45,14 @@ class LabelledClip(NamedTuple):
     """A clip of one label. `path` is None where the file is missing."""
 
     video_id: str
-    path: Optional[str]
+    path: str | None
     label: str
     start: int  # microseconds from the video's first frame
-    end: Optional[int]  # microseconds; None is the end of the video
+    end: int | None  # microseconds; None is the end of the video
     where: str  # file and line, for messages
 
 
-def read_csv(path: str, videos: Optional[Sequence[str]] = None) -> List[LabelledClip]:
+def read_csv(path: str, videos: Sequence[str] | None = None) -> list[LabelledClip]:
     """The clips of a csv.
 
     Either columns `file,label,start,end` (a heading is optional; without one they are in this
@@ -67,14 +86,16 @@ def read_csv(path: str, videos: Optional[Sequence[str]] = None) -> List[Labelled
     has_heading = kinetics or {"file", "label"} <= set(heading)
     columns = heading if has_heading else list(_COLUMNS)
     if not has_heading and heading and all(name.lower() in _HEADING_WORDS for name in heading):
-        raise UserError(f"{path}, line 1: the heading {','.join(heading)} is not known; expected "
-                        f"{','.join(_COLUMNS)} or {','.join(_KINETICS_COLUMNS)},split")
+        raise UserError(
+            f"{path}, line 1: the heading {','.join(heading)} is not known; expected "
+            f"{','.join(_COLUMNS)} or {','.join(_KINETICS_COLUMNS)},split"
+        )
     needed = _KINETICS_COLUMNS if kinetics else _COLUMNS[:2]
     for name in needed:
         if name not in columns:
             raise UserError(f"{path}, line 1: no column {name}; expected {','.join(needed)}")
-    clips: List[LabelledClip] = []
-    seen: Dict[tuple, int] = {}
+    clips: list[LabelledClip] = []
+    seen: dict[tuple, int] = {}
     for line, row in rows:
         if line == 1 and has_heading or not any(value.strip() for value in row):
             continue
@@ -85,8 +106,10 @@ def read_csv(path: str, videos: Optional[Sequence[str]] = None) -> List[Labelled
         clip = (_kinetics_clip if kinetics else _clip)(fields, where, finder)
         key = clip.video_id, clip.start
         if key in seen:
-            raise UserError(f"{where}: {clip.video_id} from {clip.start / MICROSECONDS:g} s is on "
-                            f"line {seen[key]} already; expected one label a clip")
+            raise UserError(
+                f"{where}: {clip.video_id} from {clip.start / MICROSECONDS:g} s is on "
+                f"line {seen[key]} already; expected one label a clip"
+            )
         seen[key] = line
         clips.append(clip)
     if not clips:
@@ -94,22 +117,24 @@ def read_csv(path: str, videos: Optional[Sequence[str]] = None) -> List[Labelled
     return clips
 
 
-def _clip(fields: Dict[str, str], where: str, finder: VideoFolder) -> LabelledClip:
+def _clip(fields: dict[str, str], where: str, finder: VideoFolder) -> LabelledClip:
     file = _text(fields, "file", where)
     start = _seconds(fields, "start", where) or 0
     end = _seconds(fields, "end", where)
     _check_span(start, end, where)
     stem, extension = os.path.splitext(file)
     if extension[1:].lower() not in VIDEO_EXTENSIONS:
-        return LabelledClip(file, finder.find(file), _text(fields, "label", where), start, end,
-                            where)
-    paths = [file] if os.path.isabs(file) else [
-        os.path.join(folder, file) for folder in finder.folders]
+        return LabelledClip(
+            file, finder.find(file), _text(fields, "label", where), start, end, where
+        )
+    paths = (
+        [file] if os.path.isabs(file) else [os.path.join(folder, file) for folder in finder.folders]
+    )
     path = next((path for path in paths if tf.io.gfile.exists(path)), None)
     return LabelledClip(stem, path, _text(fields, "label", where), start, end, where)
 
 
-def _kinetics_clip(fields: Dict[str, str], where: str, finder: VideoFolder) -> LabelledClip:
+def _kinetics_clip(fields: dict[str, str], where: str, finder: VideoFolder) -> LabelledClip:
     video, label = _text(fields, "youtube_id", where), _text(fields, "label", where)
     start, end = _seconds(fields, "time_start", where), _seconds(fields, "time_end", where)
     if start is None or end is None:
@@ -127,13 +152,13 @@ def _kinetics_clip(fields: Dict[str, str], where: str, finder: VideoFolder) -> L
     return LabelledClip(cut, None, label, 0, None, where)
 
 
-def _text(fields: Dict[str, str], name: str, where: str) -> str:
+def _text(fields: dict[str, str], name: str, where: str) -> str:
     if not fields[name]:
         raise UserError(f"{where}: {name} is empty")
     return fields[name]
 
 
-def _seconds(fields: Dict[str, str], name: str, where: str) -> Optional[int]:
+def _seconds(fields: dict[str, str], name: str, where: str) -> int | None:
     """Microseconds, None where the field is empty or away."""
     text = fields.get(name, "")
     if not text:
@@ -147,13 +172,14 @@ def _seconds(fields: Dict[str, str], name: str, where: str) -> Optional[int]:
     return round(value * MICROSECONDS)
 
 
-def _check_span(start: int, end: Optional[int], where: str) -> None:
+def _check_span(start: int, end: int | None, where: str) -> None:
     if end is not None and end <= start:
-        raise UserError(f"{where}: start {start / MICROSECONDS:g} is not before end "
-                        f"{end / MICROSECONDS:g}")
+        raise UserError(
+            f"{where}: start {start / MICROSECONDS:g} is not before end {end / MICROSECONDS:g}"
+        )
 
 
-def read_folders(folder: str) -> List[LabelledClip]:
+def read_folders(folder: str) -> list[LabelledClip]:
     """The videos of `folder`/<label>/, each as a whole; anything else in there is read over.
 
     Raises:
@@ -167,18 +193,25 @@ def read_folders(folder: str) -> List[LabelledClip]:
         inside = os.path.join(folder, label)
         if label.startswith(".") or not tf.io.gfile.isdir(inside):
             continue
-        seen: Dict[str, str] = {}
+        seen: dict[str, str] = {}
         for name in sorted(tf.io.gfile.listdir(inside)):
             stem, extension = os.path.splitext(name)
             if extension[1:].lower() in VIDEO_EXTENSIONS and not name.startswith("."):
                 if seen.setdefault(stem, name) != name:
-                    raise UserError(f"{inside}: {seen[stem]} and {name} would both be video "
-                                    f"{label}/{stem}; rename or remove one of them")
-                clips.append(LabelledClip(f"{label}/{stem}", os.path.join(inside, name), label, 0,
-                                          None, inside))
+                    raise UserError(
+                        f"{inside}: {seen[stem]} and {name} would both be video "
+                        f"{label}/{stem}; rename or remove one of them"
+                    )
+                clips.append(
+                    LabelledClip(
+                        f"{label}/{stem}", os.path.join(inside, name), label, 0, None, inside
+                    )
+                )
     if not clips:
-        raise UserError(f"{folder}: no video in any sub-folder; expected "
-                        f"{os.path.join(folder, '<class>', '<name>.mp4')}")
+        raise UserError(
+            f"{folder}: no video in any sub-folder; expected "
+            f"{os.path.join(folder, '<class>', '<name>.mp4')}"
+        )
     return clips
 
 
@@ -198,11 +231,13 @@ def read_class_names(path: str) -> LabelMap:
         raise UserError(f"{path}: not UTF-8 text ({error.reason})") from error
     while lines and not lines[-1]:
         lines.pop()
-    first: Dict[str, int] = {}
+    first: dict[str, int] = {}
     for line, name in enumerate(lines, start=1):
         if not name or "{" in name:
-            raise UserError(f"{path}, line {line}: {name!r}; expected the name of a class (a file "
-                            "of items ends in .pbtxt)")
+            raise UserError(
+                f"{path}, line {line}: {name!r}; expected the name of a class (a file "
+                "of items ends in .pbtxt)"
+            )
         if first.setdefault(name, line) != line:
             raise UserError(f"{path}, line {line}: {name!r} is on line {first[name]} already")
     if not first:

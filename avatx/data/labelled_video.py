@@ -1,7 +1,7 @@
 """Reads one labelled video, or the labelled part of it, for `record_shard`."""
 
 import os
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any
 
 import numpy as np
 
@@ -17,8 +17,9 @@ _END_OF_TIME = 2**60  # microseconds: the end of a video that is labelled to its
 _MAX_BYTES = 1_000_000_000  # of JPEG frames; protobuf takes no message of 2 GiB
 
 
-def read(planned: Dict[str, Any], settings: RecordSettings, class_names: Dict[int, str]
-         ) -> Tuple[Optional[record.Segment], List[Dict[str, Any]]]:
+def read(
+    planned: dict[str, Any], settings: RecordSettings, class_names: dict[int, str]
+) -> tuple[record.Segment | None, list[dict[str, Any]]]:
     """Decodes the frames of start <= time < end of one planned video.
 
     A video that breaks off is kept with the frames it has; `provenance["damage"]` says why.
@@ -34,8 +35,13 @@ def read(planned: Dict[str, Any], settings: RecordSettings, class_names: Dict[in
     start, end = planned["start"], planned["end"]
 
     def skip(reason: str):
-        return None, [{"video_id": planned["video_id"], "reason": reason,
-                       "timestamps": [start / MICROSECONDS]}]
+        return None, [
+            {
+                "video_id": planned["video_id"],
+                "reason": reason,
+                "timestamps": [start / MICROSECONDS],
+            }
+        ]
 
     if planned["source"] is None:
         return skip("the video was not found")
@@ -46,8 +52,9 @@ def read(planned: Dict[str, Any], settings: RecordSettings, class_names: Dict[in
     with reader:
         size = stored_size(reader.size, settings.shorter_side)
         timestamps, frames, num_bytes = [], [], 0
-        for time, picture in reader.span(start, _END_OF_TIME if end is None else end,
-                                         max_frame_rate=settings.max_frame_rate):
+        for time, picture in reader.span(
+            start, _END_OF_TIME if end is None else end, max_frame_rate=settings.max_frame_rate
+        ):
             if time < start or end is not None and time >= end:
                 continue
             jpeg = reader.jpeg_bytes(picture) if size == tuple(reader.size) else None
@@ -57,30 +64,49 @@ def read(planned: Dict[str, Any], settings: RecordSettings, class_names: Dict[in
             frames.append(jpeg)
             num_bytes += len(jpeg)
             if num_bytes > _MAX_BYTES:
-                return skip(f"its frames take more than {_MAX_BYTES / 1e9:g} GB, too many for one "
-                            "record; label parts of it by start and end")
+                return skip(
+                    f"its frames take more than {_MAX_BYTES / 1e9:g} GB, too many for one "
+                    "record; label parts of it by start and end"
+                )
         if not frames:
             return skip(reader.error or _why_empty(start, end, reader.end_time))
         facts = {
-            **reader.provenance, "avatx": avatx.__version__,
-            "source": os.path.basename(planned["source"]), "source_height": reader.size[0],
-            "source_width": reader.size[1], "shorter_side": settings.shorter_side,
-            "jpeg_quality": settings.jpeg_quality, "jpeg_chroma": "4:2:0",
-            "max_frame_rate": settings.max_frame_rate}
+            **reader.provenance,
+            "avatx": avatx.__version__,
+            "source": os.path.basename(planned["source"]),
+            "source_height": reader.size[0],
+            "source_width": reader.size[1],
+            "shorter_side": settings.shorter_side,
+            "jpeg_quality": settings.jpeg_quality,
+            "jpeg_chroma": "4:2:0",
+            "max_frame_rate": settings.max_frame_rate,
+        }
         if reader.error:
             facts["damage"] = reader.error
         frame_rate = reader.frame_rate or 0.0
     if end is None:
         end = reader.end_time or timestamps[-1]
     return record.Segment(
-        video_id=planned["video_id"], start=start, end=end, height=size[0], width=size[1],
-        frame_rate=frame_rate, timestamps=np.array(timestamps, np.int64), frames=frames,
-        keyframes=[], provenance=facts, clip_class_ids=[planned["class_id"]],
-        clip_class_names=[class_names[planned["class_id"]]]), []
+        video_id=planned["video_id"],
+        start=start,
+        end=end,
+        height=size[0],
+        width=size[1],
+        frame_rate=frame_rate,
+        timestamps=np.array(timestamps, np.int64),
+        frames=frames,
+        keyframes=[],
+        provenance=facts,
+        clip_class_ids=[planned["class_id"]],
+        clip_class_names=[class_names[planned["class_id"]]],
+    ), []
 
 
-def _why_empty(start: int, end: Optional[int], video_end: Optional[int]) -> str:
+def _why_empty(start: int, end: int | None, video_end: int | None) -> str:
     until = "its end" if end is None else f"{end / MICROSECONDS:g} s"
     text = f"no frame from {start / MICROSECONDS:g} s to {until}"
-    return text if video_end is None else (
-        f"{text}; the video ends at {video_end / MICROSECONDS:.3f} s")
+    return (
+        text
+        if video_end is None
+        else (f"{text}; the video ends at {video_end / MICROSECONDS:.3f} s")
+    )

@@ -18,7 +18,8 @@ Departure: kinetics-i3d computes TV-L1, which OpenCV's main modules lack; DIS
 """
 
 import io
-from typing import Any, Dict, Iterable, Iterator, List, Optional, Tuple
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 import numpy as np
 
@@ -30,8 +31,15 @@ ZERO = 127.5  # the level of no motion
 JPEG_QUALITY = 90
 
 _LEVELS_PER_PIXEL = ZERO / LIMIT
-_FARNEBACK = {"pyr_scale": 0.5, "levels": 3, "winsize": 15, "iterations": 3, "poly_n": 5,
-              "poly_sigma": 1.2, "flags": 0}
+_FARNEBACK = {
+    "pyr_scale": 0.5,
+    "levels": 3,
+    "winsize": 15,
+    "iterations": 3,
+    "poly_n": 5,
+    "poly_sigma": 1.2,
+    "flags": 0,
+}
 
 
 def to_levels(flow: np.ndarray) -> np.ndarray:
@@ -51,7 +59,8 @@ def encode(levels: np.ndarray) -> bytes:
 
     buffer = io.BytesIO()
     Image.fromarray(np.concatenate([levels[..., 0], levels[..., 1]])).save(
-        buffer, "JPEG", quality=JPEG_QUALITY)
+        buffer, "JPEG", quality=JPEG_QUALITY
+    )
     return buffer.getvalue()
 
 
@@ -80,22 +89,24 @@ class ForwardFlow:
         try:
             import cv2
         except ImportError as error:
-            raise UserError(f"OpenCV, which optical flow needs, cannot be imported ({error}); "
-                            "pip install opencv-python-headless") from error
+            raise UserError(
+                f"OpenCV, which optical flow needs, cannot be imported ({error}); "
+                "pip install opencv-python-headless"
+            ) from error
         self._cv2 = cv2
         self._method = method
         if method == "dis":
             preset = cv2.DISOPTICAL_FLOW_PRESET_MEDIUM
             self._dis = cv2.DISOpticalFlow_create(preset)
-        self._before: Optional[np.ndarray] = None
-        self._last: Optional[np.ndarray] = None  # grey
+        self._before: np.ndarray | None = None
+        self._last: np.ndarray | None = None  # grey
 
     @property
-    def provenance(self) -> Dict[str, Any]:
+    def provenance(self) -> dict[str, Any]:
         """How the flow was made, JSON-able."""
         return {"method": self._method, "opencv": self._cv2.__version__}
 
-    def add(self, frame: np.ndarray) -> Optional[np.ndarray]:
+    def add(self, frame: np.ndarray) -> np.ndarray | None:
         """Takes a frame [H, W, 3] uint8 RGB; gives the flow of the one before it, if any.
 
         Returns:
@@ -107,7 +118,7 @@ class ForwardFlow:
             return None
         return to_levels(self._flow(self._before, self._last))
 
-    def finish(self) -> Optional[np.ndarray]:
+    def finish(self) -> np.ndarray | None:
         """The flow of the last frame, None if there was no frame."""
         if self._last is None:
             return None
@@ -122,8 +133,10 @@ class ForwardFlow:
             return self._dis.calc(frame, following, None)
         except self._cv2.error as error:
             height, width = frame.shape
-            raise UserError(f"--optical_flow dis: frames of {height} x {width} pixels are too "
-                            "small for it; use farneback") from error
+            raise UserError(
+                f"--optical_flow dis: frames of {height} x {width} pixels are too "
+                "small for it; use farneback"
+            ) from error
 
 
 class FlowEncoder:
@@ -131,10 +144,10 @@ class FlowEncoder:
 
     def __init__(self, method: str):
         self._forward = ForwardFlow(method)
-        self._encoded: List[bytes] = []
+        self._encoded: list[bytes] = []
 
     @property
-    def provenance(self) -> Dict[str, Any]:
+    def provenance(self) -> dict[str, Any]:
         """How the flow is made and kept, JSON-able."""
         return {**self._forward.provenance, "limit": LIMIT, "jpeg_quality": JPEG_QUALITY}
 
@@ -144,14 +157,15 @@ class FlowEncoder:
         if levels is not None:
             self._encoded.append(encode(levels))
 
-    def finish(self) -> List[bytes]:
+    def finish(self) -> list[bytes]:
         """See `encode`; one a frame."""
         last = self._forward.finish()
         return self._encoded if last is None else [*self._encoded, encode(last)]
 
 
-def with_flow(frames: Iterable[Tuple[float, np.ndarray]], method: str
-              ) -> Iterator[Tuple[float, np.ndarray]]:
+def with_flow(
+    frames: Iterable[tuple[float, np.ndarray]], method: str
+) -> Iterator[tuple[float, np.ndarray]]:
     """(time, [H, W, 3] uint8 RGB) -> (time, [H, W, 5] uint8: RGB, flow x, flow y), a frame later.
 
     Holds one frame. See `ForwardFlow` for the errors.

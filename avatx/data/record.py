@@ -26,7 +26,8 @@ labelled, and no frame outside it is stored.
 
 import dataclasses
 import json
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -64,7 +65,7 @@ class Keyframe:
     timestamp: int  # microseconds
     boxes: np.ndarray  # [N, 4] float32, yxyx, normalised
     class_ids: np.ndarray  # [N] int64, as in the label map
-    class_names: List[str]  # N names
+    class_names: list[str]  # N names
     person_ids: np.ndarray  # [N] int64, -1 where unknown
 
 
@@ -79,13 +80,13 @@ class Segment:
     width: int
     frame_rate: float  # of the source video, average frames a second
     timestamps: np.ndarray  # [F] int64, microseconds, strictly ascending
-    frames: List[bytes]  # F JPEG files
-    keyframes: List[Keyframe]
-    provenance: Dict[str, Any] = dataclasses.field(default_factory=dict)
+    frames: list[bytes]  # F JPEG files
+    keyframes: list[Keyframe]
+    provenance: dict[str, Any] = dataclasses.field(default_factory=dict)
     # Of a labelled video: its classes, as in the label map, and their names; then no keyframes.
-    clip_class_ids: List[int] = dataclasses.field(default_factory=list)
-    clip_class_names: List[str] = dataclasses.field(default_factory=list)
-    flow: Optional[List[bytes]] = None  # of each frame, as `optical_flow.encode` makes it
+    clip_class_ids: list[int] = dataclasses.field(default_factory=list)
+    clip_class_names: list[str] = dataclasses.field(default_factory=list)
+    flow: list[bytes] | None = None  # of each frame, as `optical_flow.encode` makes it
 
     @property
     def key(self) -> str:
@@ -144,11 +145,13 @@ def encode(segment: Segment) -> bytes:
       ValueError: frames or keyframes are not in ascending order of time, or counts differ.
     """
     if len(segment.frames) != len(segment.timestamps):
-        raise ValueError(f"{segment.key}: {len(segment.frames)} frames but "
-                         f"{len(segment.timestamps)} timestamps")
+        raise ValueError(
+            f"{segment.key}: {len(segment.frames)} frames but {len(segment.timestamps)} timestamps"
+        )
     if segment.flow is not None and len(segment.flow) != len(segment.frames):
-        raise ValueError(f"{segment.key}: {len(segment.frames)} frames but the flow of "
-                         f"{len(segment.flow)}")
+        raise ValueError(
+            f"{segment.key}: {len(segment.frames)} frames but the flow of {len(segment.flow)}"
+        )
     keyframe_times = [keyframe.timestamp for keyframe in segment.keyframes]
     if np.any(np.diff(segment.timestamps) <= 0) or np.any(np.diff(keyframe_times) <= 0):
         raise ValueError(f"{segment.key}: timestamps are not strictly ascending")
@@ -164,13 +167,24 @@ def encode(segment: Segment) -> bytes:
         IMAGE_FRAME_RATE: _floats([segment.frame_rate]),
         PROVENANCE: _bytes([json.dumps(segment.provenance, sort_keys=True).encode()]),
     }
-    steps = {name: [] for name in (
-        REGION_TIMESTAMP, REGION_YMIN, REGION_XMIN, REGION_YMAX, REGION_XMAX,
-        REGION_LABEL_INDEX, REGION_LABEL_STRING, REGION_TRACK_INDEX)}
+    steps = {
+        name: []
+        for name in (
+            REGION_TIMESTAMP,
+            REGION_YMIN,
+            REGION_XMIN,
+            REGION_YMAX,
+            REGION_XMAX,
+            REGION_LABEL_INDEX,
+            REGION_LABEL_STRING,
+            REGION_TRACK_INDEX,
+        )
+    }
     if segment.clip_class_ids:
         if segment.keyframes or len(segment.clip_class_ids) != len(segment.clip_class_names):
-            raise ValueError(f"{segment.key}: a labelled video has as many names as classes and "
-                             "no keyframes")
+            raise ValueError(
+                f"{segment.key}: a labelled video has as many names as classes and no keyframes"
+            )
         context[CLIP_LABEL_INDEX] = _ints(segment.clip_class_ids)
         context[CLIP_LABEL_STRING] = _bytes([name.encode() for name in segment.clip_class_names])
         steps = {}
@@ -180,22 +194,30 @@ def encode(segment: Segment) -> bytes:
         steps[FLOW_ENCODED] = [_bytes([flow]) for flow in segment.flow]
     for keyframe in segment.keyframes:
         boxes = np.reshape(keyframe.boxes, [-1, 4])
-        lengths = {len(boxes), len(keyframe.class_ids), len(keyframe.class_names),
-                   len(keyframe.person_ids)}
+        lengths = {
+            len(boxes),
+            len(keyframe.class_ids),
+            len(keyframe.class_names),
+            len(keyframe.person_ids),
+        }
         if len(lengths) != 1:
-            raise ValueError(f"{segment.key}: keyframe {keyframe.timestamp} has boxes, classes, "
-                             "names and persons of different counts")
+            raise ValueError(
+                f"{segment.key}: keyframe {keyframe.timestamp} has boxes, classes, "
+                "names and persons of different counts"
+            )
         steps[REGION_TIMESTAMP].append(_ints([keyframe.timestamp]))
         for column, name in enumerate((REGION_YMIN, REGION_XMIN, REGION_YMAX, REGION_XMAX)):
             steps[name].append(_floats(boxes[:, column]))
         steps[REGION_LABEL_INDEX].append(_ints(keyframe.class_ids))
-        steps[REGION_LABEL_STRING].append(
-            _bytes([name.encode() for name in keyframe.class_names]))
+        steps[REGION_LABEL_STRING].append(_bytes([name.encode() for name in keyframe.class_names]))
         steps[REGION_TRACK_INDEX].append(_ints(keyframe.person_ids))
     return tf.train.SequenceExample(
         context=tf.train.Features(feature=context),
-        feature_lists=tf.train.FeatureLists(feature_list={
-            name: tf.train.FeatureList(feature=features) for name, features in steps.items()}),
+        feature_lists=tf.train.FeatureLists(
+            feature_list={
+                name: tf.train.FeatureList(feature=features) for name, features in steps.items()
+            }
+        ),
     ).SerializeToString(deterministic=True)  # else protobuf 6 shuffles the features
 
 
@@ -204,18 +226,25 @@ def decode(serialized: bytes) -> Segment:
     try:
         example = tf.train.SequenceExample.FromString(serialized)
         context = example.context.feature
-        steps = {name: value.feature
-                 for name, value in example.feature_lists.feature_list.items()}
+        steps = {name: value.feature for name, value in example.feature_lists.feature_list.items()}
         keyframes = [
             Keyframe(
                 timestamp=steps[REGION_TIMESTAMP][k].int64_list.value[0],
-                boxes=np.stack([np.array(steps[name][k].float_list.value, np.float32) for name in
-                                (REGION_YMIN, REGION_XMIN, REGION_YMAX, REGION_XMAX)], axis=-1),
+                boxes=np.stack(
+                    [
+                        np.array(steps[name][k].float_list.value, np.float32)
+                        for name in (REGION_YMIN, REGION_XMIN, REGION_YMAX, REGION_XMAX)
+                    ],
+                    axis=-1,
+                ),
                 class_ids=np.array(steps[REGION_LABEL_INDEX][k].int64_list.value, np.int64),
-                class_names=[name.decode()
-                             for name in steps[REGION_LABEL_STRING][k].bytes_list.value],
-                person_ids=np.array(steps[REGION_TRACK_INDEX][k].int64_list.value, np.int64))
-            for k in range(len(steps.get(REGION_TIMESTAMP, ())))]
+                class_names=[
+                    name.decode() for name in steps[REGION_LABEL_STRING][k].bytes_list.value
+                ],
+                person_ids=np.array(steps[REGION_TRACK_INDEX][k].int64_list.value, np.int64),
+            )
+            for k in range(len(steps.get(REGION_TIMESTAMP, ())))
+        ]
         return Segment(
             video_id=context[VIDEO_ID].bytes_list.value[0].decode(),
             start=context[CLIP_START].int64_list.value[0],
@@ -224,15 +253,19 @@ def decode(serialized: bytes) -> Segment:
             width=context[IMAGE_WIDTH].int64_list.value[0],
             frame_rate=context[IMAGE_FRAME_RATE].float_list.value[0],
             timestamps=np.array(
-                [step.int64_list.value[0] for step in steps[IMAGE_TIMESTAMP]], np.int64),
+                [step.int64_list.value[0] for step in steps[IMAGE_TIMESTAMP]], np.int64
+            ),
             frames=[step.bytes_list.value[0] for step in steps[IMAGE_ENCODED]],
             keyframes=keyframes,
             provenance=json.loads(context[PROVENANCE].bytes_list.value[0]),
             clip_class_ids=list(context[CLIP_LABEL_INDEX].int64_list.value),
             clip_class_names=[
-                name.decode() for name in context[CLIP_LABEL_STRING].bytes_list.value],
+                name.decode() for name in context[CLIP_LABEL_STRING].bytes_list.value
+            ],
             flow=[step.bytes_list.value[0] for step in steps[FLOW_ENCODED]]
-            if FLOW_ENCODED in steps else None)
+            if FLOW_ENCODED in steps
+            else None,
+        )
     except (KeyError, IndexError, ValueError) as error:
         raise ValueError(f"not an avatx record: {error!r}") from error
     except Exception as error:  # protobuf's DecodeError has a different home in each version
@@ -245,8 +278,7 @@ def parse(serialized: tf.Tensor, flow: bool = False) -> ParsedSegment:
     Args:
       flow: parse the optical flow, too.
     """
-    flow_features = {
-        FLOW_ENCODED: tf.io.FixedLenSequenceFeature([], tf.string, allow_missing=True)}
+    flow_features = {FLOW_ENCODED: tf.io.FixedLenSequenceFeature([], tf.string, allow_missing=True)}
     context, steps = tf.io.parse_single_sequence_example(
         serialized,
         context_features={
@@ -261,25 +293,36 @@ def parse(serialized: tf.Tensor, flow: bool = False) -> ParsedSegment:
             IMAGE_ENCODED: tf.io.FixedLenSequenceFeature([], tf.string),
             IMAGE_TIMESTAMP: tf.io.FixedLenSequenceFeature([], tf.int64),
             REGION_TIMESTAMP: tf.io.FixedLenSequenceFeature([], tf.int64),
-            **{name: tf.io.RaggedFeature(tf.float32, row_splits_dtype=tf.int64)
-               for name in (REGION_YMIN, REGION_XMIN, REGION_YMAX, REGION_XMAX)},
+            **{
+                name: tf.io.RaggedFeature(tf.float32, row_splits_dtype=tf.int64)
+                for name in (REGION_YMIN, REGION_XMIN, REGION_YMAX, REGION_XMAX)
+            },
             REGION_LABEL_INDEX: tf.io.RaggedFeature(tf.int64, row_splits_dtype=tf.int64),
             REGION_LABEL_STRING: tf.io.RaggedFeature(tf.string, row_splits_dtype=tf.int64),
             REGION_TRACK_INDEX: tf.io.RaggedFeature(tf.int64, row_splits_dtype=tf.int64),
             **(flow_features if flow else {}),
-        })
+        },
+    )
     columns = [steps[name] for name in (REGION_YMIN, REGION_XMIN, REGION_YMAX, REGION_XMAX)]
     boxes = columns[0].with_flat_values(
-        tf.stack([column.flat_values for column in columns], axis=-1))  # [K, (N_k), 4]
+        tf.stack([column.flat_values for column in columns], axis=-1)
+    )  # [K, (N_k), 4]
     return ParsedSegment(
-        video_id=context[VIDEO_ID], start=context[CLIP_START], end=context[CLIP_END],
-        height=context[IMAGE_HEIGHT], width=context[IMAGE_WIDTH],
+        video_id=context[VIDEO_ID],
+        start=context[CLIP_START],
+        end=context[CLIP_END],
+        height=context[IMAGE_HEIGHT],
+        width=context[IMAGE_WIDTH],
         frame_rate=context[IMAGE_FRAME_RATE],
-        timestamps=steps[IMAGE_TIMESTAMP], frames=steps[IMAGE_ENCODED],
-        keyframe_timestamps=steps[REGION_TIMESTAMP], boxes=boxes,
-        class_ids=steps[REGION_LABEL_INDEX], class_names=steps[REGION_LABEL_STRING],
+        timestamps=steps[IMAGE_TIMESTAMP],
+        frames=steps[IMAGE_ENCODED],
+        keyframe_timestamps=steps[REGION_TIMESTAMP],
+        boxes=boxes,
+        class_ids=steps[REGION_LABEL_INDEX],
+        class_names=steps[REGION_LABEL_STRING],
         person_ids=steps[REGION_TRACK_INDEX],
-        flow=steps.get(FLOW_ENCODED, tf.zeros([0], tf.string)))
+        flow=steps.get(FLOW_ENCODED, tf.zeros([0], tf.string)),
+    )
 
 
 def parse_labelled_video(serialized: tf.Tensor) -> ParsedLabelledVideo:
@@ -297,9 +340,15 @@ def parse_labelled_video(serialized: tf.Tensor) -> ParsedLabelledVideo:
         sequence_features={
             IMAGE_ENCODED: tf.io.FixedLenSequenceFeature([], tf.string),
             IMAGE_TIMESTAMP: tf.io.FixedLenSequenceFeature([], tf.int64),
-        })
+        },
+    )
     return ParsedLabelledVideo(
-        video_id=context[VIDEO_ID], start=context[CLIP_START],
-        height=context[IMAGE_HEIGHT], width=context[IMAGE_WIDTH],
-        class_id=context[CLIP_LABEL_INDEX], class_name=context[CLIP_LABEL_STRING],
-        timestamps=steps[IMAGE_TIMESTAMP], frames=steps[IMAGE_ENCODED])
+        video_id=context[VIDEO_ID],
+        start=context[CLIP_START],
+        height=context[IMAGE_HEIGHT],
+        width=context[IMAGE_WIDTH],
+        class_id=context[CLIP_LABEL_INDEX],
+        class_name=context[CLIP_LABEL_STRING],
+        timestamps=steps[IMAGE_TIMESTAMP],
+        frames=steps[IMAGE_ENCODED],
+    )

@@ -1,20 +1,38 @@
 """Says what a file or an entry of it lacks to be our record. Used before reading and after failing."""
 
 import re
-from typing import List
 
 import tensorflow as tf
 
 from avatx.data import record
 from avatx.errors import UserError
 
-_CONTEXT = (record.VIDEO_ID, record.CLIP_START, record.CLIP_END, record.IMAGE_HEIGHT,
-            record.IMAGE_WIDTH, record.IMAGE_FRAME_RATE)
-_LISTS = (record.IMAGE_ENCODED, record.IMAGE_TIMESTAMP, record.REGION_TIMESTAMP,
-          record.REGION_YMIN, record.REGION_XMIN, record.REGION_YMAX, record.REGION_XMAX,
-          record.REGION_LABEL_INDEX, record.REGION_TRACK_INDEX)
-_LABELLED_CONTEXT = (record.VIDEO_ID, record.CLIP_START, record.IMAGE_HEIGHT, record.IMAGE_WIDTH,
-                     record.CLIP_LABEL_INDEX)
+_CONTEXT = (
+    record.VIDEO_ID,
+    record.CLIP_START,
+    record.CLIP_END,
+    record.IMAGE_HEIGHT,
+    record.IMAGE_WIDTH,
+    record.IMAGE_FRAME_RATE,
+)
+_LISTS = (
+    record.IMAGE_ENCODED,
+    record.IMAGE_TIMESTAMP,
+    record.REGION_TIMESTAMP,
+    record.REGION_YMIN,
+    record.REGION_XMIN,
+    record.REGION_YMAX,
+    record.REGION_XMAX,
+    record.REGION_LABEL_INDEX,
+    record.REGION_TRACK_INDEX,
+)
+_LABELLED_CONTEXT = (
+    record.VIDEO_ID,
+    record.CLIP_START,
+    record.IMAGE_HEIGHT,
+    record.IMAGE_WIDTH,
+    record.CLIP_LABEL_INDEX,
+)
 _LABELLED_LISTS = (record.IMAGE_ENCODED, record.IMAGE_TIMESTAMP)
 _REMEDY = "write the records with tools/create_{}_tfrecord.py"
 
@@ -51,7 +69,7 @@ def check_file(path: str, keys: bool = False) -> None:
         raise _corrupt(path, count, error) from error
 
 
-def first_entry(path: str) -> List[bytes]:
+def first_entry(path: str) -> list[bytes]:
     """The first entry of a TFRecord file as a list of one, or [] of an empty file.
 
     Raises:
@@ -69,10 +87,12 @@ def _corrupt(path: str, good_records: int, error: Exception) -> UserError:
     if good_records == 0:
         return UserError(
             f"{path}: not a TFRecord file, or its first record is corrupt "
-            f"({first_line(error)}); tools/create_ava_tfrecord.py writes such files")
+            f"({first_line(error)}); tools/create_ava_tfrecord.py writes such files"
+        )
     return UserError(
         f"{path}: corrupt or cut short after {good_records} records ({first_line(error)}); "
-        "delete it and run tools/create_ava_tfrecord.py again")
+        "delete it and run tools/create_ava_tfrecord.py again"
+    )
 
 
 def first_line(error: Exception) -> str:

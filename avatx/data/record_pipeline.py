@@ -17,7 +17,8 @@ import re
 import threading
 import time
 import warnings
-from typing import Any, Callable, Dict, List, Optional, Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import tensorflow as tf
 
@@ -63,25 +64,31 @@ class ShardFiles:
             if not name.endswith(".done.json"):
                 tf.io.gfile.remove(os.path.join(self.state, name))
         pattern = re.compile(re.escape(self.name) + r"-\d{5}-of-(\d{5})\.tfrecord")
-        others = [name for name in tf.io.gfile.listdir(self.folder or ".")
-                  if (found := pattern.fullmatch(name)) and int(found[1]) != self.num_shards]
+        others = [
+            name
+            for name in tf.io.gfile.listdir(self.folder or ".")
+            if (found := pattern.fullmatch(name)) and int(found[1]) != self.num_shards
+        ]
         for name in others:
             done = os.path.join(self.state, name.replace(".tfrecord", ".done.json"))
             if not tf.io.gfile.exists(done):
                 raise UserError(
                     f"{os.path.join(self.folder, name)} belongs to another number of shards and "
-                    "was not written by this program; move it away or choose another --output")
+                    "was not written by this program; move it away or choose another --output"
+                )
         for name in others:
             tf.io.gfile.remove(os.path.join(self.folder, name))
             tf.io.gfile.remove(os.path.join(self.state, name.replace(".tfrecord", ".done.json")))
         return len(others)
 
-    def finished(self, index: int, wanted_fingerprint: str) -> Optional[Dict[str, Any]]:
+    def finished(self, index: int, wanted_fingerprint: str) -> dict[str, Any] | None:
         """The result of a shard that need not be written again, else None."""
         try:
             result = read_json(self.done(index))
-            if (result["fingerprint"] == wanted_fingerprint
-                    and tf.io.gfile.stat(self.shard(index)).length == result["bytes"]):
+            if (
+                result["fingerprint"] == wanted_fingerprint
+                and tf.io.gfile.stat(self.shard(index)).length == result["bytes"]
+            ):
                 return result
         except (ValueError, KeyError, TypeError, tf.errors.NotFoundError):
             pass
@@ -93,13 +100,23 @@ def check_output(prefix: str, num_shards: int) -> None:
     if not 1 <= num_shards <= MAX_SHARDS:
         raise UserError(f"--num_shards is {num_shards}, expected 1 to {MAX_SHARDS}")
     if not os.path.basename(prefix) or tf.io.gfile.isdir(prefix):
-        raise UserError(f"--output {prefix} is a folder, expected a folder and the beginning of "
-                        f"a file name, such as {os.path.join(prefix, 'train')}")
+        raise UserError(
+            f"--output {prefix} is a folder, expected a folder and the beginning of "
+            f"a file name, such as {os.path.join(prefix, 'train')}"
+        )
 
 
-def create_records(plan: RecordPlan, prefix: str, settings: RecordSettings, label_map,
-                   inputs: Dict[str, Any], *, beam_arguments: Sequence[str] = (),
-                   overwrite: bool = False, log: Callable[[str], None] = print) -> Dict[str, Any]:
+def create_records(
+    plan: RecordPlan,
+    prefix: str,
+    settings: RecordSettings,
+    label_map,
+    inputs: dict[str, Any],
+    *,
+    beam_arguments: Sequence[str] = (),
+    overwrite: bool = False,
+    log: Callable[[str], None] = print,
+) -> dict[str, Any]:
     """Writes the shards `PREFIX-00000-of-000NN.tfrecord` of `plan` that are not there yet.
 
     Args:
@@ -132,10 +149,19 @@ def create_records(plan: RecordPlan, prefix: str, settings: RecordSettings, labe
                 continue
             todo.append(index)
             num_todo += sum(map(num_items, segments))
-            write_text(files.plan(index), json.dumps({
-                "shard": files.shard(index), "done": files.done(index), "fingerprint": digest,
-                "settings": dataclasses.asdict(settings), "segments": segments,
-                "class_names": list(label_map.names.items())}))
+            write_text(
+                files.plan(index),
+                json.dumps(
+                    {
+                        "shard": files.shard(index),
+                        "done": files.done(index),
+                        "fingerprint": digest,
+                        "settings": dataclasses.asdict(settings),
+                        "segments": segments,
+                        "class_names": list(label_map.names.items()),
+                    }
+                ),
+            )
     except tf.errors.OpError as error:
         raise UserError(f"{prefix}: cannot be written ({error.message})") from error
     if len(todo) < len(plan.shards):
@@ -148,16 +174,20 @@ def create_records(plan: RecordPlan, prefix: str, settings: RecordSettings, labe
         finally:
             for path in plans:
                 tf.io.gfile.remove(path)
-    results = [{**read_json(files.done(index)), "shard": os.path.basename(files.shard(index))}
-               for index in range(len(plan.shards))]
+    results = [
+        {**read_json(files.done(index)), "shard": os.path.basename(files.shard(index))}
+        for index in range(len(plan.shards))
+    ]
     if not any(result["records"] for result in results):
         for index in range(len(plan.shards)):
             tf.io.gfile.remove(files.shard(index))
         tf.io.gfile.rmtree(files.state)
         skip = next(skip for result in results for skip in result["skipped"])
         what = "keyframe of any video" if plan.unit == "keyframes" else "video"
-        raise UserError(f"no {what} could be read, so nothing was written; "
-                        f"for one, {skip['video_id']}: {skip['reason']}")
+        raise UserError(
+            f"no {what} could be read, so nothing was written; "
+            f"for one, {skip['video_id']}: {skip['reason']}"
+        )
     entry = manifest.make_entry(plan, results, dataclasses.asdict(settings), inputs)
     manifest.write_manifest(files.folder, files.name, entry)
     return entry
@@ -176,9 +206,14 @@ def write_planned_shard(plan_path: str) -> None:
 
     try:
         result = record_shard.write_shard(
-            plan["shard"], plan["segments"], RecordSettings(**plan["settings"]),
-            dict(plan["class_names"]), temporary_folder=os.path.dirname(plan_path),
-            on_keyframes=tell, before_rename=forget_the_old_one)
+            plan["shard"],
+            plan["segments"],
+            RecordSettings(**plan["settings"]),
+            dict(plan["class_names"]),
+            temporary_folder=os.path.dirname(plan_path),
+            on_keyframes=tell,
+            before_rename=forget_the_old_one,
+        )
         write_text(plan["done"], json.dumps({**result, "fingerprint": plan["fingerprint"]}))
     except UserError as error:
         raise RuntimeError(f"{_MARK}{error}") from error
@@ -198,8 +233,9 @@ def _import_beam():
         try:
             import apache_beam
         except ImportError as error:
-            raise UserError(f"apache-beam cannot be imported ({error}); "
-                            "pip install 'avatx[beam]'") from error
+            raise UserError(
+                f"apache-beam cannot be imported ({error}); pip install 'avatx[beam]'"
+            ) from error
         finally:
             logging.disable(logging.NOTSET)
     return apache_beam
@@ -233,18 +269,22 @@ def parse_beam_arguments(arguments: Sequence[str]):
 
 
 def _refuse(message: str) -> None:
-    raise UserError(f"{message}; neither this tool nor Apache Beam takes it (see --help and "
-                    "https://beam.apache.org/documentation/runners/direct/)")
+    raise UserError(
+        f"{message}; neither this tool nor Apache Beam takes it (see --help and "
+        "https://beam.apache.org/documentation/runners/direct/)"
+    )
 
 
-def _run(plan_paths: List[str], options) -> None:
+def _run(plan_paths: list[str], options) -> None:
     beam = _import_beam()
     try:
         with beam.Pipeline(options=options) as pipeline:
-            _ = (pipeline
-                 | "Shards" >> beam.Create(plan_paths)
-                 | "Spread" >> beam.Reshuffle()  # a shard each, whatever the runner bundles
-                 | "Write" >> beam.Map(write_planned_shard))
+            _ = (
+                pipeline
+                | "Shards" >> beam.Create(plan_paths)
+                | "Spread" >> beam.Reshuffle()  # a shard each, whatever the runner bundles
+                | "Write" >> beam.Map(write_planned_shard)
+            )
     except Exception as error:
         found = re.search(re.escape(_MARK) + r"([^\n]*)", str(error))
         if found is None:
@@ -255,15 +295,27 @@ def _run(plan_paths: List[str], options) -> None:
 class _Progress:
     """A bar of keyframes (or videos), kept up from the small files that the workers write."""
 
-    def __init__(self, plan_paths: List[str], total: int, unit: str):
+    def __init__(self, plan_paths: list[str], total: int, unit: str):
         from rich.console import Console
-        from rich.progress import (BarColumn, MofNCompleteColumn, Progress, TextColumn,
-                                   TimeElapsedColumn, TimeRemainingColumn)
+        from rich.progress import (
+            BarColumn,
+            MofNCompleteColumn,
+            Progress,
+            TextColumn,
+            TimeElapsedColumn,
+            TimeRemainingColumn,
+        )
 
         self._paths = [_progress_path(path) for path in plan_paths]
         self._bar = Progress(
-            TextColumn(unit), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
-            TextColumn("left"), TimeRemainingColumn(), console=Console(stderr=True))
+            TextColumn(unit),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            console=Console(stderr=True),
+        )
         self._task = self._bar.add_task(unit, total=total)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)

@@ -9,7 +9,8 @@ import dataclasses
 import hashlib
 import json
 from collections import Counter
-from typing import Any, Callable, Dict, List, Optional, Set, Tuple
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -56,8 +57,12 @@ class RecordSettings:
             ("max_frame_rate", 0 <= self.max_frame_rate < 1e6, "0 (all frames) or more"),
             ("frames_rate", 0 < self.frames_rate < 1e6, "above 0"),
             ("video_start_seconds", abs(self.video_start_seconds) < 1e9, "a number of seconds"),
-            ("optical_flow", self.optical_flow in ("", *optical_flow.METHODS),
-             " or ".join(optical_flow.METHODS)))
+            (
+                "optical_flow",
+                self.optical_flow in ("", *optical_flow.METHODS),
+                " or ".join(optical_flow.METHODS),
+            ),
+        )
         for name, good, expected in checks:
             if not good:  # NaN fails every comparison, so it ends here too
                 raise UserError(f"--{name} is {getattr(self, name)}, expected {expected}")
@@ -78,9 +83,9 @@ class RecordPlan:
       num_keyframes: in all shards.
     """
 
-    shards: List[List[Dict[str, Any]]]
-    missing: List[str]
-    dropped_classes: Dict[int, int]
+    shards: list[list[dict[str, Any]]]
+    missing: list[str]
+    dropped_classes: dict[int, int]
     excluded_keyframes: int
     num_keyframes: int
 
@@ -91,20 +96,21 @@ class RecordPlan:
         return "videos" if labelled else "keyframes"
 
 
-def num_items(segment: Dict[str, Any]) -> int:
+def num_items(segment: dict[str, Any]) -> int:
     """Keyframes of a planned segment; 1 for a labelled video."""
     return 1 if "class_id" in segment else len(segment["keyframes"])
 
 
-def _rows_by_keyframe(table: AvaTable, label_map: LabelMap
-                      ) -> Tuple[Dict[Tuple[str, int], List[int]], Counter]:
+def _rows_by_keyframe(
+    table: AvaTable, label_map: LabelMap
+) -> tuple[dict[tuple[str, int], list[int]], Counter]:
     """(video id, microseconds) -> rows of the table; and the rows of unknown classes counted.
 
     A keyframe whose rows are all of unknown classes stays, as one without people: the official
     evaluator too counts detections there as false.
     """
     known = np.isin(table.class_id, np.fromiter(label_map.names, np.int64))
-    keyframes: Dict[Tuple[str, int], List[int]] = {}
+    keyframes: dict[tuple[str, int], list[int]] = {}
     times = timestamp_microseconds(table.timestamp).tolist()
     for row, (video, time) in enumerate(zip(table.video_index.tolist(), times)):
         rows = keyframes.setdefault((table.video_names[video], time), [])
@@ -115,10 +121,17 @@ def _rows_by_keyframe(table: AvaTable, label_map: LabelMap
     return keyframes, Counter(table.class_id[~known].tolist())
 
 
-def make_plan(table: AvaTable, label_map: LabelMap, find: Callable[[str], Optional[str]],
-              identity: Callable[[str], Any], settings: RecordSettings, num_shards: int, *,
-              excluded: Optional[Set[Tuple[str, float]]] = None,
-              keyframe_seconds: Optional[Tuple[int, int]] = None) -> RecordPlan:
+def make_plan(
+    table: AvaTable,
+    label_map: LabelMap,
+    find: Callable[[str], str | None],
+    identity: Callable[[str], Any],
+    settings: RecordSettings,
+    num_shards: int,
+    *,
+    excluded: set[tuple[str, float]] | None = None,
+    keyframe_seconds: tuple[int, int] | None = None,
+) -> RecordPlan:
     """Sorts the keyframes of `table` into segments and shards.
 
     Args:
@@ -146,43 +159,58 @@ def make_plan(table: AvaTable, label_map: LabelMap, find: Callable[[str], Option
     identities = {video_id: identity(path) for video_id, path in sources.items() if path}
     period = round(settings.seconds_per_record * MICROSECONDS)
     margin = round(settings.margin_seconds * MICROSECONDS)
-    shards: List[List[Dict[str, Any]]] = [[] for _ in range(num_shards)]
-    segments: Dict[Tuple[str, int], Dict[str, Any]] = {}
+    shards: list[list[dict[str, Any]]] = [[] for _ in range(num_shards)]
+    segments: dict[tuple[str, int], dict[str, Any]] = {}
     for video_id, time in sorted(keyframes):
         key = (video_id, time // period)
         if key not in segments:
-            segments[key] = {"video_id": video_id, "source": sources[video_id],
-                             "identity": identities.get(video_id), "keyframes": []}
+            segments[key] = {
+                "video_id": video_id,
+                "source": sources[video_id],
+                "identity": identities.get(video_id),
+                "keyframes": [],
+            }
         segments[key]["keyframes"].append(
-            {"timestamp": time, "rows": _rows(table, keyframes[video_id, time])})
+            {"timestamp": time, "rows": _rows(table, keyframes[video_id, time])}
+        )
     # Within a shard too the order is the hash's, so that neighbours in a file are of many videos.
-    hashed = sorted((hashlib.sha256(f"{video_id}/{index}".encode()).hexdigest(), (video_id, index))
-                    for video_id, index in segments)
+    hashed = sorted(
+        (hashlib.sha256(f"{video_id}/{index}".encode()).hexdigest(), (video_id, index))
+        for video_id, index in segments
+    )
     for digest, key in hashed:
         segment = segments[key]
         segment["start"] = segment["keyframes"][0]["timestamp"] - margin
         segment["end"] = segment["keyframes"][-1]["timestamp"] + margin
         shards[int(digest[:15], 16) % num_shards].append(segment)
     return RecordPlan(
-        shards=shards, missing=[video_id for video_id, path in sources.items() if path is None],
+        shards=shards,
+        missing=[video_id for video_id, path in sources.items() if path is None],
         dropped_classes=dict(sorted(dropped.items())),
-        excluded_keyframes=before - len(keyframes), num_keyframes=len(keyframes))
+        excluded_keyframes=before - len(keyframes),
+        num_keyframes=len(keyframes),
+    )
 
 
-def _rows(table: AvaTable, rows: List[int]) -> List[List[float]]:
+def _rows(table: AvaTable, rows: list[int]) -> list[list[float]]:
     persons = [-1] * len(rows) if table.person_id is None else table.person_id[rows].tolist()
-    return [[*box, class_id, person] for box, class_id, person in zip(
-        table.boxes[rows].tolist(), table.class_id[rows].tolist(), persons)]
+    return [
+        [*box, class_id, person]
+        for box, class_id, person in zip(
+            table.boxes[rows].tolist(), table.class_id[rows].tolist(), persons
+        )
+    ]
 
 
-def fingerprint(segments: List[Dict[str, Any]], settings: RecordSettings,
-                label_map: LabelMap) -> str:
+def fingerprint(
+    segments: list[dict[str, Any]], settings: RecordSettings, label_map: LabelMap
+) -> str:
     """Changes when anything does that a shard is made from. The videos' folder may move."""
-    facts = [{name: value for name, value in segment.items() if name != "source"}
-             for segment in segments]
+    facts = [
+        {name: value for name, value in segment.items() if name != "source"} for segment in segments
+    ]
     chosen = dataclasses.asdict(settings)
     if not settings.optical_flow:  # a shard without flow is what it was before there was any
         del chosen["optical_flow"]
-    text = json.dumps([FORMAT, facts, chosen,
-                       sorted(label_map.names.items())], sort_keys=True)
+    text = json.dumps([FORMAT, facts, chosen, sorted(label_map.names.items())], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()

@@ -3,7 +3,8 @@
 import json
 import os
 import uuid
-from typing import Any, Callable, Dict, List, Optional, Tuple
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -20,11 +21,12 @@ MICROSECONDS = 1_000_000
 
 # (path, identity) -> microseconds where a video turned out to end, so that the many keyframes past
 # the end of a truncated video do not each look for it.
-_ENDS: Dict[str, Tuple[int, str]] = {}
+_ENDS: dict[str, tuple[int, str]] = {}
 
 
-def read_segment(planned: Dict[str, Any], settings: RecordSettings, class_names: Dict[int, str]
-                 ) -> Tuple[Optional[record.Segment], List[Dict[str, Any]]]:
+def read_segment(
+    planned: dict[str, Any], settings: RecordSettings, class_names: dict[int, str]
+) -> tuple[record.Segment | None, list[dict[str, Any]]]:
     """Decodes one planned segment (see `RecordPlan`).
 
     Returns:
@@ -33,23 +35,28 @@ def read_segment(planned: Dict[str, Any], settings: RecordSettings, class_names:
     """
     video_id, source = planned["video_id"], planned["source"]
     offset = round(settings.video_start_seconds * MICROSECONDS)
-    skipped: Dict[str, List[float]] = {}
+    skipped: dict[str, list[float]] = {}
 
     def skip(reason: str, keyframes) -> None:
         if keyframes:
             skipped.setdefault(reason, []).extend(
-                keyframe["timestamp"] / MICROSECONDS for keyframe in keyframes)
+                keyframe["timestamp"] / MICROSECONDS for keyframe in keyframes
+            )
 
     def result(segment):
-        return segment, [{"video_id": video_id, "reason": reason, "timestamps": timestamps}
-                         for reason, timestamps in skipped.items()]
+        return segment, [
+            {"video_id": video_id, "reason": reason, "timestamps": timestamps}
+            for reason, timestamps in skipped.items()
+        ]
 
     keyframes = planned["keyframes"]
     if source is None:
         skip("the video was not found", keyframes)
         return result(None)
-    skip(f"before the video's first frame, which is at {offset / MICROSECONDS:g} s",
-         [keyframe for keyframe in keyframes if keyframe["timestamp"] < offset])
+    skip(
+        f"before the video's first frame, which is at {offset / MICROSECONDS:g} s",
+        [keyframe for keyframe in keyframes if keyframe["timestamp"] < offset],
+    )
     keyframes = [keyframe for keyframe in keyframes if keyframe["timestamp"] >= offset]
 
     key = f"{source} {planned['identity']} {offset}"
@@ -64,8 +71,11 @@ def read_segment(planned: Dict[str, Any], settings: RecordSettings, class_names:
             size = stored_size(reader.size, settings.shorter_side)
             timestamps, frames, num_encoded = [], [], 0
             flow = FlowEncoder(settings.optical_flow) if settings.optical_flow else None
-            for time, picture in reader.span(planned["start"] - offset, planned["end"] - offset,
-                                             max_frame_rate=settings.max_frame_rate):
+            for time, picture in reader.span(
+                planned["start"] - offset,
+                planned["end"] - offset,
+                max_frame_rate=settings.max_frame_rate,
+            ):
                 jpeg = reader.jpeg_bytes(picture) if size == tuple(reader.size) else None
                 rgb = reader.to_rgb(picture, size) if jpeg is None or flow else None
                 if jpeg is None:
@@ -80,35 +90,52 @@ def read_segment(planned: Dict[str, Any], settings: RecordSettings, class_names:
                 grace = round(MICROSECONDS / (reader.frame_rate or 25) / 2)
                 end = reader.end_time + offset + grace
                 why = reader.error or (
-                    f"past the end of the video, which is at {(end - grace) / MICROSECONDS:.3f} s")
+                    f"past the end of the video, which is at {(end - grace) / MICROSECONDS:.3f} s"
+                )
                 if reader.ended:  # behind damage there may be more
                     _ENDS[key] = end, why
             facts = {
-                **reader.provenance, "avatx": avatx.__version__,
-                "source": os.path.basename(source), "source_height": reader.size[0],
-                "source_width": reader.size[1], "shorter_side": settings.shorter_side,
+                **reader.provenance,
+                "avatx": avatx.__version__,
+                "source": os.path.basename(source),
+                "source_height": reader.size[0],
+                "source_width": reader.size[1],
+                "shorter_side": settings.shorter_side,
                 # Nothing for a folder of JPEG files that are stored as they are.
-                **({"jpeg_quality": settings.jpeg_quality, "jpeg_chroma": "4:2:0"}
-                   if num_encoded else {}),
+                **(
+                    {"jpeg_quality": settings.jpeg_quality, "jpeg_chroma": "4:2:0"}
+                    if num_encoded
+                    else {}
+                ),
                 "max_frame_rate": settings.max_frame_rate,
                 "margin_seconds": settings.margin_seconds,
                 "video_start_seconds": settings.video_start_seconds,
-                **({"optical_flow": flow.provenance} if flow else {})}
+                **({"optical_flow": flow.provenance} if flow else {}),
+            }
             frame_rate = reader.frame_rate or 0.0
     if end is not None:
         skip(why, [keyframe for keyframe in keyframes if keyframe["timestamp"] > end])
         keyframes = [keyframe for keyframe in keyframes if keyframe["timestamp"] <= end]
     if not keyframes:
         return result(None)
-    return result(record.Segment(
-        video_id=video_id, start=planned["start"], end=planned["end"],
-        height=size[0], width=size[1], frame_rate=frame_rate,
-        timestamps=np.array(timestamps, np.int64), frames=frames,
-        keyframes=[_keyframe(keyframe, class_names) for keyframe in keyframes],
-        provenance=facts, flow=flow.finish() if flow else None))
+    return result(
+        record.Segment(
+            video_id=video_id,
+            start=planned["start"],
+            end=planned["end"],
+            height=size[0],
+            width=size[1],
+            frame_rate=frame_rate,
+            timestamps=np.array(timestamps, np.int64),
+            frames=frames,
+            keyframes=[_keyframe(keyframe, class_names) for keyframe in keyframes],
+            provenance=facts,
+            flow=flow.finish() if flow else None,
+        )
+    )
 
 
-def _read_or_skip(planned: Dict[str, Any], settings: RecordSettings, class_names: Dict[int, str]):
+def _read_or_skip(planned: dict[str, Any], settings: RecordSettings, class_names: dict[int, str]):
     """`read_segment`; what its libraries raise beside it must not stop the other videos."""
     import av
 
@@ -121,11 +148,16 @@ def _read_or_skip(planned: Dict[str, Any], settings: RecordSettings, class_names
         times = [keyframe["timestamp"] for keyframe in planned["keyframes"]]
         if "class_id" in planned:
             times = [planned["start"]]
-        return None, [{"video_id": planned["video_id"], "reason": reason,
-                       "timestamps": [time / MICROSECONDS for time in times]}]
+        return None, [
+            {
+                "video_id": planned["video_id"],
+                "reason": reason,
+                "timestamps": [time / MICROSECONDS for time in times],
+            }
+        ]
 
 
-def _keyframe(planned: Dict[str, Any], class_names: Dict[int, str]) -> record.Keyframe:
+def _keyframe(planned: dict[str, Any], class_names: dict[int, str]) -> record.Keyframe:
     rows = planned["rows"]
     class_ids = [int(row[4]) for row in rows]
     return record.Keyframe(
@@ -133,13 +165,20 @@ def _keyframe(planned: Dict[str, Any], class_names: Dict[int, str]) -> record.Ke
         boxes=np.array([row[:4] for row in rows], np.float32).reshape(-1, 4),
         class_ids=np.array(class_ids, np.int64),
         class_names=[class_names[class_id] for class_id in class_ids],
-        person_ids=np.array([row[5] for row in rows], np.int64))
+        person_ids=np.array([row[5] for row in rows], np.int64),
+    )
 
 
-def write_shard(path: str, segments: List[Dict[str, Any]], settings: RecordSettings,
-                class_names: Dict[int, str], *, temporary_folder: str,
-                on_keyframes: Callable[[int], None] = lambda number: None,
-                before_rename: Callable[[], None] = lambda: None) -> Dict[str, Any]:
+def write_shard(
+    path: str,
+    segments: list[dict[str, Any]],
+    settings: RecordSettings,
+    class_names: dict[int, str],
+    *,
+    temporary_folder: str,
+    on_keyframes: Callable[[int], None] = lambda number: None,
+    before_rename: Callable[[], None] = lambda: None,
+) -> dict[str, Any]:
     """Writes the records of `segments` to `path`, which appears whole or not at all.
 
     Args:
@@ -156,9 +195,16 @@ def write_shard(path: str, segments: List[Dict[str, Any]], settings: RecordSetti
     """
     # Unique, because a distributed runner may have two workers try the same shard.
     temporary = os.path.join(
-        temporary_folder, f"{os.path.basename(path)}.{uuid.uuid4().hex}.partial")
-    result = {"records": 0, "frames": 0, "keyframes": 0, "jpeg_bytes": 0, "skipped": [],
-              "videos": {}}
+        temporary_folder, f"{os.path.basename(path)}.{uuid.uuid4().hex}.partial"
+    )
+    result = {
+        "records": 0,
+        "frames": 0,
+        "keyframes": 0,
+        "jpeg_bytes": 0,
+        "skipped": [],
+        "videos": {},
+    }
     done = 0
     try:
         with tf.io.TFRecordWriter(temporary) as writer:
@@ -172,8 +218,11 @@ def write_shard(path: str, segments: List[Dict[str, Any]], settings: RecordSetti
                     result["keyframes"] += len(segment.keyframes)
                     result["jpeg_bytes"] += sum(map(len, segment.frames))
                     result["videos"][segment.video_id] = {
-                        **segment.provenance, "frame_rate": segment.frame_rate,
-                        "height": segment.height, "width": segment.width}
+                        **segment.provenance,
+                        "frame_rate": segment.frame_rate,
+                        "height": segment.height,
+                        "width": segment.width,
+                    }
                 done += num_items(planned)
                 on_keyframes(done)
         result["bytes"] = tf.io.gfile.stat(temporary).length

@@ -6,7 +6,7 @@ path asks for it and never otherwise.
 """
 
 import re
-from typing import List, Sequence
+from collections.abc import Sequence
 
 import tensorflow as tf
 
@@ -19,7 +19,7 @@ _NO_LISTING = frozenset({"http", "https"})
 
 
 def scheme(path: str) -> str:
-    """"s3" of "s3://bucket/name", "" of a local path."""
+    """ "s3" of "s3://bucket/name", "" of a local path."""
     found = _SCHEME.match(path)
     return found.group(1).lower() if found else ""
 
@@ -41,25 +41,30 @@ def load_file_system(path: str) -> None:
         "or copy the files to this machine"
     )
     try:
-        import tensorflow_io  # noqa: F401  registers the file systems
+        import tensorflow_io
     except ImportError as error:
         if isinstance(error, ModuleNotFoundError) and error.name == "tensorflow_io":
-            raise UserError(f"{path}: {name}:// needs tensorflow-io, which is not installed; "
-                            f"{remedy}") from error
+            raise UserError(
+                f"{path}: {name}:// needs tensorflow-io, which is not installed; {remedy}"
+            ) from error
         raise UserError(_cannot_load(path, name, remedy)) from error
     except Exception as error:  # it raises NotImplementedError and others for missing symbols
         raise UserError(_cannot_load(path, name, remedy)) from error
-    if name not in {known.decode() if isinstance(known, bytes) else known
-                    for known in tf.io.gfile.get_registered_schemes()}:
+    if name not in {
+        known.decode() if isinstance(known, bytes) else known
+        for known in tf.io.gfile.get_registered_schemes()
+    }:
         raise UserError(_cannot_load(path, name, remedy))
 
 
 def _cannot_load(path: str, name: str, remedy: str) -> str:
-    return (f"{path}: {name}:// needs tensorflow-io, which cannot load its plugin on "
-            f"TensorFlow {tf.__version__}; {remedy}")
+    return (
+        f"{path}: {name}:// needs tensorflow-io, which cannot load its plugin on "
+        f"TensorFlow {tf.__version__}; {remedy}"
+    )
 
 
-def match_files(patterns: Sequence[str]) -> List[str]:
+def match_files(patterns: Sequence[str]) -> list[str]:
     """All files that the patterns name, each once: in order of pattern, sorted within one.
 
     `*`, `?` and `[...]` match within a folder; http(s):// has no listing, so there a path is
@@ -75,18 +80,23 @@ def match_files(patterns: Sequence[str]) -> List[str]:
         load_file_system(pattern)
         if scheme(pattern) in _NO_LISTING:
             if any(character in pattern for character in "*[]"):
-                raise UserError(f"{pattern}: a wildcard does not work over "
-                                f"{scheme(pattern)}://; give each file its own input_path")
+                raise UserError(
+                    f"{pattern}: a wildcard does not work over "
+                    f"{scheme(pattern)}://; give each file its own input_path"
+                )
             found = [pattern]
         else:
             try:
-                found = sorted(path for path in tf.io.gfile.glob(pattern)
-                               if not tf.io.gfile.isdir(path))
+                found = sorted(
+                    path for path in tf.io.gfile.glob(pattern) if not tf.io.gfile.isdir(path)
+                )
             except tf.errors.OpError as error:
                 reason = " ".join(error.message.split())[:200]
                 raise UserError(f"{pattern}: cannot be listed ({reason})") from error
         if not found:
-            raise UserError(f"{pattern}: no file matches this input_path pattern; "
-                            "tools/create_ava_tfrecord.py writes the records")
+            raise UserError(
+                f"{pattern}: no file matches this input_path pattern; "
+                "tools/create_ava_tfrecord.py writes the records"
+            )
         files.update(dict.fromkeys(found))
     return list(files)

@@ -1,14 +1,34 @@
 """Which file or folder of frames is the video of an id."""
 
 import os
-from typing import Any, Dict, List, Optional, Sequence
+from collections.abc import Sequence
+from typing import Any
 
 import tensorflow as tf
 
 from avatx.errors import UserError
 
 VIDEO_EXTENSIONS = frozenset(
-    "3gp asf avi flv m2ts m4v mkv mov mp4 mpeg mpg mts ogv ts webm wmv y4m".split())
+    [
+        "3gp",
+        "asf",
+        "avi",
+        "flv",
+        "m2ts",
+        "m4v",
+        "mkv",
+        "mov",
+        "mp4",
+        "mpeg",
+        "mpg",
+        "mts",
+        "ogv",
+        "ts",
+        "webm",
+        "wmv",
+        "y4m",
+    ]
+)
 
 
 class VideoFolder:
@@ -25,12 +45,12 @@ class VideoFolder:
             if not tf.io.gfile.isdir(folder):
                 raise UserError(f"{folder}: no such folder of videos")
         self.folders = list(folders)
-        self._listings: Dict[str, Dict[str, List[str]]] = {}
+        self._listings: dict[str, dict[str, list[str]]] = {}
 
-    def _listing(self, folder: str) -> Dict[str, List[str]]:
+    def _listing(self, folder: str) -> dict[str, list[str]]:
         """Name without video extension -> names in `folder`."""
         if folder not in self._listings:
-            listing: Dict[str, List[str]] = {}
+            listing: dict[str, list[str]] = {}
             names = tf.io.gfile.listdir(folder) if tf.io.gfile.isdir(folder) else []
             for name in sorted(name.rstrip("/") for name in names):
                 stem, extension = os.path.splitext(name)
@@ -41,7 +61,7 @@ class VideoFolder:
             self._listings[folder] = listing
         return self._listings[folder]
 
-    def find(self, video_id: str) -> Optional[str]:
+    def find(self, video_id: str) -> str | None:
         """The path of the video, or None.
 
         Raises:
@@ -52,17 +72,22 @@ class VideoFolder:
             folder, name = os.path.split(os.path.join(root, video_id))
             found += [os.path.join(folder, match) for match in self._listing(folder).get(name, [])]
         if len(found) > 1:
-            raise UserError(f"video {video_id!r} is there {len(found)} times: "
-                            f"{', '.join(found)}; keep one of them")
+            raise UserError(
+                f"video {video_id!r} is there {len(found)} times: "
+                f"{', '.join(found)}; keep one of them"
+            )
         return found[0] if found else None
 
 
-def identity(path: str) -> Dict[str, Any]:
+def identity(path: str) -> dict[str, Any]:
     """What tells a changed video from an unchanged one without reading it."""
     if os.path.isdir(path):
         with os.scandir(path) as entries:
             stats = [entry.stat() for entry in entries]
-        return {"files": len(stats), "bytes": sum(stat.st_size for stat in stats),
-                "modified": max((stat.st_mtime_ns for stat in stats), default=0)}
+        return {
+            "files": len(stats),
+            "bytes": sum(stat.st_size for stat in stats),
+            "modified": max((stat.st_mtime_ns for stat in stats), default=0),
+        }
     stat = tf.io.gfile.stat(path)
     return {"bytes": stat.length, "modified": stat.mtime_nsec}

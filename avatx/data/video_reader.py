@@ -6,7 +6,8 @@ decoded as they are asked for, and seeking lands on the key frame before the wan
 """
 
 import os
-from typing import Any, Dict, Iterator, Optional, Tuple
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
@@ -52,27 +53,27 @@ class VideoReader:
             self._source = ContainerSource(self.path, num_threads)
 
     @property
-    def size(self) -> Tuple[int, int]:
+    def size(self) -> tuple[int, int]:
         return self._source.size
 
     @property
-    def frame_rate(self) -> Optional[float]:
+    def frame_rate(self) -> float | None:
         return self._source.frame_rate
 
     @property
-    def duration(self) -> Optional[float]:
+    def duration(self) -> float | None:
         return self._source.duration
 
     @property
-    def error(self) -> Optional[str]:
+    def error(self) -> str | None:
         return self._source.error
 
     @property
-    def provenance(self) -> Dict[str, Any]:
+    def provenance(self) -> dict[str, Any]:
         return self._source.provenance
 
     @property
-    def end_time(self) -> Optional[int]:
+    def end_time(self) -> int | None:
         """Microseconds at which the last frame read ends, once reading has stopped; else None."""
         return self._source.end_time
 
@@ -81,8 +82,13 @@ class VideoReader:
         """True once reading has met the end of the data, and not damage in its midst."""
         return self._source.ended
 
-    def frames(self, start: Optional[float] = None, end: Optional[float] = None, *,
-               size: Optional[Tuple[int, int]] = None) -> Iterator[Tuple[float, np.ndarray]]:
+    def frames(
+        self,
+        start: float | None = None,
+        end: float | None = None,
+        *,
+        size: tuple[int, int] | None = None,
+    ) -> Iterator[tuple[float, np.ndarray]]:
         """Frames with start <= time < end, in order of presentation.
 
         A live source cannot go back: there every call continues where the last one stopped.
@@ -103,8 +109,9 @@ class VideoReader:
             if first is None or time >= first:
                 yield time / MICROSECONDS, self._source.to_rgb(picture, size)
 
-    def span(self, start: int, end: int, *, max_frame_rate: float = 0.0
-             ) -> Iterator[Tuple[int, Any]]:
+    def span(
+        self, start: int, end: int, *, max_frame_rate: float = 0.0
+    ) -> Iterator[tuple[int, Any]]:
         """Pictures, not yet RGB, of [start, end] and the nearest one on either side of it.
 
         With these the frame nearest to any moment of the span is the whole video's nearest. A
@@ -139,11 +146,11 @@ class VideoReader:
         if before is not None:
             yield before
 
-    def to_rgb(self, picture: Any, size: Optional[Tuple[int, int]] = None) -> np.ndarray:
+    def to_rgb(self, picture: Any, size: tuple[int, int] | None = None) -> np.ndarray:
         """A picture of `span` as [H, W, 3] uint8 RGB, resized to (height, width) `size`."""
         return self._source.to_rgb(picture, size)
 
-    def jpeg_bytes(self, picture: Any) -> Optional[bytes]:
+    def jpeg_bytes(self, picture: Any) -> bytes | None:
         """The JPEG file that a picture of `span` is, where it is one; else None."""
         return self._source.jpeg_bytes(picture)
 

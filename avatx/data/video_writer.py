@@ -3,7 +3,6 @@
 import math
 import os
 from fractions import Fraction
-from typing import Optional, Union
 
 import numpy as np
 
@@ -38,8 +37,8 @@ class VideoWriter:
 
     def __init__(
         self,
-        path: Union[str, os.PathLike],
-        frame_rate: Union[int, float, Fraction],
+        path: str | os.PathLike,
+        frame_rate: int | float | Fraction,
         height: int,
         width: int,
         *,
@@ -84,7 +83,7 @@ class VideoWriter:
         )
         return self
 
-    def write(self, frame: np.ndarray, time: Optional[float] = None) -> None:
+    def write(self, frame: np.ndarray, time: float | None = None) -> None:
         """Appends one frame.
 
         Args:
@@ -116,8 +115,10 @@ class VideoWriter:
         else:
             pts = round(time / _VARIABLE_RATE_TIME_BASE)
         if pts <= self._last_pts:
-            raise ValueError(f"{self.path}: time {time} of frame {self._num_frames} is not later "
-                             "than the frame before, or is negative")
+            raise ValueError(
+                f"{self.path}: time {time} of frame {self._num_frames} is not later "
+                "than the frame before, or is negative"
+            )
         if self.height % 2 or self.width % 2:
             frame = np.pad(frame, ((0, self.height % 2), (0, self.width % 2), (0, 0)), mode="edge")
         video_frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")

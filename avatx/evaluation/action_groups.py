@@ -1,7 +1,5 @@
 """AVA's three groups of actions: pose, person with object, person with person."""
 
-from typing import Dict
-
 from avatx.data.label_map import LabelMap
 
 # Of AVA's 80 classes 14 are poses, 49 interactions with objects and 17 with people, in the order
@@ -21,7 +19,7 @@ _KNOWN_NAMES = {
 }
 
 
-def find_groups(label_map: LabelMap) -> Dict[int, str]:
+def find_groups(label_map: LabelMap) -> dict[int, str]:
     """Class id to group, in the order of the groups' first appearance.
 
     From the label map's `label_type` where it has any; else, if the label map is AVA's (at
@@ -29,8 +27,11 @@ def find_groups(label_map: LabelMap) -> Dict[int, str]:
     neither: another data set's classes have no groups that we know.
     """
     if label_map.groups:
-        return {number: label_map.groups[number] for number in label_map.names
-                if number in label_map.groups}
+        return {
+            number: label_map.groups[number]
+            for number in label_map.names
+            if number in label_map.groups
+        }
     shared = _KNOWN_NAMES.keys() & label_map.names.keys()
     if not shared or any(label_map.names[number] != _KNOWN_NAMES[number] for number in shared):
         return {}

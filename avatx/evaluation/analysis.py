@@ -1,6 +1,7 @@
 """Where the errors are: every breakdown of one detection file, as one JSON."""
 
-from typing import Any, Dict, Iterable, Optional
+from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 
@@ -22,11 +23,11 @@ def analyze(
     detections: AvaTable,
     label_map: LabelMap,
     *,
-    training: Optional[AvaTable] = None,
+    training: AvaTable | None = None,
     protocol: str = DEFAULT_PROTOCOL,
     iou_threshold: float = 0.5,
-    excluded: Optional[Iterable[Keyframe]] = None,
-) -> Dict[str, Any]:
+    excluded: Iterable[Keyframe] | None = None,
+) -> dict[str, Any]:
     """Breaks the score down.
 
     Args:
@@ -43,9 +44,7 @@ def analyze(
     if not 0.0 < iou_threshold <= 1.0:
         raise UserError(f"iou_threshold is {iou_threshold}, expected above 0 and at most 1")
     excluded = None if excluded is None else list(excluded)
-    matched = match_detections(
-        groundtruth, detections, label_map, rules, iou_threshold, excluded
-    )
+    matched = match_detections(groundtruth, detections, label_map, rules, iou_threshold, excluded)
     people = find_people(matched, groundtruth, label_map)
     groups = find_groups(label_map)
     per_class = per_class_results(matched, label_map)
@@ -74,7 +73,7 @@ def analyze(
     }
 
 
-def _rank_correlation(classes) -> Optional[float]:
+def _rank_correlation(classes) -> float | None:
     """Spearman's, of AP and number of training labels, over the classes with groundtruth."""
     known = [one for one in classes if one["ap"] is not None]
     if len(known) < 3 or known[0]["num_training_labels"] is None:

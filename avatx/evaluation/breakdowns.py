@@ -4,7 +4,8 @@ Paper, section 5 and figure 5. All are computed from one matching of everything,
 the protocol (its limit of rows a keyframe, too) were applied before anything is set apart.
 """
 
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -21,9 +22,9 @@ PEOPLE_BINS = ((1, 1), (2, 2), (3, 3), (4, 5), (6, None))  # from, to; None: and
 def part(
     matched: MatchedDetections,
     label_map: LabelMap,
-    detections: Optional[np.ndarray] = None,
-    groundtruth: Optional[np.ndarray] = None,
-) -> Dict[str, Any]:
+    detections: np.ndarray | None = None,
+    groundtruth: np.ndarray | None = None,
+) -> dict[str, Any]:
     """The score of some detections against some groundtruth.
 
     Args:
@@ -36,7 +37,7 @@ def part(
     return sum_up(per_class_results(matched, label_map, detections, groundtruth))
 
 
-def sum_up(per_class: Dict[str, Dict[str, Any]]) -> Dict[str, Any]:
+def sum_up(per_class: dict[str, dict[str, Any]]) -> dict[str, Any]:
     """As `part`, from its `per_class`."""
     known = [one["ap"] for one in per_class.values() if one["ap"] is not None]
     counts = ("num_groundtruth", "num_detections", "num_true_positives")
@@ -48,7 +49,7 @@ def sum_up(per_class: Dict[str, Dict[str, Any]]) -> Dict[str, Any]:
     }
 
 
-def equal_count_edges(areas: np.ndarray, number_of_bins: int) -> List[Optional[float]]:
+def equal_count_edges(areas: np.ndarray, number_of_bins: int) -> list[float | None]:
     """Edges between bins of equally many areas, midway between neighbours; the last is open.
 
     Args:
@@ -69,8 +70,8 @@ def by_area(
     detections: AvaTable,
     label_map: LabelMap,
     iou_threshold: float,
-    edges: Optional[Sequence[Optional[float]]] = None,
-) -> List[Dict[str, Any]]:
+    edges: Sequence[float | None] | None = None,
+) -> list[dict[str, Any]]:
     """The score by the share of the frame that the person's box covers.
 
     A detection belongs to the bin of the groundtruth box of its class that it overlaps most, if
@@ -108,8 +109,8 @@ def by_people(
     matched: MatchedDetections,
     people: People,
     label_map: LabelMap,
-    bins: Sequence[Tuple[int, Optional[int]]] = PEOPLE_BINS,
-) -> List[Dict[str, Any]]:
+    bins: Sequence[tuple[int, int | None]] = PEOPLE_BINS,
+) -> list[dict[str, Any]]:
     """The score by the number of people (different boxes, of any class) in the keyframe.
 
     A bin holds groundtruth and detections of its keyframes, whatever the protocol: AVA_2018 and
@@ -139,9 +140,7 @@ def by_people(
     return results
 
 
-def by_group(
-    per_class: Dict[str, Dict[str, Any]], groups: Dict[int, str]
-) -> List[Dict[str, Any]]:
+def by_group(per_class: dict[str, dict[str, Any]], groups: dict[int, str]) -> list[dict[str, Any]]:
     """The mean over each group's classes that have groundtruth.
 
     Args:
@@ -161,8 +160,8 @@ def by_group(
 
 
 def by_class(
-    per_class: Dict[str, Dict[str, Any]], training: Optional[AvaTable], groups: Dict[int, str]
-) -> List[Dict[str, Any]]:
+    per_class: dict[str, dict[str, Any]], training: AvaTable | None, groups: dict[int, str]
+) -> list[dict[str, Any]]:
     """Classes by how often they were trained, the rarest first.
 
     Args:
@@ -177,7 +176,8 @@ def by_class(
         labels = None
         if training is not None:
             labels = int(np.count_nonzero(training.class_id == int(key)))
-        rows.append({"id": int(key), "group": groups.get(int(key)),
-                     "num_training_labels": labels, **one})
+        rows.append(
+            {"id": int(key), "group": groups.get(int(key)), "num_training_labels": labels, **one}
+        )
     name = "num_groundtruth" if training is None else "num_training_labels"
     return sorted(rows, key=lambda row: row[name])

@@ -5,7 +5,7 @@ https://arxiv.org/abs/1705.07750, section 2.5: predictions are averaged over the
 views may come in any order and in any batches. No TensorFlow here.
 """
 
-from typing import Any, Dict, Optional
+from typing import Any
 
 import numpy as np
 
@@ -17,9 +17,9 @@ class VideoScores:
     """Collects the views of videos and averages them."""
 
     def __init__(self):
-        self._sums: Dict[int, np.ndarray] = {}
-        self._views: Dict[int, set] = {}
-        self._labels: Dict[int, int] = {}
+        self._sums: dict[int, np.ndarray] = {}
+        self._views: dict[int, set] = {}
+        self._labels: dict[int, int] = {}
 
     def add(self, scores, labels, video_index, view, valid) -> None:
         """Adds the valid views of a batch; all arguments are arrays of the batch.
@@ -45,11 +45,11 @@ class VideoScores:
         """Views of all videos."""
         return sum(map(len, self._views.values()))
 
-    def mean_scores(self) -> Dict[int, np.ndarray]:
+    def mean_scores(self) -> dict[int, np.ndarray]:
         """Video -> [C] float64."""
         return {video: total / len(self._views[video]) for video, total in self._sums.items()}
 
-    def ranks(self) -> Dict[int, int]:
+    def ranks(self) -> dict[int, int]:
         """Video -> how many classes score above its label (of equal ones, the earlier ids)."""
         ranks = {}
         for video, scores in self.mean_scores().items():
@@ -59,7 +59,7 @@ class VideoScores:
             ranks[video] = int(above) if np.all(np.isfinite(scores)) else len(scores)
         return ranks
 
-    def metrics(self, class_names: Dict[int, str]) -> Dict[str, Any]:
+    def metrics(self, class_names: dict[int, str]) -> dict[str, Any]:
         """The numbers of an evaluation; accuracies are None where there is no video.
 
         Args:
@@ -76,8 +76,10 @@ class VideoScores:
             label = class_id - 1
             of_class = [rank for video, rank in ranks.items() if self._labels[video] == label]
             per_class[str(class_id)] = {
-                "name": name, "num_videos": len(of_class), "top_1": _share_below(of_class, 1),
-            }  # fmt: skip
+                "name": name,
+                "num_videos": len(of_class),
+                "top_1": _share_below(of_class, 1),
+            }
         accuracies = [one["top_1"] for one in per_class.values() if one["num_videos"]]
         return {
             **{f"top_{k}": _share_below(list(ranks.values()), k) for k in TOP},
@@ -88,5 +90,5 @@ class VideoScores:
         }
 
 
-def _share_below(ranks, k: int) -> Optional[float]:
+def _share_below(ranks, k: int) -> float | None:
     return float(np.mean(np.array(ranks) < k)) if len(ranks) else None

@@ -15,7 +15,7 @@ So a row, divided by its number of people, adds up to 1, and what several labels
 in common is never counted as confusion.
 """
 
-from typing import Any, Dict
+from typing import Any
 
 import numpy as np
 
@@ -33,7 +33,7 @@ def confusion(
     detections: AvaTable,
     label_map: LabelMap,
     iou_threshold: float,
-) -> Dict[str, Any]:
+) -> dict[str, Any]:
     """The matrix, over the people on whom at least one detection lies.
 
     Returns:
@@ -102,8 +102,12 @@ def _top_classes(person, class_id, score, wanted, shape) -> np.ndarray:
 
 def _pairs(counts, number, class_ids):
     pairs = [
-        {"label": row, "taken_for": column, "people": float(counts[row, column]),
-         "share": float(counts[row, column] / number[row])}
+        {
+            "label": row,
+            "taken_for": column,
+            "people": float(counts[row, column]),
+            "share": float(counts[row, column] / number[row]),
+        }
         for row in class_ids
         for column in class_ids
         if row != column and counts[row, column] > 0

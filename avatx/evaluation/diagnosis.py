@@ -4,7 +4,8 @@ A hypothesis is applied to the detections and they are scored again; it is repor
 that makes the score clearly better.
 """
 
-from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Tuple
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 import numpy as np
 
@@ -22,14 +23,14 @@ _NORMALISED = 2.0  # normalised boxes may reach a little out of the frame, but n
 
 
 def diagnose(
-    result: Dict[str, Any],
+    result: dict[str, Any],
     groundtruth: AvaTable,
     detections: AvaTable,
     label_map: LabelMap,
     *,
-    excluded: Optional[Iterable[Keyframe]] = None,
-    keyframes: Optional[Iterable[Keyframe]] = None,
-) -> List[str]:
+    excluded: Iterable[Keyframe] | None = None,
+    keyframes: Iterable[Keyframe] | None = None,
+) -> list[str]:
     """Says what the data shows when `result["mAP"]` is near 0, and what no mAP shows.
 
     Args:
@@ -43,9 +44,7 @@ def diagnose(
     return causes + _pixels_on_both_sides(groundtruth, detections)
 
 
-def _why_near_zero(
-    result, groundtruth, detections, label_map, excluded, keyframes
-) -> List[str]:
+def _why_near_zero(result, groundtruth, detections, label_map, excluded, keyframes) -> list[str]:
     if result["mAP"] is None:
         if np.isin(groundtruth.class_id, list(label_map.names)).any():
             return ["all groundtruth of the label map's classes lies on excluded keyframes"]
@@ -58,8 +57,10 @@ def _why_near_zero(
     if result["mAP"] >= NEAR_ZERO:
         return []
     if not len(detections):
-        return ["there is not a single detection: the score threshold is too high, or the "
-                "detector has not learned anything yet"]
+        return [
+            "there is not a single detection: the score threshold is too high, or the "
+            "detector has not learned anything yet"
+        ]
     findings = []
     shared = _on_same_keyframes(detections, groundtruth, keyframes)
     if not shared.any():
@@ -96,23 +97,28 @@ def _why_near_zero(
         if better:
             value, sentence = max(better)
             measure = "mAP" if by is evaluate else "the AP of persons whatever they do"
-            findings.append(f"{sentence} (corrected, {measure} goes from {base[by]:.4f} to "
-                            f"{value:.4f})")
+            findings.append(
+                f"{sentence} (corrected, {measure} goes from {base[by]:.4f} to {value:.4f})"
+            )
             break  # what mends the actions is the better explanation
     return findings + last
 
 
 def _hypotheses(
     groundtruth: AvaTable, detections: AvaTable
-) -> Iterator[Tuple[str, Callable[[AvaTable], AvaTable]]]:
+) -> Iterator[tuple[str, Callable[[AvaTable], AvaTable]]]:
     """What may be wrong, as a sentence and a function that mends it."""
     yield "class ids are 1 too low: the first class has id 1, not 0", _shifted(1)
     yield "class ids are 1 too high", _shifted(-1)
-    yield "x and y are swapped: AVA csv has x1, y1, x2, y2", _with_boxes(
-        lambda boxes: boxes[:, [1, 0, 3, 2]]
+    yield (
+        "x and y are swapped: AVA csv has x1, y1, x2, y2",
+        _with_boxes(lambda boxes: boxes[:, [1, 0, 3, 2]]),
     )
-    yield "boxes are x, y, width, height: AVA csv has x1, y1, x2, y2", _with_boxes(
-        lambda boxes: np.concatenate([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], axis=1)
+    yield (
+        "boxes are x, y, width, height: AVA csv has x1, y1, x2, y2",
+        _with_boxes(
+            lambda boxes: np.concatenate([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], axis=1)
+        ),
     )
     for table, other, name, factor in (
         (detections, groundtruth, "detection", 1.0),
@@ -128,7 +134,7 @@ def _hypotheses(
             )
 
 
-def _pixel_sizes(table: AvaTable, other: AvaTable) -> List[Tuple[float, float]]:
+def _pixel_sizes(table: AvaTable, other: AvaTable) -> list[tuple[float, float]]:
     """(height, width) that boxes in pixels may be of; none if they are normalised."""
     largest, normalised = _reach(table), _reach(other)
     if largest.max() <= _NORMALISED or normalised.max() > _NORMALISED:
@@ -145,7 +151,7 @@ def _reach(table: AvaTable, measure=np.max) -> np.ndarray:
     return measure(finite[:, 2:], axis=0) if len(finite) else np.zeros(2)
 
 
-def _pixels_on_both_sides(groundtruth: AvaTable, detections: AvaTable) -> List[str]:
+def _pixels_on_both_sides(groundtruth: AvaTable, detections: AvaTable) -> list[str]:
     # The median: one box that is wrong does not make a file one of pixels.
     if any(_reach(table, np.median).max() <= _NORMALISED for table in (groundtruth, detections)):
         return []
@@ -184,7 +190,7 @@ def _on_same_keyframes(table: AvaTable, other: AvaTable, keyframes=()) -> np.nda
     return named[index.of_tables[0]]
 
 
-def _sample(groundtruth: AvaTable, detections: AvaTable) -> Tuple[AvaTable, AvaTable]:
+def _sample(groundtruth: AvaTable, detections: AvaTable) -> tuple[AvaTable, AvaTable]:
     """The first keyframes of both, where there are too many rows to score many times."""
     if len(detections) <= _ROWS:
         return groundtruth, detections
@@ -210,7 +216,7 @@ def _no_common_keyframe(groundtruth: AvaTable, detections: AvaTable, shared) -> 
     )
 
 
-def _outside_label_map(detections: AvaTable, label_map: LabelMap) -> List[str]:
+def _outside_label_map(detections: AvaTable, label_map: LabelMap) -> list[str]:
     outside = ~np.isin(detections.class_id, list(label_map.names))
     if outside.mean() < 0.5:
         return []
@@ -220,7 +226,7 @@ def _outside_label_map(detections: AvaTable, label_map: LabelMap) -> List[str]:
     ]
 
 
-def _few_detections(result: Dict[str, Any], detections: AvaTable) -> List[str]:
+def _few_detections(result: dict[str, Any], detections: AvaTable) -> list[str]:
     wanted = sum(one["num_groundtruth"] for one in result["per_class"].values())
     if len(detections) >= 0.1 * wanted:
         return []

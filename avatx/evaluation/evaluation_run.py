@@ -1,7 +1,7 @@
 """One evaluation of a model: an evaluation dataset in, detections.csv and metrics.json out."""
 
 import os
-from typing import Any, Dict, List, NamedTuple, Optional, Tuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -29,14 +29,14 @@ class Evaluated(NamedTuple):
 
     groundtruth: AvaTable  # the boxes of the dataset's records
     detections: AvaTable
-    keyframes: List[Tuple[str, float]]  # (video id, seconds) of every clip run
+    keyframes: list[tuple[str, float]]  # (video id, seconds) of every clip run
 
 
 class TableCollector:
     """Turns batches into the columns of two `AvaTable`s."""
 
     def __init__(self):
-        self.keyframes: List[Tuple[str, float]] = []
+        self.keyframes: list[tuple[str, float]] = []
         self._groundtruth = _Columns()
         self._detections = _Columns()
 
@@ -76,7 +76,7 @@ class TableCollector:
 
 class _Columns:
     def __init__(self):
-        self.keyframes: List[Tuple[str, float]] = []
+        self.keyframes: list[tuple[str, float]] = []
         self._boxes, self._class_id, self._last = [], [], []
 
     def add(self, keyframe, boxes, class_id, last) -> None:
@@ -118,9 +118,7 @@ def run_model(step, dataset, strategy: tf.distribute.Strategy, observe=None) -> 
         clips = strategy.experimental_local_results(batch.clips)
         for replica in range(len(local[0])):
             inputs = tf.nest.pack_sequence_as(small, [np.asarray(x[replica]) for x in local])
-            found = tf.nest.pack_sequence_as(
-                detections, [np.asarray(x[replica]) for x in results]
-            )
+            found = tf.nest.pack_sequence_as(detections, [np.asarray(x[replica]) for x in results])
             collector.add(inputs, found)
             if observe is not None:
                 observe(inputs._replace(clips=clips[replica]), found)
@@ -130,10 +128,10 @@ def run_model(step, dataset, strategy: tf.distribute.Strategy, observe=None) -> 
 class Scores(NamedTuple):
     """The numbers of an evaluation."""
 
-    metrics: Dict[str, Any]  # of `frame_map.evaluate`, `localization.evaluate_localization`
-    findings: List[str]  # what `diagnosis.diagnose` says
+    metrics: dict[str, Any]  # of `frame_map.evaluate`, `localization.evaluate_localization`
+    findings: list[str]  # what `diagnosis.diagnose` says
 
-    def headline(self) -> Dict[str, Optional[float]]:
+    def headline(self) -> dict[str, float | None]:
         """The numbers of `METRICS_SETS` that were computed, by name."""
         names = [name for names in METRICS_SETS.values() for name in names]
         return {name: self.metrics[name] for name in names if name in self.metrics}
@@ -154,7 +152,7 @@ def score(evaluated: Evaluated, label_map: LabelMap, options) -> Scores:
     excluded = None
     if options.excluded_timestamps_path:
         excluded = ava_csv.read_excluded_timestamps(options.excluded_timestamps_path)
-    which = dict(excluded=excluded, keyframes=evaluated.keyframes)
+    which = {"excluded": excluded, "keyframes": evaluated.keyframes}
     rules = dict(protocol=options.protocol, **which)
     metrics, findings = {"protocol": options.protocol}, []
     if "ava_frame_map" in options.metrics_set:
@@ -167,7 +165,7 @@ def score(evaluated: Evaluated, label_map: LabelMap, options) -> Scores:
 
 
 def write_results(
-    output_dir: str, evaluated: Evaluated, scores: Scores, step: Optional[int] = None
+    output_dir: str, evaluated: Evaluated, scores: Scores, step: int | None = None
 ) -> None:
     """Writes detections.csv and metrics.json, each whole or not at all.
 

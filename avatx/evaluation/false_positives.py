@@ -7,7 +7,7 @@ that is right for a person counts as confusion of actions even if a neighbour, o
 does the action; Hoiem et al. would call that a localisation error.
 """
 
-from typing import Any, Dict
+from typing import Any
 
 import numpy as np
 
@@ -37,7 +37,7 @@ def overlaps_at_all(iou_threshold: float) -> float:
     return min(OVERLAPS_AT_ALL, iou_threshold)
 
 
-def describe_kinds(iou_threshold: float) -> Dict[str, str]:
+def describe_kinds(iou_threshold: float) -> dict[str, str]:
     """`KINDS` with the numbers of this threshold in its words."""
     low = f"{overlaps_at_all(iou_threshold):g}"
     return {
@@ -51,7 +51,7 @@ def kinds_of_detections(
     people: People,
     detections: AvaTable,
     label_map: LabelMap,
-    groups: Dict[int, str],
+    groups: dict[int, str],
     iou_threshold: float,
 ) -> np.ndarray:
     """The kind of each detection.
@@ -89,7 +89,7 @@ def kinds_of_detections(
 
 def count_kinds(
     matched: MatchedDetections, kind: np.ndarray, label_map: LabelMap
-) -> Dict[str, Any]:
+) -> dict[str, Any]:
     """Counts by kind.
 
     Args:
@@ -122,5 +122,5 @@ def count_kinds(
     }
 
 
-def _count(kind: np.ndarray) -> Dict[str, int]:
+def _count(kind: np.ndarray) -> dict[str, int]:
     return dict(zip(KINDS, np.bincount(kind, minlength=len(KINDS)).tolist()))

@@ -5,7 +5,8 @@ its mean over the label map's classes that have groundtruth. `avatx.evaluation.p
 the published versions; `avatx.evaluation.matching` decides true and false positives.
 """
 
-from typing import Any, Dict, Iterable, Optional
+from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 
@@ -16,7 +17,7 @@ from avatx.evaluation.matching import MatchedDetections, match_detections
 from avatx.evaluation.protocol import DEFAULT_PROTOCOL, get_protocol
 
 
-def average_precision(true_positive: np.ndarray, num_groundtruth: int) -> Optional[float]:
+def average_precision(true_positive: np.ndarray, num_groundtruth: int) -> float | None:
     """Area under the interpolated precision-recall curve.
 
     Args:
@@ -41,9 +42,9 @@ def average_precision(true_positive: np.ndarray, num_groundtruth: int) -> Option
 def per_class_results(
     matched: MatchedDetections,
     label_map: LabelMap,
-    detections: Optional[np.ndarray] = None,
-    groundtruth: Optional[np.ndarray] = None,
-) -> Dict[str, Dict[str, Any]]:
+    detections: np.ndarray | None = None,
+    groundtruth: np.ndarray | None = None,
+) -> dict[str, dict[str, Any]]:
     """Average precision and counts of each class, in the label map's order.
 
     Args:
@@ -72,8 +73,8 @@ def per_class_results(
 
 
 def summarize(
-    per_class: Dict[str, Dict[str, Any]], protocol: str, iou_threshold: float
-) -> Dict[str, Any]:
+    per_class: dict[str, dict[str, Any]], protocol: str, iou_threshold: float
+) -> dict[str, Any]:
     """The result with its mean over the classes that have groundtruth."""
     known = [result["ap"] for result in per_class.values() if result["ap"] is not None]
     return {
@@ -92,9 +93,9 @@ def evaluate(
     *,
     protocol: str = DEFAULT_PROTOCOL,
     iou_threshold: float = 0.5,
-    excluded: Optional[Iterable[Keyframe]] = None,
-    keyframes: Optional[Iterable[Keyframe]] = None,
-) -> Dict[str, Any]:
+    excluded: Iterable[Keyframe] | None = None,
+    keyframes: Iterable[Keyframe] | None = None,
+) -> dict[str, Any]:
     """Scores detections.
 
     Args:

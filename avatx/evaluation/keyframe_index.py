@@ -1,6 +1,7 @@
 """One number for each keyframe, the same in groundtruth, detections and lists of keyframes."""
 
-from typing import Iterable, List, NamedTuple, Sequence
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -19,8 +20,8 @@ class KeyframeIndex(NamedTuple):
 
     video_id: np.ndarray
     timestamp: np.ndarray
-    of_tables: List[np.ndarray]
-    of_lists: List[np.ndarray]
+    of_tables: list[np.ndarray]
+    of_lists: list[np.ndarray]
 
 
 def index_keyframes(
@@ -39,17 +40,13 @@ def index_keyframes(
         lengths.append(np.diff(np.append(starts, len(table))))
     for keyframes in lists:
         pairs = list(keyframes)
-        videos.append(
-            np.array([codes.setdefault(name, len(codes)) for name, _ in pairs], np.int64)
-        )
+        videos.append(np.array([codes.setdefault(name, len(codes)) for name, _ in pairs], np.int64))
         times.append(timestamp_microseconds([seconds for _, seconds in pairs]))
     video, time = np.concatenate(videos), np.concatenate(times)
     moments, moment = np.unique(time, return_inverse=True)
     keys, number = np.unique(video * len(moments) + moment, return_inverse=True)
     numbers = np.split(number, np.cumsum([len(part) for part in videos])[:-1])
-    of_tables = [
-        np.repeat(run.astype(np.int32), length) for run, length in zip(numbers, lengths)
-    ]
+    of_tables = [np.repeat(run.astype(np.int32), length) for run, length in zip(numbers, lengths)]
     names = np.empty(len(codes), object)
     names[:] = list(codes)
     count = max(len(moments), 1)

@@ -8,7 +8,8 @@ all classes' detections of a keyframe. Groundtruth needs none of that: a person'
 same box.
 """
 
-from typing import Any, Dict, Iterable, Optional
+from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 
@@ -29,15 +30,15 @@ def evaluate_localization(
     detections: AvaTable,
     *,
     protocol: str = DEFAULT_PROTOCOL,
-    excluded: Optional[Iterable[Keyframe]] = None,
-    keyframes: Optional[Iterable[Keyframe]] = None,
-) -> Dict[str, Optional[float]]:
+    excluded: Iterable[Keyframe] | None = None,
+    keyframes: Iterable[Keyframe] | None = None,
+) -> dict[str, float | None]:
     """Average precision of persons at each of `IOU_THRESHOLDS`, by name; None without groundtruth.
 
     Arguments as `avatx.evaluation.frame_map.evaluate`.
     """
     people, found = merge_groundtruth(groundtruth), merge_detections(detections)
-    which = dict(protocol=protocol, excluded=excluded, keyframes=keyframes)
+    which = {"protocol": protocol, "excluded": excluded, "keyframes": keyframes}
     return {
         name: evaluate(people, found, PERSON, iou_threshold=threshold, **which)["mAP"]
         for name, threshold in IOU_THRESHOLDS.items()
@@ -50,9 +51,9 @@ def evaluate_person(
     *,
     protocol: str = DEFAULT_PROTOCOL,
     iou_threshold: float = 0.5,
-    excluded: Optional[Iterable[Keyframe]] = None,
-    keyframes: Optional[Iterable[Keyframe]] = None,
-) -> Dict[str, Any]:
+    excluded: Iterable[Keyframe] | None = None,
+    keyframes: Iterable[Keyframe] | None = None,
+) -> dict[str, Any]:
     """Scores where people are at one IoU; arguments and result as `evaluate`, class 1 "person".
 
     All classes, in a label map or not, are merged. The protocol's limit of rows a keyframe is

@@ -5,7 +5,8 @@ The rules are those of `avatx.evaluation.protocol`; arithmetic is float64 withou
 the official evaluator's order of operations, because IoU exactly at the threshold counts.
 """
 
-from typing import Iterable, NamedTuple, Optional
+from collections.abc import Iterable
+from typing import NamedTuple
 
 import numpy as np
 
@@ -47,8 +48,8 @@ def match_detections(
     label_map: LabelMap,
     protocol: Protocol,
     iou_threshold: float,
-    excluded: Optional[Iterable[Keyframe]] = None,
-    keyframes: Optional[Iterable[Keyframe]] = None,
+    excluded: Iterable[Keyframe] | None = None,
+    keyframes: Iterable[Keyframe] | None = None,
 ) -> MatchedDetections:
     """Matches by the protocol's rules; arguments as `avatx.evaluation.frame_map.evaluate`."""
     index = index_keyframes(

@@ -1,6 +1,6 @@
 """The groundtruth as people: each box of a keyframe once, with all of its labels."""
 
-from typing import NamedTuple, Tuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -53,7 +53,7 @@ def find_people(matched: MatchedDetections, groundtruth: AvaTable, label_map: La
 
 def best_people(
     matched: MatchedDetections, people: People, detections: AvaTable
-) -> Tuple[np.ndarray, np.ndarray]:
+) -> tuple[np.ndarray, np.ndarray]:
     """For each of D detections the person of highest IoU, whatever it does.
 
     Returns:

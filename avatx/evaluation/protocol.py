@@ -7,7 +7,7 @@ with an error on input that a later one reads (timestamps with a fraction, rows 
 ours reads it: the keyframe's key is the 2020 one and a row of 2 columns names a keyframe.
 """
 
-from typing import NamedTuple, Optional
+from typing import NamedTuple
 
 from avatx.errors import UserError
 
@@ -15,12 +15,12 @@ from avatx.errors import UserError
 class Protocol(NamedTuple):
     name: str
     # Detection rows a keyframe keeps over all classes; None for all.
-    capacity: Optional[int]
+    capacity: int | None
     # Whether detections on keyframes that the groundtruth does not name are ignored (2020), or
     # are false positives unless the exclusion list names the keyframe (before).
     ignores_unnamed_keyframes: bool
     # Scores not above this are dropped (a leftover of the first version), None for none.
-    score_floor: Optional[float] = None
+    score_floor: float | None = None
     # Whether the rows of a keyframe pass through a heap, which decides the order of equal scores.
     heap_order: bool = True
 

@@ -1,17 +1,18 @@
 """The result of `avatx.evaluation.frame_map.evaluate` as a table for people and as JSON."""
 
 import json
-from typing import Any, Dict, Optional, Sequence
+from collections.abc import Sequence
+from typing import Any
 
 from avatx.atomic_file import atomic_text_file
 from avatx.evaluation.localization import IOU_THRESHOLDS
 
 
-def _number(value: Optional[float]) -> str:
+def _number(value: float | None) -> str:
     return "n/a" if value is None else f"{value:.4f}"
 
 
-def summary_line(result: Dict[str, Any]) -> str:
+def summary_line(result: dict[str, Any]) -> str:
     """The mean, over how many classes it is taken, and by which rules."""
     return (
         f"mAP@{result['iou_threshold']:g} {_number(result['mAP'])}, the mean over "
@@ -20,13 +21,13 @@ def summary_line(result: Dict[str, Any]) -> str:
     )
 
 
-def localization_line(metrics: Dict[str, Any]) -> str:
+def localization_line(metrics: dict[str, Any]) -> str:
     """Person AP at both IoUs, from `avatx.evaluation.localization.evaluate_localization`."""
     numbers = [f"{_number(metrics[name])} at IoU {iou:g}" for name, iou in IOU_THRESHOLDS.items()]
     return f"person AP (action-agnostic) {', '.join(numbers)}"
 
 
-def print_report(result: Dict[str, Any], findings: Sequence[str] = (), console=None) -> None:
+def print_report(result: dict[str, Any], findings: Sequence[str] = (), console=None) -> None:
     """Prints per-class average precision, the mean, and what `diagnose` found, on stderr."""
     from rich.console import Console
     from rich.table import Table

@@ -8,14 +8,13 @@ or with NaN, go through a real heap here.
 """
 
 import heapq
-from typing import Optional, Tuple
 
 import numpy as np
 
 from avatx.data.ava_table import AvaTable
 
 
-def heap_order(table: AvaTable, rows: np.ndarray, score, capacity: Optional[int]) -> np.ndarray:
+def heap_order(table: AvaTable, rows: np.ndarray, score, capacity: int | None) -> np.ndarray:
     """The rows of one keyframe as the official evaluator orders and caps them.
 
     Args:
@@ -51,7 +50,7 @@ def order_in_keyframes(
     keyframe: np.ndarray,
     score: np.ndarray,
     through_heap: np.ndarray,
-    capacity: Optional[int],
+    capacity: int | None,
 ) -> np.ndarray:
     """Passes the keyframes marked in `through_heap` through the heap.
 
@@ -75,7 +74,7 @@ def order_in_keyframes(
 
 def best_of_keyframes(
     keyframe: np.ndarray, score: np.ndarray, capacity: int
-) -> Tuple[np.ndarray, np.ndarray]:
+) -> tuple[np.ndarray, np.ndarray]:
     """Which rows are among the `capacity` highest scores of their keyframe.
 
     Args:

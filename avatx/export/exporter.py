@@ -3,7 +3,8 @@
 import contextlib
 import os
 import shutil
-from typing import Iterable, NamedTuple
+from collections.abc import Iterable
+from typing import NamedTuple
 
 import numpy as np
 

@@ -28,7 +28,7 @@ and `metadata` what a caller has to know to cut clips from a video and to name t
 """
 
 import os
-from typing import Dict, Mapping
+from collections.abc import Mapping
 
 import tensorflow as tf
 
@@ -173,11 +173,11 @@ def _not_empty(clips: tf.Tensor) -> tf.Tensor:
     return tf.pad(clips, [[0, missing], [0, 0], [0, 0], [0, 0], [0, 0]])
 
 
-def _first(count: tf.Tensor, outputs: Dict[str, tf.Tensor]) -> Dict[str, tf.Tensor]:
+def _first(count: tf.Tensor, outputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
     return {name: output[:count] for name, output in outputs.items()}
 
 
-def _outputs(detections: Detections) -> Dict[str, tf.Tensor]:
+def _outputs(detections: Detections) -> dict[str, tf.Tensor]:
     return {
         "detection_boxes": tf.cast(detections.boxes, tf.float32),
         "detection_scores": tf.cast(detections.scores, tf.float32),

@@ -5,7 +5,7 @@ mean attention. `attention.png`, `keys.png` and the mp4 of the same names show t
 """
 
 import os
-from typing import Callable, List
+from collections.abc import Callable
 
 import numpy as np
 from PIL import Image
@@ -50,7 +50,7 @@ class AttentionFigure:
         self._colours, self._explained = unit_colours(attended.keys)
         self._bare = Person(attended.person.box, ())
 
-    def write(self, folder: str) -> List[str]:
+    def write(self, folder: str) -> list[str]:
         """Writes every file; returns their names.
 
         Raises:
@@ -84,10 +84,13 @@ class AttentionFigure:
     def attention_sheet(self) -> np.ndarray:
         """The last layer's attention: mean over heads and each head, over time."""
         return attention_sheet(
-            self._clip, self._seconds, self._attended.person, self._attended.attention,
+            self._clip,
+            self._seconds,
+            self._attended.person,
+            self._attended.attention,
             columns=_COLUMNS,
             title=f"{self._title}: what the last layer attends to (share of it in each frame)",
-        )  # fmt: skip
+        )
 
     def keys_sheet(self) -> np.ndarray:
         """The keys of every unit over time, under the frames."""
@@ -118,14 +121,14 @@ class AttentionFigure:
     def _num_cells(self) -> int:
         return self._attended.attention.shape[2]
 
-    def _cells(self, count: int) -> List[int]:
+    def _cells(self, count: int) -> list[int]:
         return spread_cells(count, self._num_cells)
 
     def _person_tile(self, frame: int) -> Tile:
         drawn = draw_people(self._clip[frame], [self._attended.person], max_actions=3)
         return Tile(drawn, f"{self._seconds[frame]:+.2f} s from the keyframe")
 
-    def _key_tiles(self, frame: int) -> List[Tile]:
+    def _key_tiles(self, frame: int) -> list[Tile]:
         cell = frame_cell(frame, self._num_cells, len(self._clip))
         tiles = []
         for layer, heads in enumerate(self._colours):
@@ -136,7 +139,7 @@ class AttentionFigure:
                 tiles.append(Tile(picture, f"layer {layer + 1} head {head + 1} ({share:.0%})"))
         return tiles
 
-    def _attention_tiles(self, frame: int) -> List[Tile]:
+    def _attention_tiles(self, frame: int) -> list[Tile]:
         """Mean over heads, then each head, of the last layer."""
         cell = frame_cell(frame, self._num_cells, len(self._clip))
         maps = self._attended.attention[-1]  # [heads, T', H', W']

@@ -3,7 +3,8 @@
 From a checkpoint: an export holds neither keys nor a way to ask for a box of one's own.
 """
 
-from typing import NamedTuple, Optional, Sequence, Tuple
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -45,9 +46,7 @@ class AttentionModel:
         attend.
     """
 
-    def __init__(
-        self, pipeline_config_path: str, checkpoint: str, overrides: Sequence[str] = ()
-    ):
+    def __init__(self, pipeline_config_path: str, checkpoint: str, overrides: Sequence[str] = ()):
         config = pipeline_config.load(pipeline_config_path, overrides)
         if not config.model.HasField("action_faster_rcnn"):
             raise UserError(
@@ -69,7 +68,7 @@ class AttentionModel:
         self.step = restore_for_inference(self._model, checkpoint)
 
     def look(
-        self, clip: np.ndarray, number: int = 1, box: Optional[Sequence[float]] = None
+        self, clip: np.ndarray, number: int = 1, box: Sequence[float] | None = None
     ) -> Attended:
         """What the query of one person attends to.
 
@@ -105,15 +104,17 @@ class AttentionModel:
             np.stack([layer[0].numpy() for layer in keys]).astype(np.float32),
         )
 
-    def _find(self, predictions, number: int) -> Tuple[np.ndarray, np.ndarray]:
+    def _find(self, predictions, number: int) -> tuple[np.ndarray, np.ndarray]:
         """The proposal's and the refined box of the person of this number."""
         detections = self._model.postprocess(predictions)
         count = int(detections.num_detections[0])
         boxes = detections.boxes[0, :count].numpy()
         people = merge_people(
-            boxes, detections.classes[0, :count].numpy(), detections.scores[0, :count].numpy(),
+            boxes,
+            detections.classes[0, :count].numpy(),
+            detections.scores[0, :count].numpy(),
             self._class_names,
-        )  # fmt: skip
+        )
         if not 1 <= number <= len(people):
             found = f"{len(people)} people are found" if len(people) != 1 else "1 person is found"
             expected = f"expected 1 to {len(people)}" if people else "give a box, x1,y1,x2,y2"
@@ -123,7 +124,7 @@ class AttentionModel:
         proposal = int(detections.proposal_index[0, best])
         return predictions.proposals.boxes[0, proposal].numpy(), box
 
-    def _actions(self, scores: np.ndarray) -> Tuple[Action, ...]:
+    def _actions(self, scores: np.ndarray) -> tuple[Action, ...]:
         order = np.argsort(-scores, kind="stable").tolist()
         known = [i for i in order if i + 1 in self._class_names]
         shown = [i for i in known if scores[i] >= _SHOWN_SCORE] or known[:1]

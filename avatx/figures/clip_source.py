@@ -6,7 +6,8 @@ really shown. So records with a short margin are shown as far as they go, where 
 """
 
 import math
-from typing import Dict, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Tuple
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -20,7 +21,7 @@ from avatx.errors import UserError
 _MAX_SECONDS = 1e6  # eleven days
 _END = 1 << 62  # microseconds, past the end of any video
 
-Moment = Tuple[str, int]  # video id, keyframe's time in microseconds
+Moment = tuple[str, int]  # video id, keyframe's time in microseconds
 
 
 class Clip(NamedTuple):
@@ -36,8 +37,13 @@ class Clip(NamedTuple):
 
 
 def check_options(
-    *, shorter_side: int, frames_rate: float, start: float, seconds: Sequence[float] = (),
-    field: str = "--seconds", max_frame_rate: float = 0.0,
+    *,
+    shorter_side: int,
+    frames_rate: float,
+    start: float,
+    seconds: Sequence[float] = (),
+    field: str = "--seconds",
+    max_frame_rate: float = 0.0,
 ) -> None:
     """Raises UserError, naming the flag, for numbers that no video can be read with.
 
@@ -62,7 +68,7 @@ def frames_of_video(
     shorter_side: int = 400,
     frames_rate: float = 30.0,
     start: float = 0.0,
-    optical_flow: Optional[str] = None,
+    optical_flow: str | None = None,
     max_frame_rate: float = 0.0,
 ) -> Clip:
     """The frames of a video nearest to the wanted times; border frames repeat.
@@ -121,13 +127,16 @@ class VideoClips:
     """
 
     def __init__(
-        self, folders: Sequence[str], shorter_side: int = 400, frames_rate: float = 30.0,
+        self,
+        folders: Sequence[str],
+        shorter_side: int = 400,
+        frames_rate: float = 30.0,
         start: float = 0.0,
-    ):  # fmt: skip
+    ):
         from avatx.data.video_folder import VideoFolder
 
         self._videos = VideoFolder(folders)
-        self._options = dict(shorter_side=shorter_side, frames_rate=frames_rate, start=start)
+        self._options = {"shorter_side": shorter_side, "frames_rate": frames_rate, "start": start}
 
     def prepare(self, wanted: Iterable[Moment], offsets: np.ndarray) -> None:
         """Raises UserError where a video is not there; it is read where it is asked for."""
@@ -158,10 +167,10 @@ class RecordClips:
         from avatx.data import remote_files
 
         self._patterns = list(patterns)
-        self._files: List[str] = remote_files.match_files(self._patterns)
+        self._files: list[str] = remote_files.match_files(self._patterns)
         self._has_flow = has_flow
         # The JPEG of each frame, and its encoded flow where it is asked for; the frames' offsets.
-        self._clips: Dict[Moment, Tuple[List[Tuple[bytes, ...]], np.ndarray]] = {}
+        self._clips: dict[Moment, tuple[list[tuple[bytes, ...]], np.ndarray]] = {}
 
     def prepare(self, wanted: Iterable[Moment], offsets: np.ndarray) -> None:
         """Finds the wanted keyframes and keeps their frames, as JPEG.
@@ -169,7 +178,7 @@ class RecordClips:
         Raises:
           UserError: a file holds something else than records, or no flow where it is asked for.
         """
-        missing: Dict[str, set] = {}
+        missing: dict[str, set] = {}
         for video_id, keyframe in wanted:
             missing.setdefault(video_id, set()).add(keyframe)
         for path in self._files:
@@ -219,7 +228,7 @@ class RecordClips:
         return Clip(np.stack([_decode(*parts) for parts in frames]), shown)
 
 
-def _decode(jpeg: bytes, flow: Optional[bytes] = None) -> np.ndarray:
+def _decode(jpeg: bytes, flow: bytes | None = None) -> np.ndarray:
     """[H, W, 3] uint8 RGB, or [H, W, 5] with flow x and y."""
     import io
 
@@ -229,9 +238,7 @@ def _decode(jpeg: bytes, flow: Optional[bytes] = None) -> np.ndarray:
     return frame if flow is None else np.concatenate([frame, decode_flow(flow)], axis=-1)
 
 
-def make_source(
-    videos: Optional[Sequence[str]], records: Optional[Sequence[str]], **options
-):
+def make_source(videos: Sequence[str] | None, records: Sequence[str] | None, **options):
     """`VideoClips` (which take the options) or `RecordClips`, whichever is given."""
     if bool(videos) == bool(records):
         raise UserError("give either --videos or --records")

@@ -7,7 +7,7 @@ repeats where the video or record ends says so by it); and one sheet over all cl
 
 import os
 import re
-from typing import Dict, List, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from PIL import Image
@@ -26,11 +26,11 @@ _QUALITY = 88
 
 def write_sheets(
     classes: Sequence[ClassExamples],
-    class_names: Dict[int, str],
+    class_names: dict[int, str],
     source,
     seconds: Sequence[float],
     folder: str,
-) -> List[str]:
+) -> list[str]:
     """Writes figure6.jpg, figure7.jpg, and `top_<class>.jpg` and `mistakes_<class>.jpg`.
 
     Args:
@@ -63,9 +63,13 @@ def write_sheets(
                     continue
                 best[kind].append(strips[0])
                 title = {"top": "Top true detections", "mistakes": "Highest-scoring mistakes"}
-                written.append(_save(
-                    strip_sheet(strips, f"{title[kind]}: {name}", _TILE_WIDTH),
-                    work, f"{kind}_{one.class_id:02d}_{_file_name(name)}.jpg"))
+                written.append(
+                    _save(
+                        strip_sheet(strips, f"{title[kind]}: {name}", _TILE_WIDTH),
+                        work,
+                        f"{kind}_{one.class_id:02d}_{_file_name(name)}.jpg",
+                    )
+                )
         for file, kind, title in (
             ("figure6.jpg", "top", "Top true detection of each class"),
             ("figure7.jpg", "mistakes", "Highest-scoring mistake of each class"),
@@ -75,7 +79,7 @@ def write_sheets(
     return written
 
 
-def describe(example: Example, class_names: Dict[int, str]) -> List[str]:
+def describe(example: Example, class_names: dict[int, str]) -> list[str]:
     """The lines over an example: what was detected, what is annotated, what kind of mistake."""
     name = class_names[example.class_id]
     place = f"{example.video_id} at {example.keyframe / 1e6:g} s"

@@ -4,7 +4,8 @@ Works on anybody's detections csv. What is true, and what kind of mistake the re
 metric's and the analysis's own decisions (`avatx.evaluation.matching`, `.false_positives`).
 """
 
-from typing import Iterable, List, NamedTuple, Optional, Sequence, Tuple
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -43,21 +44,21 @@ class Example(NamedTuple):
     score: float
     box: np.ndarray  # [4] float64, yxyx
     kind: str  # a key of `KINDS_IN_WORDS`
-    truth_box: Optional[np.ndarray]  # [4] of that person; None where nobody is
-    truth_classes: Tuple[int, ...]  # evaluated labels of that person
+    truth_box: np.ndarray | None  # [4] of that person; None where nobody is
+    truth_classes: tuple[int, ...]  # evaluated labels of that person
     iou: float  # with that person
     # Figure 7's (b): somebody else in the keyframe does it.
     somebody_else: bool = False
     # Figure 7's (c): seconds at which the groundtruth says so at this place, within two seconds.
-    at_other_time: Optional[float] = None
+    at_other_time: float | None = None
 
 
 class ClassExamples(NamedTuple):
     """Of one class, each by descending score."""
 
     class_id: int
-    top: List[Example]
-    mistakes: List[Example]
+    top: list[Example]
+    mistakes: list[Example]
 
 
 def find_examples(
@@ -69,8 +70,8 @@ def find_examples(
     classes: Sequence[int] = (),
     protocol: str = "AVA_2020",
     iou_threshold: float = 0.5,
-    excluded: Optional[Iterable[Keyframe]] = None,
-) -> List[ClassExamples]:
+    excluded: Iterable[Keyframe] | None = None,
+) -> list[ClassExamples]:
     """The `count` highest-scoring true detections and mistakes of each class.
 
     So that a sheet shows as many scenes, each video gives its best; where there are fewer
@@ -157,13 +158,20 @@ class _Finder:
         keyframe = int(timestamp_microseconds(seconds))
         wrong = kind in ("similar_action", "other_action", "box_and_action", "background")
         return Example(
-            video_id, keyframe, class_id, float(matched.score[i]),
-            box, kind, truth_box, truth_classes, iou,
+            video_id,
+            keyframe,
+            class_id,
+            float(matched.score[i]),
+            box,
+            kind,
+            truth_box,
+            truth_classes,
+            iou,
             somebody_else=wrong and bool(matched.best_groundtruth[i] >= 0),
             at_other_time=self._other_time(video_id, keyframe, class_id, box) if wrong else None,
-        )  # fmt: skip
+        )
 
-    def _other_time(self, video_id, keyframe, class_id, box) -> Optional[float]:
+    def _other_time(self, video_id, keyframe, class_id, box) -> float | None:
         table, seconds = self._groundtruth, keyframe / 1e6
         if video_id not in table.video_names:
             return None
@@ -179,7 +187,7 @@ class _Finder:
         return times[0] if times else None
 
 
-def _best_scenes(rows: np.ndarray, matched: MatchedDetections, count: int) -> List[int]:
+def _best_scenes(rows: np.ndarray, matched: MatchedDetections, count: int) -> list[int]:
     """The first `count` of different videos, filled up by the first of different keyframes."""
     of_videos, of_keyframes, seen = [], [], set()
     for i in rows.tolist():

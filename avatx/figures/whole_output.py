@@ -4,7 +4,7 @@ import contextlib
 import os
 import shutil
 import tempfile
-from typing import Iterator
+from collections.abc import Iterator
 
 from avatx.errors import UserError
 
@@ -27,8 +27,9 @@ def whole_output(folder: str) -> Iterator[str]:
         for name in sorted(os.listdir(work)):
             os.replace(os.path.join(work, name), os.path.join(folder, name))
     except OSError as error:
-        raise UserError(f"--output {folder}: cannot be written ({error.strerror or error})"
-                        ) from error
+        raise UserError(
+            f"--output {folder}: cannot be written ({error.strerror or error})"
+        ) from error
     finally:
         if work is not None:
             shutil.rmtree(work, ignore_errors=True)

@@ -2,7 +2,6 @@
 
 import collections
 import math
-from typing import Deque, List, Tuple
 
 import numpy as np
 
@@ -29,16 +28,16 @@ class Annotator:
         self._writer = writer
         self._every = every
         self._shorter_side = shorter_side
-        self._waiting: Deque[Tuple[float, np.ndarray]] = collections.deque()
+        self._waiting: collections.deque[tuple[float, np.ndarray]] = collections.deque()
         self._index = -1  # the newest keyframe that has detections
-        self._people: List[Person] = []  # its people; no waiting frame needs an older one's
+        self._people: list[Person] = []  # its people; no waiting frame needs an older one's
 
     def add(self, time: float, frame: np.ndarray) -> None:
         """Takes the next frame."""
         self._waiting.append((time, frame))
         self._write_decided()
 
-    def detected(self, index: int, people: List[Person]) -> None:
+    def detected(self, index: int, people: list[Person]) -> None:
         """Takes the people of keyframe `index`; keyframes come in order."""
         self._index, self._people = index, people
         self._write_decided()

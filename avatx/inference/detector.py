@@ -1,7 +1,7 @@
 """A SavedModel written by avatx/export as a function on NumPy arrays."""
 
 import os
-from typing import Dict, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -63,7 +63,7 @@ class Detector:
         metadata = {key: value.numpy() for key, value in self._signatures["metadata"]().items()}
         self.num_frames = int(metadata["num_frames"])
         self.frame_rate = float(metadata["frame_rate"])
-        self.class_names: Dict[int, str] = {
+        self.class_names: dict[int, str] = {
             int(class_id): name.decode()
             for class_id, name in zip(metadata["class_ids"], metadata["class_names"])
         }
@@ -104,7 +104,7 @@ class Detector:
             )
         ]
 
-    def _run(self, signature: str, clips: np.ndarray) -> Dict[str, np.ndarray]:
+    def _run(self, signature: str, clips: np.ndarray) -> dict[str, np.ndarray]:
         import tensorflow as tf
 
         with stderr_noise.dropped():  # the graph optimiser's, at a signature's first call
@@ -129,7 +129,7 @@ def find_saved_model(path: str) -> str:
     )
 
 
-def _clip_detections(outputs: Dict[str, np.ndarray], clip: int) -> ClipDetections:
+def _clip_detections(outputs: dict[str, np.ndarray], clip: int) -> ClipDetections:
     count = int(outputs["num_detections"][clip])
     return ClipDetections(
         boxes=outputs["detection_boxes"][clip, :count],

@@ -1,7 +1,8 @@
 """Cuts a stream of frames into clips around keyframes, each frame held as briefly as may be."""
 
 import collections
-from typing import Iterable, Iterator, NamedTuple, Tuple
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
 import numpy as np
 
@@ -19,7 +20,7 @@ class KeyframeClip(NamedTuple):
 
 
 def keyframe_clips(
-    frames: Iterable[Tuple[float, np.ndarray]], every: float, num_frames: int, frame_rate: float
+    frames: Iterable[tuple[float, np.ndarray]], every: float, num_frames: int, frame_rate: float
 ) -> Iterator[KeyframeClip]:
     """Yields the clip of every keyframe: whole multiples of `every`, 0 included, up to the last
     frame's time.
@@ -69,9 +70,7 @@ class _Keyframe(NamedTuple):
         time = int(to_microseconds(timestamp))
         wanted = wanted_times(time, num_frames, frame_rate)
         # The keyframe itself is shown, so it is wanted even where an odd T steps over it.
-        return cls(
-            index, timestamp, time, wanted, min(time, wanted[0]), max(time, wanted[-1])
-        )
+        return cls(index, timestamp, time, wanted, min(time, wanted[0]), max(time, wanted[-1]))
 
 
 def _clip(keyframe: _Keyframe, times, held) -> KeyframeClip:

@@ -1,7 +1,7 @@
 """The still pictures of a run: a contact sheet of keyframes and a sheet of attention."""
 
 import os
-from typing import Dict, List, NamedTuple, Optional
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -20,7 +20,7 @@ _JPEG_QUALITY = 90
 class _Shown(NamedTuple):
     timestamp: float
     frame: np.ndarray
-    people: List[Person]
+    people: list[Person]
 
 
 class Pictures:
@@ -36,9 +36,7 @@ class Pictures:
       UserError: the csv cannot be read.
     """
 
-    def __init__(
-        self, detector: Detector, video_id: str, groundtruth: Optional[str], attention: bool
-    ):
+    def __init__(self, detector: Detector, video_id: str, groundtruth: str | None, attention: bool):
         self._detector = detector
         self._video_id = video_id
         self._annotated = None
@@ -47,11 +45,11 @@ class Pictures:
         self._attention = attention
         self._step = 1
         self._count = 0
-        self._shown: List[_Shown] = []
-        self._best_clip: Optional[KeyframeClip] = None
-        self._best_person: Optional[Person] = None
+        self._shown: list[_Shown] = []
+        self._best_clip: KeyframeClip | None = None
+        self._best_person: Person | None = None
 
-    def add(self, clip: KeyframeClip, people: List[Person]) -> None:
+    def add(self, clip: KeyframeClip, people: list[Person]) -> None:
         """Takes a keyframe. Of a long video every 2nd, 4th, ... is kept, evenly spread."""
         if self._count % self._step == 0:
             frame = upscale(clip.keyframe[..., :3], _TILE_SHORTER_SIDE)
@@ -90,21 +88,27 @@ class Pictures:
         detections, attention = self._detector.detect_with_attention(clip.frames[np.newaxis])[0]
         # The very detection that was drawn: the box and class of the best.
         index = max(
-            (i for i in range(len(detections.scores))
-             if detections.classes[i] == person.actions[0].class_id),
+            (
+                i
+                for i in range(len(detections.scores))
+                if detections.classes[i] == person.actions[0].class_id
+            ),
             key=lambda i: box_iou(detections.boxes[i], person.box),
         )
         action = person.actions[0]
         return attention_sheet(
-            clip.frames[..., :3], clip.seconds, person, attention[index],
+            clip.frames[..., :3],
+            clip.seconds,
+            person,
+            attention[index],
             title=f"{self._video_id}, {clip.timestamp:g} s: attention of the last layer for "
-                  f"{action.name} {action.score:.2f} (share of it in each frame)",
+            f"{action.name} {action.score:.2f} (share of it in each frame)",
         )
 
 
 def annotated_people(
-    path: str, video_id: str, class_names: Dict[int, str]
-) -> Dict[int, List[Person]]:
+    path: str, video_id: str, class_names: dict[int, str]
+) -> dict[int, list[Person]]:
     """Groundtruth people of one video by keyframe time in microseconds."""
     from avatx.data import ava_csv
     from avatx.data.ava_table import timestamp_microseconds

@@ -6,7 +6,8 @@ crop, the network run over the whole video. A video longer than `max_frames` is 
 many frames, their scores averaged by their lengths, so that memory stays bounded.
 """
 
-from typing import Callable, Iterable, Iterator, List, NamedTuple, Optional, Tuple
+from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple
 
 import numpy as np
 
@@ -20,11 +21,11 @@ STORED_PER_CROP = 256 / 224  # stored frames' shorter side over the clip's
 class ClassifiedVideo(NamedTuple):
     scores: np.ndarray  # [C] float64
     num_frames: int  # that were classified
-    stopped: Optional[str]  # why before the video's end; None at the end
+    stopped: str | None  # why before the video's end; None at the end
 
 
 def resampled(
-    frames: Iterable[Tuple[float, np.ndarray]], frame_rate: float
+    frames: Iterable[tuple[float, np.ndarray]], frame_rate: float
 ) -> Iterator[np.ndarray]:
     """Yields the frame nearest to each multiple of 1 / `frame_rate` seconds, the earlier of two
     equally near, from time 0 to the last frame's time.
@@ -65,7 +66,7 @@ def classify(
     scores_of: Callable[[np.ndarray], np.ndarray],
     *,
     frame_rate: float,
-    crop: Tuple[int, int],
+    crop: tuple[int, int],
     max_frames: int = 250,
 ) -> ClassifiedVideo:
     """Class scores of a video, or of the part of it that can be read.
@@ -83,9 +84,7 @@ def classify(
     total, seen = 0.0, 0
     with VideoReader(path) as reader:
         size = stored_size(reader.size, round(min(crop) * STORED_PER_CROP))
-        frames = (
-            (time, center_crop(frame, *crop)) for time, frame in reader.frames(size=size)
-        )
+        frames = ((time, center_crop(frame, *crop)) for time, frame in reader.frames(size=size))
         for clip in _parts(resampled(frames, frame_rate), max_frames):
             total = total + len(clip) * np.asarray(scores_of(np.stack(clip)[np.newaxis])[0], float)
             seen += len(clip)
@@ -94,8 +93,8 @@ def classify(
         return ClassifiedVideo(total / seen, seen, reader.error)
 
 
-def _parts(frames: Iterator[np.ndarray], length: int) -> Iterator[List[np.ndarray]]:
-    part: List[np.ndarray] = []
+def _parts(frames: Iterator[np.ndarray], length: int) -> Iterator[list[np.ndarray]]:
+    part: list[np.ndarray] = []
     for frame in frames:
         part.append(frame)
         if len(part) == length:

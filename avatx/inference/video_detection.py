@@ -5,7 +5,8 @@ import os
 import re
 import shutil
 import signal
-from typing import Callable, Iterator, List, NamedTuple, Optional
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 import numpy as np
 
@@ -33,8 +34,8 @@ class VideoSummary(NamedTuple):
 
     num_keyframes: int
     num_detections: int
-    files: List[str]  # written, in the output folder
-    stopped: Optional[str]  # why before the video's end; None at the end
+    files: list[str]  # written, in the output folder
+    stopped: str | None  # why before the video's end; None at the end
 
 
 def detect_video(
@@ -47,11 +48,11 @@ def detect_video(
     frames_rate: float = 30.0,
     shorter_side: int = 400,
     batch_size: int = 1,
-    groundtruth: Optional[str] = None,
+    groundtruth: str | None = None,
     attention: bool = False,
     optical_flow: str = "dis",
     max_frame_rate: float = 0.0,
-    progress: Callable[[float, Optional[float]], None] = lambda seconds, duration: None,
+    progress: Callable[[float, float | None], None] = lambda seconds, duration: None,
 ) -> VideoSummary:
     """Writes detections.csv, detections.json, annotated.mp4 and contact_sheet.jpg.
 
@@ -90,19 +91,23 @@ def detect_video(
             f"{detector.path}: exported without attention; export again with "
             "tools/exporter_main.py --attention, or leave --attention out"
         )
-    with VideoReader(video, frames_rate=frames_rate) as reader, _partial_folder(
-        output_directory
-    ) as folder:
+    with (
+        VideoReader(video, frames_rate=frames_rate) as reader,
+        _partial_folder(output_directory) as folder,
+    ):
         video_id = name_video(video)
         pictures = Pictures(detector, video_id, groundtruth, attention)
         drawn_size = stored_size(reader.size, LARGEST_DRAWN_SHORTER_SIDE)
         model_size = stored_size(reader.size, shorter_side)
         blank = np.empty([*drawn_size, 3], np.uint8)
         height, width = upscale(blank, ANNOTATED_SHORTER_SIDE).shape[:2]
-        keyframes: List[KeyframeDetections] = []
-        with VideoWriter(
-            os.path.join(folder, "annotated.mp4"), reader.frame_rate or 25, height, width
-        ) as writer, _stop_request(live=reader.duration is None) as stopping:
+        keyframes: list[KeyframeDetections] = []
+        with (
+            VideoWriter(
+                os.path.join(folder, "annotated.mp4"), reader.frame_rate or 25, height, width
+            ) as writer,
+            _stop_request(live=reader.duration is None) as stopping,
+        ):
             annotator = Annotator(writer, every, ANNOTATED_SHORTER_SIDE)
 
             def frames():
@@ -188,8 +193,8 @@ def name_video(video: str) -> str:
     return re.sub(r'[,"\r\n]', "_", name) or "video"
 
 
-def _batches(clips: Iterator[KeyframeClip], batch_size: int) -> Iterator[List[KeyframeClip]]:
-    batch: List[KeyframeClip] = []
+def _batches(clips: Iterator[KeyframeClip], batch_size: int) -> Iterator[list[KeyframeClip]]:
+    batch: list[KeyframeClip] = []
     for clip in clips:
         batch.append(clip)
         if len(batch) == batch_size:
@@ -229,7 +234,7 @@ def _partial_folder(output_directory: str):
 @contextlib.contextmanager
 def _stop_request(live: bool):
     """A list that becomes non-empty when ctrl-C asks a live source to end; else ctrl-C raises."""
-    requests: List[int] = []
+    requests: list[int] = []
     if not live:
         yield requests
         return

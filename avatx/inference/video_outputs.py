@@ -1,7 +1,7 @@
 """What detect_video writes: detections as AVA csv and as JSON."""
 
 import json
-from typing import Dict, List, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -19,7 +19,7 @@ class KeyframeDetections(NamedTuple):
     detections: ClipDetections
 
 
-def write_csv(path: str, video_id: str, keyframes: List[KeyframeDetections]) -> None:
+def write_csv(path: str, video_id: str, keyframes: list[KeyframeDetections]) -> None:
     """Writes AVA's detection csv: video, second, x1, y1, x2, y2, class id, score."""
     counts = [len(keyframe.detections.scores) for keyframe in keyframes]
     timestamps = np.repeat([keyframe.timestamp for keyframe in keyframes], counts)
@@ -35,7 +35,7 @@ def write_csv(path: str, video_id: str, keyframes: List[KeyframeDetections]) -> 
 
 
 def write_json(
-    path: str, keyframes: List[KeyframeDetections], class_names: Dict[int, str], **facts
+    path: str, keyframes: list[KeyframeDetections], class_names: dict[int, str], **facts
 ) -> None:
     """Writes people with their actions, a keyframe each, after the `facts` about the run.
 

@@ -8,8 +8,6 @@ The paper leaves open the feed-forward network's hidden width: 512 (4 D) here, w
 "Attention is all you need". LayerNorm's epsilon is 1e-6.
 """
 
-from typing import Tuple
-
 import tensorflow as tf
 import tf_keras
 
@@ -35,7 +33,7 @@ class AttentionUnit(tf_keras.layers.Layer):
 
     def call(
         self, query: tf.Tensor, memory: tf.Tensor, training: bool = False
-    ) -> Tuple[tf.Tensor, tf.Tensor]:
+    ) -> tuple[tf.Tensor, tf.Tensor]:
         """Updated queries [B, R, D], and attention [B, R, N] float32 that sums to 1 over N.
 
         Args:

@@ -26,9 +26,7 @@ class RoiPool(tf_keras.layers.Layer):
           boxes: [B, R, 4] float32, normalised. No gradient goes through them.
         """
         batch, count = tf.shape(boxes)[0], tf.shape(boxes)[1]
-        cells = self.pool(
-            features, tf.reshape(boxes, [-1, 4]), tf.repeat(tf.range(batch), count)
-        )
+        cells = self.pool(features, tf.reshape(boxes, [-1, 4]), tf.repeat(tf.range(batch), count))
         shape = [batch, count, self.output_size, self.output_size, features.shape[-1]]
         return tf.reshape(cells, shape)
 

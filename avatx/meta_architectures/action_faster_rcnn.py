@@ -6,7 +6,6 @@ frame; the box predictor classifies each proposal's actions and refines its box.
 
 import dataclasses
 from enum import Enum
-from typing import Dict, Optional, Tuple
 
 import tensorflow as tf
 import tf_keras
@@ -34,7 +33,7 @@ class ActionFasterRCNN(DetectionModel):
 
     def __init__(
         self,
-        image_size: Tuple[int, int],
+        image_size: tuple[int, int],
         trunk: tf_keras.Model,
         proposal_stage: ProposalStage,
         box_predictor: BoxPredictor,
@@ -73,7 +72,7 @@ class ActionFasterRCNN(DetectionModel):
     def predict(
         self,
         clips: tf.Tensor,
-        groundtruth: Optional[Groundtruth] = None,
+        groundtruth: Groundtruth | None = None,
         training: bool = False,
         attention: bool = False,
     ) -> Predictions:
@@ -99,7 +98,7 @@ class ActionFasterRCNN(DetectionModel):
         )
         return Predictions(features, first_stage, proposals, box_predictions, targets)
 
-    def loss(self, predictions: Predictions, groundtruth: Groundtruth) -> Dict[str, tf.Tensor]:
+    def loss(self, predictions: Predictions, groundtruth: Groundtruth) -> dict[str, tf.Tensor]:
         """Of predictions made with `training=False` too: then over all proposals."""
         if predictions.targets:
             (targets,) = predictions.targets

@@ -1,11 +1,9 @@
 """Clips as they come, to clips as trunks take them."""
 
-from typing import Tuple
-
 import tensorflow as tf
 
 
-def normalized_clips(clips: tf.Tensor, image_size: Tuple[int, int]) -> tf.Tensor:
+def normalized_clips(clips: tf.Tensor, image_size: tuple[int, int]) -> tf.Tensor:
     """Resizes frames and maps their values to [-1, 1].
 
     Args:

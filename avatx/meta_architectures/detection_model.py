@@ -12,8 +12,6 @@ The structures are in `avatx.core.structures`. As the Object Detection API's `co
 its hidden state.
 """
 
-from typing import Dict, Optional
-
 import tensorflow as tf
 import tf_keras
 
@@ -40,7 +38,7 @@ class DetectionModel(tf_keras.Model):
     def predict(
         self,
         clips: tf.Tensor,
-        groundtruth: Optional[Groundtruth] = None,
+        groundtruth: Groundtruth | None = None,
         training: bool = False,
         attention: bool = False,
     ) -> Predictions:
@@ -54,7 +52,7 @@ class DetectionModel(tf_keras.Model):
         """
         raise NotImplementedError
 
-    def loss(self, predictions: Predictions, groundtruth: Groundtruth) -> Dict[str, tf.Tensor]:
+    def loss(self, predictions: Predictions, groundtruth: Groundtruth) -> dict[str, tf.Tensor]:
         """Scalar losses by name, weighted; the training loss is their sum. Each is the mean
         over the clips of what the clip alone would give."""
         raise NotImplementedError

@@ -9,7 +9,6 @@ As the Object Detection API's Faster R-CNN: a 3 x 3 convolution, then for each a
 """
 
 from dataclasses import dataclass
-from typing import Dict
 
 import tensorflow as tf
 import tf_keras
@@ -88,7 +87,7 @@ class ProposalStage(tf_keras.layers.Layer):
         )
         return Proposals(kept.boxes, kept.scores, kept.count)
 
-    def loss(self, first_stage: FirstStage, groundtruth: Groundtruth) -> Dict[str, tf.Tensor]:
+    def loss(self, first_stage: FirstStage, groundtruth: Groundtruth) -> dict[str, tf.Tensor]:
         """Softmax cross-entropy and smooth L1 of a sample of each clip's anchors."""
         options = self.options
         targets = target_assignment.assign_anchors(

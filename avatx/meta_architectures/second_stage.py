@@ -7,7 +7,6 @@ sampling, so that a clip with a person always has a positive.
 """
 
 from dataclasses import dataclass
-from typing import Dict, Tuple
 
 import tensorflow as tf
 
@@ -61,7 +60,7 @@ class SecondStage:
 
     def sample(
         self, proposals: Proposals, groundtruth: Groundtruth
-    ) -> Tuple[Proposals, SecondStageTargets]:
+    ) -> tuple[Proposals, SecondStageTargets]:
         """Draws the proposals to train on, positives first, and their targets.
 
         Of R proposals and G groundtruth boxes min(`batch_size`, R + G) entries come back, the
@@ -98,7 +97,7 @@ class SecondStage:
 
     def loss(
         self, box_predictions: BoxPredictions, targets: SecondStageTargets
-    ) -> Dict[str, tf.Tensor]:
+    ) -> dict[str, tf.Tensor]:
         """Sigmoid cross-entropy of all sampled proposals, smooth L1 of the positive ones.
 
         With class-specific boxes the smooth L1 is summed over the proposal's classes.

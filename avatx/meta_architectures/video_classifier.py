@@ -6,8 +6,6 @@ checkpoint of this model fills them by their names, `trunk/...` and `tail/...`. 
 is `avatx.trunks.i3d.I3DClassifier`, variable by variable.
 """
 
-from typing import Dict, Tuple
-
 import tensorflow as tf
 import tf_keras
 
@@ -24,7 +22,7 @@ class VideoClassifier(tf_keras.Model):
 
     def __init__(
         self,
-        image_size: Tuple[int, int],
+        image_size: tuple[int, int],
         trunk: Trunk,
         num_classes: int,
         dropout: float = 0.5,
@@ -58,7 +56,7 @@ class VideoClassifier(tf_keras.Model):
         features = self.tail(self.trunk.before_tail(features), training=training)
         return self.logits(self.dropout(self.trunk.average(features), training=training))
 
-    def loss(self, logits: tf.Tensor, labels: tf.Tensor) -> Dict[str, tf.Tensor]:
+    def loss(self, logits: tf.Tensor, labels: tf.Tensor) -> dict[str, tf.Tensor]:
         """Softmax cross-entropy, the mean over the clips; labels [B] int32 are class id - 1."""
         losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels=labels, logits=logits)
         return {"Loss/ClassifierLoss/classification_loss": tf.reduce_mean(losses)}

@@ -1,13 +1,11 @@
 """The contract of a box predictor, the head that classifies proposals and refines their boxes."""
 
 from enum import Enum
-from typing import Optional, Tuple
 
 import tensorflow as tf
 import tf_keras
 
 from avatx.core.structures import BoxPredictions
-
 
 # Logit of a score of 0.01. Of 80 actions a person does two or three, and most proposals show
 # nobody. From scores of 0.5 the first loss is 80 log 2, nearly all of it of actions that are not
@@ -85,7 +83,7 @@ class BoxPredictor(tf_keras.layers.Layer):
             name="output",
         )
 
-    def keys(self, features: tf.Tensor) -> Tuple[tf.Tensor, ...]:
+    def keys(self, features: tf.Tensor) -> tuple[tf.Tensor, ...]:
         """What each cell is known by to the queries (paper, figure 4), for pictures.
 
         Args:
@@ -121,7 +119,7 @@ class OutputLayers(tf_keras.layers.Layer):
         if outputs is not Outputs.CLASS_LOGITS:
             self.refine = _linear(4 * boxes_per_proposal, "box_encodings", 0.0)
 
-    def call(self, inputs: tf.Tensor) -> Tuple[Optional[tf.Tensor], Optional[tf.Tensor]]:
+    def call(self, inputs: tf.Tensor) -> tuple[tf.Tensor | None, tf.Tensor | None]:
         inputs = tf.cast(inputs, tf.float32)
         class_logits = box_encodings = None
         if self.classify is not None:
@@ -129,9 +127,7 @@ class OutputLayers(tf_keras.layers.Layer):
         if self.refine is not None:
             encodings = self.refine(inputs)
             shape = tf.shape(encodings)
-            box_encodings = tf.reshape(
-                encodings, [shape[0], shape[1], self.boxes_per_proposal, 4]
-            )
+            box_encodings = tf.reshape(encodings, [shape[0], shape[1], self.boxes_per_proposal, 4])
         return class_logits, box_encodings
 
 

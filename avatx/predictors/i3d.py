@@ -15,7 +15,7 @@ So a padded batch costs nothing, and batch norm that is trained sees people only
 boxes as proposals most of a batch is padding.
 """
 
-from typing import NamedTuple, Optional
+from typing import NamedTuple
 
 import tensorflow as tf
 import tf_keras
@@ -36,7 +36,7 @@ class I3DBoxPredictor(BoxPredictor):
         num_classes: int,
         tail: tf_keras.layers.Layer,
         dropout: float = 0.0,
-        st_roi_pool: Optional[StRoiPool] = None,
+        st_roi_pool: StRoiPool | None = None,
         **kwargs,
     ):
         """Args:

@@ -16,7 +16,6 @@ the paper's table 1 says 19.3 M and 13.9 M.
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import Optional
 
 import tensorflow as tf
 import tf_keras
@@ -57,8 +56,8 @@ class TxBoxPredictor(BoxPredictor):
         self,
         num_classes: int,
         options: TxOptions = TxOptions(),
-        roi_pool: Optional[RoiPool] = None,
-        location_embedding: Optional[LocationEmbedding] = None,
+        roi_pool: RoiPool | None = None,
+        location_embedding: LocationEmbedding | None = None,
         **kwargs,
     ):
         """Args:

@@ -40,9 +40,7 @@ class TxI3DBoxPredictor(BoxPredictor):
         """As `BoxPredictor.call`; attention maps are the Tx head's."""
         classified = self.tx(features, proposal_boxes, training=training, attention=attention)
         refined = self.i3d(features, proposal_boxes, training=training)
-        return BoxPredictions(
-            classified.class_logits, refined.box_encodings, classified.attention
-        )
+        return BoxPredictions(classified.class_logits, refined.box_encodings, classified.attention)
 
     def keys(self, features):
         return self.tx.keys(features)

@@ -7,7 +7,7 @@ import pathlib
 import signal
 import subprocess
 import sys
-from typing import Iterator, List
+from collections.abc import Iterator
 
 from avatx.errors import UserError
 
@@ -53,7 +53,7 @@ def alone_in(folder: pathlib.Path) -> Iterator[None]:
         os.close(lock)
 
 
-def start(command: List[str], **options) -> subprocess.Popen:
+def start(command: list[str], **options) -> subprocess.Popen:
     """Starts a process that shares the hold of `alone_in`.
 
     On Linux it is terminated when this one dies, even by SIGKILL.

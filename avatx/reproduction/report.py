@@ -1,12 +1,13 @@
 """What the runs in an output have come to: where they were made, and the paper's tables.
 
-    OUTPUT/results.md      the text
-    OUTPUT/results.json    row -> seed -> the content of its metrics.json
+OUTPUT/results.md      the text
+OUTPUT/results.json    row -> seed -> the content of its metrics.json
 """
 
 import json
 import pathlib
-from typing import Any, Dict, List, Sequence
+from collections.abc import Sequence
+from typing import Any
 
 from avatx.atomic_file import atomic_text_file
 from avatx.errors import UserError
@@ -53,7 +54,7 @@ def write_report(
     return text
 
 
-def describe(records: List[Dict[str, Any]]) -> str:
+def describe(records: list[dict[str, Any]]) -> str:
     """Where the numbers come from, in a line."""
     rows, seeds = ({record[key] for record in records} for key in ("row", "seed"))
     minutes = sum(record["seconds"] for record in records) / 60

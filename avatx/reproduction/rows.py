@@ -4,7 +4,7 @@ A row's name is that of its file in configs/ava/ and configs/playground/. Number
 in percent, on AVA v2.1's validation set (https://arxiv.org/abs/1812.02707, tables 1 to 5).
 """
 
-from typing import Dict, NamedTuple, Tuple
+from typing import NamedTuple
 
 # Metrics are the names in metrics.json.
 MAP, PERSON_AP, PERSON_AP_75 = "mAP", "person_AP", "person_AP_75"
@@ -14,17 +14,17 @@ class Line(NamedTuple):
     """One line of a table: the row's name, the paper's cells, the paper's numbers by metric."""
 
     row: str
-    cells: Tuple[str, ...]
-    paper: Dict[str, float]
+    cells: tuple[str, ...]
+    paper: dict[str, float]
 
 
 class Table(NamedTuple):
     """A table of the paper; `columns` head the cells, `metrics` are shown as ours and theirs."""
 
     title: str
-    columns: Tuple[str, ...]
-    metrics: Tuple[str, ...]
-    lines: Tuple[Line, ...]
+    columns: tuple[str, ...]
+    metrics: tuple[str, ...]
+    lines: tuple[Line, ...]
 
 
 class Ordering(NamedTuple):
@@ -32,7 +32,7 @@ class Ordering(NamedTuple):
 
     claim: str
     better: str
-    others: Tuple[str, ...]
+    others: tuple[str, ...]
     metric: str = MAP
 
 
@@ -100,11 +100,15 @@ ORDERINGS = (
     Ordering("GT boxes: Tx HighRes over the I3D head", "tx_highres_gt", ("i3d_gt",)),
     Ordering("I3D head: GT boxes over RPN", "i3d_gt", ("i3d_r64",)),
     Ordering(
-        "Localisation at 0.5: HighRes over LowRes", "tx_highres_r64", ("tx_lowres_r64",),
+        "Localisation at 0.5: HighRes over LowRes",
+        "tx_highres_r64",
+        ("tx_lowres_r64",),
         PERSON_AP,
     ),
     Ordering(
-        "Localisation at 0.75: HighRes over LowRes", "tx_highres_r64", ("tx_lowres_r64",),
+        "Localisation at 0.75: HighRes over LowRes",
+        "tx_highres_r64",
+        ("tx_lowres_r64",),
         PERSON_AP_75,
     ),
     Ordering("Localisation at 0.5: I3D over Tx HighRes", "i3d_r64", ("tx_highres_r64",), PERSON_AP),

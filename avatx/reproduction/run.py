@@ -15,7 +15,7 @@ import hashlib
 import json
 import pathlib
 import re
-from typing import Any, Dict, NamedTuple, Optional, Tuple
+from typing import Any, NamedTuple
 
 from avatx.atomic_file import atomic_text_file
 from avatx.errors import UserError
@@ -27,10 +27,10 @@ class Run(NamedTuple):
     row: str
     seed: int
     config_path: pathlib.Path
-    overrides: Tuple[str, ...]
+    overrides: tuple[str, ...]
     directory: pathlib.Path  # the model directory
-    checkpoint_dir: Optional[pathlib.Path] = None  # of the run that this one evaluates
-    weights: Optional[pathlib.Path] = None  # what training starts from: a directory or a prefix
+    checkpoint_dir: pathlib.Path | None = None  # of the run that this one evaluates
+    weights: pathlib.Path | None = None  # what training starts from: a directory or a prefix
 
     @property
     def name(self) -> str:
@@ -52,7 +52,7 @@ class Run(NamedTuple):
     def metrics(self) -> pathlib.Path:
         return self.directory / "metrics.json"
 
-    def made_with(self) -> Dict[str, str]:
+    def made_with(self) -> dict[str, str]:
         """What decides the result -> its checksum. Comments of a config decide nothing."""
         text = re.sub(r"#[^\n]*", "", self.config_path.read_text(encoding="utf-8"))
         parts = {
@@ -64,7 +64,7 @@ class Run(NamedTuple):
         return parts
 
 
-def finished(run: Run) -> Optional[Dict[str, Any]]:
+def finished(run: Run) -> dict[str, Any] | None:
     """The record of a run that is done, None of another, or if its metrics.json is gone.
 
     Raises:
@@ -94,28 +94,36 @@ def write_begun(run: Run) -> None:
         json.dump(run.made_with(), file, indent=1)
 
 
-def write_record(run: Run, seconds: float, note: Dict[str, Any]) -> None:
+def write_record(run: Run, seconds: float, note: dict[str, Any]) -> None:
     """Marks the run as done, after `seconds` of its process."""
-    content = {"row": run.row, "seed": run.seed, "made_with": run.made_with(),
-               "overrides": run.overrides, "seconds": round(seconds), **note}  # fmt: skip
+    content = {
+        "row": run.row,
+        "seed": run.seed,
+        "made_with": run.made_with(),
+        "overrides": run.overrides,
+        "seconds": round(seconds),
+        **note,
+    }
     with atomic_text_file(run.record) as file:
         json.dump(content, file, indent=1)
 
 
-def read_metrics(run: Run) -> Dict[str, Any]:
+def read_metrics(run: Run) -> dict[str, Any]:
     """The content of a finished run's metrics.json. Raises UserError if it is damaged."""
     return _read_json(run.metrics)
 
 
-def _read_json(path: pathlib.Path) -> Dict[str, Any]:
+def _read_json(path: pathlib.Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise UserError(f"{path}: cannot be read ({error}); remove it, and the run is made "
-                        "again or goes on") from error
+        raise UserError(
+            f"{path}: cannot be read ({error}); remove it, and the run is made again or goes on"
+        ) from error
     if not isinstance(content, dict):
-        raise UserError(f"{path}: holds no JSON object; remove it, and the run is made again or "
-                        "goes on")
+        raise UserError(
+            f"{path}: holds no JSON object; remove it, and the run is made again or goes on"
+        )
     return content
 
 
@@ -132,5 +140,7 @@ def _checksum_of_weights(path: pathlib.Path) -> str:
     try:
         return _checksum(b"".join(index.read_bytes() for index in indices))
     except OSError as error:
-        raise UserError(f"{error.filename}: cannot be read ({error.strerror}); the weights that "
-                        "the rows start from; without --report_only they are made") from error
+        raise UserError(
+            f"{error.filename}: cannot be read ({error.strerror}); the weights that "
+            "the rows start from; without --report_only they are made"
+        ) from error

@@ -10,7 +10,8 @@ import re
 import subprocess
 import sys
 import time
-from typing import Any, Callable, Dict, List, NamedTuple, Sequence
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 from avatx.errors import UserError
 from avatx.reproduction.processes import start
@@ -19,10 +20,15 @@ from avatx.reproduction.run import Run, finished, write_begun, write_record
 _STEP = re.compile(r"step +(\d+)/(\d+)")
 
 
-def command(tools: pathlib.Path, run: Run) -> List[str]:
+def command(tools: pathlib.Path, run: Run) -> list[str]:
     """The command line that trains and evaluates, or evaluates another run's checkpoint."""
-    line = [str(tools / "model_main.py"), "--pipeline_config_path", str(run.config_path),
-            "--model_dir", str(run.directory)]  # fmt: skip
+    line = [
+        str(tools / "model_main.py"),
+        "--pipeline_config_path",
+        str(run.config_path),
+        "--model_dir",
+        str(run.directory),
+    ]
     if run.checkpoint_dir:
         line += ["--mode", "eval", "--checkpoint_dir", str(run.checkpoint_dir)]
     else:
@@ -32,9 +38,9 @@ def command(tools: pathlib.Path, run: Run) -> List[str]:
 
 def run_all(
     runs: Sequence[Run],
-    make_command: Callable[[Run], List[str]],
+    make_command: Callable[[Run], list[str]],
     num_jobs: int,
-    note: Dict[str, Any],
+    note: dict[str, Any],
     interval: float = 60.0,
 ) -> None:
     """Runs what is not finished yet, in order, `num_jobs` at once, each on its share of the cores.
@@ -56,8 +62,11 @@ def run_all(
     try:
         while waiting or running:
             blocked = {run.directory for run in [*waiting, *running]}
-            free = [slot for slot in range(num_jobs) if slot not in
-                    {job.slot for job in running.values()}]
+            free = [
+                slot
+                for slot in range(num_jobs)
+                if slot not in {job.slot for job in running.values()}
+            ]
             for run in list(waiting):
                 if not free:
                     break
@@ -70,8 +79,9 @@ def run_all(
                 try:
                     running[run] = _start(run, make_command(run), free.pop(0), cores)
                 except OSError as error:
-                    raise UserError(f"{error.filename or run.directory}: cannot be written "
-                                    f"({error.strerror})") from error
+                    raise UserError(
+                        f"{error.filename or run.directory}: cannot be written ({error.strerror})"
+                    ) from error
                 _say(f"{run.name}: begins")
             time.sleep(min(0.5, interval / 4))
             for run, job in list(running.items()):
@@ -93,8 +103,10 @@ def run_all(
                 _say(f"{run.name}: done in {seconds / 60:.1f} min ({done} of {len(runs)})")
             if time.monotonic() > next_line and running:
                 next_line = time.monotonic() + interval
-                _say("; ".join(f"{run.name}: {_progress(run)}" for run in running)
-                     + f"; {done} of {len(runs)} done")  # fmt: skip
+                _say(
+                    "; ".join(f"{run.name}: {_progress(run)}" for run in running)
+                    + f"; {done} of {len(runs)} done"
+                )
     finally:
         for job in running.values():
             job.process.terminate()
@@ -126,10 +138,10 @@ class _Job(NamedTuple):
     begin: float
 
 
-def _start(run: Run, arguments: List[str], slot: int, cores: List[set]) -> _Job:
+def _start(run: Run, arguments: list[str], slot: int, cores: list[set]) -> _Job:
     run.directory.parent.mkdir(parents=True, exist_ok=True)
     write_begun(run)
-    log = open(run.log, "a", encoding="utf-8")  # noqa: SIM115, closed when the job ends
+    log = open(run.log, "a", encoding="utf-8")
     process = start([sys.executable, *arguments], stdout=log, stderr=subprocess.STDOUT)
     if cores:
         # TensorFlow makes as many threads as it may use cores, and looks after this.
@@ -137,7 +149,7 @@ def _start(run: Run, arguments: List[str], slot: int, cores: List[set]) -> _Job:
     return _Job(process, log, slot, time.monotonic())
 
 
-def _share_cores(num_jobs: int) -> List[set]:
+def _share_cores(num_jobs: int) -> list[set]:
     """The cores of each job; empty where the system cannot say or there are too few."""
     if num_jobs == 1 or not hasattr(os, "sched_setaffinity"):
         return []

@@ -3,12 +3,11 @@
 import pathlib
 import shlex
 import sys
-from typing import Optional
 
 from avatx.reproduction.processes import start
 
 
-def run_step(tools: pathlib.Path, result: Optional[pathlib.Path], tool: str, *arguments) -> None:
+def run_step(tools: pathlib.Path, result: pathlib.Path | None, tool: str, *arguments) -> None:
     """Runs a tool of the folder `tools` unless its `result` is there, showing the command.
 
     Ends this program with the tool's exit code if it fails: the tool has said why.

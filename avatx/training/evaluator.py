@@ -1,7 +1,6 @@
 """Evaluates the current weights: the `orbit` evaluator around `avatx.evaluation.evaluation_run`."""
 
 import time
-from typing import Dict
 
 import tensorflow as tf
 
@@ -22,7 +21,7 @@ class ActionDetectionEvaluator(ModelEvaluator):
             model, experiment.label_map.names, experiment.eval.num_visualizations
         )
 
-    def evaluate(self, num_steps: tf.Tensor) -> Dict[str, float]:
+    def evaluate(self, num_steps: tf.Tensor) -> dict[str, float]:
         """Evaluates the whole dataset; `num_steps` is Orbit's and ignored.
 
         Returns:

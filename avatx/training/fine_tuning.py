@@ -1,7 +1,5 @@
 """What a training starts from when its model directory holds no checkpoint."""
 
-from typing import List
-
 import tf_keras
 
 from avatx.errors import UserError
@@ -10,7 +8,7 @@ from avatx.training.options import TrainOptions
 from avatx.trunks.two_stream import TwoStream
 
 
-def initialize(model: tf_keras.Model, options: TrainOptions) -> List[str]:
+def initialize(model: tf_keras.Model, options: TrainOptions) -> list[str]:
     """Loads `fine_tune_checkpoint`, and `fine_tune_flow_checkpoint`, into a built model.
 
     Returns:
@@ -41,7 +39,7 @@ def _tail_of(model: tf_keras.Model):
     return getattr(getattr(model, "box_predictor", model), "tail", None)
 
 
-def _initialize_streams(model: tf_keras.Model, options: TrainOptions) -> List[str]:
+def _initialize_streams(model: tf_keras.Model, options: TrainOptions) -> list[str]:
     """Each stream of a two_stream trunk from a checkpoint of its own, or from scratch."""
     lines, tail = [], _tail_of(model)
     for stream, field in (("rgb", "fine_tune_checkpoint"), ("flow", "fine_tune_flow_checkpoint")):
@@ -55,7 +53,7 @@ def _initialize_streams(model: tf_keras.Model, options: TrainOptions) -> List[st
     return lines
 
 
-def _initialize_trunk(trunk, tail, source: str, field: str = "fine_tune_checkpoint") -> List[str]:
+def _initialize_trunk(trunk, tail, source: str, field: str = "fine_tune_checkpoint") -> list[str]:
     from avatx.trunks import i3d, i3d_weights
 
     path = restore.resolve_checkpoint(source, f"train_config.{field}")

@@ -4,7 +4,7 @@ The check runs in the graph at every step and leaves a note of the first bad ste
 on the host; Python reads it once a loop. So it costs no synchronisation a step.
 """
 
-from typing import Callable, List, Optional, Sequence, Tuple
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -22,7 +22,7 @@ class LossGuard:
         num_scalars: int,
         max_loss: float,
         clip_specs: Sequence[tf.TensorSpec],
-        clip_names: Callable[[Sequence[np.ndarray]], List[str]],
+        clip_names: Callable[[Sequence[np.ndarray]], list[str]],
     ):
         """Args:
         batch_size: clips of one step on this worker.
@@ -42,7 +42,7 @@ class LossGuard:
             ]
 
     def check(
-        self, step: tf.Tensor, total: tf.Tensor, scalars: tf.Tensor, clips: Tuple[tf.Tensor, ...]
+        self, step: tf.Tensor, total: tf.Tensor, scalars: tf.Tensor, clips: tuple[tf.Tensor, ...]
     ) -> None:
         """Notes the step if it is the first bad one. In graph, in cross-replica context.
 
@@ -65,7 +65,7 @@ class LossGuard:
 
         tf.cond(tf.logical_and(bad, self._step < 0), note, lambda: False)
 
-    def raise_if_bad(self, names: List[str], checkpoint: Optional[str] = None) -> None:
+    def raise_if_bad(self, names: list[str], checkpoint: str | None = None) -> None:
         """Args:
           names: what the scalars are called.
           checkpoint: the last checkpoint on disk, for the message.
@@ -80,8 +80,10 @@ class LossGuard:
         values = ", ".join(f"{name} {value:.6g}" for name, value in scalars.items())
         clips = ", ".join(self._clip_names([variable.numpy() for variable in self._clips]))
         finite = np.all(np.isfinite(list(scalars.values())))
-        what = f"the loss exceeds train_config.max_loss = {self._max_loss:g}" if finite else (
-            "the loss is not a number"
+        what = (
+            f"the loss exceeds train_config.max_loss = {self._max_loss:g}"
+            if finite
+            else ("the loss is not a number")
         )
         raise UserError(
             f"step {step}: {what} ({values}); its clips: {clips}; nothing was saved since "
@@ -90,7 +92,7 @@ class LossGuard:
         )
 
 
-def keyframe_names(video_id: np.ndarray, timestamp: np.ndarray) -> List[str]:
+def keyframe_names(video_id: np.ndarray, timestamp: np.ndarray) -> list[str]:
     """[B, VIDEO_ID_BYTES] uint8 and [B] float64 seconds -> ["video@902", ...]."""
     return [
         f"{decode_video_id(row)}@{float(seconds):.6g}" for row, seconds in zip(video_id, timestamp)

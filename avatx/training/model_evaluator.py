@@ -2,7 +2,7 @@
 
 import abc
 import contextlib
-from typing import Any, Dict
+from typing import Any
 
 import orbit
 import tensorflow as tf
@@ -47,7 +47,7 @@ class ModelEvaluator(orbit.AbstractEvaluator, abc.ABC):
         )
 
     @abc.abstractmethod
-    def evaluate(self, num_steps: tf.Tensor) -> Dict[str, float]:
+    def evaluate(self, num_steps: tf.Tensor) -> dict[str, float]:
         """Evaluates the whole dataset; `num_steps` is Orbit's and ignored.
 
         Returns:

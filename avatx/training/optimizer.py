@@ -6,7 +6,8 @@ that of the whole batch.
 """
 
 import contextlib
-from typing import Callable, NamedTuple, Optional
+from collections.abc import Callable
+from typing import NamedTuple
 
 import tensorflow as tf
 import tf_keras
@@ -23,7 +24,7 @@ class Optimizer(NamedTuple):
     """What one training run updates its weights with."""
 
     apply: tf_keras.optimizers.legacy.Optimizer  # takes the summed, clipped gradients
-    average: Optional[optimization.ExponentialMovingAverage]  # wraps `apply`; None: no average
+    average: optimization.ExponentialMovingAverage | None  # wraps `apply`; None: no average
     learning_rate: Callable  # step -> scalar float32
 
     @property
@@ -32,7 +33,7 @@ class Optimizer(NamedTuple):
         return self.average or self.apply
 
     @property
-    def loss_scale(self) -> Optional[tf_keras.mixed_precision.LossScaleOptimizer]:
+    def loss_scale(self) -> tf_keras.mixed_precision.LossScaleOptimizer | None:
         """`apply` where it scales the loss (float16), else None."""
         scaled = isinstance(self.apply, tf_keras.mixed_precision.LossScaleOptimizer)
         return self.apply if scaled else None
@@ -61,9 +62,7 @@ def build_optimizer(options: TrainOptions, model: tf_keras.Model) -> Optimizer:
       options: the training options.
       model: a built model; its trainable variables get slots.
     """
-    config = _optimization_config(
-        options.optimizer.learning_rate, _optimizer_config(options)
-    )
+    config = _optimization_config(options.optimizer.learning_rate, _optimizer_config(options))
     factory = optimization.OptimizerFactory(config)
     learning_rate = build_learning_rate(options.optimizer.learning_rate)
     optimizer = performance.configure_optimizer(

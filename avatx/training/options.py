@@ -6,7 +6,8 @@ micro-batches. Field names are the Object Detection API's where it has the field
 """
 
 import dataclasses
-from typing import Any, Callable, Optional, Tuple
+from collections.abc import Callable
+from typing import Any
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,7 +25,7 @@ class LearningRateOptions:
     total_steps: int = 500000  # cosine_decay only
     warmup_learning_rate: float = 0.01
     warmup_steps: int = 0
-    manual_steps: Tuple[Tuple[int, float], ...] = ()  # (first step, learning rate)
+    manual_steps: tuple[tuple[int, float], ...] = ()  # (first step, learning rate)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,7 +75,7 @@ class EvalOptions:
     groundtruth_path: str = ""  # AVA csv; "": the boxes of the evaluation records
     excluded_timestamps_path: str = ""  # "": none
     # What is computed: the keys of `avatx.evaluation.evaluation_run.METRICS_SETS`.
-    metrics_set: Tuple[str, ...] = ("ava_frame_map", "action_agnostic_localization")
+    metrics_set: tuple[str, ...] = ("ava_frame_map", "action_agnostic_localization")
     # mAP, person_AP or person_AP_75 (classification: top_1, top_5 or mean_class_accuracy);
     # "": export no best checkpoint.
     best_checkpoint_metric: str = "mAP"
@@ -96,16 +97,16 @@ class Experiment:
     """
 
     make_model: Callable[[], Any]
-    make_train_dataset: Optional[Callable[..., Any]]
-    make_eval_dataset: Optional[Callable[..., Any]]
+    make_train_dataset: Callable[..., Any] | None
+    make_eval_dataset: Callable[..., Any] | None
     train: TrainOptions
     eval: EvalOptions
     label_map: Any  # avatx.data.label_map.LabelMap
     model_dir: str
     config_text: str = ""  # the effective pipeline.config
     distribution_strategy: str = "mirrored"  # see avatx.training.distribution
-    num_train_keyframes: Optional[int] = None  # where known: for the epochs of the report
+    num_train_keyframes: int | None = None  # where known: for the epochs of the report
     train_unit: str = "keyframes"  # what these are: keyframes or videos
     # What is trained, a key of `avatx.training.tasks.TASKS`.
     task: str = "action_detection"
-    data_statistics: Tuple[Tuple[str, str], ...] = ()  # (name, value) lines of the report
+    data_statistics: tuple[tuple[str, str], ...] = ()  # (name, value) lines of the report

@@ -1,7 +1,5 @@
 """What a training prints when it starts: the arithmetic, so that a mistake is seen at once."""
 
-from typing import Dict, List
-
 import tensorflow as tf
 import tf_keras
 
@@ -11,7 +9,7 @@ PART_NAMES = {"proposal_stage": "rpn"}  # by which everybody knows it
 MOVING_STATISTICS = ("moving_mean", "moving_variance")
 
 
-def count_parameters(model: tf_keras.Model) -> Dict[str, Dict[str, int]]:
+def count_parameters(model: tf_keras.Model) -> dict[str, dict[str, int]]:
     """Counts a built model's parameters by part.
 
     Returns:
@@ -24,7 +22,7 @@ def count_parameters(model: tf_keras.Model) -> Dict[str, Dict[str, int]]:
     seen = set()
     counts = {}
 
-    def count(variables) -> Dict[str, int]:
+    def count(variables) -> dict[str, int]:
         numbers = {"trainable": 0, "moving_statistics": 0, "other": 0}
         for variable in variables:
             if id(variable) in seen or not variable.dtype.is_floating:
@@ -64,7 +62,7 @@ def describe_learning_rate(options: LearningRateOptions) -> str:
     return f"{warmup}{base}{steps}"
 
 
-def startup_lines(experiment, strategy, model, start_step: int) -> List[str]:
+def startup_lines(experiment, strategy, model, start_step: int) -> list[str]:
     """The report of one training run.
 
     Args:

@@ -7,7 +7,8 @@ each one can say which variables it filled and which it did not.
 """
 
 import os
-from typing import Dict, List, NamedTuple, Optional, Sequence
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -26,11 +27,11 @@ _DAMAGE = (tf.errors.OpError, IndexError, RuntimeError)
 class RestoreReport(NamedTuple):
     """Which variables a checkpoint filled, by their path in the model."""
 
-    loaded: List[str]
-    new: List[str]  # of the model, not in the checkpoint: they keep their initial values
-    unused: List[str]  # of the checkpoint, not in the model
+    loaded: list[str]
+    new: list[str]  # of the model, not in the checkpoint: they keep their initial values
+    unused: list[str]  # of the checkpoint, not in the model
 
-    def lines(self, source: str) -> List[str]:
+    def lines(self, source: str) -> list[str]:
         """The report as lines of text."""
         lines = [
             f"{source}: {len(self.loaded)} variables loaded, {len(self.new)} new, "
@@ -42,7 +43,7 @@ class RestoreReport(NamedTuple):
         return lines
 
 
-def checkpoint_paths(directory: str) -> List[str]:
+def checkpoint_paths(directory: str) -> list[str]:
     """Prefixes of all whole checkpoints in a directory, newest first.
 
     A checkpoint whose writing was cut off has no index file and is left out. Works without the
@@ -78,7 +79,7 @@ def resolve_checkpoint(path: str, field: str = "checkpoint") -> str:
     return checkpoints[0]
 
 
-def resume(checkpoint: tf.train.Checkpoint, directory: str) -> Optional[str]:
+def resume(checkpoint: tf.train.Checkpoint, directory: str) -> str | None:
     """Restores the whole training state from the newest checkpoint that can be read.
 
     A newest checkpoint that is damaged (a full disk, a copy cut off) is skipped with a line
@@ -165,8 +166,8 @@ def restore_detector(model: tf_keras.Model, checkpoint: str) -> RestoreReport:
 
 
 def restore_parts(
-    parts: Dict[str, tf_keras.layers.Layer], checkpoint: str, required: Sequence[str] = ("trunk",)
-) -> Optional[RestoreReport]:
+    parts: dict[str, tf_keras.layers.Layer], checkpoint: str, required: Sequence[str] = ("trunk",)
+) -> RestoreReport | None:
     """Fills parts of a model from those of the same names in another model's checkpoint.
 
     Args:
@@ -211,7 +212,7 @@ def restore_parts(
     )
 
 
-def _misfit(checkpoint: str, ours: Dict[str, tf.Variable], held: Dict[str, list]) -> str:
+def _misfit(checkpoint: str, ours: dict[str, tf.Variable], held: dict[str, list]) -> str:
     """What to say of a checkpoint whose variables have other shapes than a model's."""
     wrong = [n for n in ours if n in held and held[n] != list(ours[n].shape)]
     # The widest layer tells the ratio of the widths best: narrow ones are rounded.
@@ -244,7 +245,7 @@ def holds_averages(path: str) -> bool:
     return any(name.endswith(_AVERAGE) for name in names)
 
 
-def variables_by_path(model: tf_keras.Model) -> Dict[str, tf.Variable]:
+def variables_by_path(model: tf_keras.Model) -> dict[str, tf.Variable]:
     """Every variable under the path of attributes by which a checkpoint knows it."""
     found, seen, queue = {}, {id(model)}, [("", model)]
     while queue:  # breadth first, as tf.train.Checkpoint names its keys
@@ -269,7 +270,7 @@ def _compare(model: tf_keras.Model, reader, root: str = _MODEL) -> RestoreReport
     return RestoreReport(loaded, new, sorted(set(held) - set(loaded)))
 
 
-def _held(reader, root: str) -> Dict[str, List[int]]:
+def _held(reader, root: str) -> dict[str, list[int]]:
     """Path below `root` -> shape, of every variable there; not the optimiser's slots."""
     return {
         key[len(root) : -len(_VALUE)]: shape
@@ -278,7 +279,7 @@ def _held(reader, root: str) -> Dict[str, List[int]]:
     }
 
 
-def _assign(variables: Dict[str, tf.Variable], path: str, reader, root: str = _MODEL) -> None:
+def _assign(variables: dict[str, tf.Variable], path: str, reader, root: str = _MODEL) -> None:
     """Assigns the averages of the variables, or what was trained where there is no average.
 
     All are read before the first is assigned.

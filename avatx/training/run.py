@@ -8,7 +8,6 @@ import contextlib
 import json
 import os
 import shutil
-from typing import Dict, Optional
 
 import orbit
 import tensorflow as tf
@@ -42,7 +41,7 @@ def train(experiment: Experiment) -> None:
     _train(experiment, evaluate=False)
 
 
-def train_and_eval(experiment: Experiment) -> Optional[Dict[str, float]]:
+def train_and_eval(experiment: Experiment) -> dict[str, float] | None:
     """Trains, evaluates at every `eval.interval` and at the end, and keeps the best checkpoint.
 
     Returns:
@@ -51,7 +50,7 @@ def train_and_eval(experiment: Experiment) -> Optional[Dict[str, float]]:
     return _train(experiment, evaluate=True)
 
 
-def evaluate(experiment: Experiment, checkpoint: str = "") -> Dict[str, float]:
+def evaluate(experiment: Experiment, checkpoint: str = "") -> dict[str, float]:
     """Evaluates one checkpoint: a prefix, or the newest one of a directory.
 
     Args:
@@ -69,7 +68,7 @@ def evaluate(experiment: Experiment, checkpoint: str = "") -> Dict[str, float]:
 
 def evaluate_continuously(
     experiment: Experiment, checkpoint_dir: str, timeout: float = 3600.0
-) -> Optional[Dict[str, float]]:
+) -> dict[str, float] | None:
     """Evaluates every new checkpoint of a directory until that of the last step.
 
     Args:
@@ -112,9 +111,7 @@ class _CheckpointEvaluation:
         with self._strategy.scope():
             self._model = task.build_model()
             self._step = orbit.utils.create_global_step()
-        evaluator = kind.evaluator(
-            experiment, task, self._model, self._strategy, self._step
-        )
+        evaluator = kind.evaluator(experiment, task, self._model, self._strategy, self._step)
         self._controller = orbit.Controller(
             evaluator=evaluator,
             global_step=self._step,
@@ -123,7 +120,7 @@ class _CheckpointEvaluation:
         )
         self._evaluator = evaluator
 
-    def __call__(self, path: str) -> Dict[str, float]:
+    def __call__(self, path: str) -> dict[str, float]:
         writer = self._controller.eval_summary_manager.summary_writer()
         with self._strategy.scope(), writer.as_default():  # for the evaluator's pictures
             self._step.assign(restore.restore_for_inference(self._model, path))
@@ -136,7 +133,7 @@ class _CheckpointEvaluation:
         return metrics
 
 
-def _train(experiment: Experiment, evaluate: bool) -> Optional[Dict[str, float]]:
+def _train(experiment: Experiment, evaluate: bool) -> dict[str, float] | None:
     options = experiment.train
     strategy = make_strategy(experiment.distribution_strategy)
     check_batch_size(options, strategy.num_replicas_in_sync)
@@ -162,9 +159,7 @@ def _train(experiment: Experiment, evaluate: bool) -> Optional[Dict[str, float]]
             print(f"resuming at step {start_step} from {controller.trainer.last_checkpoint}")
         # Only now is it known at which step the training data begin.
         controller.trainer.train_dataset = strategy.distribute_datasets_from_function(
-            lambda context: experiment.make_train_dataset(
-                options.batch_size, context, start_step
-            )
+            lambda context: experiment.make_train_dataset(options.batch_size, context, start_step)
         )
         if not evaluate:
             controller.train(options.num_steps)
@@ -194,9 +189,13 @@ def _make_controller(experiment: Experiment, strategy, evaluate: bool) -> Traini
     evaluator, eval_actions = None, []
     if evaluate:
         evaluator = kind.evaluator(
-            experiment, task, model, strategy, global_step,
+            experiment,
+            task,
+            model,
+            strategy,
+            global_step,
             weights=lambda: averaged_weights(optimizer, model),
-        )  # fmt: skip
+        )
         if experiment.eval.best_checkpoint_metric:
             eval_actions.append(_best_checkpoint_action(experiment, checkpoint, global_step))
 
@@ -233,7 +232,7 @@ def _best_checkpoint_action(experiment: Experiment, checkpoint, global_step):
     metric = experiment.eval.best_checkpoint_metric
     exporter = train_utils.BestCheckpointExporter(directory, metric, "higher")
 
-    def action(metrics: Dict[str, float]) -> None:
+    def action(metrics: dict[str, float]) -> None:
         step = int(global_step.numpy())
         # The checkpoint first, then the note of how good it is: killed in between, the next
         # evaluation compares with the older note, and nothing better is lost.

@@ -7,7 +7,8 @@ division by replicas and micro-batches, the sum over replicas, weight decay, cli
 """
 
 import abc
-from typing import Any, Dict, List, Sequence, Tuple
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -31,14 +32,14 @@ class ModelTask(base_task.Task, abc.ABC):
     """
 
     loss = TOTAL_LOSS
-    clip_specs: Tuple[tf.TensorSpec, ...]
+    clip_specs: tuple[tf.TensorSpec, ...]
 
     def __init__(self, experiment: Experiment, name: str):
         super().__init__(experiment, logging_dir=experiment.model_dir, name=name)
         self.options = experiment.train
 
     @abc.abstractmethod
-    def compute_losses(self, batch, model: tf_keras.Model) -> Dict[str, tf.Tensor]:
+    def compute_losses(self, batch, model: tf_keras.Model) -> dict[str, tf.Tensor]:
         """Scalar losses of a batch in training, each the mean over its clips."""
 
     @abc.abstractmethod
@@ -46,11 +47,11 @@ class ModelTask(base_task.Task, abc.ABC):
         """What evaluation needs of a batch. Called in replica context."""
 
     @abc.abstractmethod
-    def clip_identity(self, batch) -> Tuple[tf.Tensor, ...]:
+    def clip_identity(self, batch) -> tuple[tf.Tensor, ...]:
         """What tells each clip of a batch from others: tensors [b, ...] of `clip_specs`."""
 
     @abc.abstractmethod
-    def clip_names(self, identity: Sequence[np.ndarray]) -> List[str]:
+    def clip_names(self, identity: Sequence[np.ndarray]) -> list[str]:
         """`clip_identity` as names for people."""
 
     def build_model(self) -> tf_keras.Model:
@@ -64,7 +65,7 @@ class ModelTask(base_task.Task, abc.ABC):
 
     def train_step(
         self, inputs, model: tf_keras.Model, optimizer: Optimizer, metrics=None
-    ) -> Dict[str, tf.Tensor]:
+    ) -> dict[str, tf.Tensor]:
         """One update of the weights. Called in replica context, in a tf.function.
 
         Args:
@@ -105,7 +106,7 @@ class ModelTask(base_task.Task, abc.ABC):
 
     def _accumulate(
         self, batch, model, variables, optimizer: Optimizer
-    ) -> Tuple[Dict[str, tf.Tensor], List[tf.Tensor]]:
+    ) -> tuple[dict[str, tf.Tensor], list[tf.Tensor]]:
         """Mean losses and (loss-scaled) mean gradients over the micro-batches of `batch`.
 
         The loop holds the activations of one micro-batch at a time. The losses are means over
@@ -150,7 +151,7 @@ class ModelTask(base_task.Task, abc.ABC):
         ]
         return losses, gradients
 
-    def _decay_weights(self, variables, gradients) -> Tuple[tf.Tensor, List[tf.Tensor]]:
+    def _decay_weights(self, variables, gradients) -> tuple[tf.Tensor, list[tf.Tensor]]:
         """L2 on kernels (not on biases, offsets and gains); adamw decays by itself."""
         if self.options.optimizer.kind == "adamw":
             return tf.constant(0.0), gradients

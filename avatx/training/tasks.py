@@ -1,6 +1,6 @@
 """The tasks that a run can have: what its steps compute, and what its evaluation counts."""
 
-from typing import NamedTuple, Type
+from typing import NamedTuple
 
 from avatx.training.action_detection_task import ActionDetectionTask
 from avatx.training.classification_evaluator import ClassificationEvaluator
@@ -13,8 +13,8 @@ from avatx.training.task import ModelTask
 class TaskKind(NamedTuple):
     """Classes whose constructors take what these two take."""
 
-    task: Type[ModelTask]
-    evaluator: Type[ModelEvaluator]
+    task: type[ModelTask]
+    evaluator: type[ModelEvaluator]
 
 
 TASKS = {

@@ -6,7 +6,6 @@ for a guard before the checkpoint or for the time spent waiting for input.
 """
 
 import time
-from typing import Dict
 
 import orbit
 import tensorflow as tf
@@ -84,9 +83,7 @@ class ModelTrainer(orbit.StandardTrainer):
         watched = logs[TOTAL_LOSS]
         if self._optimizer.loss_scale is None:
             watched += 0.0 * logs[GRADIENT_NORM]  # not a number if the gradient is none
-        clips = tuple(
-            tf.concat(self._local(x), axis=0) for x in self._task.clip_identity(batch)
-        )
+        clips = tuple(tf.concat(self._local(x), axis=0) for x in self._task.clip_identity(batch))
         self._guard.check(tf.identity(step), watched, scalars, clips)
 
     def train_loop_end(self) -> None:
@@ -109,7 +106,7 @@ class ModelTrainer(orbit.StandardTrainer):
         """Over the steps since the last `pop_means`, the time for input included."""
         return self._seconds / max(1, self._num_timed)
 
-    def pop_means(self) -> Dict[str, float]:
+    def pop_means(self) -> dict[str, float]:
         """Means over the steps since the last call.
 
         Returns:
@@ -130,7 +127,7 @@ class ModelTrainer(orbit.StandardTrainer):
         self._num_summed, self._num_timed, self._seconds = 0, 0, 0.0
         return means
 
-    def _replica_step(self, batch, waited: tf.Tensor) -> Dict[str, tf.Tensor]:
+    def _replica_step(self, batch, waited: tf.Tensor) -> dict[str, tf.Tensor]:
         # The model waits for the clock to be read: where it has but one thread, it would else come
         # first, and its time would count as time spent waiting for input.
         with tf.control_dependencies([waited]):

@@ -10,8 +10,6 @@ Ours pools 2 frames and the whole of their area, the same at 224x224; a map of o
 own mean.
 """
 
-from typing import Dict, Optional, Tuple
-
 import tensorflow as tf
 import tf_keras
 
@@ -66,7 +64,7 @@ class I3DTail(tf_keras.layers.Layer):
         super().build(input_shape)
 
     @tf.autograph.experimental.do_not_convert
-    def call(self, features: tf.Tensor, training: Optional[bool] = None) -> tf.Tensor:
+    def call(self, features: tf.Tensor, training: bool | None = None) -> tf.Tensor:
         for name in self.child_names:
             features = getattr(self, name)(features, training=training)
         return features
@@ -119,7 +117,7 @@ class I3D(Trunk):
             setattr(self, child, _make(child, depth_multiplier, self._unit_options))
 
     @property
-    def output_stride(self) -> Tuple[int, int, int]:
+    def output_stride(self) -> tuple[int, int, int]:
         return i3d_endpoints.output_stride(self.final_endpoint)
 
     @property
@@ -130,14 +128,12 @@ class I3D(Trunk):
         _build_children(self, input_shape[-1])
         self.built = True  # Model.build would trace `call`, for seconds, to the same end
 
-    def call(self, clips: tf.Tensor, training: Optional[bool] = None) -> tf.Tensor:
+    def call(self, clips: tf.Tensor, training: bool | None = None) -> tf.Tensor:
         return self.endpoints(clips, training)[self.final_endpoint]
 
     # Only Python decides the way through the layers, and converting 50 of them costs seconds.
     @tf.autograph.experimental.do_not_convert
-    def endpoints(
-        self, clips: tf.Tensor, training: Optional[bool] = None
-    ) -> Dict[str, tf.Tensor]:
+    def endpoints(self, clips: tf.Tensor, training: bool | None = None) -> dict[str, tf.Tensor]:
         """Returns every endpoint's activations, in order: name -> [B, T', H', W', C]."""
         features = tf.cast(clips, self.compute_dtype)
         activations = {}
@@ -180,8 +176,9 @@ class I3DClassifier(tf_keras.Model):
       trunk_options: keyword arguments of `I3D`, without final_endpoint.
     """
 
-    def __init__(self, num_classes: int = 400, dropout: float = 0.0, name="i3d_classifier",
-                 **trunk_options):
+    def __init__(
+        self, num_classes: int = 400, dropout: float = 0.0, name="i3d_classifier", **trunk_options
+    ):
         super().__init__(name=name)
         self.trunk = I3D(FINAL_ENDPOINT, **trunk_options)
         self.tail = self.trunk.build_tail()
@@ -194,12 +191,10 @@ class I3DClassifier(tf_keras.Model):
         i3d_blocks.build_child(self.logits, self.tail.output_depth)
         self.built = True
 
-    def call(self, clips: tf.Tensor, training: Optional[bool] = None) -> tf.Tensor:
+    def call(self, clips: tf.Tensor, training: bool | None = None) -> tf.Tensor:
         return self.endpoints(clips, training)["logits"]
 
-    def endpoints(
-        self, clips: tf.Tensor, training: Optional[bool] = None
-    ) -> Dict[str, tf.Tensor]:
+    def endpoints(self, clips: tf.Tensor, training: bool | None = None) -> dict[str, tf.Tensor]:
         """Returns every endpoint's activations and `logits`."""
         activations = self.trunk.endpoints(clips, training)
         features = self.trunk.before_tail(activations[FINAL_ENDPOINT])

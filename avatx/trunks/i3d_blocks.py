@@ -9,7 +9,7 @@ Departure: kernels start from He's variance scaling, not Sonnet's truncated norm
 deviation 1/sqrt(fan_in), which halves the variance at every ReLU; it only matters from scratch.
 """
 
-from typing import Iterator, Optional, Sequence, Tuple
+from collections.abc import Iterator, Sequence
 
 import tensorflow as tf
 import tf_keras
@@ -39,7 +39,7 @@ def build_child(child: tf_keras.layers.Layer, input_depth: int) -> None:
         child.build(tf.TensorShape([None, None, None, None, input_depth]))
 
 
-def named_variables(layer: tf_keras.layers.Layer) -> Iterator[Tuple[str, tf.Variable]]:
+def named_variables(layer: tf_keras.layers.Layer) -> Iterator[tuple[str, tf.Variable]]:
     """Yields (path below `layer` in Kinetics names, variable) of a built layer, in order.
 
     A layer made of others lists them in `child_names`; the leaves are `ConvUnit`s.
@@ -68,8 +68,8 @@ class ConvUnit(tf_keras.layers.Layer):
     def __init__(
         self,
         depth: int,
-        kernel_size: Tuple[int, int, int],
-        strides: Tuple[int, int, int] = (1, 1, 1),
+        kernel_size: tuple[int, int, int],
+        strides: tuple[int, int, int] = (1, 1, 1),
         batch_norm: str = batch_norm_lib.FROZEN,
         batch_norm_momentum: float = 0.99,
         **kwargs,
@@ -92,12 +92,12 @@ class ConvUnit(tf_keras.layers.Layer):
         build_child(self.batch_norm, self.depth)
         super().build(input_shape)
 
-    def folded(self) -> Tuple[tf.Tensor, tf.Tensor]:
+    def folded(self) -> tuple[tf.Tensor, tf.Tensor]:
         """Returns (kernel [t,h,w,C,depth], bias [depth]) float32 with batch norm folded in."""
         scale, offset = self.batch_norm.fold()
         return self.kernel * scale, offset
 
-    def call(self, inputs: tf.Tensor, training: Optional[bool] = None) -> tf.Tensor:
+    def call(self, inputs: tf.Tensor, training: bool | None = None) -> tf.Tensor:
         if self.batch_norm.uses_moving_statistics(training):
             kernel, bias = self.folded()
             outputs = tf.nn.bias_add(self._convolve(inputs, kernel), tf.cast(bias, inputs.dtype))
@@ -135,16 +135,16 @@ class SeparableUnit(tf_keras.layers.Layer):
         build_child(self.temporal, self.depth)
         super().build(input_shape)
 
-    def call(self, inputs: tf.Tensor, training: Optional[bool] = None) -> tf.Tensor:
+    def call(self, inputs: tf.Tensor, training: bool | None = None) -> tf.Tensor:
         return self.temporal(self.spatial(inputs, training=training), training=training)
 
 
 def make_unit(
     depth: int,
-    kernel_size: Tuple[int, int, int],
-    strides: Tuple[int, int, int] = (1, 1, 1),
-    unit_options: Optional[dict] = None,
-    name: Optional[str] = None,
+    kernel_size: tuple[int, int, int],
+    strides: tuple[int, int, int] = (1, 1, 1),
+    unit_options: dict | None = None,
+    name: str | None = None,
 ) -> tf_keras.layers.Layer:
     """Makes a `ConvUnit`; or a `SeparableUnit` if unit_options say so and the kernel has an extent.
 
@@ -180,7 +180,7 @@ class Branch(tf_keras.layers.Layer):
             depth = getattr(self, name).depth
         super().build(input_shape)
 
-    def call(self, inputs: tf.Tensor, training: Optional[bool] = None) -> tf.Tensor:
+    def call(self, inputs: tf.Tensor, training: bool | None = None) -> tf.Tensor:
         outputs = max_pool(inputs, (3, 3, 3), (1, 1, 1)) if self._pool else inputs
         for name in self.child_names:
             outputs = getattr(self, name)(outputs, training=training)
@@ -216,6 +216,6 @@ class InceptionBlock(tf_keras.layers.Layer):
             build_child(getattr(self, name), input_shape[-1])
         super().build(input_shape)
 
-    def call(self, inputs: tf.Tensor, training: Optional[bool] = None) -> tf.Tensor:
+    def call(self, inputs: tf.Tensor, training: bool | None = None) -> tf.Tensor:
         outputs = [getattr(self, name)(inputs, training=training) for name in self.child_names]
         return tf.concat(outputs, axis=-1)

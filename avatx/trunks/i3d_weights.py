@@ -9,7 +9,7 @@ detector's two parts, and `tf.train.Checkpoint(root=classifier)` the whole.
 import os
 import re
 import tempfile
-from typing import Dict, List, NamedTuple, Optional
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -21,13 +21,13 @@ from avatx.trunks import i3d, i3d_blocks, i3d_sources
 class RestoreReport(NamedTuple):
     """What a checkpoint filled, all in Kinetics names (or the checkpoint's own for others)."""
 
-    loaded: List[str]  # variables that got their value from the checkpoint
-    new: List[str]  # variables of the tail that the checkpoint lacks: they keep their start values
-    unused: List[str]  # what the checkpoint holds and nobody asked for
+    loaded: list[str]  # variables that got their value from the checkpoint
+    new: list[str]  # variables of the tail that the checkpoint lacks: they keep their start values
+    unused: list[str]  # what the checkpoint holds and nobody asked for
 
 
 def restore_trunk(
-    trunk: i3d.I3D, tail: Optional[i3d.I3DTail], checkpoint_prefix: str
+    trunk: i3d.I3D, tail: i3d.I3DTail | None, checkpoint_prefix: str
 ) -> RestoreReport:
     """Fills an I3D trunk, and the tail if there is one, from a checkpoint.
 
@@ -72,7 +72,7 @@ def check_kind(trunk: i3d.I3D, checkpoint_prefix: str) -> None:
         )
 
 
-def is_cut_elsewhere(trunk: i3d.I3D, tail: Optional[i3d.I3DTail], checkpoint_prefix: str) -> bool:
+def is_cut_elsewhere(trunk: i3d.I3D, tail: i3d.I3DTail | None, checkpoint_prefix: str) -> bool:
     """Whether a readable checkpoint has blocks of this tail in its trunk, or of this trunk in its
     tail: an I3D with another final_endpoint, in which only Kinetics names find them."""
     moved = {("tail", block) for block in trunk.child_names}
@@ -98,7 +98,9 @@ def import_weights(source: str, output: str) -> dict:
       UserError: see `i3d_sources.read`; or the trunk is not fully there, or a part only partly.
     """
     if not os.path.basename(output):
-        raise UserError(f"--output '{output}' names no file; expected the like of data/kinetics/i3d")
+        raise UserError(
+            f"--output '{output}' names no file; expected the like of data/kinetics/i3d"
+        )
     weights = i3d_sources.read(source)
     classifier = _classifier_for(weights)
     parts = {
@@ -160,8 +162,8 @@ def _check_covered(source: str, part: str, variables: dict, tensors: dict) -> No
 
 
 def _assign(
-    source: str, variables: Dict[str, tf.Variable], tensors: Dict[str, np.ndarray]
-) -> List[str]:
+    source: str, variables: dict[str, tf.Variable], tensors: dict[str, np.ndarray]
+) -> list[str]:
     """Assigns every variable that has a tensor, after all shapes were checked."""
     fitting = {}
     for name, variable in variables.items():

@@ -11,8 +11,6 @@ trained in every mode; FROZEN runs the blocks as in inference, which nothing but
 `official` takes seconds to import, so it is imported where a network is made.
 """
 
-from typing import List, Optional, Tuple
-
 import tensorflow as tf
 import tf_keras
 
@@ -35,7 +33,7 @@ class Blocks(tf_keras.layers.Layer):
     """
 
     def __init__(
-        self, layers: List[tf_keras.layers.Layer], output_depth: int, frozen: bool, **kwargs
+        self, layers: list[tf_keras.layers.Layer], output_depth: int, frozen: bool, **kwargs
     ):
         super().__init__(**kwargs)
         self.child_names = tuple(layer.name for layer in layers)
@@ -46,7 +44,7 @@ class Blocks(tf_keras.layers.Layer):
 
     # Only Python decides the way through the layers, and converting them costs seconds.
     @tf.autograph.experimental.do_not_convert
-    def call(self, features: tf.Tensor, training: Optional[bool] = None) -> tf.Tensor:
+    def call(self, features: tf.Tensor, training: bool | None = None) -> tf.Tensor:
         for name in self.child_names:
             features = getattr(self, name)(features, training=bool(training) and not self.frozen)
         return features
@@ -88,11 +86,11 @@ class ModelGardenTrunk(Trunk):
         self.batch_norm_momentum = batch_norm_momentum
         self.blocks = self._make_blocks(self._trunk_layers())
 
-    def _trunk_layers(self) -> Tuple[List[tf_keras.layers.Layer], int]:
+    def _trunk_layers(self) -> tuple[list[tf_keras.layers.Layer], int]:
         """Returns new layers up to the cut, and the last one's channels."""
         raise NotImplementedError
 
-    def _tail_layers(self) -> Tuple[List[tf_keras.layers.Layer], int]:
+    def _tail_layers(self) -> tuple[list[tf_keras.layers.Layer], int]:
         """Returns new layers behind the cut, of stride 1, and the last one's channels."""
         raise NotImplementedError
 
@@ -105,7 +103,7 @@ class ModelGardenTrunk(Trunk):
         return self.blocks.output_depth
 
     @tf.autograph.experimental.do_not_convert
-    def call(self, clips: tf.Tensor, training: Optional[bool] = None) -> tf.Tensor:
+    def call(self, clips: tf.Tensor, training: bool | None = None) -> tf.Tensor:
         return self.blocks(tf.cast(clips, self.compute_dtype), training=training)
 
     def build_tail(self) -> Blocks:
@@ -140,7 +138,7 @@ class Resnet3D(ModelGardenTrunk):
 
         return 4 * resnet_3d.RESNET_SPECS[self.model_id][group][1]
 
-    def _group(self, group: int, strided: bool = True) -> List[tf_keras.layers.Layer]:
+    def _group(self, group: int, strided: bool = True) -> list[tf_keras.layers.Layer]:
         from official.vision.modeling.backbones import resnet_3d
         from official.vision.modeling.layers import nn_blocks_3d
 
@@ -178,7 +176,7 @@ class ResnetStem(tf_keras.layers.Layer):
         )
         self.norm = tf_keras.layers.BatchNormalization(name="norm", **norm_options)
 
-    def call(self, inputs: tf.Tensor, training: Optional[bool] = None) -> tf.Tensor:
+    def call(self, inputs: tf.Tensor, training: bool | None = None) -> tf.Tensor:
         outputs = tf.nn.relu(self.norm(self.conv(inputs), training=training))
         return i3d_blocks.max_pool(outputs, (3, 3, 3), (2, 2, 2))
 
@@ -226,7 +224,7 @@ class Movinet(ModelGardenTrunk):
         )
         return self._group(len(groups) - 1, last, strided=False) + [projection], depth
 
-    def _group(self, group: int, spec, strided: bool = True) -> List[tf_keras.layers.Layer]:
+    def _group(self, group: int, spec, strided: bool = True) -> list[tf_keras.layers.Layer]:
         from official.vision.modeling.layers import nn_layers
 
         return [

@@ -11,7 +11,7 @@ a depthwise 3D convolution is the sum of depthwise 2D convolutions, one a frame 
 batch norm of the shortcut follows the others' momentum and mode; there it keeps the defaults.
 """
 
-from typing import Optional, Sequence, Tuple
+from collections.abc import Sequence
 
 import tensorflow as tf
 import tf_keras
@@ -27,7 +27,7 @@ class DepthwiseConv3D(tf_keras.layers.Layer):
       stride: s.
     """
 
-    def __init__(self, kernel_size: Tuple[int, int, int], stride: int, **kwargs):
+    def __init__(self, kernel_size: tuple[int, int, int], stride: int, **kwargs):
         super().__init__(**kwargs)
         self.kernel_size = tuple(kernel_size)
         self.stride = stride
@@ -70,11 +70,11 @@ class ConvBlock(tf_keras.layers.Layer):
 
     def __init__(
         self,
-        depth: Optional[int],
+        depth: int | None,
         kernel_size: Sequence[int] = (1, 1, 1),
         stride: int = 1,
         activate: bool = True,
-        batch_norm_options: Optional[dict] = None,
+        batch_norm_options: dict | None = None,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -95,7 +95,7 @@ class ConvBlock(tf_keras.layers.Layer):
         )
         self.activate = activate
 
-    def call(self, inputs: tf.Tensor, training: Optional[bool] = None) -> tf.Tensor:
+    def call(self, inputs: tf.Tensor, training: bool | None = None) -> tf.Tensor:
         outputs = self.bn(self.conv3d(inputs), training=training)
         return tf.nn.silu(outputs) if self.activate else outputs
 
@@ -140,7 +140,7 @@ class Bottleneck(tf_keras.layers.Layer):
         hidden_depth: int,
         kernel_size: Sequence[int],
         stride: int = 1,
-        batch_norm_options: Optional[dict] = None,
+        batch_norm_options: dict | None = None,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -161,7 +161,7 @@ class Bottleneck(tf_keras.layers.Layer):
         self.scale = self.add_weight(name="scale", shape=[], initializer="zeros")
         super().build(input_shape)
 
-    def call(self, inputs: tf.Tensor, training: Optional[bool] = None) -> tf.Tensor:
+    def call(self, inputs: tf.Tensor, training: bool | None = None) -> tf.Tensor:
         outputs = self.feature(self.expansion(inputs, training=training), training=training)
         outputs = self.projection(self.se(outputs), training=training)
         shortcut = _average_pool(inputs, self.stride) if self.stride > 1 else inputs

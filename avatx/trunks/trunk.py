@@ -5,7 +5,6 @@ new trunk is one file with one subclass, one message in the config's oneof, one 
 """
 
 import abc
-from typing import Optional, Tuple
 
 import tensorflow as tf
 import tf_keras
@@ -23,7 +22,7 @@ class Trunk(tf_keras.Model, abc.ABC):
         self.input_channels = input_channels
 
     @abc.abstractmethod
-    def call(self, clips: tf.Tensor, training: Optional[bool] = None) -> tf.Tensor:
+    def call(self, clips: tf.Tensor, training: bool | None = None) -> tf.Tensor:
         """Extracts features.
 
         Args:
@@ -49,7 +48,7 @@ class Trunk(tf_keras.Model, abc.ABC):
 
     @property
     @abc.abstractmethod
-    def output_stride(self) -> Tuple[int, int, int]:
+    def output_stride(self) -> tuple[int, int, int]:
         """Input cells to one output cell: (time, height, width)."""
 
     @property

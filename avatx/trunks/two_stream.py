@@ -7,8 +7,6 @@ linear layer weighs them. A tail likewise runs each stream's cut-off blocks on t
 channels, so that the blocks of both Kinetics networks fit where they are, and concatenates.
 """
 
-from typing import Optional, Tuple
-
 import tensorflow as tf
 import tf_keras
 
@@ -42,7 +40,7 @@ class TwoStreamTail(tf_keras.layers.Layer):
         super().build(input_shape)
 
     @tf.autograph.experimental.do_not_convert
-    def call(self, features: tf.Tensor, training: Optional[bool] = None) -> tf.Tensor:
+    def call(self, features: tf.Tensor, training: bool | None = None) -> tf.Tensor:
         rgb = self.rgb(features[..., : self.rgb_depth], training=training)
         flow = self.flow(features[..., self.rgb_depth :], training=training)
         return tf.concat([rgb, flow], axis=-1)
@@ -76,7 +74,7 @@ class TwoStream(Trunk):
         self.flow = flow
 
     @property
-    def output_stride(self) -> Tuple[int, int, int]:
+    def output_stride(self) -> tuple[int, int, int]:
         return self.rgb.output_stride
 
     @property
@@ -84,7 +82,7 @@ class TwoStream(Trunk):
         return self.rgb.output_depth + self.flow.output_depth
 
     @tf.autograph.experimental.do_not_convert
-    def call(self, clips: tf.Tensor, training: Optional[bool] = None) -> tf.Tensor:
+    def call(self, clips: tf.Tensor, training: bool | None = None) -> tf.Tensor:
         if clips.shape[-1] != self.input_channels:
             raise ValueError(f"two_stream takes {self.input_channels} channels: {clips.shape}")
         rgb = self.rgb(clips[..., :RGB_CHANNELS], training=training)

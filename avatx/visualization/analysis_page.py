@@ -1,7 +1,8 @@
 """One HTML page of `avatx.evaluation.analysis.analyze`: charts and numbers, nothing to load."""
 
+from collections.abc import Sequence
 from html import escape
-from typing import Any, Dict, List, Optional, Sequence
+from typing import Any
 
 from avatx.visualization import charts
 from avatx.visualization.colours import group_colours
@@ -47,10 +48,10 @@ summary { cursor: pointer; color: #1a5fa0; margin: .6rem 0; }
 
 
 def analysis_page(
-    analysis: Dict[str, Any],
+    analysis: dict[str, Any],
     title: str,
-    sources: Dict[str, str],
-    kinds: Dict[str, str],
+    sources: dict[str, str],
+    kinds: dict[str, str],
     findings: Sequence[str] = (),
 ) -> str:
     """The whole page.
@@ -89,7 +90,7 @@ def analysis_page(
     )
 
 
-def _number(value: Optional[float]) -> str:
+def _number(value: float | None) -> str:
     return "n/a" if value is None else f"{value:.3f}"
 
 
@@ -108,7 +109,7 @@ def _summary(analysis) -> str:
     }
     cells = "".join(f"<div><dt>{k}</dt><dd>{v}</dd></div>" for k, v in entries.items())
     return (
-        f"<dl>{cells}</dl><p class=\"sources\">Protocol {escape(analysis['protocol'])}. mAP is the "
+        f'<dl>{cells}</dl><p class="sources">Protocol {escape(analysis["protocol"])}. mAP is the '
         "mean of the classes' average precision; person AP is that of all classes merged into "
         "one, after one suppression of overlapping detections.</p>"
     )
@@ -141,11 +142,11 @@ def _details(summary: str, content: str) -> str:
     return f"<details><summary>{escape(summary)}</summary>{content}</details>"
 
 
-def _group(name: Optional[str]) -> Optional[str]:
+def _group(name: str | None) -> str | None:
     return GROUP_NAMES.get(name, name)
 
 
-def _by_class(analysis) -> List[str]:
+def _by_class(analysis) -> list[str]:
     rows = analysis["by_class"][::-1]  # the most frequent on top
     trained = rows[0]["num_training_labels"] is not None
     what = "training labels" if trained else "groundtruth labels"
@@ -162,34 +163,47 @@ def _by_class(analysis) -> List[str]:
         caption += f" Rank correlation (Spearman) of the two: {correlation:.2f}."
     colours = group_colours([one["group"] for one in analysis["by_group"]])
     chart = charts.class_bars(
-        "class", [row["name"] for row in rows], [row["ap"] for row in rows],
+        "class",
+        [row["name"] for row in rows],
+        [row["ap"] for row in rows],
         [_group(row["group"]) for row in rows],
         {_group(name): colour for name, colour in colours.items()},
-        counts, "average precision", what,
-    )  # fmt: skip
+        counts,
+        "average precision",
+        what,
+    )
     table = _table(
         ["class", "id", "AP", "training labels", "groundtruth", "detections", "true"],
         [
-            [row["name"], row["id"], _number(row["ap"]),
-             "–" if row["num_training_labels"] is None else row["num_training_labels"],
-             row["num_groundtruth"], row["num_detections"], row["num_true_positives"]]
+            [
+                row["name"],
+                row["id"],
+                _number(row["ap"]),
+                "–" if row["num_training_labels"] is None else row["num_training_labels"],
+                row["num_groundtruth"],
+                row["num_detections"],
+                row["num_true_positives"],
+            ]
             for row in rows
         ],
-    )  # fmt: skip
+    )
     return ["<h2>By class</h2>", _figure(chart, caption), _details("The numbers", table)]
 
 
-def _part_row(one) -> List[Any]:
+def _part_row(one) -> list[Any]:
     return [
-        _number(one["mAP"]), one["num_classes_with_groundtruth"], one["num_groundtruth"],
-        one["num_detections"], one["num_true_positives"],
-    ]  # fmt: skip
+        _number(one["mAP"]),
+        one["num_classes_with_groundtruth"],
+        one["num_groundtruth"],
+        one["num_detections"],
+        one["num_true_positives"],
+    ]
 
 
 _PART_HEAD = ["mAP", "classes", "groundtruth", "detections", "true"]
 
 
-def _by_group(analysis) -> List[str]:
+def _by_group(analysis) -> list[str]:
     groups = analysis["by_group"]
     if not groups:
         return []
@@ -200,11 +214,13 @@ def _by_group(analysis) -> List[str]:
         "mAP: the mean over the group's classes that have groundtruth (column classes). Groups "
         "are the label map's label_type, or AVA's: poses, actions with objects, with people."
     )
-    return ["<h2>By group of actions</h2>", f"<figure>{table}<figcaption>{caption}</figcaption>"
-            "</figure>"]
+    return [
+        "<h2>By group of actions</h2>",
+        f"<figure>{table}<figcaption>{caption}</figcaption></figure>",
+    ]
 
 
-def _by_area(analysis) -> List[str]:
+def _by_area(analysis) -> list[str]:
     bins = analysis["by_area"]
     # Boxes in pixels on both sides are scored as well as others, but no area is a share then.
     shares = all(one["low"] <= 1 for one in bins)
@@ -215,9 +231,13 @@ def _by_area(analysis) -> List[str]:
         ends = ["" if one["high"] is None else f"{one['high']:.3g}" for one in bins]
         labels = [f"{one['low']:.3g}–{end}" for one, end in zip(bins, ends)]
     chart = charts.bars_with_line(
-        "area", [label.replace("–", "–\n") if len(bins) > 4 else label for label in labels],
-        [one["mAP"] for one in bins], [one["num_people"] for one in bins], "mAP", "people",
-    )  # fmt: skip
+        "area",
+        [label.replace("–", "–\n") if len(bins) > 4 else label for label in labels],
+        [one["mAP"] for one in bins],
+        [one["num_people"] for one in bins],
+        "mAP",
+        "people",
+    )
     caption = (
         "mAP by the share of the frame that the person's box covers; green line: people in the "
         "bin. Bins hold equally many people (different groundtruth boxes with an evaluated "
@@ -226,17 +246,20 @@ def _by_area(analysis) -> List[str]:
         "Each bin's mean is over the classes that it has groundtruth of."
     )
     if not shares:
-        caption += (" The boxes of this groundtruth are not in fractions of the frame, so areas "
-                    "here are height × width as the file has them.")  # fmt: skip
-    rows = [
-        [label, one["num_people"], *_part_row(one)] for label, one in zip(labels, bins)
-    ]
+        caption += (
+            " The boxes of this groundtruth are not in fractions of the frame, so areas "
+            "here are height × width as the file has them."
+        )
+    rows = [[label, one["num_people"], *_part_row(one)] for label, one in zip(labels, bins)]
     table = _table(["area", "people", *_PART_HEAD], rows)
-    return ["<h2>By size of the person</h2>", _figure(chart, caption),
-            _details("The numbers", table)]
+    return [
+        "<h2>By size of the person</h2>",
+        _figure(chart, caption),
+        _details("The numbers", table),
+    ]
 
 
-def _by_people(analysis) -> List[str]:
+def _by_people(analysis) -> list[str]:
     bins = analysis["by_people"]
 
     def label(one):
@@ -246,9 +269,13 @@ def _by_people(analysis) -> List[str]:
 
     labels = [label(one) for one in bins]
     chart = charts.bars_with_line(
-        "people", labels, [one["mAP"] for one in bins], [one["num_keyframes"] for one in bins],
-        "mAP", "keyframes",
-    )  # fmt: skip
+        "people",
+        labels,
+        [one["mAP"] for one in bins],
+        [one["num_keyframes"] for one in bins],
+        "mAP",
+        "keyframes",
+    )
     caption = (
         "mAP by the number of people (different groundtruth boxes) in the keyframe; green line: "
         "keyframes in the bin. Each bin's mean is over the classes that it has groundtruth of; "
@@ -256,18 +283,18 @@ def _by_people(analysis) -> List[str]:
     )
     rows = [[one, of["num_keyframes"], *_part_row(of)] for one, of in zip(labels, bins)]
     table = _table(["people", "keyframes", *_PART_HEAD], rows)
-    return ["<h2>By number of people</h2>", _figure(chart, caption),
-            _details("The numbers", table)]
+    return ["<h2>By number of people</h2>", _figure(chart, caption), _details("The numbers", table)]
 
 
-def _false_positives(analysis, kinds) -> List[str]:
+def _false_positives(analysis, kinds) -> list[str]:
     counted = analysis["false_positives"]
     scopes = {"top": "best N of each class", "all": "all detections"}
     chart = charts.stacked_bars(
-        "false-positives", list(scopes.values()),
+        "false-positives",
+        list(scopes.values()),
         {KIND_NAMES[kind]: [counted[scope][kind] for scope in scopes] for kind in kinds},
         "share of the detections",
-    )  # fmt: skip
+    )
     caption = (
         "What each detection is. Upper bar: each class's N best detections, N being the number of "
         "its groundtruth labels (after Hoiem et al. 2012): a perfect detector has true ones alone "
@@ -280,16 +307,18 @@ def _false_positives(analysis, kinds) -> List[str]:
     rows = [
         [KIND_NAMES[kind], counted["top"][kind], counted["all"][kind], text]
         for kind, text in kinds.items()
-    ]  # fmt: skip
+    ]
     table = _table(["kind", "best N", "all", "what it is"], rows, ["what it is"])
     classes = [
-        row for row in analysis["by_class"][::-1]
+        row
+        for row in analysis["by_class"][::-1]
         if sum(counted["per_class"][str(row["id"])]["top"].values())
-    ]  # fmt: skip
+    ]
     parts = ["<h2>False positives by kind</h2>", _figure(chart, caption), table]
     if classes:
         of_classes = charts.stacked_bars(
-            "false-positives-of-classes", [row["name"] for row in classes],
+            "false-positives-of-classes",
+            [row["name"] for row in classes],
             {
                 KIND_NAMES[kind]: [
                     counted["per_class"][str(row["id"])]["top"][kind] for row in classes
@@ -297,13 +326,13 @@ def _false_positives(analysis, kinds) -> List[str]:
                 for kind in kinds
             },
             "share of the class's N best detections",
-        )  # fmt: skip
+        )
         caption = "The same for the N best detections of each class; classes as in the first chart."
         parts.append(_details("Class by class", _figure(of_classes, caption)))
     return parts
 
 
-def _confusion(analysis, names) -> List[str]:
+def _confusion(analysis, names) -> list[str]:
     confusion = analysis["confusion"]
     rows = [i for i, row in enumerate(confusion["matrix"]) if row is not None]
     caption = (
@@ -324,23 +353,33 @@ def _confusion(analysis, names) -> List[str]:
     columns = [nothing, *rows]  # first, for with many classes the right side has to be scrolled to
     labels = [names[confusion["class_ids"][i]] for i in rows]
     chart = charts.matrix(
-        "confusion", labels, ["nothing", *labels],
+        "confusion",
+        labels,
+        ["nothing", *labels],
         [[confusion["matrix"][i][j] for j in columns] for i in rows],
-        "does", "taken for",
-    )  # fmt: skip
+        "does",
+        "taken for",
+    )
     wide = 0.0 if len(rows) <= 15 else 15.0 * len(columns) + 170
     parts.append(_figure(chart, caption, wide))
     shares = [
-        [label, confusion["num_people"][i],
-         *(f"{100 * confusion['matrix'][i][j]:.1f} %" for j in (i, nothing))]
+        [
+            label,
+            confusion["num_people"][i],
+            *(f"{100 * confusion['matrix'][i][j]:.1f} %" for j in (i, nothing)),
+        ]
         for i, label in zip(rows, labels)
-    ]  # fmt: skip
+    ]
     head = ["does", "people", "taken for it", "for nothing"]
     parts.append(_details("The numbers", _table(head, shares)))
     pairs = [
-        [names[pair["label"]], names[pair["taken_for"]], f"{pair['people']:.1f}",
-         f"{100 * pair['share']:.1f} %"]
+        [
+            names[pair["label"]],
+            names[pair["taken_for"]],
+            f"{pair['people']:.1f}",
+            f"{100 * pair['share']:.1f} %",
+        ]
         for pair in confusion["pairs"]
-    ]  # fmt: skip
+    ]
     table = _table(["does", "taken for", "people", "of those who do it"], pairs, ["taken for"])
     return [*parts, "<h2>Most frequent confusions</h2>", table] if pairs else parts

@@ -1,6 +1,6 @@
 """Pictures of what a person's query attended to (the paper's figures 5 and 6)."""
 
-from typing import List, Optional, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from PIL import Image
@@ -9,7 +9,7 @@ from avatx.visualization.boxes import Person, draw_people
 from avatx.visualization.contact_sheet import Tile, contact_sheet
 
 
-def overlay(frame: np.ndarray, weights: np.ndarray, maximum: Optional[float] = None) -> np.ndarray:
+def overlay(frame: np.ndarray, weights: np.ndarray, maximum: float | None = None) -> np.ndarray:
     """Lays an attention map over a frame: the more attention, the brighter and the more opaque.
 
     Args:
@@ -44,7 +44,7 @@ def frame_cell(frame: int, num_cells: int, num_frames: int) -> int:
     return min(num_cells - 1, int(frame * num_cells / num_frames))
 
 
-def spread_cells(count: int, num_cells: int) -> List[int]:
+def spread_cells(count: int, num_cells: int) -> list[int]:
     """`count` of T' feature cells, spread evenly; all of them where there are fewer."""
     count = min(count, num_cells)
     return [int((i + 0.5) * num_cells / count) for i in range(count)]

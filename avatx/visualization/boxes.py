@@ -1,6 +1,7 @@
 """Draws people with their actions on frames."""
 
-from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image, ImageColor, ImageDraw, ImageFont
@@ -19,7 +20,7 @@ _POSE, _OBJECT, _PEOPLE, _OTHER = map(
 )
 _TEXT_COLOUR = (0, 0, 0)
 
-Rectangle = Tuple[float, float, float, float]  # x1, y1, x2, y2 in pixels
+Rectangle = tuple[float, float, float, float]  # x1, y1, x2, y2 in pixels
 
 
 class Action(NamedTuple):
@@ -27,23 +28,23 @@ class Action(NamedTuple):
 
     class_id: int
     name: str
-    score: Optional[float] = None  # None for groundtruth
+    score: float | None = None  # None for groundtruth
 
 
 class Person(NamedTuple):
     """One person in a frame with everything it does."""
 
     box: np.ndarray  # [4] float32, yxyx, normalised
-    actions: Tuple[Action, ...]  # by descending score
+    actions: tuple[Action, ...]  # by descending score
 
 
 def merge_people(
     boxes: np.ndarray,
     classes: np.ndarray,
-    scores: Optional[np.ndarray],
-    class_names: Dict[int, str],
+    scores: np.ndarray | None,
+    class_names: dict[int, str],
     iou_threshold: float = SAME_PERSON_IOU,
-) -> List[Person]:
+) -> list[Person]:
     """Gathers detections of one class each, or groundtruth rows, into people.
 
     Greedy by descending score: a detection joins the person whose box (that of its best
@@ -79,14 +80,12 @@ def merge_people(
     ]
 
 
-def person_order(scores: Optional[np.ndarray], count: int) -> Sequence[int]:
+def person_order(scores: np.ndarray | None, count: int) -> Sequence[int]:
     """Indices by descending score; as they come where there are no scores."""
     return range(count) if scores is None else np.argsort(-np.asarray(scores), kind="stable")
 
 
-def draw_people(
-    frame: np.ndarray, people: Sequence[Person], max_actions: int = 5
-) -> np.ndarray:
+def draw_people(frame: np.ndarray, people: Sequence[Person], max_actions: int = 5) -> np.ndarray:
     """Draws boxes and, beside each, its actions.
 
     The labels stand above the box, else below it, else inside it, always whole within the
@@ -108,7 +107,7 @@ def draw_people(
     font = load_font(text_size(height, width))
     for person in reversed(people):
         _draw_box(draw, person, width, height, line)
-    labels: List[Rectangle] = []
+    labels: list[Rectangle] = []
     boxes = [_pixels(person.box, width, height) for person in people]
     for i, person in enumerate(people):
         others = boxes[:i] + boxes[i + 1 :]
@@ -126,7 +125,7 @@ def load_font(size: int) -> ImageFont.FreeTypeFont:
     return ImageFont.load_default(size)
 
 
-def action_colour(class_id: int) -> Tuple[int, int, int]:
+def action_colour(class_id: int) -> tuple[int, int, int]:
     """RGB of the kind of action."""
     if 1 <= class_id <= 14:
         return _POSE
@@ -165,8 +164,10 @@ def _pixels(box: np.ndarray, width: int, height: int) -> Rectangle:
     """x1, y1, x2, y2 in pixels, inside the frame."""
     ymin, xmin, ymax, xmax = np.clip(np.asarray(box, np.float64), 0, 1)
     return (
-        xmin * (width - 1), ymin * (height - 1),
-        max(xmin, xmax) * (width - 1), max(ymin, ymax) * (height - 1),
+        xmin * (width - 1),
+        ymin * (height - 1),
+        max(xmin, xmax) * (width - 1),
+        max(ymin, ymax) * (height - 1),
     )
 
 
@@ -190,18 +191,12 @@ def _draw_labels(draw, person, width, height, font, max_actions, labels, others)
     row = font.size + 2 * padding
     widths = [draw.textlength(text, font=font) + 2 * padding for text in texts]
     box = _pixels(person.box, width, height)
-    x, y = _label_position(
-        box, max(widths), row * len(texts), width, height, labels, others
-    )
+    x, y = _label_position(box, max(widths), row * len(texts), width, height, labels, others)
     labels.append((x, y, x + max(widths), y + row * len(texts)))
     for i, (text, action) in enumerate(zip(texts, person.actions)):
         top = y + i * row
-        draw.rectangle(
-            [x, top, x + widths[i], top + row - 1], fill=action_colour(action.class_id)
-        )
-        draw.text(
-            (x + padding, top + row / 2), text, font=font, fill=_TEXT_COLOUR, anchor="lm"
-        )
+        draw.rectangle([x, top, x + widths[i], top + row - 1], fill=action_colour(action.class_id))
+        draw.text((x + padding, top + row / 2), text, font=font, fill=_TEXT_COLOUR, anchor="lm")
 
 
 def _label(action: Action) -> str:
@@ -228,7 +223,11 @@ def _label_position(box, label_width, label_height, width, height, labels, other
         return hidden(place, labels), hidden(place, others), hidden(place, [box])
 
     places = [
-        (x1, y1 - label_height), (x1, y2 + 1), (x2 + 1, y1), (x1 - label_width, y1), (x1, y1),
+        (x1, y1 - label_height),
+        (x1, y2 + 1),
+        (x2 + 1, y1),
+        (x1 - label_width, y1),
+        (x1, y1),
     ]
     inside = [
         (max(0, min(x, width - label_width)), max(0, min(y, height - label_height)))

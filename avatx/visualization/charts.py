@@ -6,7 +6,7 @@ scale them up.
 
 import io
 import re
-from typing import Dict, List, Optional, Sequence, Tuple
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -69,7 +69,7 @@ def _embeddable(svg: str, name: str) -> str:
 def bars_with_line(
     name: str,
     labels: Sequence[str],
-    values: Sequence[Optional[float]],
+    values: Sequence[float | None],
     sizes: Sequence[int],
     value_label: str,
     size_label: str,
@@ -102,9 +102,9 @@ def bars_with_line(
 def class_bars(
     name: str,
     labels: Sequence[str],
-    values: Sequence[Optional[float]],
-    series: Sequence[Optional[str]],
-    colours: Dict[str, str],
+    values: Sequence[float | None],
+    series: Sequence[str | None],
+    colours: dict[str, str],
     counts: Sequence[int],
     value_label: str,
     count_label: str,
@@ -149,7 +149,7 @@ def class_bars(
 
 
 def stacked_bars(
-    name: str, labels: Sequence[str], parts: Dict[str, Sequence[int]], value_label: str
+    name: str, labels: Sequence[str], parts: dict[str, Sequence[int]], value_label: str
 ) -> str:
     """A lying bar a label from the top down, divided by the share of each part.
 
@@ -165,8 +165,13 @@ def stacked_bars(
             axes.barh(place, one, 0.78, left, color=colour, edgecolor="white", linewidth=0.4)
             for x, y, width in zip(left, place, one):
                 if width >= 0.07 and len(labels) <= 4:
-                    axes.annotate(f"{width:.0%}", (x + width / 2, y), ha="center", va="center",
-                                  color=_ink_on(colour))  # fmt: skip
+                    axes.annotate(
+                        f"{width:.0%}",
+                        (x + width / 2, y),
+                        ha="center",
+                        va="center",
+                        color=_ink_on(colour),
+                    )
             left += one
         axes.set_yticks(place, [shortened(label) for label in labels])
         axes.set_ylim(len(labels) - 0.5, -0.5)
@@ -203,8 +208,14 @@ def matrix(
         axes.set_xlabel(column_label)
         if small:
             for y, x in np.argwhere(values >= 0.005):
-                axes.annotate(f"{100 * values[y, x]:.0f}", (x, y), ha="center", va="center",
-                              fontsize=7, color="white" if values[y, x] > 0.6 else INK)
+                axes.annotate(
+                    f"{100 * values[y, x]:.0f}",
+                    (x, y),
+                    ha="center",
+                    va="center",
+                    fontsize=7,
+                    color="white" if values[y, x] > 0.6 else INK,
+                )
         return chart.svg()
 
 
@@ -219,7 +230,7 @@ def _ink_on(colour: str) -> str:
     return "white" if 0.3 * red + 0.59 * green + 0.11 * blue < 140 else INK
 
 
-def _headroom(values: Sequence[Optional[float]]) -> float:
+def _headroom(values: Sequence[float | None]) -> float:
     """The end of an axis of shares: a little more than the highest value, 1.08 at most."""
     highest = max((value for value in values if value is not None), default=0.0)
     return min(max(highest * 1.18, 0.05), 1.12)
@@ -234,16 +245,24 @@ def _log_locator():
 def _note(above, axes, text: str, at, offset, **style) -> None:
     """Writes at a point of `axes`, over what `above` has drawn."""
     box = {"facecolor": "white", "alpha": 0.75, "pad": 0.4, "linewidth": 0}
-    above.annotate(text, at, offset, xycoords=axes.transData, textcoords="offset points", bbox=box,
-                   **style)  # fmt: skip
+    above.annotate(
+        text, at, offset, xycoords=axes.transData, textcoords="offset points", bbox=box, **style
+    )
 
 
-def _legend(chart: _Chart, entries: List[Tuple[str, str]]) -> None:
+def _legend(chart: _Chart, entries: list[tuple[str, str]]) -> None:
     if not entries:
         return
     from matplotlib.patches import Patch
 
     handles = [Patch(color=colour, label=label) for label, colour in entries]
     columns = 2 if len(entries) > 3 else len(entries)
-    chart.figure.legend(handles=handles, loc="outside lower center", ncols=columns, frameon=False,
-                        fontsize=8, columnspacing=1.2, handlelength=1.2)  # fmt: skip
+    chart.figure.legend(
+        handles=handles,
+        loc="outside lower center",
+        ncols=columns,
+        frameon=False,
+        fontsize=8,
+        columnspacing=1.2,
+        handlelength=1.2,
+    )

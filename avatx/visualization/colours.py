@@ -3,7 +3,7 @@
 Distinguishable with the usual colour-blindnesses; those of actions are Okabe-Ito's.
 """
 
-from typing import Dict, Sequence
+from collections.abc import Sequence
 
 # Kinds of actions. AVA's label map lists its classes in this order.
 POSE, WITH_OBJECTS, WITH_PEOPLE, OTHER_ACTION = "#56b4e9", "#e69f00", "#cc79a7", "#f0e442"
@@ -22,7 +22,7 @@ DETECTIONS = ("#5ab4ac", "#c7eae5", "#c3bddd", "#7667ab", "#e0cfa9", "#8c510a", 
 INK = "#222222"
 
 
-def group_colours(groups: Sequence[str]) -> Dict[str, str]:
+def group_colours(groups: Sequence[str]) -> dict[str, str]:
     """The colour of each group of actions: AVA's have their own, other label maps' the series."""
     if set(groups) <= set(_GROUPS):
         return {group: _GROUPS[group] for group in groups}

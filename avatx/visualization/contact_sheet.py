@@ -1,6 +1,7 @@
 """One picture of many frames, each with a caption."""
 
-from typing import NamedTuple, Sequence
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -38,8 +39,9 @@ def contact_sheet(
     font = load_font(max(11, round(tile_width / 26)))
     caption_height = round(font.size * 1.6) if any(tile.caption for tile in tiles) else 0
     images = [_scaled(tile.image, tile_width) for tile in tiles]
-    rows = [range(start, min(start + columns, len(tiles))) for start in
-            range(0, len(tiles), columns)]
+    rows = [
+        range(start, min(start + columns, len(tiles))) for start in range(0, len(tiles), columns)
+    ]
     heights = [max(images[i].height for i in row) + caption_height for row in rows]
     title_height = round(font.size * 2) if title else 0
     sheet = Image.new(

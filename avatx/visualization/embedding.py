@@ -4,7 +4,8 @@ One projection is fitted over all cells of a clip, so that a colour means the sa
 cells of the same colour are alike to the head.
 """
 
-from typing import NamedTuple, Sequence, Tuple
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -72,7 +73,7 @@ def paint(frame: np.ndarray, colours: np.ndarray, shade: float = 0.5) -> np.ndar
     return np.rint(np.asarray(spread) * light).astype(np.uint8)
 
 
-def unit_colours(keys: Sequence[np.ndarray]) -> Tuple[np.ndarray, np.ndarray]:
+def unit_colours(keys: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     """Every unit's cells in the colours of its own projection.
 
     Args:

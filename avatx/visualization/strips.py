@@ -1,6 +1,7 @@
 """Sheets of strips: an example a row, its frames side by side under lines of text."""
 
-from typing import NamedTuple, Optional, Sequence, Tuple
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -9,7 +10,7 @@ from avatx.visualization.boxes import load_font
 from avatx.visualization.contact_sheet import Tile, contact_sheet, fit_text
 
 _BACKGROUND, _INK = (255, 255, 255), (20, 20, 20)
-Colour = Tuple[int, int, int]
+Colour = tuple[int, int, int]
 
 
 class Strip(NamedTuple):
@@ -26,8 +27,10 @@ def strip_sheet(strips: Sequence[Strip], title: str, tile_width: int = 240) -> n
     font, large = load_font(14), load_font(18)
     line, gap = 19, 10
     width = max(row.shape[1] for row in rows)
-    height = 2 * gap + 24 + sum(
-        row.shape[0] + line * len(strip.lines) + gap for row, strip in zip(rows, strips)
+    height = (
+        2 * gap
+        + 24
+        + sum(row.shape[0] + line * len(strip.lines) + gap for row, strip in zip(rows, strips))
     )
     sheet = Image.new("RGB", (width, height), _BACKGROUND)
     draw = ImageDraw.Draw(sheet)
@@ -44,9 +47,13 @@ def strip_sheet(strips: Sequence[Strip], title: str, tile_width: int = 240) -> n
 
 
 def draw_box(
-    frame: np.ndarray, box: np.ndarray, colour: Colour, label: Optional[str] = None,
-    line: int = 2, below: bool = False,
-) -> np.ndarray:  # fmt: skip
+    frame: np.ndarray,
+    box: np.ndarray,
+    colour: Colour,
+    label: str | None = None,
+    line: int = 2,
+    below: bool = False,
+) -> np.ndarray:
     """A frame with one box, and its label above or below it, moved into the frame.
 
     Args:

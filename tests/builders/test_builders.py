@@ -140,12 +140,24 @@ def test_model_passes_every_threshold_on():
 @pytest.mark.parametrize(
     "text, kind, rate",
     [
-        ("momentum_optimizer { momentum_optimizer_value: 0.5 learning_rate { "
-         "constant_learning_rate { learning_rate: 0.25 } } }", "momentum", ("constant", 0.25)),
-        ("adam_optimizer { learning_rate { cosine_decay_learning_rate { learning_rate_base: 0.5 "
-         "} } }", "adam", ("cosine_decay", 0.5)),
-        ("adam_optimizer { learning_rate { manual_step_learning_rate { initial_learning_rate: 2 "
-         "schedule { step: 5 learning_rate: 1 } } } }", "adam", ("manual_step", 2.0)),
+        (
+            "momentum_optimizer { momentum_optimizer_value: 0.5 learning_rate { "
+            "constant_learning_rate { learning_rate: 0.25 } } }",
+            "momentum",
+            ("constant", 0.25),
+        ),
+        (
+            "adam_optimizer { learning_rate { cosine_decay_learning_rate { learning_rate_base: 0.5 "
+            "} } }",
+            "adam",
+            ("cosine_decay", 0.5),
+        ),
+        (
+            "adam_optimizer { learning_rate { manual_step_learning_rate { initial_learning_rate: 2 "
+            "schedule { step: 5 learning_rate: 1 } } } }",
+            "adam",
+            ("manual_step", 2.0),
+        ),
     ],
 )
 def test_optimizer(text, kind, rate):
@@ -248,10 +260,20 @@ def test_the_readers_must_number_their_classes_alike(tmp_path):
 
 def test_check_config_prints_json_alone():
     done = subprocess.run(
-        [sys.executable, str(ROOT / "tools/check_config.py"), "--json", "--pipeline_config_path",
-         PLAYGROUND, "--override", "train_config.batch_size=4", "train_config.num_steps=500"],
-        capture_output=True, text=True, check=True,
-    )  # fmt: skip
+        [
+            sys.executable,
+            str(ROOT / "tools/check_config.py"),
+            "--json",
+            "--pipeline_config_path",
+            PLAYGROUND,
+            "--override",
+            "train_config.batch_size=4",
+            "train_config.num_steps=500",
+        ],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     found = json.loads(done.stdout)
     parts = found["parameters"]
     assert parts["total"] == parts["trunk"] + parts["rpn"] + parts["box_predictor"]

@@ -23,9 +23,12 @@ SHIPPED = sorted(CONFIGS.glob("**/*.config"))
 README = (CONFIGS / "README.md").read_text()
 ROOMS = ("ava", "playground", "pets09")  # of the rows
 NOT_ROWS = {
-    "playground/demo", "playground/pretrain_i3d", "pets09/tx_highres",
-    "ava/tx_highres_r300_two_stream", "playground/tx_highres_two_stream",
-}  # fmt: skip
+    "playground/demo",
+    "playground/pretrain_i3d",
+    "pets09/tx_highres",
+    "ava/tx_highres_r300_two_stream",
+    "playground/tx_highres_two_stream",
+}
 
 FRCNN = "model.action_faster_rcnn."
 HEAD = FRCNN + "second_stage_box_predictor"
@@ -62,10 +65,11 @@ READERS = ("train_input_reader", "eval_input_reader")
 FLOW = {FRCNN + "trunk", *(f"{one}.tf_record_input_reader.input_path" for one in READERS)}
 TWO_STREAM = {
     "ava/tx_highres_r300_two_stream": (
-        "ava/tx_highres_r300", FLOW | {"train_config.fine_tune_flow_checkpoint"}
+        "ava/tx_highres_r300",
+        FLOW | {"train_config.fine_tune_flow_checkpoint"},
     ),
     "playground/tx_highres_two_stream": ("playground/tx_highres_r300", FLOW),
-}  # fmt: skip
+}
 # What a row may, but need not, change: the paper stops some trainings early.
 OPTIONAL = {STEPS, "train_config.fine_tune_checkpoint_type"}
 
@@ -106,7 +110,8 @@ def compare(base, name, about):
     )
     different = {field for field in {*first, *second} if first.get(field) != second.get(field)}
     strangers = {
-        field for field in different
+        field
+        for field in different
         if not any(field == one or field.startswith(one + ".") for one in about)
     }
     return strangers, {one for one in about if not any(f.startswith(one) for f in different)}
@@ -124,7 +129,7 @@ def tables_in_readme():
     return found
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def builds(model: bytes) -> bool:
     return bool(model_builder.build(model_pb2.DetectionModel.FromString(model)).trainable_variables)
 

@@ -84,8 +84,7 @@ def test_a_detector_trains_and_detects(trunk, head, tmp_path):
 def test_a_classifier_trains(trunk):
     classifier = text_format.Parse(
         "video_classifier { num_classes: 4 clip { num_frames: 4 frame_rate: 4 } "
-        "image_resizer { fixed_shape_resizer { height: 32 width: 32 } } trunk { %s } }"
-        % TRUNKS[trunk],
+        f"image_resizer {{ fixed_shape_resizer {{ height: 32 width: 32 }} }} trunk {{ {TRUNKS[trunk]} }} }}",
         model_pb2.DetectionModel(),
     )
     model = model_builder.build(classifier)

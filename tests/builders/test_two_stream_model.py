@@ -98,7 +98,8 @@ def test_preprocess_maps_all_channels(model):
 def test_a_training_step_reaches_both_streams(model):
     with tf.GradientTape() as tape:
         predictions = model.predict(
-            model.preprocess(tf.constant(clips())), GROUNDTRUTH, training=True)
+            model.preprocess(tf.constant(clips())), GROUNDTRUTH, training=True
+        )
         loss = tf.add_n(list(model.loss(predictions, GROUNDTRUTH).values()))
     assert np.isfinite(loss.numpy())
     variables = model.trunk.rgb.trainable_variables + model.trunk.flow.trainable_variables
@@ -110,8 +111,10 @@ def test_flow_matters(model):
     given = clips()
     still = given.copy()
     still[..., 3:] = 128
-    features = [model.trunk(model.preprocess(tf.constant(one)), training=False).numpy()
-                for one in (given, still)]
+    features = [
+        model.trunk(model.preprocess(tf.constant(one)), training=False).numpy()
+        for one in (given, still)
+    ]
     depth = model.trunk.rgb.output_depth
     np.testing.assert_array_equal(features[0][..., :depth], features[1][..., :depth])
     assert not np.allclose(features[0][..., depth:], features[1][..., depth:])
@@ -141,7 +144,8 @@ def write_checkpoint(folder, name, channels, seed):
     for variable in classifier.variables:
         variable.assign(generator.uniform(0.1, 1.0, variable.shape))
     path = tf.train.Checkpoint(trunk=classifier.trunk, tail=classifier.tail).write(
-        str(folder / name))
+        str(folder / name)
+    )
     return path, classifier
 
 
@@ -157,10 +161,15 @@ def test_each_stream_starts_from_its_own_checkpoint(tmp_path):
     rgb_path, rgb = write_checkpoint(tmp_path, "rgb", 3, 1)
     flow_path, flow = write_checkpoint(tmp_path, "flow", 2, 2)
     built, lines = fine_tune(
-        tmp_path, fine_tune_checkpoint=rgb_path, fine_tune_flow_checkpoint=flow_path)
+        tmp_path, fine_tune_checkpoint=rgb_path, fine_tune_flow_checkpoint=flow_path
+    )
     tail = built.box_predictor.tail
-    for part, source in ((built.trunk.rgb, rgb.trunk), (built.trunk.flow, flow.trunk),
-                         (tail.rgb, rgb.tail), (tail.flow, flow.tail)):
+    for part, source in (
+        (built.trunk.rgb, rgb.trunk),
+        (built.trunk.flow, flow.trunk),
+        (tail.rgb, rgb.tail),
+        (tail.flow, flow.tail),
+    ):
         assert len(part.variables) == len(source.variables)
         for ours, theirs in zip(part.variables, source.variables):
             np.testing.assert_array_equal(ours, theirs)
@@ -172,7 +181,8 @@ def test_one_stream_may_start_from_scratch(tmp_path):
     rgb_path, rgb = write_checkpoint(tmp_path, "rgb", 3, 1)
     built, lines = fine_tune(tmp_path, fine_tune_checkpoint=rgb_path)
     np.testing.assert_array_equal(
-        built.trunk.rgb.Conv3d_1a_7x7.kernel, rgb.trunk.Conv3d_1a_7x7.kernel)
+        built.trunk.rgb.Conv3d_1a_7x7.kernel, rgb.trunk.Conv3d_1a_7x7.kernel
+    )
     assert any("flow trunk is trained from scratch" in line for line in lines)
 
 
@@ -182,12 +192,23 @@ def test_rgb_weights_do_not_fit_the_flow_trunk(tmp_path):
         fine_tune(tmp_path, fine_tune_flow_checkpoint=path)
 
 
-@pytest.mark.parametrize("overrides, words", [
-    ([TRUNK + "batch_norm=SYNC"], "batch_norm is set beside two_stream: set it in its rgb and "),
-    ([TRUNK + "two_stream.flow.i3d.final_endpoint=Mixed_3c"], "expected the same of both"),
-    (["train_config.fine_tune_checkpoint_type=detection",
-      "train_config.fine_tune_flow_checkpoint=x"], "which fills both streams"),
-])
+@pytest.mark.parametrize(
+    "overrides, words",
+    [
+        (
+            [TRUNK + "batch_norm=SYNC"],
+            "batch_norm is set beside two_stream: set it in its rgb and ",
+        ),
+        ([TRUNK + "two_stream.flow.i3d.final_endpoint=Mixed_3c"], "expected the same of both"),
+        (
+            [
+                "train_config.fine_tune_checkpoint_type=detection",
+                "train_config.fine_tune_flow_checkpoint=x",
+            ],
+            "which fills both streams",
+        ),
+    ],
+)
 def test_contradictions_are_one_line(tmp_path, overrides, words):
     with pytest.raises(UserError, match=words):
         model_builder.build(load(tmp_path, overrides=overrides).model)
@@ -246,15 +267,21 @@ def test_detect_video_gives_the_model_the_flow_of_the_video(detector, tmp_path, 
     detector.detect = lambda given: taken.append(given) or detect(given)
     try:
         result = video_detection.detect_video(
-            detector, str(tmp_path / "v.mp4"), str(tmp_path / "out"), score_threshold=0.0,
-            shorter_side=40, optical_flow=method)
+            detector,
+            str(tmp_path / "v.mp4"),
+            str(tmp_path / "out"),
+            score_threshold=0.0,
+            shorter_side=40,
+            optical_flow=method,
+        )
     finally:
         del detector.detect
     assert result.num_keyframes == 2 and result.stopped is None
     with VideoReader(str(tmp_path / "v.mp4")) as reader:
         frames = list(with_flow(reader.frames(size=(40, 60)), method))
     np.testing.assert_array_equal(
-        taken[1][0], np.stack([both for _, both in frames[23:27]]))  # around second 1
+        taken[1][0], np.stack([both for _, both in frames[23:27]])
+    )  # around second 1
     assert np.median(taken[1][..., 3]) < 128  # the picture moves to the left
 
 

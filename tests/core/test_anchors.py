@@ -35,6 +35,4 @@ def test_the_grid_may_be_unknown_while_the_graph_is_built():
         return generator(tf.unstack(grid), tf.unstack(image))
 
     assert make([25, 25], [400, 400]).shape == (25 * 25 * 12, 4)
-    np.testing.assert_array_equal(
-        make([4, 3], [64, 40]), generator((4, 3), (64, 40))
-    )
+    np.testing.assert_array_equal(make([4, 3], [64, 40]), generator((4, 3), (64, 40)))

@@ -3,7 +3,6 @@ import tensorflow as tf
 
 from avatx.core import sampling
 
-
 random_priorities = tf.function(sampling.random_priorities, reduce_retracing=True)
 
 

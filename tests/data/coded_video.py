@@ -16,7 +16,7 @@ def coded_frame(number, height=48, width=BITS * BLOCK, background=40):
     """[height, width, 3] uint8: a row of black and white blocks, the bits of `number`."""
     frame = np.full((height, width, 3), background, np.uint8)
     for bit in range(BITS):
-        frame[:BLOCK, bit * BLOCK:(bit + 1) * BLOCK] = 255 * (number >> bit & 1)
+        frame[:BLOCK, bit * BLOCK : (bit + 1) * BLOCK] = 255 * (number >> bit & 1)
     return frame
 
 
@@ -24,15 +24,19 @@ def read_code(frame):
     """The number of a coded frame, at any size of it."""
     block_height, block_width = frame.shape[0] / 48 * BLOCK, frame.shape[1] / BITS
     row = int(block_height / 2)
-    return sum(int(frame[row, int((bit + 0.5) * block_width)].mean() > 127) << bit
-               for bit in range(BITS))
+    return sum(
+        int(frame[row, int((bit + 0.5) * block_width)].mean() > 127) << bit for bit in range(BITS)
+    )
 
 
 def write_coded_video(path, times_or_rate, num_frames=None):
     """Writes frames 0, 1, 2, ... at a rate or at given times; returns their times in seconds."""
     variable = not isinstance(times_or_rate, (int, float, Fraction))
-    times = list(times_or_rate) if variable else [
-        float(n / Fraction(times_or_rate)) for n in range(num_frames)]
+    times = (
+        list(times_or_rate)
+        if variable
+        else [float(n / Fraction(times_or_rate)) for n in range(num_frames)]
+    )
     with VideoWriter(path, 25 if variable else times_or_rate, 48, BITS * BLOCK) as writer:
         for number, time in enumerate(times):
             writer.write(coded_frame(number), *([time] if variable else []))
@@ -56,8 +60,10 @@ def remux(source, target, file_format=None, options=None):
     """Puts the very packets of `source` into another container."""
     import av
 
-    with av.open(str(source)) as reading, av.open(
-            str(target), "w", format=file_format, options=options or {}) as writing:
+    with (
+        av.open(str(source)) as reading,
+        av.open(str(target), "w", format=file_format, options=options or {}) as writing,
+    ):
         stream = writing.add_stream_from_template(reading.streams.video[0])
         for packet in reading.demux(reading.streams.video[0]):
             if packet.dts is not None:

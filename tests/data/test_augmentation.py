@@ -5,15 +5,26 @@ import pytest
 import tensorflow as tf
 
 from avatx.data import augmentation
-from avatx.data.augmentation import (RandomColor, RandomCropImage, RandomHorizontalFlip, View,
-                                     identity_view, view_boxes, whole_pixels)
+from avatx.data.augmentation import (
+    RandomColor,
+    RandomCropImage,
+    RandomHorizontalFlip,
+    View,
+    identity_view,
+    view_boxes,
+    whole_pixels,
+)
 from avatx.data.input_pipeline import ClipShape, decode_clip
 from avatx.errors import UserError
 
 HEIGHT, WIDTH = 96, 128
 BOX = np.float32([0.25, 0.5, 0.625, 0.6875])  # 24..60 of 96, 64..88 of 128
-CHAIN = (RandomHorizontalFlip(), RandomCropImage(min_area=0.5), RandomHorizontalFlip(),
-         RandomCropImage(min_area=0.5))
+CHAIN = (
+    RandomHorizontalFlip(),
+    RandomCropImage(min_area=0.5),
+    RandomHorizontalFlip(),
+    RandomCropImage(min_area=0.5),
+)
 
 
 def frame_with_rectangle(value=255) -> bytes:
@@ -25,8 +36,13 @@ def frame_with_rectangle(value=255) -> bytes:
 def show(view: View, encoded=None, size=(HEIGHT, WIDTH)) -> np.ndarray:
     """The only frame of a clip seen through the view."""
     view, pixels = whole_pixels(view, HEIGHT, WIDTH)
-    clip = decode_clip(tf.constant([encoded or frame_with_rectangle()]), tf.constant([0]),
-                       ClipShape(1, 1.0, *size), view, pixels)
+    clip = decode_clip(
+        tf.constant([encoded or frame_with_rectangle()]),
+        tf.constant([0]),
+        ClipShape(1, 1.0, *size),
+        view,
+        pixels,
+    )
     return clip[0].numpy()
 
 
@@ -38,8 +54,14 @@ def found_box(frame: np.ndarray) -> np.ndarray:
     """Where the bright rectangle is, yxyx normalised."""
     bright = frame[..., 0] > 127
     rows, columns = np.flatnonzero(bright.any(axis=1)), np.flatnonzero(bright.any(axis=0))
-    return np.float32([rows[0] / frame.shape[0], columns[0] / frame.shape[1],
-                       (rows[-1] + 1) / frame.shape[0], (columns[-1] + 1) / frame.shape[1]])
+    return np.float32(
+        [
+            rows[0] / frame.shape[0],
+            columns[0] / frame.shape[1],
+            (rows[-1] + 1) / frame.shape[0],
+            (columns[-1] + 1) / frame.shape[1],
+        ]
+    )
 
 
 @pytest.mark.parametrize("number", range(12))
@@ -64,24 +86,31 @@ def test_flip_twice_is_no_flip():
     twice = augmentation.augment([always, always], BOX[np.newaxis], seed(0))
     np.testing.assert_array_equal(show(once)[:, ::-1], show(identity_view()))
     np.testing.assert_array_equal(show(twice), show(identity_view()))
-    np.testing.assert_allclose(view_boxes(once, BOX[np.newaxis])[0],
-                               [[0.25, 0.3125, 0.625, 0.5]], atol=1e-6)
+    np.testing.assert_allclose(
+        view_boxes(once, BOX[np.newaxis])[0], [[0.25, 0.3125, 0.625, 0.5]], atol=1e-6
+    )
     np.testing.assert_array_equal(view_boxes(twice, BOX[np.newaxis])[0], BOX[np.newaxis])
 
 
 def test_flip_happens_as_often_as_asked():
     for probability in (0.0, 0.3, 1.0):
-        flips = [bool(RandomHorizontalFlip(probability)(
-            identity_view(), BOX[np.newaxis], seed(number)).flip) for number in range(300)]
+        flips = [
+            bool(
+                RandomHorizontalFlip(probability)(
+                    identity_view(), BOX[np.newaxis], seed(number)
+                ).flip
+            )
+            for number in range(300)
+        ]
         assert abs(np.mean(flips) - probability) < 0.09  # 3.4 standard deviations
 
 
 def test_crops_have_the_area_and_ratio_asked_for():
-    crop = RandomCropImage(min_aspect_ratio=0.5, max_aspect_ratio=2.0, min_area=0.3,
-                           max_area=0.9)
+    crop = RandomCropImage(min_aspect_ratio=0.5, max_aspect_ratio=2.0, min_area=0.3, max_area=0.9)
     nobody = tf.zeros([0, 4])
-    windows = np.stack([crop(identity_view(), nobody, seed(number)).window
-                        for number in range(200)])
+    windows = np.stack(
+        [crop(identity_view(), nobody, seed(number)).window for number in range(200)]
+    )
     assert windows.min() >= 0 and windows.max() <= 1 + 1e-6
     height, width = windows[:, 2] - windows[:, 0], windows[:, 3] - windows[:, 1]
     assert 0.3 - 1e-5 < (height * width).min() < 0.35
@@ -93,26 +122,37 @@ def test_crops_have_the_area_and_ratio_asked_for():
 def test_random_coef_leaves_the_frame():
     crop = RandomCropImage(random_coef=1.0)
     np.testing.assert_array_equal(
-        crop(identity_view(), BOX[np.newaxis], seed(0)).window, [0, 0, 1, 1])
+        crop(identity_view(), BOX[np.newaxis], seed(0)).window, [0, 0, 1, 1]
+    )
 
 
 def test_boxes_are_clipped_and_those_of_low_overlap_dropped():
-    boxes = tf.constant([
-        [0.0, 0.0, 0.4, 0.4],  # outside
-        [0.4, 0.4, 0.6, 0.6],  # a quarter inside
-        [0.6, 0.4, 0.8, 0.6],  # half inside
-        [0.6, 0.6, 0.9, 0.9],  # inside
-        [0.0, 0.0, 1.0, 1.0],  # a quarter inside
-        [0.7, 0.7, 0.7, 0.9],  # without an area
-    ])
-    for threshold, expected in ((0.0, [0, 1, 1, 1, 1, 0]), (0.3, [0, 0, 1, 1, 0, 0]),
-                                (0.6, [0, 0, 0, 1, 0, 0]), (1.0, [0, 0, 0, 1, 0, 0])):
+    boxes = tf.constant(
+        [
+            [0.0, 0.0, 0.4, 0.4],  # outside
+            [0.4, 0.4, 0.6, 0.6],  # a quarter inside
+            [0.6, 0.4, 0.8, 0.6],  # half inside
+            [0.6, 0.6, 0.9, 0.9],  # inside
+            [0.0, 0.0, 1.0, 1.0],  # a quarter inside
+            [0.7, 0.7, 0.7, 0.9],  # without an area
+        ]
+    )
+    for threshold, expected in (
+        (0.0, [0, 1, 1, 1, 1, 0]),
+        (0.3, [0, 0, 1, 1, 0, 0]),
+        (0.6, [0, 0, 0, 1, 0, 0]),
+        (1.0, [0, 0, 0, 1, 0, 0]),
+    ):
         view = identity_view()._replace(
-            window=tf.constant([0.5, 0.5, 1.0, 1.0]), overlap_threshold=tf.constant(threshold))
+            window=tf.constant([0.5, 0.5, 1.0, 1.0]), overlap_threshold=tf.constant(threshold)
+        )
         shown, keep = view_boxes(view, boxes)
         assert keep.numpy().tolist() == [bool(value) for value in expected]
-    np.testing.assert_allclose(shown[1:5], [
-        [0, 0, 0.2, 0.2], [0.2, 0, 0.6, 0.2], [0.2, 0.2, 0.8, 0.8], [0, 0, 1, 1]], atol=1e-6)
+    np.testing.assert_allclose(
+        shown[1:5],
+        [[0, 0, 0.2, 0.2], [0.2, 0, 0.6, 0.2], [0.2, 0.2, 0.8, 0.8], [0, 0, 1, 1]],
+        atol=1e-6,
+    )
 
 
 def test_a_window_that_loses_everyone_is_not_taken():
@@ -136,14 +176,16 @@ def test_nobody_in_the_frame():
 @pytest.mark.parametrize("chain", [CHAIN, (RandomColor(),), ()])
 def test_eager_equals_tf_data(chain):
     def views(number):
-        return augmentation.augment(chain, tf.constant(BOX[np.newaxis]),
-                                    tf.stack([tf.constant(11, tf.int64), number]))
+        return augmentation.augment(
+            chain, tf.constant(BOX[np.newaxis]), tf.stack([tf.constant(11, tf.int64), number])
+        )
 
-    names = [name for name in View._fields if getattr(views(tf.constant(0, tf.int64)), name)
-             is not None]
+    names = [
+        name for name in View._fields if getattr(views(tf.constant(0, tf.int64)), name) is not None
+    ]
     mapped = tf.data.Dataset.range(4).map(
-        lambda number: {name: getattr(views(number), name) for name in names},
-        num_parallel_calls=2)
+        lambda number: {name: getattr(views(number), name) for name in names}, num_parallel_calls=2
+    )
     for number, inside in enumerate(mapped):
         eager = views(tf.constant(number, tf.int64))
         for name in names:
@@ -159,8 +201,9 @@ def test_whole_pixels_are_at_least_one():
 
 def test_full_window_and_no_window_show_the_same():
     encoded = frame_with_rectangle()
-    uncropped = decode_clip(tf.constant([encoded]), tf.constant([0]),
-                            ClipShape(1, 1.0, 50, 70), identity_view())
+    uncropped = decode_clip(
+        tf.constant([encoded]), tf.constant([0]), ClipShape(1, 1.0, 50, 70), identity_view()
+    )
     np.testing.assert_array_equal(uncropped[0], show(identity_view(), encoded, (50, 70)))
 
 
@@ -186,11 +229,12 @@ def test_colors_without_a_range_change_nothing():
 
 def test_values_out_of_range_are_named():
     for make, expected in (
-            (lambda: RandomHorizontalFlip(1.5), "random_horizontal_flip.probability: 1.5"),
-            (lambda: RandomCropImage(min_area=0.0), "random_crop_image.min_area: 0.0"),
-            (lambda: RandomCropImage(min_area=0.9, max_area=0.5), "min_area 0.9 and max_area 0.5"),
-            (lambda: RandomCropImage(min_aspect_ratio=2.0), "min_aspect_ratio 2.0"),
-            (lambda: RandomCropImage(random_coef=-1.0), "random_crop_image.random_coef: -1.0"),
-            (lambda: RandomColor(contrast=2.0), "random_color.contrast: 2.0")):
+        (lambda: RandomHorizontalFlip(1.5), "random_horizontal_flip.probability: 1.5"),
+        (lambda: RandomCropImage(min_area=0.0), "random_crop_image.min_area: 0.0"),
+        (lambda: RandomCropImage(min_area=0.9, max_area=0.5), "min_area 0.9 and max_area 0.5"),
+        (lambda: RandomCropImage(min_aspect_ratio=2.0), "min_aspect_ratio 2.0"),
+        (lambda: RandomCropImage(random_coef=-1.0), "random_crop_image.random_coef: -1.0"),
+        (lambda: RandomColor(contrast=2.0), "random_color.contrast: 2.0"),
+    ):
         with pytest.raises(UserError, match=expected.replace(".", r"\.")):
             make()

@@ -55,8 +55,10 @@ def test_fast_and_careful_parser_agree(tmp_path, monkeypatch, last, kind):
     rows = [
         f"video {v}é,{t},{','.join(str(x) for x in b)},{c}{last}\n"
         for v, t, b, c in zip(
-            rng.integers(0, 5, 500), (rng.integers(0, 9000, 500) / 10).tolist(),
-            rng.random((500, 4)).tolist(), rng.integers(-1, 90, 500),
+            rng.integers(0, 5, 500),
+            (rng.integers(0, 9000, 500) / 10).tolist(),
+            rng.random((500, 4)).tolist(),
+            rng.integers(-1, 90, 500),
         )
     ]
     path = write(tmp_path, "".join(rows))
@@ -74,8 +76,12 @@ def test_fast_and_careful_parser_agree(tmp_path, monkeypatch, last, kind):
 
 @pytest.mark.parametrize(
     "spelling",
-    ["v,902,.1,2e-1,0.50,+.6,012,1", "v,9.02e2, .1,0.2,0.5,0.6, 12 ,1.0",
-     '"v","902.0","0.1",0.2,0.5,0.6,"12","1e0"', "v,00902.000,0.1,0.2,0.5,0.6,+12,1."],
+    [
+        "v,902,.1,2e-1,0.50,+.6,012,1",
+        "v,9.02e2, .1,0.2,0.5,0.6, 12 ,1.0",
+        '"v","902.0","0.1",0.2,0.5,0.6,"12","1e0"',
+        "v,00902.000,0.1,0.2,0.5,0.6,+12,1.",
+    ],
 )
 def test_spellings_of_one_row(tmp_path, spelling):
     plain = ava_csv.read_detections(write(tmp_path, ROW + "\n"))
@@ -84,8 +90,13 @@ def test_spellings_of_one_row(tmp_path, spelling):
 
 @pytest.mark.parametrize(
     "content",
-    [f"{ROW}\n{ROW}", f"{ROW}\r\n{ROW}\r\n", f"\n{ROW}\n\n{ROW}\n\n", f"\ufeff{ROW}\n{ROW}\n",
-     gzip.compress(f"{ROW}\n{ROW}\n".encode())],
+    [
+        f"{ROW}\n{ROW}",
+        f"{ROW}\r\n{ROW}\r\n",
+        f"\n{ROW}\n\n{ROW}\n\n",
+        f"\ufeff{ROW}\n{ROW}\n",
+        gzip.compress(f"{ROW}\n{ROW}\n".encode()),
+    ],
     ids=["no final newline", "CRLF", "blank lines", "byte order mark", "gzip"],
 )
 @pytest.mark.parametrize("chunk_bytes", [10, 1 << 20])
@@ -153,12 +164,18 @@ def random_table(score):
     boxes = rng.random((50, 4)).astype(np.float32)
     if not score:
         boxes = np.round(boxes.astype(np.float64), 3)
-    last = {"score": rng.random(50).astype(np.float32)} if score else {
-        "person_id": rng.integers(-1, 9, 50)
-    }
+    last = (
+        {"score": rng.random(50).astype(np.float32)}
+        if score
+        else {"person_id": rng.integers(-1, 9, 50)}
+    )
     return AvaTable.from_columns(
-        [f"v{i % 3}" for i in range(50)], np.round(rng.random(50) * 2000, 6), boxes,
-        rng.integers(1, 81, 50), empty_keyframes=[("v9", 7.25)], **last,
+        [f"v{i % 3}" for i in range(50)],
+        np.round(rng.random(50) * 2000, 6),
+        boxes,
+        rng.integers(1, 81, 50),
+        empty_keyframes=[("v9", 7.25)],
+        **last,
     )
 
 
@@ -202,7 +219,7 @@ def test_excluded_timestamps(tmp_path):
 def test_microseconds_round_as_printing_does():
     seconds = [902, 902.0000001, 0.0000005, 0.0000015, 123.4567895, -1.5, -0.0000005, 1.7e9 + 0.1]
     seconds += (np.random.default_rng(0).integers(0, 10**10, 2000) / 1e6 + 5e-7).tolist()
-    expected = [int(("%.6f" % value).replace(".", "")) for value in seconds]
+    expected = [int((f"{value:.6f}").replace(".", "")) for value in seconds]
     assert timestamp_microseconds(seconds).tolist() == expected
     with pytest.raises(ValueError):
         timestamp_microseconds([float("nan")])

@@ -7,6 +7,7 @@ import os
 import numpy as np
 import pytest
 import tensorflow as tf
+from coded_video import cut, read_code, variable_times, write_coded_video
 from PIL import Image
 
 from avatx.data import record
@@ -16,7 +17,6 @@ from avatx.data.label_map import read_label_map
 from avatx.data.manifest import summary
 from avatx.data.record_plan import RecordSettings
 from avatx.errors import UserError
-from coded_video import cut, read_code, variable_times, write_coded_video
 
 pytest.importorskip("av")
 pytest.importorskip("apache_beam")
@@ -31,15 +31,22 @@ def codes(segment):
 
 def segments(folder, name):
     """Video id and start -> segment, of all shards."""
-    read = [record.decode(entry.numpy()) for entry in tf.data.TFRecordDataset(
-        sorted(map(str, folder.glob(f"{name}-*.tfrecord"))))]
+    read = [
+        record.decode(entry.numpy())
+        for entry in tf.data.TFRecordDataset(sorted(map(str, folder.glob(f"{name}-*.tfrecord"))))
+    ]
     return {(segment.video_id, segment.start): segment for segment in read}
 
 
 def create(folder, **changes):
     lines = []
-    arguments = {"output": str(folder / "out" / "set"), "num_shards": 3, "settings": SETTINGS,
-                 "log": lines.append, **changes}
+    arguments = {
+        "output": str(folder / "out" / "set"),
+        "num_shards": 3,
+        "settings": SETTINGS,
+        "log": lines.append,
+        **changes,
+    }
     return create_classification_records(**arguments), lines
 
 
@@ -56,7 +63,8 @@ def data(tmp_path_factory):
     (folder / "rows.csv").write_text(
         "file,label,start,end\n"
         "a.mp4,wave,,\na.mp4,bend,1,2\na.mp4,bend,3.5,9\na.mp4,bend,7,9\n"
-        "b.mp4,bend,,\nb.mp4,wave,0.5,1.5\ncut.mp4,wave,,\ntext.mp4,bend,,\nnone.mp4,bend,,\n")
+        "b.mp4,bend,,\nb.mp4,wave,0.5,1.5\ncut.mp4,wave,,\ntext.mp4,bend,,\nnone.mp4,bend,,\n"
+    )
     entry, _ = create(folder, annotations=str(folder / "rows.csv"))
     return folder, times, entry
 
@@ -136,10 +144,17 @@ def test_pipeline_reads_what_was_written(data):
     folder, _, _ = data
     clip = ClipShape(num_frames=8, frame_rate=12.5, height=48, width=160)
     dataset = build_dataset(
-        InputOptions((str(folder / "out" / "set-*.tfrecord"),), num_classes=2), clip, 1,
-        training=False, views=TestViews(2, 1))
-    order = [record.decode(entry.numpy()) for path in sorted((folder / "out").glob("*.tfrecord"))
-             for entry in tf.data.TFRecordDataset(str(path))]
+        InputOptions((str(folder / "out" / "set-*.tfrecord"),), num_classes=2),
+        clip,
+        1,
+        training=False,
+        views=TestViews(2, 1),
+    )
+    order = [
+        record.decode(entry.numpy())
+        for path in sorted((folder / "out").glob("*.tfrecord"))
+        for entry in tf.data.TFRecordDataset(str(path))
+    ]
     seen = 0
     for batch in dataset:
         segment = order[int(batch.video_index[0])]
@@ -151,7 +166,8 @@ def test_pipeline_reads_what_was_written(data):
         nearest = [int(np.argmin(np.abs(times - time))) for time in wanted]
         first = codes(segment)[0]
         assert [read_code(frame) for frame in batch.clips[0].numpy()] == [
-            first + index for index in nearest]
+            first + index for index in nearest
+        ]
         seen += 1
     assert seen == 2 * len(order)
 

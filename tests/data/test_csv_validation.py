@@ -49,8 +49,9 @@ def test_every_bad_row_is_reported_with_its_line(tmp_path):
 
 
 def test_a_row_with_two_mistakes_is_reported_twice(tmp_path):
-    result = validate_csv(write(tmp_path, ["w,1,0.5,0.2,1.5,0.1,9"]), durations={},
-                          label_map=LABEL_MAP)
+    result = validate_csv(
+        write(tmp_path, ["w,1,0.5,0.2,1.5,0.1,9"]), durations={}, label_map=LABEL_MAP
+    )
     assert [bad.line for bad in result.bad_rows] == [1] * 4
 
 
@@ -61,8 +62,14 @@ def test_detections(tmp_path):
 
 
 def test_statistics(tmp_path):
-    lines = [GOOD + ",1", "v,0902,0.1,0.2,0.5,0.6,1,1", "v,0902,0.2,0.2,0.5,0.6,1,2",
-             "v,903.5,0.1,0.2,0.5,0.6,1,1", "w,0010", "w,0011"]
+    lines = [
+        GOOD + ",1",
+        "v,0902,0.1,0.2,0.5,0.6,1,1",
+        "v,0902,0.2,0.2,0.5,0.6,1,2",
+        "v,903.5,0.1,0.2,0.5,0.6,1,1",
+        "w,0010",
+        "w,0011",
+    ]
     (tmp_path / "b.gz").write_bytes(gzip.compress(write(tmp_path, lines).read_bytes()))
     bad_rows, statistics = validate_csv(tmp_path / "b.gz", label_map=LABEL_MAP)
     assert bad_rows == []

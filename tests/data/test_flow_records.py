@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 import tensorflow as tf
+from small_records import HEIGHT, WIDTH, keyframe, options, segment, write
 
 from avatx.data import augmentation, optical_flow, record, record_plan
 from avatx.data.augmentation import RandomColor, RandomHorizontalFlip, identity_view
@@ -15,7 +16,6 @@ from avatx.data.record_plan import RecordSettings
 from avatx.data.video_reader import VideoReader
 from avatx.data.video_writer import VideoWriter
 from avatx.errors import UserError
-from small_records import HEIGHT, WIDTH, keyframe, options, segment, write
 
 LABEL_MAP = 'item { name: "stand" id: 1 }\n'
 RGB = ClipShape(num_frames=4, frame_rate=25.0, height=24, width=32)
@@ -31,12 +31,14 @@ def levels(frame):
 def flow_segment(name="v", num_frames=20, **arguments):
     return dataclasses.replace(
         segment(name, [keyframe(400_000)], num_frames=num_frames, **arguments),
-        flow=[optical_flow.encode(levels(frame)) for frame in range(num_frames)])
+        flow=[optical_flow.encode(levels(frame)) for frame in range(num_frames)],
+    )
 
 
 def first_clip(path, clip_shape, augmentations=(), training=False):
-    dataset = build_dataset(options(path), clip_shape, 1, training=training,
-                            augmentations=augmentations)
+    dataset = build_dataset(
+        options(path), clip_shape, 1, training=training, augmentations=augmentations
+    )
     return next(iter(dataset)).clips[0].numpy()
 
 
@@ -56,10 +58,14 @@ def library(tmp_path_factory):
     (folder / "labels.pbtxt").write_text(LABEL_MAP)
     for name, method in (("plain", ""), ("dis", "dis"), ("farneback", "farneback")):
         create_ava_records(
-            videos=[str(folder / "videos")], annotations=str(folder / "rows.csv"),
-            label_map=str(folder / "labels.pbtxt"), output=str(folder / name / "set"),
-            num_shards=1, settings=RecordSettings(margin_seconds=1.0, optical_flow=method),
-            log=lambda line: None)
+            videos=[str(folder / "videos")],
+            annotations=str(folder / "rows.csv"),
+            label_map=str(folder / "labels.pbtxt"),
+            output=str(folder / name / "set"),
+            num_shards=1,
+            settings=RecordSettings(margin_seconds=1.0, optical_flow=method),
+            log=lambda line: None,
+        )
     return folder
 
 
@@ -133,8 +139,11 @@ def test_rgb_clips_do_not_depend_on_flow(library):
     for training in (False, True):
         shape = ClipShape(4, 25.0, 48, 80)
         plain, flowing = (
-            first_clip(shard(library, name), shape, [RandomHorizontalFlip(), RandomColor()],
-                       training) for name in ("plain", "dis"))
+            first_clip(
+                shard(library, name), shape, [RandomHorizontalFlip(), RandomColor()], training
+            )
+            for name in ("plain", "dis")
+        )
         np.testing.assert_array_equal(plain, flowing)
 
 
@@ -152,8 +161,13 @@ def view_of(*augmentations):
 def decoded(view, pixels=None, size=(HEIGHT, WIDTH), clip_shape=None):
     one = flow_segment(num_frames=1)
     return decode_clip(
-        tf.constant(one.frames), tf.constant([0]), clip_shape or ClipShape(1, 1.0, *size, 5),
-        view, pixels, tf.constant(one.flow))[0].numpy()
+        tf.constant(one.frames),
+        tf.constant([0]),
+        clip_shape or ClipShape(1, 1.0, *size, 5),
+        view,
+        pixels,
+        tf.constant(one.flow),
+    )[0].numpy()
 
 
 def test_flip_mirrors_both_and_turns_x():

@@ -5,6 +5,7 @@ import os
 import numpy as np
 import pytest
 import tensorflow as tf
+from small_records import all_keys, grey_frame, keyframe, options, segment, write, write_set
 
 from avatx.data import clip_sampling, record
 from avatx.data.input_errors import explained
@@ -12,7 +13,6 @@ from avatx.data.input_pipeline import ClipShape, InputOptions, build_dataset
 from avatx.data.keyframe_parsing import merge_rows, nearest_frames
 from avatx.data.label_map import LabelMap, write_label_map
 from avatx.errors import UserError
-from small_records import all_keys, grey_frame, keyframe, options, segment, write, write_set
 
 CLIP = ClipShape(num_frames=2, frame_rate=25.0, height=8, width=8)
 
@@ -36,12 +36,15 @@ def test_frame_in_the_centre_is_the_keyframe(tmp_path, num_frames):
     assert list(np.diff(frames)) == [1] * (num_frames - 1)
 
 
-@pytest.mark.parametrize("at, expected", [
-    (0, [0, 0, 0, 0, 0, 1, 2, 3]),  # the start of the video
-    (80_000, [0, 0, 0, 1, 2, 3, 4, 5]),
-    (9 * 40_000, [5, 6, 7, 8, 9, 9, 9, 9]),  # the last frame
-    (12 * 40_000, [8, 9, 9, 9, 9, 9, 9, 9]),  # past the end
-])
+@pytest.mark.parametrize(
+    "at, expected",
+    [
+        (0, [0, 0, 0, 0, 0, 1, 2, 3]),  # the start of the video
+        (80_000, [0, 0, 0, 1, 2, 3, 4, 5]),
+        (9 * 40_000, [5, 6, 7, 8, 9, 9, 9, 9]),  # the last frame
+        (12 * 40_000, [8, 9, 9, 9, 9, 9, 9, 9]),  # past the end
+    ],
+)
 def test_border_frames_repeat(tmp_path, at, expected):
     path = write(tmp_path / "a.tfrecord", [segment("v", [keyframe(at)], num_frames=10)])
     batch = next(iter(build_dataset(options(path), ClipShape(8, 25.0, 8, 8), 1, training=False)))
@@ -56,7 +59,8 @@ def test_rates_are_converted_as_inference_does(stored_rate, clip_rate):
         wanted = clip_sampling.wanted_times(at, 16, clip_rate)
         np.testing.assert_array_equal(
             nearest_frames(tf.constant(times), tf.constant(wanted)),
-            clip_sampling.nearest_frames(times, wanted))
+            clip_sampling.nearest_frames(times, wanted),
+        )
 
 
 def test_nearest_frame_is_nearest_and_earlier_on_a_tie():
@@ -66,13 +70,15 @@ def test_nearest_frame_is_nearest_and_earlier_on_a_tie():
         wanted = np.arange(-5, times[-1] + 5)
         distance = np.abs(times[np.newaxis] - wanted[:, np.newaxis])
         np.testing.assert_array_equal(
-            nearest_frames(tf.constant(times), tf.constant(wanted)), distance.argmin(axis=1))
+            nearest_frames(tf.constant(times), tf.constant(wanted)), distance.argmin(axis=1)
+        )
 
 
 def test_only_frames_of_the_clip_are_decoded(tmp_path):
     frames = [grey_frame(2 * i) if 8 <= i < 12 else b"not a JPEG" for i in range(20)]
-    path = write(tmp_path / "a.tfrecord",
-                 [segment("v", [keyframe(400_000)], num_frames=20, frames=frames)])
+    path = write(
+        tmp_path / "a.tfrecord", [segment("v", [keyframe(400_000)], num_frames=20, frames=frames)]
+    )
     batch = next(iter(build_dataset(options(path), ClipShape(4, 25.0, 8, 8), 1, training=False)))
     assert list(shown_frames(batch.clips)[0]) == [8, 9, 10, 11]
     with pytest.raises(UserError, match="not a readable JPEG"), explained([path]):
@@ -83,26 +89,34 @@ def test_only_frames_of_the_clip_are_decoded(tmp_path):
 
 
 def test_rows_of_one_person_merge_in_order():
-    rows = [((0.5, 0.5, 0.6, 0.6), 4, 7), ((0.1, 0.2, 0.3, 0.4), 1, 3),
-            ((0.5, 0.5, 0.6, 0.6), 2, 7), ((0.1, 0.2, 0.3, 0.4), 1, 3),
-            ((0.5, 0.5, 0.6, 0.6), 3, 8), ((0.1, 0.2, 0.3, 0.4), 4, 3)]
+    rows = [
+        ((0.5, 0.5, 0.6, 0.6), 4, 7),
+        ((0.1, 0.2, 0.3, 0.4), 1, 3),
+        ((0.5, 0.5, 0.6, 0.6), 2, 7),
+        ((0.1, 0.2, 0.3, 0.4), 1, 3),
+        ((0.5, 0.5, 0.6, 0.6), 3, 8),
+        ((0.1, 0.2, 0.3, 0.4), 4, 3),
+    ]
     boxes, class_ids, person_ids = zip(*rows)
     merged, labels = merge_rows(
-        tf.constant(boxes), tf.constant(class_ids, tf.int64), tf.constant(person_ids, tf.int64), 5)
+        tf.constant(boxes), tf.constant(class_ids, tf.int64), tf.constant(person_ids, tf.int64), 5
+    )
     np.testing.assert_array_equal(
-        merged, np.float32([[.5, .5, .6, .6], [.1, .2, .3, .4], [.5, .5, .6, .6]]))
-    np.testing.assert_array_equal(
-        labels, [[0, 1, 0, 1, 0], [1, 0, 0, 1, 0], [0, 0, 1, 0, 0]])
+        merged, np.float32([[0.5, 0.5, 0.6, 0.6], [0.1, 0.2, 0.3, 0.4], [0.5, 0.5, 0.6, 0.6]])
+    )
+    np.testing.assert_array_equal(labels, [[0, 1, 0, 1, 0], [1, 0, 0, 1, 0], [0, 0, 1, 0, 0]])
 
 
 def test_boxes_labels_and_counts_are_padded(tmp_path):
-    path = write(tmp_path / "a.tfrecord", [segment("v", [
-        keyframe(1_000_000), keyframe(2_000_000, [])])])
+    path = write(
+        tmp_path / "a.tfrecord", [segment("v", [keyframe(1_000_000), keyframe(2_000_000, [])])]
+    )
     batch = next(iter(build_dataset(options(path), CLIP, 2, training=False)))
     boxes, labels, num_boxes, seeds = batch.groundtruth
     assert list(num_boxes) == [2, 0]
-    np.testing.assert_array_equal(boxes[0], np.float32(
-        [[.1, .2, .5, .6], [.3, .3, .9, .4], [0] * 4, [0] * 4]))
+    np.testing.assert_array_equal(
+        boxes[0], np.float32([[0.1, 0.2, 0.5, 0.6], [0.3, 0.3, 0.9, 0.4], [0] * 4, [0] * 4])
+    )
     np.testing.assert_array_equal(labels[0], [[1, 0, 1], [0, 1, 0], [0] * 3, [0] * 3])
     assert not np.any(boxes[1]) and not np.any(labels[1])
     assert seeds.shape == (2, 2) and len(np.unique(seeds)) == 4
@@ -127,8 +141,10 @@ def test_evaluation_refuses_more_people_than_max_boxes(tmp_path):
 
 
 def test_keyframes_without_people_stay_unless_training_drops_them(tmp_path):
-    path = write(tmp_path / "a.tfrecord", [segment("v", [
-        keyframe(0), keyframe(1_000_000, []), keyframe(2_000_000)])])
+    path = write(
+        tmp_path / "a.tfrecord",
+        [segment("v", [keyframe(0), keyframe(1_000_000, []), keyframe(2_000_000)])],
+    )
     dropping = options(path, drop_keyframes_without_people=True)
     assert len(all_keys(build_dataset(dropping, CLIP, 1, training=False))) == 3
     stream = all_keys(build_dataset(dropping, CLIP, 1, training=True).take(8))
@@ -169,18 +185,28 @@ def test_corrupt_and_cut_files_are_named(tmp_path):
     whole = path.read_bytes()
     path.write_bytes(whole[:-20])
     assert "set-01.tfrecord: corrupt or cut short after 1 records" in failure(
-        tmp_path / "set-*.tfrecord")
+        tmp_path / "set-*.tfrecord"
+    )
     path.write_bytes(whole[:-200] + bytes(200))
     assert "set-01.tfrecord: corrupt or cut short after 1 records" in failure(
-        tmp_path / "set-*.tfrecord")
+        tmp_path / "set-*.tfrecord"
+    )
 
 
 def test_records_of_something_else(tmp_path):
     path = str(tmp_path / "other.tfrecord")
     with tf.io.TFRecordWriter(path) as writer:
-        writer.write(tf.train.Example(features=tf.train.Features(feature={
-            "image/source_id": tf.train.Feature(
-                bytes_list=tf.train.BytesList(value=[b"1"]))})).SerializeToString())
+        writer.write(
+            tf.train.Example(
+                features=tf.train.Features(
+                    feature={
+                        "image/source_id": tf.train.Feature(
+                            bytes_list=tf.train.BytesList(value=[b"1"])
+                        )
+                    }
+                )
+            ).SerializeToString()
+        )
     message = failure(path)
     assert path in message and "clip/media_id" in message and "image/source_id" in message
     with tf.io.TFRecordWriter(path) as writer:
@@ -216,15 +242,19 @@ def test_a_label_map_in_another_order_is_refused(tmp_path):
 
     assert len(all_keys(dataset(1, 2, 3))) == 2
     assert len(all_keys(dataset(1, 2))) == 2  # nothing to compare class 3 with
-    with pytest.raises(UserError, match=r"a\.tfrecord: record v@-100 calls class 3 'class 3' and "
-                                        r".*map\.pbtxt 'class 2'; .*label_map_path") as raised:
+    with pytest.raises(
+        UserError,
+        match=r"a\.tfrecord: record v@-100 calls class 3 'class 3' and "
+        r".*map\.pbtxt 'class 2'; .*label_map_path",
+    ) as raised:
         dataset(1, 3, 2)
     assert "\n" not in str(raised.value)
 
 
 def test_records_without_names_are_not_compared(tmp_path):
     example = tf.train.SequenceExample.FromString(
-        record.encode(segment("v", [keyframe(2_000_000)])))
+        record.encode(segment("v", [keyframe(2_000_000)]))
+    )
     del example.feature_lists.feature_list[record.REGION_LABEL_STRING]
     with tf.io.TFRecordWriter(str(tmp_path / "a.tfrecord")) as writer:
         writer.write(example.SerializeToString())
@@ -265,8 +295,13 @@ def test_one_empty_file_among_others_is_no_mistake(tmp_path):
 def test_batch_that_replicas_cannot_share(tmp_path):
     pattern = write_set(tmp_path, num_files=1)
     with pytest.raises(UserError, match="batch_size: 3 clips .* 2 replicas"):
-        build_dataset(options(pattern), CLIP, 3, training=True,
-                      input_context=tf.distribute.InputContext(1, 0, 2))
+        build_dataset(
+            options(pattern),
+            CLIP,
+            3,
+            training=True,
+            input_context=tf.distribute.InputContext(1, 0, 2),
+        )
 
 
 def test_values_out_of_range():
@@ -283,5 +318,9 @@ def test_errors_that_are_not_of_the_input_pass_unchanged(tmp_path):
     (tmp_path / "checkpoint.index").write_bytes(bytes(100))
     with pytest.raises(tf.errors.DataLossError):
         with explained():
-            tf.raw_ops.RestoreV2(prefix=str(tmp_path / "checkpoint"), tensor_names=["a"],
-                                 shape_and_slices=[""], dtypes=[tf.float32])
+            tf.raw_ops.RestoreV2(
+                prefix=str(tmp_path / "checkpoint"),
+                tensor_names=["a"],
+                shape_and_slices=[""],
+                dtypes=[tf.float32],
+            )

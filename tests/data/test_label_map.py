@@ -49,7 +49,7 @@ def test_escapes():
         ('item { name: "a" id: 1\n', 2, "end of the file"),
         ('item { name: "a id: 1 }\n', 1, "not label map text"),
         ("item 5", 1, "expected"),
-        ('}', 1, "expected"),
+        ("}", 1, "expected"),
         ("item: 3", 1, "expected"),
         ("{ }", 1, "expected"),
         ("v,0902,0.1,0.2,0.5,0.6,12\n", 1, "expected"),

@@ -19,9 +19,7 @@ from avatx.errors import UserError
 av = pytest.importorskip("av")
 
 ROOT = Path(__file__).resolve().parents[2]
-SHARED_LIST = (
-    ROOT.parent / "shared/data/ava/ava_action_list_v2.1_for_activitynet_2018.pbtxt.txt"
-)
+SHARED_LIST = ROOT.parent / "shared/data/ava/ava_action_list_v2.1_for_activitynet_2018.pbtxt.txt"
 SIZE = np.array([scene.FRAME_HEIGHT, scene.FRAME_WIDTH])
 
 
@@ -60,8 +58,11 @@ def _decode(path):
 
 
 def _contents(folder):
-    return {str(path.relative_to(folder)): path.read_bytes()
-            for path in sorted(Path(folder).rglob("*")) if path.is_file()}
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(Path(folder).rglob("*"))
+        if path.is_file()
+    }
 
 
 # --- the context classes cannot be told from the person's own pixels ---
@@ -107,14 +108,21 @@ def test_context_labels_do_not_go_with_the_pose_or_what_is_held():
                 act = person.act_at(time)
                 for class_id in classes.CONTEXT_CLASSES:
                     if labels.is_eligible(person, class_id, time):
-                        for trait in (act.pose, act.held, f"faces {act.facing}",
-                                      f"tall {person.look.height > 80}"):
+                        for trait in (
+                            act.pose,
+                            act.held,
+                            f"faces {act.facing}",
+                            f"tall {person.look.height > 80}",
+                        ):
                             count = counts[class_id, trait]
                             count[0] += class_id in at_time[person.person_id]
                             count[1] += 1
     for class_id in classes.CONTEXT_CLASSES:
-        rates = {trait: with_label / total for (some_class, trait), (with_label, total)
-                 in counts.items() if some_class == class_id and total >= 60}
+        rates = {
+            trait: with_label / total
+            for (some_class, trait), (with_label, total) in counts.items()
+            if some_class == class_id and total >= 60
+        }
         assert len(rates) >= 6
         assert 0.05 < min(rates.values())
         # 0.13 is what so few keyframes, which share videos, scatter by.
@@ -150,7 +158,8 @@ def test_boxes_are_the_extent_of_what_the_person_changes():
             if act.held or act.activity in ("read", "phone"):
                 continue  # held things are not part of the box
             empty = dataclasses.replace(
-                some_scene, people=tuple(p for p in some_scene.people if p is not person))
+                some_scene, people=tuple(p for p in some_scene.people if p is not person)
+            )
             index = round(time * scene.FRAME_RATE)
             changed = (renderer.frame(index) != SceneRenderer(empty).frame(index)).any(-1)
             rows, columns = np.flatnonzero(changed.any(1)), np.flatnonzero(changed.any(0))
@@ -213,8 +222,10 @@ def test_files_are_avas_format_and_agree_with_each_other(generated):
     assert (table.boxes >= 0).all() and (table.boxes <= 1).all()
     assert (table.boxes[:, 2:] > table.boxes[:, :2]).all()
     assert (table.person_id >= 0).all()
-    with_people = {(table.video_names[v], t)
-                   for v, t in zip(table.video_index.tolist(), table.timestamp.tolist())}
+    with_people = {
+        (table.video_names[v], t)
+        for v, t in zip(table.video_index.tolist(), table.timestamp.tolist())
+    }
     groups = [with_people, set(table.empty_keyframes), excluded]
     assert set().union(*groups) == {(v, t) for v in videos for t in scene.KEYFRAME_TIMES}
     assert sum(map(len, groups)) == len(set().union(*groups))
@@ -247,8 +258,12 @@ def test_same_seed_same_bytes_whatever_the_number_of_workers_or_videos(generated
 
 
 def test_splits_and_seeds_have_videos_of_their_own():
-    scenes = [sample_scene(dataset.video_seed(seed, split, index))
-              for seed in (0, 1) for split in ("train", "val") for index in range(3)]
+    scenes = [
+        sample_scene(dataset.video_seed(seed, split, index))
+        for seed in (0, 1)
+        for split in ("train", "val")
+        for index in range(3)
+    ]
     assert len({some_scene.noise_seed for some_scene in scenes}) == len(scenes)
     assert len({some_scene.camera for some_scene in scenes}) == len(scenes)
 
@@ -276,7 +291,11 @@ def test_a_run_that_fails_changes_nothing_and_leaves_nothing(tmp_path, monkeypat
         playground.generate(tmp_path, "train", 3, seed=2, num_workers=1)
     assert _contents(tmp_path) == before
     assert sorted(os.listdir(tmp_path)) == [
-        "label_map.pbtxt", "train.csv", "train_excluded_timestamps.csv", "videos"]
+        "label_map.pbtxt",
+        "train.csv",
+        "train_excluded_timestamps.csv",
+        "videos",
+    ]
 
 
 def test_another_run_replaces_its_own_split_only(tmp_path, monkeypatch):
@@ -289,7 +308,10 @@ def test_another_run_replaces_its_own_split_only(tmp_path, monkeypatch):
     playground.generate(tmp_path, "train", 1, seed=2, num_workers=1)
     after = _contents(tmp_path)
     assert sorted(os.listdir(tmp_path / "videos")) == [
-        "train_0000.mp4", "val_0000.mp4", "val_0001.mp4"]
+        "train_0000.mp4",
+        "val_0000.mp4",
+        "val_0001.mp4",
+    ]
     assert after["videos/train_0000.mp4"] == b"seed 2"
     assert not list(tmp_path.glob(".*"))
 
@@ -297,12 +319,15 @@ def test_another_run_replaces_its_own_split_only(tmp_path, monkeypatch):
 # --- users' mistakes ---
 
 
-@pytest.mark.parametrize("change, message", [
-    ({"split": "test"}, "train, val"),
-    ({"num_videos": 0}, "num_videos is 0"),
-    ({"seed": -1}, "seed is -1"),
-    ({"num_workers": 0}, "num_workers is 0"),
-])
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({"split": "test"}, "train, val"),
+        ({"num_videos": 0}, "num_videos is 0"),
+        ({"seed": -1}, "seed is -1"),
+        ({"num_workers": 0}, "num_workers is 0"),
+    ],
+)
 def test_mistakes_are_named(tmp_path, change, message):
     arguments = {"output": tmp_path / "out", "split": "train", "num_videos": 1, "seed": 0}
     with pytest.raises(UserError, match=message):
@@ -314,9 +339,20 @@ def test_mistakes_are_named(tmp_path, change, message):
 def test_an_output_that_cannot_be_written_is_one_line(tmp_path, output):
     (tmp_path / "file").write_text("x")
     result = subprocess.run(
-        [sys.executable, str(ROOT / "tools/make_playground.py"), "--output",
-         str(tmp_path / output), "--split", "val", "--num_videos", "1"],
-        capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)})
+        [
+            sys.executable,
+            str(ROOT / "tools/make_playground.py"),
+            "--output",
+            str(tmp_path / output),
+            "--split",
+            "val",
+            "--num_videos",
+            "1",
+        ],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
     assert result.returncode == 2
     assert result.stderr.count("\n") == 1 and str(tmp_path / "file") in result.stderr
     assert os.listdir(tmp_path) == ["file"]

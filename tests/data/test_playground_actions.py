@@ -18,9 +18,15 @@ from avatx.errors import UserError
 av = pytest.importorskip("av")
 
 # What else the detection playground would label the person of a clip.
-CLASS_OF = {"answer_phone": classes.ANSWER_PHONE, "bend": classes.BEND, "hold": classes.HOLD,
-            "read": classes.READ, "sit": classes.SIT, "stand": classes.STAND,
-            "walk": classes.WALK}
+CLASS_OF = {
+    "answer_phone": classes.ANSWER_PHONE,
+    "bend": classes.BEND,
+    "hold": classes.HOLD,
+    "read": classes.READ,
+    "sit": classes.SIT,
+    "stand": classes.STAND,
+    "walk": classes.WALK,
+}
 
 
 def clips(count, split="train"):
@@ -39,7 +45,8 @@ def test_labels_are_what_the_person_does_all_the_time():
         # Of two doings that the set tells apart the person never does both, poses aside.
         objects = [c for c in given if c in classes.OBJECT_CLASSES]
         assert len(objects) + (act.activity in ("wave", "speak")) == int(
-            clip.action not in ("stand", "sit", "walk", "bend"))
+            clip.action not in ("stand", "sit", "walk", "bend")
+        )
         assert (act.activity == "wave") == (clip.action == "hand_wave")
         assert (act.activity == "speak") == (clip.action == "talk")
     assert {len(poses[pose]) for pose in ("stand", "sit", "walk", "bend")} == {1}
@@ -123,10 +130,21 @@ def test_a_file_in_the_place_of_a_split_is_named(tmp_path):
 
 def test_a_terminated_run_leaves_nothing(tmp_path):
     process = subprocess.Popen(
-        [sys.executable, "tools/make_playground.py", "--kind", "actions", "--output",
-         str(tmp_path / "out"), "--split", "train", "--num_videos", "5000"],
+        [
+            sys.executable,
+            "tools/make_playground.py",
+            "--kind",
+            "actions",
+            "--output",
+            str(tmp_path / "out"),
+            "--split",
+            "train",
+            "--num_videos",
+            "5000",
+        ],
         stderr=subprocess.DEVNULL,
-        cwd=pathlib.Path(__file__).parents[2])
+        cwd=pathlib.Path(__file__).parents[2],
+    )
     while process.poll() is None and not list(tmp_path.glob("out/.*/train/*/*.mp4")):
         time.sleep(0.05)
     process.terminate()

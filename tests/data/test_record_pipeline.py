@@ -7,6 +7,7 @@ import os
 import numpy as np
 import pytest
 import tensorflow as tf
+from coded_video import NTSC, NTSC_FILM, cut, read_code, remux, variable_times, write_coded_video
 from PIL import Image
 
 from avatx.data import record, record_pipeline
@@ -16,8 +17,6 @@ from avatx.data.record_pipeline import parse_beam_arguments
 from avatx.data.record_plan import RecordSettings
 from avatx.data.video_reader import VideoReader
 from avatx.errors import UserError
-from coded_video import (NTSC, NTSC_FILM, cut, read_code, remux, variable_times,
-                         write_coded_video)
 
 LABEL_MAP = 'item { name: "stand" id: 12 }\nitem { name: "walk" id: 14 }\n'
 RATES = {"film": NTSC_FILM, "pal": 25, "ntsc": NTSC, "thirty": 30}
@@ -27,8 +26,9 @@ RATES = {"film": NTSC_FILM, "pal": 25, "ntsc": NTSC, "thirty": 30}
 def library(tmp_path_factory):
     """Five videos of 6 to 9 s, each with a keyframe a second; times of the frames by video."""
     folder = tmp_path_factory.mktemp("library")
-    times = {name: write_coded_video(folder / f"{name}.mp4", rate, 200)
-             for name, rate in RATES.items()}
+    times = {
+        name: write_coded_video(folder / f"{name}.mp4", rate, 200) for name, rate in RATES.items()
+    }
     times["vary"] = write_coded_video(folder / "vary.mp4", variable_times(60), 60)
     return folder, times
 
@@ -41,41 +41,62 @@ class Case:
         self.videos.mkdir()
         for video_id in video_ids:
             os.link(library[0] / f"{video_id}.mp4", self.videos / f"{video_id}.mp4")
-        self.rows = [f"{video_id},{second:04d},0.1,0.2,0.5,0.9,{class_id},{person}"
-                     for video_id in video_ids for second in range(7)
-                     for class_id, person in ((12, 0), (14, 0), (14, 1))]
+        self.rows = [
+            f"{video_id},{second:04d},0.1,0.2,0.5,0.9,{class_id},{person}"
+            for video_id in video_ids
+            for second in range(7)
+            for class_id, person in ((12, 0), (14, 0), (14, 1))
+        ]
         self.lines = []
 
     def make(self, name="train", num_shards=3, **arguments):
         (self.folder / "rows.csv").write_text("".join(row + "\n" for row in self.rows))
         (self.folder / "labels.pbtxt").write_text(LABEL_MAP)
-        settings = {"margin_seconds": 1.0, "seconds_per_record": 3.0,
-                    **arguments.pop("settings", {})}
+        settings = {
+            "margin_seconds": 1.0,
+            "seconds_per_record": 3.0,
+            **arguments.pop("settings", {}),
+        }
         return create_ava_records(
-            videos=[str(self.videos)], annotations=str(self.folder / "rows.csv"),
+            videos=[str(self.videos)],
+            annotations=str(self.folder / "rows.csv"),
             label_map=str(self.folder / "labels.pbtxt"),
-            output=str(self.folder / "out" / name), num_shards=num_shards,
-            settings=RecordSettings(**settings), log=self.lines.append, **arguments)
+            output=str(self.folder / "out" / name),
+            num_shards=num_shards,
+            settings=RecordSettings(**settings),
+            log=self.lines.append,
+            **arguments,
+        )
 
     def shards(self, name="train"):
         return sorted((self.folder / "out").glob(f"{name}*"))
 
     def segments(self, name="train"):
-        return [record.decode(serialized.numpy()) for path in self.shards(name)
-                for serialized in tf.data.TFRecordDataset(str(path))]
+        return [
+            record.decode(serialized.numpy())
+            for path in self.shards(name)
+            for serialized in tf.data.TFRecordDataset(str(path))
+        ]
 
     def keyframes(self, name="train"):
-        return {(segment.video_id, keyframe.timestamp / 1e6): keyframe
-                for segment in self.segments(name) for keyframe in segment.keyframes}
+        return {
+            (segment.video_id, keyframe.timestamp / 1e6): keyframe
+            for segment in self.segments(name)
+            for keyframe in segment.keyframes
+        }
 
     def versions(self, name="train"):
         """Changes for a shard that is written again, whatever its content."""
         return {path.name: path.stat().st_mtime_ns for path in self.shards(name)}
 
     def leftovers(self):
-        return [path.name for path in (self.folder / "out").rglob("*")
-                if path.is_file() and not path.name.endswith((".tfrecord", ".done.json"))
-                and path.name != "manifest.json"]
+        return [
+            path.name
+            for path in (self.folder / "out").rglob("*")
+            if path.is_file()
+            and not path.name.endswith((".tfrecord", ".done.json"))
+            and path.name != "manifest.json"
+        ]
 
 
 @pytest.fixture
@@ -114,7 +135,8 @@ def test_rows_are_the_csv_s(case):
     entry = case.make()
     keyframes = case.keyframes()
     assert sorted(keyframes) == sorted(
-        (video_id, float(second)) for video_id in (*RATES, "vary") for second in range(7))
+        (video_id, float(second)) for video_id in (*RATES, "vary") for second in range(7)
+    )
     for keyframe in keyframes.values():
         np.testing.assert_allclose(keyframe.boxes, np.tile([[0.2, 0.1, 0.9, 0.5]], (3, 1)))
         assert keyframe.class_ids.tolist() == [12, 14, 14]
@@ -179,8 +201,9 @@ def test_broken_videos_are_listed_and_the_rest_goes_on(case, library):
         assert skip["num_keyframes"] == len(skip["timestamps"]) and "\n" not in skip["reason"]
     of_pal = [time for video_id, time in kept if video_id == "pal"]
     assert len(of_pal) > 1 and sorted(of_pal + skipped["pal"]["timestamps"]) == [*range(7)]
-    assert of_pal == sorted(of_pal)[:len(of_pal)] and max(of_pal) < min(
-        skipped["pal"]["timestamps"])
+    assert of_pal == sorted(of_pal)[: len(of_pal)] and max(of_pal) < min(
+        skipped["pal"]["timestamps"]
+    )
     assert [time for video_id, time in kept if video_id == "vary"] == [*range(7)]
     # The file says the same as the call.
     manifest = json.loads((case.folder / "out" / "manifest.json").read_text())
@@ -201,10 +224,17 @@ def test_a_second_run_writes_only_what_changed(case, library):
     entry = case.make(num_shards=12)
     second = case.versions()
     changed = {name for name in first if first[name] != second[name]}
-    assert changed == {shard["shard"] for shard in entry["shards"] if any(
-        segment.video_id == "film" for segment in (
-            record.decode(serialized.numpy()) for serialized in tf.data.TFRecordDataset(
-                str(case.folder / "out" / shard["shard"]))))}
+    assert changed == {
+        shard["shard"]
+        for shard in entry["shards"]
+        if any(
+            segment.video_id == "film"
+            for segment in (
+                record.decode(serialized.numpy())
+                for serialized in tf.data.TFRecordDataset(str(case.folder / "out" / shard["shard"]))
+            )
+        )
+    }
     assert 0 < len(changed) < 12 and entry["skipped"] == []
 
     case.rows[0] = case.rows[0].replace("0.5", "0.6")
@@ -231,7 +261,9 @@ def test_shards_of_another_count_go_away(small):
     small.make(name="val", num_shards=4)
     small.make(num_shards=2)
     assert [path.name for path in small.shards()] == [
-        "train-00000-of-00002.tfrecord", "train-00001-of-00002.tfrecord"]
+        "train-00000-of-00002.tfrecord",
+        "train-00001-of-00002.tfrecord",
+    ]
     assert len(small.shards("val")) == 4
     assert len(small.keyframes()) == 14
     manifest = json.loads((small.folder / "out" / "manifest.json").read_text())
@@ -273,8 +305,9 @@ def test_videos_may_begin_at_another_time_of_the_csv(small):
         np.testing.assert_array_equal(segment.timestamps - 900_000_000, same.timestamps)
         assert segment.frames == same.frames
         assert [keyframe.timestamp - 900_000_000 for keyframe in segment.keyframes] == [
-            keyframe.timestamp for keyframe in same.keyframes]
-    skip, = entry["skipped"]
+            keyframe.timestamp for keyframe in same.keyframes
+        ]
+    (skip,) = entry["skipped"]
     assert skip["timestamps"] == [899.0] and "before the video's first frame" in skip["reason"]
 
 
@@ -333,9 +366,14 @@ def test_a_foreign_manifest_is_kept(small):
     assert (small.folder / "out" / "manifest.json").read_text() == "{}"
 
 
-@pytest.mark.parametrize("arguments,expected", [
-    (["--num_shard", "3"], "--num_shard"), (["stray"], "stray"),
-    (["--direct_num_workers", "two"], "direct_num_workers")])
+@pytest.mark.parametrize(
+    "arguments,expected",
+    [
+        (["--num_shard", "3"], "--num_shard"),
+        (["stray"], "stray"),
+        (["--direct_num_workers", "two"], "direct_num_workers"),
+    ],
+)
 def test_arguments_that_beam_would_drop_are_refused(arguments, expected):
     with pytest.raises(UserError, match=expected):
         parse_beam_arguments(arguments)
@@ -349,5 +387,7 @@ def test_beam_arguments_reach_beam():
     assert options.view_as(StandardOptions).runner == "FnApiRunner"
     named = parse_beam_arguments(["--runner", "BundleBasedDirectRunner"])
     assert named.view_as(StandardOptions).runner == "BundleBasedDirectRunner"
-    assert parse_beam_arguments(["--runner=DirectRunner"]).view_as(
-        StandardOptions).runner == "FnApiRunner"
+    assert (
+        parse_beam_arguments(["--runner=DirectRunner"]).view_as(StandardOptions).runner
+        == "FnApiRunner"
+    )

@@ -8,9 +8,9 @@ import sys
 import threading
 
 import pytest
+import small_records
 import tensorflow as tf
 
-import small_records
 from avatx.data import remote_files
 from avatx.errors import UserError
 
@@ -21,32 +21,44 @@ def test_patterns_give_sorted_files_once(tmp_path):
     (tmp_path / "folder").mkdir()
     everything = str(tmp_path / "*")
     assert remote_files.match_files([str(tmp_path / "c*"), everything]) == [
-        str(tmp_path / name) for name in ("c.other", "a", "b")]
+        str(tmp_path / name) for name in ("c.other", "a", "b")
+    ]
 
 
 def test_local_paths_load_nothing(tmp_path):
-    code = ("import sys; from avatx.data import remote_files; "
-            "remote_files.match_files([sys.argv[1]]); "
-            "sys.exit('tensorflow_io' in sys.modules)")
+    code = (
+        "import sys; from avatx.data import remote_files; "
+        "remote_files.match_files([sys.argv[1]]); "
+        "sys.exit('tensorflow_io' in sys.modules)"
+    )
     (tmp_path / "a").write_bytes(b"")
     assert subprocess.run([sys.executable, "-c", code, str(tmp_path / "a")]).returncode == 0
 
 
-@pytest.mark.parametrize("patterns, expected", [
-    ([], "input_path is empty"),
-    (["/nowhere/*.tfrecord"], r"/nowhere/\*\.tfrecord: no file matches"),
-    (["s4://bucket/a"], r"s4://bucket/a: unknown scheme s4://; expected a local path or .*s3://"),
-])
+@pytest.mark.parametrize(
+    "patterns, expected",
+    [
+        ([], "input_path is empty"),
+        (["/nowhere/*.tfrecord"], r"/nowhere/\*\.tfrecord: no file matches"),
+        (
+            ["s4://bucket/a"],
+            r"s4://bucket/a: unknown scheme s4://; expected a local path or .*s3://",
+        ),
+    ],
+)
 def test_mistakes(patterns, expected):
     with pytest.raises(UserError, match=expected):
         remote_files.match_files(patterns)
 
 
-@pytest.mark.parametrize("failure, expected", [
-    (ModuleNotFoundError("no", name="tensorflow_io"), "which is not installed"),
-    (ImportError("undefined symbol"), "cannot load its plugin on TensorFlow"),
-    (NotImplementedError("unable to open file: libtensorflow_io.so"), "cannot load its plugin"),
-])
+@pytest.mark.parametrize(
+    "failure, expected",
+    [
+        (ModuleNotFoundError("no", name="tensorflow_io"), "which is not installed"),
+        (ImportError("undefined symbol"), "cannot load its plugin on TensorFlow"),
+        (NotImplementedError("unable to open file: libtensorflow_io.so"), "cannot load its plugin"),
+    ],
+)
 @pytest.mark.parametrize("path", ["s3://bucket/a-*.tfrecord", "http://host/a.tfrecord"])
 def test_without_a_working_plugin(monkeypatch, failure, expected, path):
     class Finder:
@@ -81,7 +93,8 @@ cli.run(main)
 
 @pytest.mark.skipif(
     not tf.__version__.startswith("2.16.") or not importlib.util.find_spec("tensorflow_io"),
-    reason="tensorflow-io's plugins load on TensorFlow 2.16 only")
+    reason="tensorflow-io's plugins load on TensorFlow 2.16 only",
+)
 def test_records_over_http(tmp_path):
     small_records.write_set(tmp_path, num_files=1)
 
@@ -97,11 +110,12 @@ def test_records_over_http(tmp_path):
             with open(path, "rb") as file:
                 content = file.read()
             first, _, last = self.headers.get("Range", "bytes=0-")[6:].partition("-")
-            part = content[int(first):int(last) + 1 if last else None]
+            part = content[int(first) : int(last) + 1 if last else None]
             self.send_response(206)
             self.send_header("Content-Length", str(len(part)))
-            self.send_header("Content-Range",
-                             f"bytes {first}-{int(first) + len(part) - 1}/{len(content)}")
+            self.send_header(
+                "Content-Range", f"bytes {first}-{int(first) + len(part) - 1}/{len(content)}"
+            )
             self.end_headers()
             self.wfile.write(part)
 
@@ -115,13 +129,19 @@ def test_records_over_http(tmp_path):
 
         def read(name):
             return subprocess.run(
-                [sys.executable, "-c", READ_OVER_HTTP, f"{root}/{name}"], text=True,
-                capture_output=True, env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}, timeout=120)
+                [sys.executable, "-c", READ_OVER_HTTP, f"{root}/{name}"],
+                text=True,
+                capture_output=True,
+                env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
+                timeout=120,
+            )
 
         good = read("set-00.tfrecord")
         assert (good.returncode, good.stdout) == (0, "valid 4\nvalid 2\n"), good.stderr
-        for name, expected in (("absent.tfrecord", "absent.tfrecord: "),
-                               ("set-*.tfrecord", "a wildcard does not work over http")):
+        for name, expected in (
+            ("absent.tfrecord", "absent.tfrecord: "),
+            ("set-*.tfrecord", "a wildcard does not work over http"),
+        ):
             bad = read(name)
             assert bad.returncode == 2 and expected in bad.stderr.splitlines()[-1]
     finally:

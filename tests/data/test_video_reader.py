@@ -7,13 +7,21 @@ import threading
 
 import numpy as np
 import pytest
+from coded_video import (
+    NTSC,
+    NTSC_FILM,
+    coded_frame,
+    cut,
+    read_code,
+    remux,
+    variable_times,
+    write_coded_video,
+)
 from PIL import Image
 
 from avatx.data.clip_sampling import nearest_frames
 from avatx.data.video_reader import VideoReader
 from avatx.errors import UserError
-from coded_video import (NTSC, NTSC_FILM, coded_frame, cut, read_code, remux, variable_times,
-                         write_coded_video)
 
 NUM_FRAMES = 160
 KINDS = {"23.976": NTSC_FILM, "25": 25, "29.97": NTSC, "30": 30, "variable": None}
@@ -24,7 +32,8 @@ def video(request, tmp_path_factory):
     path = tmp_path_factory.mktemp("video") / f"{request.param}.mp4"
     rate = KINDS[request.param]
     times = write_coded_video(
-        path, variable_times(NUM_FRAMES) if rate is None else rate, NUM_FRAMES)
+        path, variable_times(NUM_FRAMES) if rate is None else rate, NUM_FRAMES
+    )
     return path, times
 
 
@@ -81,9 +90,12 @@ def test_nearest_within_a_span_is_nearest_in_the_video(video):
 def test_thinning_keeps_the_same_frames_in_every_span(film):
     path, expected = film
     with VideoReader(path) as reader:
+
         def codes(start, end):
-            return {read_code(reader.to_rgb(picture)) for _, picture in reader.span(
-                start, end, max_frame_rate=8)}
+            return {
+                read_code(reader.to_rgb(picture))
+                for _, picture in reader.span(start, end, max_frame_rate=8)
+            }
 
         whole = codes(0, 7_000_000)
         assert len(whole) == pytest.approx(expected[-1] * 8, abs=2)
@@ -103,13 +115,14 @@ def test_a_reader_decodes_only_what_is_asked_for(film):
 
 def test_resize(film):
     with VideoReader(film[0]) as reader:
-        (_, frame), = reader.frames(2, 2.04, size=(24, 80))
+        ((_, frame),) = reader.frames(2, 2.04, size=(24, 80))
     assert frame.shape == (24, 80, 3) and frame.dtype == np.uint8
     assert read_code(frame) == 48
 
 
-@pytest.mark.parametrize("extension,file_format", [
-    ("ts", "mpegts"), ("mkv", "matroska"), ("mov", "mov"), ("flv", "flv")])
+@pytest.mark.parametrize(
+    "extension,file_format", [("ts", "mpegts"), ("mkv", "matroska"), ("mov", "mov"), ("flv", "flv")]
+)
 def test_containers_that_start_late_start_at_zero(film, tmp_path, extension, file_format):
     """MPEG-TS begins at 1.4 s; Matroska and FLV round to milliseconds."""
     path = tmp_path / f"film.{extension}"
@@ -123,9 +136,15 @@ def test_containers_that_start_late_start_at_zero(film, tmp_path, extension, fil
         assert reader.error is None
 
 
-@pytest.mark.parametrize("name,codec", [
-    ("film.avi", "mpeg4"), ("film.mpg", "mpeg2video"), ("film.webm", "libvpx"),
-    ("film.h264", "libx264")])
+@pytest.mark.parametrize(
+    "name,codec",
+    [
+        ("film.avi", "mpeg4"),
+        ("film.mpg", "mpeg2video"),
+        ("film.webm", "libvpx"),
+        ("film.h264", "libx264"),
+    ],
+)
 def test_containers_that_state_little(tmp_path, name, codec):
     """AVI has decoding times only, MPEG-PS a time now and then, a raw stream none."""
     import av
@@ -192,7 +211,7 @@ def test_rotation_is_undone(film, tmp_path):
     matrix = data.index(b"tkhd") + 44
     one = 1 << 16
     rotation = np.array([0, one, 0, -one, 0, 0, 48 * one, 0, 1 << 30], ">i4")
-    data[matrix:matrix + 36] = rotation.tobytes()
+    data[matrix : matrix + 36] = rotation.tobytes()
     path = tmp_path / "turned.mp4"
     path.write_bytes(data)
     with VideoReader(path) as reader:
@@ -218,9 +237,10 @@ def test_truncated_video_gives_what_is_there(film, tmp_path):
         assert reader.end_time == pytest.approx((last + 1 / float(NTSC_FILM)) * 1e6, abs=2)
         # Past what is there: nothing but, for the nearest frame, the last one.
         assert _read(reader, last + 1)[1] == []
-        assert [read_code(reader.to_rgb(picture))
-                for _, picture in reader.span(round((last + 1) * 1e6), round((last + 2) * 1e6))
-                ] == [codes[-1]]
+        assert [
+            read_code(reader.to_rgb(picture))
+            for _, picture in reader.span(round((last + 1) * 1e6), round((last + 2) * 1e6))
+        ] == [codes[-1]]
         assert reader.error
 
 
@@ -235,7 +255,7 @@ def test_index_at_the_end_cut_off_is_one_error(film, tmp_path):
 def test_damage_in_the_middle_does_not_raise(film, tmp_path):
     data = bytearray(film[0].read_bytes())
     middle = len(data) * 2 // 3
-    data[middle:middle + 400] = bytes(400)
+    data[middle : middle + 400] = bytes(400)
     path = tmp_path / "film.mp4"
     path.write_bytes(data)
     with VideoReader(path) as reader:
@@ -245,8 +265,10 @@ def test_damage_in_the_middle_does_not_raise(film, tmp_path):
         assert _read(reader, 0, 0.5)[1] == list(range(12))
 
 
-@pytest.mark.parametrize("content,expected", [
-    (None, "no such file"), (b"", "cannot be read"), (b"not a video " * 100, "cannot be read")])
+@pytest.mark.parametrize(
+    "content,expected",
+    [(None, "no such file"), (b"", "cannot be read"), (b"not a video " * 100, "cannot be read")],
+)
 def test_what_is_no_video_is_one_line(tmp_path, content, expected):
     path = tmp_path / "film.mp4"
     if content is not None:
@@ -272,8 +294,7 @@ def test_sound_alone_is_no_video(tmp_path):
 def _write_folder(folder, numbers, extension="png", size=(48, 160)):
     folder.mkdir()
     for number in numbers:
-        Image.fromarray(coded_frame(number, *size)).save(
-            folder / f"film_{number:06d}.{extension}")
+        Image.fromarray(coded_frame(number, *size)).save(folder / f"film_{number:06d}.{extension}")
     return folder
 
 
@@ -293,9 +314,10 @@ def test_folder_equals_the_video_it_was_dumped_from(tmp_path):
                 assert [time for time, _ in ours] == pytest.approx([time for time, _ in theirs])
                 for (_, one), (_, other) in zip(ours, theirs):
                     np.testing.assert_array_equal(one, other)
-            for start, end in ((-10**6, 10**5), (10**6, 1_510_000), (3 * 10**6, 4 * 10**6)):
-                assert [time for time, _ in dumped.span(start, end)] == \
-                    [time for time, _ in reader.span(start, end)]
+            for start, end in ((-(10**6), 10**5), (10**6, 1_510_000), (3 * 10**6, 4 * 10**6)):
+                assert [time for time, _ in dumped.span(start, end)] == [
+                    time for time, _ in reader.span(start, end)
+                ]
 
 
 def test_numbers_are_times(tmp_path):

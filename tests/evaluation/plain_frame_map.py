@@ -9,7 +9,7 @@ import heapq
 
 
 def key_of(row):
-    return row[0], "%.6f" % row[1]
+    return row[0], f"{row[1]:.6f}"
 
 
 def iou(a, b):
@@ -39,10 +39,11 @@ def through_heap(rows, capacity):
 
 def plain_evaluate(groundtruth, detections, class_ids, *, protocol, iou_threshold, excluded=()):
     """{class id: (average precision or None, groundtruth, detections, true positives)}."""
-    excluded = {(video, "%.6f" % timestamp) for video, timestamp in excluded}
+    excluded = {(video, f"{timestamp:.6f}") for video, timestamp in excluded}
     included = {key_of(row) for row in groundtruth} - excluded
     wanted = [
-        row for row in groundtruth
+        row
+        for row in groundtruth
         if row[2] is not None and row[3] in class_ids and key_of(row) not in excluded
     ]
     found = []

@@ -114,8 +114,13 @@ def test_numbers_of_people_partition_the_keyframes_with_people(protocol):
 
 def test_people_are_counted_by_different_boxes_whatever_they_do():
     first, second = (0.0, 0.0, 0.4, 0.4), (0.5, 0.5, 0.9, 0.9)
-    rows = [("v", 1, first, 1), ("v", 1, first, 2), ("v", 1, second, 9),  # 9: not in the label map
-            ("v", 2, first, 1), ("v", 2, first, 5)]  # fmt: skip
+    rows = [
+        ("v", 1, first, 1),
+        ("v", 1, first, 2),
+        ("v", 1, second, 9),  # 9: not in the label map
+        ("v", 2, first, 1),
+        ("v", 2, first, 5),
+    ]
     groundtruth = AvaTable.from_columns(*zip(*rows), person_id=[-1] * len(rows))
     matched, people = matching(groundtruth, empty_table(detections=True))
     one, two, *more = breakdowns.by_people(matched, people, LABEL_MAP)
@@ -169,11 +174,23 @@ def test_groups_mean_over_their_classes_with_groundtruth():
 def test_groups_come_from_the_label_map_or_from_ava_ids_alone():
     own = LabelMap({1: "x", 2: "y"}, {1: "FIRST"})
     assert find_groups(own) == {1: "FIRST"}
-    ava = LabelMap({80: "watch (a person)", 12: "stand", 14: "walk", 15: "answer phone",
-                    63: "write", 64: "fight/hit (a person)"})
+    ava = LabelMap(
+        {
+            80: "watch (a person)",
+            12: "stand",
+            14: "walk",
+            15: "answer phone",
+            63: "write",
+            64: "fight/hit (a person)",
+        }
+    )
     assert find_groups(ava) == {
-        12: "PERSON_MOVEMENT", 14: "PERSON_MOVEMENT", 15: "OBJECT_MANIPULATION",
-        63: "OBJECT_MANIPULATION", 64: "PERSON_INTERACTION", 80: "PERSON_INTERACTION",
+        12: "PERSON_MOVEMENT",
+        14: "PERSON_MOVEMENT",
+        15: "OBJECT_MANIPULATION",
+        63: "OBJECT_MANIPULATION",
+        64: "PERSON_INTERACTION",
+        80: "PERSON_INTERACTION",
     }
     assert find_groups(LabelMap({12: "jump", 14: "walk"})) == {}
     assert find_groups(LabelMap({3: "jump"})) == {}

@@ -60,8 +60,11 @@ def other_keys(table):
 
 
 MISTAKES = [
-    (shift(-1), "1 too low"), (shift(1), "1 too high"), (swap, "swapped"),
-    (pixels, "not normalised"), (width_and_height, "width, height"),
+    (shift(-1), "1 too low"),
+    (shift(1), "1 too high"),
+    (swap, "swapped"),
+    (pixels, "not normalised"),
+    (width_and_height, "width, height"),
     (other_keys, "v0,0001.5 in the detections, v0,0902"),
 ]
 

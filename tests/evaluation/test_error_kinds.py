@@ -103,8 +103,15 @@ def test_a_person_with_labels_of_other_data_alone_is_a_person():
 def test_confusion_shares_a_missed_label_among_what_took_its_place():
     # PERSON (2 labels): best two are stand and carry, so talk was taken for carry.
     # OTHER (1 label): sit, so stand was taken for sit; the second sit is the same class again.
-    detections = [(PERSON, 12, 0.9), (PERSON, 17, 0.8), (PERSON, 79, 0.7),
-                  (OTHER, 11, 0.9), (OTHER, 11, 0.8), (OTHER, 12, 0.1), (NOWHERE, 17, 1.0)]
+    detections = [
+        (PERSON, 12, 0.9),
+        (PERSON, 17, 0.8),
+        (PERSON, 79, 0.7),
+        (OTHER, 11, 0.9),
+        (OTHER, 11, 0.8),
+        (OTHER, 12, 0.1),
+        (NOWHERE, 17, 1.0),
+    ]
     result = analysis(detections)["confusion"]
     assert result["class_ids"] == [11, 12, 17, 79] and result["num_people"] == [0, 2, 0, 1]
     assert result["matrix"] == [None, [0.5, 0.5, 0, 0, 0], None, [0, 0, 1.0, 0, 0]]
@@ -127,8 +134,11 @@ def test_rows_of_confusion_add_up_to_one(seed):
     rng = np.random.default_rng(seed)
     boxes = [(0.1 * i, 0.0, 0.1 * i + 0.1, 0.5) for i in range(9)]
     ids = list(LABEL_MAP.names)
-    groundtruth = [("v", 1.0, box, int(c)) for box in boxes
-                   for c in rng.choice(ids, rng.integers(1, 4), replace=False)]
+    groundtruth = [
+        ("v", 1.0, box, int(c))
+        for box in boxes
+        for c in rng.choice(ids, rng.integers(1, 4), replace=False)
+    ]
     detections = [(boxes[rng.integers(9)], int(rng.choice(ids)), rng.random()) for _ in range(25)]
     result = analysis(detections, groundtruth)["confusion"]
     rows = [row for row in result["matrix"] if row is not None]
@@ -184,7 +194,9 @@ def test_kinds_equal_those_found_one_by_one(seed):
         return (*low, *(low + 0.1 + rng.random(2) * 0.3))
 
     boxes = [box() for _ in range(6)]
-    labels = {one: set(rng.choice(ids, rng.integers(1, 4), replace=False).tolist()) for one in boxes}
+    labels = {
+        one: set(rng.choice(ids, rng.integers(1, 4), replace=False).tolist()) for one in boxes
+    }
     groundtruth = [("v", 1.0, one, label) for one in boxes for label in labels[one]]
     detections = []
     for _ in range(45):
@@ -195,7 +207,9 @@ def test_kinds_equal_those_found_one_by_one(seed):
 
     expected, claimed = dict.fromkeys(counted, 0), set()
     for found, label, _ in sorted(detections, key=lambda row: -row[2]):
-        of_class = max(((overlap(found, b), b) for b in boxes if label in labels[b]), default=(0, 0))
+        of_class = max(
+            ((overlap(found, b), b) for b in boxes if label in labels[b]), default=(0, 0)
+        )
         iou, person = max((overlap(found, b), b) for b in boxes)
         group = {other for other in ids if LABEL_MAP.groups[other] == LABEL_MAP.groups[label]}
         if of_class[0] >= 0.5:

@@ -17,7 +17,11 @@ def table(rows, last):
     boxed = [row for row in rows if row[2] is not None]
     columns = list(zip(*boxed)) if boxed else [[], [], [], [], []]
     return AvaTable.from_columns(
-        columns[0], columns[1], columns[2], columns[3], **{last: columns[4]},
+        columns[0],
+        columns[1],
+        columns[2],
+        columns[3],
+        **{last: columns[4]},
         empty_keyframes=[row[:2] for row in rows if row[2] is None],
     )
 
@@ -79,12 +83,19 @@ def test_fast_equals_plain_on_random_cases(protocol, iou_threshold):
     for seed in range(60):
         groundtruth, detections, excluded = random_case(seed)
         result = score(
-            groundtruth, detections, protocol=protocol, iou_threshold=iou_threshold,
+            groundtruth,
+            detections,
+            protocol=protocol,
+            iou_threshold=iou_threshold,
             excluded=excluded,
         )
         plain = plain_evaluate(
-            groundtruth, detections, list(LABEL_MAP.names), protocol=protocol,
-            iou_threshold=iou_threshold, excluded=excluded,
+            groundtruth,
+            detections,
+            list(LABEL_MAP.names),
+            protocol=protocol,
+            iou_threshold=iou_threshold,
+            excluded=excluded,
         )
         for class_id, (ap, number, found, true) in plain.items():
             one = result["per_class"][str(class_id)]
@@ -106,12 +117,17 @@ def test_the_2018_rules_keep_every_row_and_drop_scores_from_minus_10_down():
 
 
 def test_result_has_every_class_and_null_where_there_is_no_groundtruth():
-    result = score([("v", 902.0, BOX, 12, -1), ("v", 902.0, FAR, 1, -1)],
-                   [("v", 902.0, BOX, 12, 0.5), ("v", 902.0, BOX, 3, 0.5)])
+    result = score(
+        [("v", 902.0, BOX, 12, -1), ("v", 902.0, FAR, 1, -1)],
+        [("v", 902.0, BOX, 12, 0.5), ("v", 902.0, BOX, 3, 0.5)],
+    )
     assert result["mAP"] == 0.5 and result["num_classes_with_groundtruth"] == 2
     assert result["protocol"] == "AVA_2020" and result["iou_threshold"] == 0.5
     assert result["per_class"]["3"] == {
-        "name": "crouch", "ap": None, "num_groundtruth": 0, "num_detections": 1,
+        "name": "crouch",
+        "ap": None,
+        "num_groundtruth": 0,
+        "num_detections": 1,
         "num_true_positives": 0,
     }
     assert result["per_class"]["1"]["ap"] == 0.0
@@ -134,8 +150,10 @@ def test_false_positives_on_a_keyframe_that_the_groundtruth_does_not_name(protoc
     assert ap_of_stand(groundtruth, detections, protocol=protocol, keyframes=covered) == 0.5
     # An exclusion wins over both.
     for options in ({}, {"keyframes": covered}):
-        assert ap_of_stand(named, detections, protocol=protocol, excluded={("v", 903.0)},
-                           **options) == 1.0
+        assert (
+            ap_of_stand(named, detections, protocol=protocol, excluded={("v", 903.0)}, **options)
+            == 1.0
+        )
 
 
 def test_2020_with_every_keyframe_named_equals_2019_with_an_exclusion_list():
@@ -163,9 +181,14 @@ def test_timestamps_are_one_keyframe_to_six_decimals():
     assert ap_of_stand(groundtruth, detections) == 0.5
 
 
-@pytest.mark.parametrize("options, word", [({"protocol": "AVA_2017"}, "AVA_2018"),
-                                           ({"iou_threshold": 0.0}, "iou_threshold"),
-                                           ({"iou_threshold": float("nan")}, "iou_threshold")])
+@pytest.mark.parametrize(
+    "options, word",
+    [
+        ({"protocol": "AVA_2017"}, "AVA_2018"),
+        ({"iou_threshold": 0.0}, "iou_threshold"),
+        ({"iou_threshold": float("nan")}, "iou_threshold"),
+    ],
+)
 def test_wrong_options_are_refused(options, word):
     with pytest.raises(UserError, match=word):
         score([], [], **options)
@@ -202,11 +225,16 @@ def test_equal_scores_of_several_classes_at_the_border_of_the_cap():
     last = [("v", 902.0, BOX, 3, 0.5), ("v", 902.0, FAR, 3, 0.95)]
     groundtruth = [("v", 902.0, BOX, number, -1) for number in (1, 12)]
     result = score(groundtruth, above + border + last)
-    plain = plain_evaluate(groundtruth, above + border + last, [1, 3, 12], protocol="AVA_2020",
-                           iou_threshold=0.5)
+    plain = plain_evaluate(
+        groundtruth, above + border + last, [1, 3, 12], protocol="AVA_2020", iou_threshold=0.5
+    )
     for number, one in result["per_class"].items():
-        assert (one["ap"], one["num_groundtruth"], one["num_detections"],
-                one["num_true_positives"]) == plain[int(number)]
+        assert (
+            one["ap"],
+            one["num_groundtruth"],
+            one["num_detections"],
+            one["num_true_positives"],
+        ) == plain[int(number)]
     assert sum(one["num_detections"] for one in result["per_class"].values()) == 50
     assert result["per_class"]["1"]["num_true_positives"] == 0
     assert result["per_class"]["12"]["num_true_positives"] == 1

@@ -20,9 +20,7 @@ def table(rows, last):
 
 
 def person_ap(groundtruth, detections, **options):
-    result = evaluate_person(
-        table(groundtruth, "person_id"), table(detections, "score"), **options
-    )
+    result = evaluate_person(table(groundtruth, "person_id"), table(detections, "score"), **options)
     return result["mAP"]
 
 
@@ -54,8 +52,15 @@ def test_merging_equals_the_plain_suppression(seed):
     for _ in range(300):
         low = rng.integers(0, grid, 2) / grid
         high = low + rng.integers(1, grid, 2) / grid
-        rows.append(("ab"[rng.integers(2)], float(rng.integers(5)), (*low.tolist(), *high.tolist()),
-                     int(rng.integers(1, 81)), float(rng.integers(1, 20 if seed < 3 else 10**6))))
+        rows.append(
+            (
+                "ab"[rng.integers(2)],
+                float(rng.integers(5)),
+                (*low.tolist(), *high.tolist()),
+                int(rng.integers(1, 81)),
+                float(rng.integers(1, 20 if seed < 3 else 10**6)),
+            )
+        )
     merged = merge_detections(table(rows, "score"), 0.5)
     expected = plain_suppression(rows, 0.5)
     videos = {name: number for number, name in enumerate(dict.fromkeys(row[0] for row in rows))}
@@ -69,13 +74,22 @@ def test_a_person_of_many_rows_counts_once():
     groundtruth = [("v", 902.0, BOX, 12, 1), ("v", 902.0, BOX, 1, 1), ("v", 902.0, FAR, 40, 2)]
     # One box in two classes; a class-specific box beside it (IoU 0.95); one more person.
     beside = (0.1, 0.1, 0.5, 0.48)
-    detections = [("v", 902.0, BOX, 3, 0.2), ("v", 902.0, BOX, 12, 0.9),
-                  ("v", 902.0, beside, 80, 0.8), ("v", 902.0, FAR, 1, 0.5)]
+    detections = [
+        ("v", 902.0, BOX, 3, 0.2),
+        ("v", 902.0, BOX, 12, 0.9),
+        ("v", 902.0, beside, 80, 0.8),
+        ("v", 902.0, FAR, 1, 0.5),
+    ]
     result = evaluate_person(table(groundtruth, "person_id"), table(detections, "score"))
     assert result["mAP"] == 1.0
     assert result["per_class"] == {
-        "1": {"name": "person", "ap": 1.0, "num_groundtruth": 2, "num_detections": 2,
-              "num_true_positives": 2}
+        "1": {
+            "name": "person",
+            "ap": 1.0,
+            "num_groundtruth": 2,
+            "num_detections": 2,
+            "num_true_positives": 2,
+        }
     }
     # The merged box has the highest of its scores: a false one between 0.2 and 0.9 ranks below.
     detections.insert(0, ("v", 902.0, (0.0, 0.6, 0.1, 0.9), 12, 0.6))
@@ -124,7 +138,11 @@ def test_nothing_detected_and_nothing_there():
 
 
 def test_boxes_of_no_area_are_left_out():
-    rows = [("v", 902.0, (0.1, 0.1, 0.1, 0.5), 12, 0.9), ("v", 902.0, (0.5, 0.1, 0.1, 0.5), 12, 0.9),
-            ("v", 902.0, (np.nan, 0.1, 0.3, 0.5), 12, 0.9), ("v", 902.0, BOX, 12, 0.1)]
+    rows = [
+        ("v", 902.0, (0.1, 0.1, 0.1, 0.5), 12, 0.9),
+        ("v", 902.0, (0.5, 0.1, 0.1, 0.5), 12, 0.9),
+        ("v", 902.0, (np.nan, 0.1, 0.3, 0.5), 12, 0.9),
+        ("v", 902.0, BOX, 12, 0.1),
+    ]
     merged = merge_detections(table(rows, "score"))
     assert merged.boxes.tolist() == [list(BOX)]

@@ -28,7 +28,7 @@ def test_only_what_was_asked_for(tmp_path, capfd, metrics_set, names, iou_thresh
     off = [0.1, 0.1, 0.5, 0.36]  # IoU 0.65
     detections = AvaTable.from_columns(["v", "v"], [1, 1], [off, off], [12, 14], [0.9, 0.8])
     evaluated = evaluation_run.Evaluated(groundtruth, detections, [("v", 1.0)])
-    options = dict(metrics_set=metrics_set) if metrics_set else {}
+    options = {"metrics_set": metrics_set} if metrics_set else {}
     scores = evaluation_run.score(
         evaluated,
         LabelMap({12: "stand", 14: "walk"}),

@@ -30,9 +30,7 @@ class FakeDetectionModel(tf.Module):
         super().__init__()
         self.input_channels = input_channels
         self.weight = tf.Variable(2.0)
-        self.boxes = tf.Variable(
-            [[0.1, 0.1, 0.9, 0.4], [0.1, 0.1, 0.9, 0.4], [0.2, 0.6, 0.8, 0.9]]
-        )
+        self.boxes = tf.Variable([[0.1, 0.1, 0.9, 0.4], [0.1, 0.1, 0.9, 0.4], [0.2, 0.6, 0.8, 0.9]])
         self.with_attention = with_attention
 
     def preprocess(self, clips):

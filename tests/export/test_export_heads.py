@@ -23,16 +23,19 @@ DETECTOR = "model.action_faster_rcnn."
 def trained(head, folder):
     """Writes pipeline.config and a checkpoint to `folder`, returns the model."""
     write_label_map(folder / "labels.pbtxt", LabelMap({1: "stand", 2: "walk"}))
-    config = pipeline_config.load("configs/playground/demo.config", [
-        f"train_input_reader.label_map_path={folder / 'labels.pbtxt'}",
-        DETECTOR + "num_classes=2",
-        DETECTOR + "image_resizer.fixed_shape_resizer.height=48",
-        DETECTOR + "image_resizer.fixed_shape_resizer.width=64",
-        DETECTOR + "trunk.i3d.depth_multiplier=0.05",
-        DETECTOR + "first_stage_max_proposals=8",
-        # Untrained scores above the config's threshold.
-        DETECTOR + "second_stage_class_prediction_bias_init=0",
-    ])  # fmt: skip
+    config = pipeline_config.load(
+        "configs/playground/demo.config",
+        [
+            f"train_input_reader.label_map_path={folder / 'labels.pbtxt'}",
+            DETECTOR + "num_classes=2",
+            DETECTOR + "image_resizer.fixed_shape_resizer.height=48",
+            DETECTOR + "image_resizer.fixed_shape_resizer.width=64",
+            DETECTOR + "trunk.i3d.depth_multiplier=0.05",
+            DETECTOR + "first_stage_max_proposals=8",
+            # Untrained scores above the config's threshold.
+            DETECTOR + "second_stage_class_prediction_bias_init=0",
+        ],
+    )
     predictor = config.model.action_faster_rcnn.second_stage_box_predictor
     predictor.Clear()
     text_format.Parse(HEADS[head], predictor)

@@ -40,16 +40,19 @@ def trained(tmp_path_factory):
     """A folder with pipeline.config and a checkpoint of random weights that tell clips apart."""
     folder = tmp_path_factory.mktemp("trained")
     write_label_map(folder / "labels.pbtxt", LABEL_MAP)
-    config = pipeline_config.load(str(PLAYGROUND), [
-        f"train_input_reader.label_map_path={folder / 'labels.pbtxt'}",
-        DETECTOR + "num_classes=5",
-        DETECTOR + "image_resizer.fixed_shape_resizer.height=48",
-        DETECTOR + "image_resizer.fixed_shape_resizer.width=64",
-        DETECTOR + "trunk.i3d.depth_multiplier=0.125",
-        DETECTOR + "trunk.i3d.final_endpoint=MaxPool3d_3a_3x3",
-        DETECTOR + "second_stage_box_predictor.tx_box_predictor.num_layers=2",
-        DETECTOR + "first_stage_max_proposals=8",
-    ])
+    config = pipeline_config.load(
+        str(PLAYGROUND),
+        [
+            f"train_input_reader.label_map_path={folder / 'labels.pbtxt'}",
+            DETECTOR + "num_classes=5",
+            DETECTOR + "image_resizer.fixed_shape_resizer.height=48",
+            DETECTOR + "image_resizer.fixed_shape_resizer.width=64",
+            DETECTOR + "trunk.i3d.depth_multiplier=0.125",
+            DETECTOR + "trunk.i3d.final_endpoint=MaxPool3d_3a_3x3",
+            DETECTOR + "second_stage_box_predictor.tx_box_predictor.num_layers=2",
+            DETECTOR + "first_stage_max_proposals=8",
+        ],
+    )
     pipeline_config.write(config, str(folder / "pipeline.config"))
     model = model_builder.build(config.model)
     generator = np.random.default_rng(0)
@@ -67,9 +70,15 @@ def exported(trained, tmp_path_factory):
     folder, _ = trained
     output = tmp_path_factory.mktemp("exported") / "export"
     code = run_tool(
-        "--pipeline_config_path", folder / "pipeline.config", "--trained_checkpoint_dir", folder,
-        "--output_directory", output, "--attention",
-        "--override", "train_config.batch_size=3",
+        "--pipeline_config_path",
+        folder / "pipeline.config",
+        "--trained_checkpoint_dir",
+        folder,
+        "--output_directory",
+        output,
+        "--attention",
+        "--override",
+        "train_config.batch_size=3",
     )
     assert code == 0
     return output
@@ -145,9 +154,19 @@ def test_a_fresh_process_with_only_tensorflow_equals_the_model(trained, exported
     np.save(tmp_path / "clips.npy", clips)
     # -I: neither PYTHONPATH nor the working directory is searched.
     done = subprocess.run(
-        [sys.executable, "-I", "-c", FRESH_PROCESS, str(exported / "saved_model"),
-         str(tmp_path / "clips.npy"), str(tmp_path / "outputs.npz")],
-        cwd=tmp_path, capture_output=True, text=True, timeout=300,
+        [
+            sys.executable,
+            "-I",
+            "-c",
+            FRESH_PROCESS,
+            str(exported / "saved_model"),
+            str(tmp_path / "clips.npy"),
+            str(tmp_path / "outputs.npz"),
+        ],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=300,
         env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
     )
     assert done.returncode == 0, done.stderr[-3000:]
@@ -162,8 +181,10 @@ def test_signatures_take_any_shape_and_jpeg(trained, exported):
         clips = random_clips(*shape)
         outputs = loaded.signatures["serving_default"](clips=tf.constant(clips))
         assert_equals_in_memory(outputs, model, clips)
-    jpegs = [[tf.io.encode_jpeg(frame).numpy() for frame in clip]
-             for clip in random_clips(2, 16, 40, 50, 3)]
+    jpegs = [
+        [tf.io.encode_jpeg(frame).numpy() for frame in clip]
+        for clip in random_clips(2, 16, 40, 50, 3)
+    ]
     decoded = np.stack([[tf.io.decode_jpeg(frame).numpy() for frame in clip] for clip in jpegs])
     outputs = loaded.signatures["serving_jpeg"](encoded_frames=tf.constant(jpegs))
     assert_equals_in_memory(outputs, model, decoded)
@@ -223,8 +244,9 @@ def test_averaged_weights_are_exported_where_training_kept_them(trained, tmp_pat
         assert np.abs(average - variable.numpy()).max() > 0.01
 
 
-def test_an_older_export_is_replaced_and_kept_on_failure(trained, tmp_path, without_saving,
-                                                         monkeypatch):
+def test_an_older_export_is_replaced_and_kept_on_failure(
+    trained, tmp_path, without_saving, monkeypatch
+):
     output = tmp_path / "export"
     export(trained[0], output)
     (output / "saved_model" / "saved_model.pb").write_text("older")
@@ -273,8 +295,10 @@ def test_mistakes_are_one_line_and_leave_nothing(trained, tmp_path, without_savi
     for override, message in [
         ("model.action_faster_rcnn.proposal_source=GROUNDTRUTH", "cannot be exported"),
         ("model.action_faster_rcnn.num_classes=4", "class id 5, above num_classes: 4"),
-        ("model.action_faster_rcnn.first_stage_box_predictor_depth=16",
-         "proposal_stage.*use the pipeline.config that it was trained with"),
+        (
+            "model.action_faster_rcnn.first_stage_box_predictor_depth=16",
+            "proposal_stage.*use the pipeline.config that it was trained with",
+        ),
         ("train_input_reader.label_map_path=/nowhere.pbtxt", "/nowhere.pbtxt"),
     ]:
         with pytest.raises(UserError, match=message) as raised:

@@ -10,6 +10,7 @@ from avatx.export import saved_model
 
 CLASS_NAMES = {1: "bend", 2: "stand", 4: "wätch (a person)"}
 
+
 @pytest.fixture(scope="module")
 def model():
     return FakeDetectionModel()
@@ -72,7 +73,7 @@ def test_jpeg_signature_equals_its_decoded_frames(model, signatures):
         expected.append(in_memory(model, decoded[np.newaxis]))
     outputs = signatures["serving_jpeg"](encoded_frames=tf.constant(encoded))
     for i, detections in enumerate(expected):
-        one = {key: value[i:i + 1] for key, value in outputs.items()}
+        one = {key: value[i : i + 1] for key, value in outputs.items()}
         assert_equals_in_memory(one, detections)
 
 

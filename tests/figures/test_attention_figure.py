@@ -74,9 +74,18 @@ def main():
 def arguments(folder, of_model, *flags):
     path, checkpoint, overrides = of_model
     return [
-        "--pipeline_config_path", path, "--checkpoint", checkpoint, "--override", *overrides,
-        "--video", str(folder / "film.mp4"), "--timestamp", "2", *flags,
-    ]  # fmt: skip
+        "--pipeline_config_path",
+        path,
+        "--checkpoint",
+        checkpoint,
+        "--override",
+        *overrides,
+        "--video",
+        str(folder / "film.mp4"),
+        "--timestamp",
+        "2",
+        *flags,
+    ]
 
 
 def test_files_for_a_box(folder, tx, main, tmp_path, capsys):
@@ -84,8 +93,12 @@ def test_files_for_a_box(folder, tx, main, tmp_path, capsys):
     assert main(arguments(folder, tx, *flags)) == 0
     assert capsys.readouterr().out.startswith("step 7: ")
     assert sorted(os.listdir(tmp_path / "out")) == [
-        "attention.mp4", "attention.png", "figure4.png", "keys.mp4", "keys.png"
-    ]  # fmt: skip
+        "attention.mp4",
+        "attention.png",
+        "figure4.png",
+        "keys.mp4",
+        "keys.png",
+    ]
     width, height = Image.open(tmp_path / "out" / "figure4.png").size
     assert width > 8 * 240 and height > 2 * 72  # 6 units, the frame and the attention
     for name in ("attention.mp4", "keys.mp4"):
@@ -162,16 +175,26 @@ def _without_weights(path, folder):
     (folder / "none").mkdir(exist_ok=True)
     (folder / "none" / "ckpt-1.index").write_text("")
     (folder / "map.pbtxt").write_text('item { name: "sit" id: 11 }\n')
-    return path, str(folder / "none" / "ckpt-1"), [
-        *SMALL, *THIN, f"train_input_reader.label_map_path={folder}/map.pbtxt",
-        f"eval_input_reader.label_map_path={folder}/map.pbtxt",
-    ]  # fmt: skip
+    return (
+        path,
+        str(folder / "none" / "ckpt-1"),
+        [
+            *SMALL,
+            *THIN,
+            f"train_input_reader.label_map_path={folder}/map.pbtxt",
+            f"eval_input_reader.label_map_path={folder}/map.pbtxt",
+        ],
+    )
 
 
 def test_frames_from_records(tmp_path):
-    path = write(tmp_path / "r.tfrecord", [
-        segment("v", [keyframe_at(1_000_000), keyframe_at(2_000_000)]),
-        segment("w", [keyframe_at(0)])])
+    path = write(
+        tmp_path / "r.tfrecord",
+        [
+            segment("v", [keyframe_at(1_000_000), keyframe_at(2_000_000)]),
+            segment("w", [keyframe_at(0)]),
+        ],
+    )
     source = clip_source.RecordClips([path])
     offsets = np.array([-80_000, 0, 80_000])
     source.prepare([("v", 2_000_000), ("w", 0)], offsets)
@@ -238,8 +261,9 @@ def test_each_map_is_drawn_where_it_belongs():
                 brightest.setdefault(tile.caption, []).append(place)
     assert brightest == {
         "attention, mean of heads": [(2, 0, 2), (3, 0, 2), (4, 1, 0), (5, 1, 0)],
-        "attention, head 1": [(2, 0, 2), (3, 0, 2)], "attention, head 2": [(4, 1, 0), (5, 1, 0)],
-    }  # fmt: skip
+        "attention, head 1": [(2, 0, 2), (3, 0, 2)],
+        "attention, head 2": [(4, 1, 0), (5, 1, 0)],
+    }
     assert [figure._person_tile(frame).caption for frame in (0, 3, 4, 7)] == [
         f"{seconds} s from the keyframe" for seconds in ("-0.25", "-0.12", "+0.00", "+0.38")
     ]

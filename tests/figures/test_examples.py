@@ -21,9 +21,13 @@ LEFT, RIGHT = [0.1, 0.1, 0.9, 0.4], [0.1, 0.6, 0.9, 0.9]
 SHIFTED = [0.1, 0.25, 0.9, 0.55]  # IoU 1/3 with LEFT
 FAR = [0.0, 0.45, 0.05, 0.55]
 GROUNDTRUTH = [
-    ("a", 1, LEFT, 11), ("a", 1, LEFT, 48), ("a", 1, RIGHT, 12),
-    ("a", 2, LEFT, 12), ("b", 1, LEFT, 11), ("b", 2, LEFT, 11),
-]  # fmt: skip
+    ("a", 1, LEFT, 11),
+    ("a", 1, LEFT, 48),
+    ("a", 1, RIGHT, 12),
+    ("a", 2, LEFT, 12),
+    ("b", 1, LEFT, 11),
+    ("b", 2, LEFT, 11),
+]
 DETECTIONS = [
     ("a", 1, LEFT, 11, 0.9),  # true
     ("a", 1, LEFT, 11, 0.8),  # duplicate of it
@@ -40,14 +44,12 @@ DETECTIONS = [
 
 def table(rows):
     columns = list(zip(*rows))
-    score = dict(score=columns[4]) if len(columns) == 5 else {}
+    score = {"score": columns[4]} if len(columns) == 5 else {}
     return AvaTable.from_columns(*columns[:4], **score)
 
 
 def find(count=10, **options):
-    found = find_examples(
-        table(GROUNDTRUTH), table(DETECTIONS), LabelMap(NAMES), count, **options
-    )
+    found = find_examples(table(GROUNDTRUTH), table(DETECTIONS), LabelMap(NAMES), count, **options)
     return {one.class_id: one for one in found}
 
 
@@ -58,15 +60,19 @@ def places(examples):
 def test_each_detection_is_told_for_what_it_is():
     found = find()
     assert places(found[11].top) == [
-        ("b", 2, 0.95, "true_positive"), ("a", 1, 0.9, "true_positive"),
+        ("b", 2, 0.95, "true_positive"),
+        ("a", 1, 0.9, "true_positive"),
         ("b", 1, 0.7, "true_positive"),
-    ]  # fmt: skip
+    ]
     assert places(found[11].mistakes) == [
-        ("a", 2, 0.85, "similar_action"), ("a", 1, 0.8, "duplicate"), ("b", 2, 0.3, "localization"),
-    ]  # fmt: skip
+        ("a", 2, 0.85, "similar_action"),
+        ("a", 1, 0.8, "duplicate"),
+        ("b", 2, 0.3, "localization"),
+    ]
     assert places(found[48].mistakes) == [
-        ("b", 1, 0.6, "other_action"), ("a", 1, 0.5, "other_action"),
-    ]  # fmt: skip
+        ("b", 1, 0.6, "other_action"),
+        ("a", 1, 0.5, "other_action"),
+    ]
     assert places(found[12].mistakes) == [("b", 2, 0.3, "box_and_action")]  # one a keyframe
     assert found[48].top == []
 
@@ -106,8 +112,9 @@ def test_nobody_is_there():
 
 def test_videos_come_before_further_keyframes_of_one():
     assert places(find(2)[11].top) == [
-        ("b", 2, 0.95, "true_positive"), ("a", 1, 0.9, "true_positive")
-    ]  # fmt: skip
+        ("b", 2, 0.95, "true_positive"),
+        ("a", 1, 0.9, "true_positive"),
+    ]
     assert [e.score for e in find(3)[11].top] == [0.95, 0.9, 0.7]
     assert set(find(3, classes=[48])) == {48}
 
@@ -116,9 +123,7 @@ def test_mistakes_of_the_user():
     with pytest.raises(UserError, match="--classes: 5 is not in the label map; it has 11, 12, 48"):
         find(classes=[5])
     with pytest.raises(UserError, match="same videos and times"):
-        find_examples(
-            table(GROUNDTRUTH), table([("c", 9, LEFT, 11, 0.5)]), LabelMap(NAMES), 3
-        )
+        find_examples(table(GROUNDTRUTH), table([("c", 9, LEFT, 11, 0.5)]), LabelMap(NAMES), 3)
     with pytest.raises(UserError, match="--videos or --records"):
         clip_source.make_source(None, None)
     with pytest.raises(UserError, match="detections csv is empty"):
@@ -161,10 +166,18 @@ def test_sheets_show_the_keyframe_between_its_neighbours(tmp_path):
 
     found = list(find(3).values())
     written = write_sheets(found, NAMES, source, [-1, 0, 0.5], str(tmp_path / "out"))
-    assert sorted(written) == sorted(os.listdir(tmp_path / "out")) == [
-        "figure6.jpg", "figure7.jpg", "mistakes_11_sit.jpg", "mistakes_12_stand.jpg",
-        "mistakes_48_read.jpg", "top_11_sit.jpg",
-    ]  # fmt: skip
+    assert (
+        sorted(written)
+        == sorted(os.listdir(tmp_path / "out"))
+        == [
+            "figure6.jpg",
+            "figure7.jpg",
+            "mistakes_11_sit.jpg",
+            "mistakes_12_stand.jpg",
+            "mistakes_48_read.jpg",
+            "top_11_sit.jpg",
+        ]
+    )
     sheet = np.asarray(Image.open(tmp_path / "out" / "top_11_sit.jpg"))
     assert sheet.shape[1] > 3 * 260 and sheet.shape[0] > 3 * 78
 
@@ -197,16 +210,24 @@ def test_captions_are_the_times_of_the_frames_shown(tmp_path, monkeypatch, kind)
         source = clip_source.VideoClips([str(tmp_path)])
     else:
         keyframes = [keyframe_at(1_000_000), keyframe_at(2_000_000)]
-        path = write(tmp_path / "r.tfrecord", [
-            segment(name, keyframes, frame_rate=10, num_frames=31, margin=0) for name in "ab"])
+        path = write(
+            tmp_path / "r.tfrecord",
+            [segment(name, keyframes, frame_rate=10, num_frames=31, margin=0) for name in "ab"],
+        )
         source = clip_source.RecordClips([path])
     sheets = {}
-    monkeypatch.setattr(detection_sheets, "strip_sheet", lambda strips, title, _: sheets.setdefault(
-        title, [[tile.caption for tile in strip.tiles] for strip in strips]))
+    monkeypatch.setattr(
+        detection_sheets,
+        "strip_sheet",
+        lambda strips, title, _: sheets.setdefault(
+            title, [[tile.caption for tile in strip.tiles] for strip in strips]
+        ),
+    )
     monkeypatch.setattr(detection_sheets, "_save", lambda picture, folder, name: name)
     write_sheets(list(find(3).values()), NAMES, source, [-3, -0.54, 0, 1.5], str(tmp_path / "out"))
     keyframe = "keyframe (blue: detected, green: annotated)"
     assert sheets["Top true detections: sit"] == [
-        ["-2 s", "-0.5 s", keyframe, "+1 s"], ["-1 s", "-0.5 s", keyframe, "+1.5 s"],
+        ["-2 s", "-0.5 s", keyframe, "+1 s"],
         ["-1 s", "-0.5 s", keyframe, "+1.5 s"],
-    ]  # fmt: skip
+        ["-1 s", "-0.5 s", keyframe, "+1.5 s"],
+    ]

@@ -32,9 +32,16 @@ def variable_rate_times(count, seed=0):
 
 @pytest.mark.parametrize("every", [1.0, 0.1, 2.5, 7.0])
 @pytest.mark.parametrize("num_frames, frame_rate", [(16, 12.5), (64, 25), (1, 5), (5, 2)])
-@pytest.mark.parametrize("times", [
-    np.arange(150) / 25, np.arange(100) * 1001 / 24000, variable_rate_times(60), np.zeros(1),
-], ids=["25", "23.976", "variable", "one frame"])
+@pytest.mark.parametrize(
+    "times",
+    [
+        np.arange(150) / 25,
+        np.arange(100) * 1001 / 24000,
+        variable_rate_times(60),
+        np.zeros(1),
+    ],
+    ids=["25", "23.976", "variable", "one frame"],
+)
 def test_stream_gives_what_the_whole_video_gives(times, num_frames, frame_rate, every):
     clips = list(keyframe_clips(numbered_frames(times), every, num_frames, frame_rate))
     assert [clip.timestamp for clip in clips] == pytest.approx(

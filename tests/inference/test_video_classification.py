@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from avatx.errors import UserError
-from avatx.data.video_writer import VideoWriter
 from avatx.data.frame_encoding import stored_size
+from avatx.data.video_writer import VideoWriter
+from avatx.errors import UserError
 from avatx.inference.video_classification import center_crop, classify, resampled
 
 
@@ -42,7 +42,8 @@ def test_long_videos_are_averaged_over_their_parts_by_length(tmp_path):
         return clip.reshape(1, -1).mean(axis=1, keepdims=True)
 
     scores, num_frames, stopped = classify(
-        path, scores_of, frame_rate=10, crop=(16, 16), max_frames=4)
+        path, scores_of, frame_rate=10, crop=(16, 16), max_frames=4
+    )
     assert lengths == [4, 4, 2] and num_frames == 10 and stopped is None
     assert scores[0] == pytest.approx(np.arange(0, 250, 25).mean(), abs=2)
 
@@ -55,7 +56,8 @@ def test_a_video_that_breaks_off_says_so(tmp_path):
             writer.write(noise.integers(0, 256, [32, 32, 3], np.uint8))
     path.write_bytes(path.read_bytes()[: int(0.6 * path.stat().st_size)])
     _, num_frames, stopped = classify(
-        str(path), lambda clip: np.ones([1, 3]), frame_rate=10, crop=(16, 16))
+        str(path), lambda clip: np.ones([1, 3]), frame_rate=10, crop=(16, 16)
+    )
     assert 0 < num_frames < 40 and stopped
 
 

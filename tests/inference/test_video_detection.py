@@ -161,9 +161,7 @@ def test_the_model_sees_frames_as_records_store_them(detector, tmp_path, monkeyp
     video = write_video(tmp_path / "large.mp4", 0.5, 120, 160)
     seen = []
     original = detector.detect
-    monkeypatch.setattr(
-        detector, "detect", lambda clips: seen.append(clips) or original(clips)
-    )
+    monkeypatch.setattr(detector, "detect", lambda clips: seen.append(clips) or original(clips))
     video_detection.detect_video(detector, video, str(tmp_path / "out"), shorter_side=48)
     with VideoReader(video) as reader:
         stored = [reader.to_rgb(picture, (48, 64)) for _, picture in reader.span(0, 10**9)]
@@ -188,16 +186,19 @@ def test_folder_of_frames(detector, tmp_path):
     assert text.startswith("clip_7,")
 
 
-@pytest.mark.parametrize("options, message", [
-    ({"score_threshold": 1.5}, "--score_threshold 1.5: expected 0 to 1"),
-    ({"score_threshold": float("nan")}, "--score_threshold nan"),
-    ({"every": 0}, "--every 0"),
-    ({"every": float("inf")}, "--every inf"),
-    ({"frames_rate": -1}, "--frames_rate -1"),
-    ({"shorter_side": -1}, "--shorter_side -1"),
-    ({"batch_size": 0}, "--batch_size 0"),
-    ({"groundtruth": "/nowhere.csv"}, "/nowhere.csv"),
-])
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        ({"score_threshold": 1.5}, "--score_threshold 1.5: expected 0 to 1"),
+        ({"score_threshold": float("nan")}, "--score_threshold nan"),
+        ({"every": 0}, "--every 0"),
+        ({"every": float("inf")}, "--every inf"),
+        ({"frames_rate": -1}, "--frames_rate -1"),
+        ({"shorter_side": -1}, "--shorter_side -1"),
+        ({"batch_size": 0}, "--batch_size 0"),
+        ({"groundtruth": "/nowhere.csv"}, "/nowhere.csv"),
+    ],
+)
 def test_bad_options_leave_nothing(detector, video, tmp_path, options, message):
     with pytest.raises(UserError, match=message):
         video_detection.detect_video(detector, video, str(tmp_path / "out"), **options)
@@ -310,10 +311,20 @@ def test_command_line(export_folder, video, tmp_path, capsys):
     tool = load_tool()
     previous = signal.getsignal(signal.SIGTERM)
     try:
-        code = tool.main([
-            "--saved_model", export_folder, "--video", video,
-            "--output", str(tmp_path / "out"), "--score_threshold", "0.5", "--every", "2",
-        ])
+        code = tool.main(
+            [
+                "--saved_model",
+                export_folder,
+                "--video",
+                video,
+                "--output",
+                str(tmp_path / "out"),
+                "--score_threshold",
+                "0.5",
+                "--every",
+                "2",
+            ]
+        )
     finally:
         signal.signal(signal.SIGTERM, previous)
     assert code == 0 and sorted(os.listdir(tmp_path / "out")) == FILES
@@ -325,10 +336,21 @@ def test_killed_command_leaves_nothing(export_folder, tmp_path, number, code):
     video = write_video(tmp_path / "long.mp4", 100, 48, 64)
     output = tmp_path / "out"
     process = subprocess.Popen(
-        [sys.executable, str(REPOSITORY / "tools" / "detect_video.py"),
-         "--saved_model", export_folder, "--video", video, "--output", str(output),
-         "--every", "0.05"],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        [
+            sys.executable,
+            str(REPOSITORY / "tools" / "detect_video.py"),
+            "--saved_model",
+            export_folder,
+            "--video",
+            video,
+            "--output",
+            str(output),
+            "--every",
+            "0.05",
+        ],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
         env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
     )
     try:

@@ -7,8 +7,9 @@ import tensorflow as tf
 # Lets the tests here import the helpers beside them (importlib mode does not).
 sys.path.insert(0, os.path.dirname(__file__))
 
-from avatx.core.structures import Groundtruth  # noqa: E402
-from small_detector import NUM_CLASSES, small_model  # noqa: E402
+from small_detector import NUM_CLASSES, small_model
+
+from avatx.core.structures import Groundtruth
 
 
 @pytest.fixture(scope="module", name="model")

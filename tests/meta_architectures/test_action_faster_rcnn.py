@@ -2,12 +2,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tf_keras
+from small_detector import NUM_CLASSES, clip_of, random_batch, small_model
 
 from avatx.core import box_ops
 from avatx.core.structures import Groundtruth
 from avatx.meta_architectures.action_faster_rcnn import ProposalSource
 from avatx.meta_architectures.post_processing import PostProcessing
-from small_detector import NUM_CLASSES, clip_of, random_batch, small_model
 
 LOSSES = {
     "Loss/RPNLoss/objectness_loss",

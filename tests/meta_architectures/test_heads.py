@@ -79,9 +79,11 @@ def test_padding_of_the_groundtruth_changes_nothing(model):
 def test_clips_without_a_person(model):
     clips, _ = random_batch(2)
     nobody = Groundtruth(
-        tf.zeros([2, 0, 4]), tf.zeros([2, 0, NUM_CLASSES]), tf.zeros([2], tf.int32),
+        tf.zeros([2, 0, 4]),
+        tf.zeros([2, 0, NUM_CLASSES]),
+        tf.zeros([2], tf.int32),
         tf.constant([[1, 2], [3, 4]]),
-    )  # fmt: skip
+    )
     losses, gradients = losses_and_gradients(model, clips, nobody)
     assert losses["Loss/BoxClassifierLoss/localization_loss"] == 0
     assert all(np.isfinite(t).all() for t in tf.nest.flatten((losses, gradients)))
@@ -122,7 +124,9 @@ def test_one_checkpoint_for_any_number_of_proposals(head, tmp_path):
 )
 def test_other_layers_and_heads(layers, heads):
     size = f"num_layers: {layers} num_heads: {heads}"
-    model = head_model("tx_box_predictor { %s }" % TX.replace("num_layers: 2 num_heads: 2", size))
+    model = head_model(
+        "tx_box_predictor {{ {} }}".format(TX.replace("num_layers: 2 num_heads: 2", size))
+    )
     clips, groundtruth = random_batch(1)
     predictions = model.predict(model.preprocess(clips), attention=True)
     maps = predictions.box_predictions.attention

@@ -3,10 +3,10 @@
 import numpy as np
 import tensorflow as tf
 import tf_keras
+from small_detector import NUM_CLASSES, small_model
 
 from avatx.core import box_ops
 from avatx.core.structures import Groundtruth
-from small_detector import NUM_CLASSES, small_model
 
 STEPS = 800
 # One person, two people and nobody.

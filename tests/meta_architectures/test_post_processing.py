@@ -17,7 +17,8 @@ def run(post_processing, boxes=BOXES[np.newaxis, :, np.newaxis], usable=ALL):
     found = [
         (int(c), round(float(s), 3), int(p))
         for c, s, p in zip(
-            detections.classes[0, :count], detections.scores[0, :count],
+            detections.classes[0, :count],
+            detections.scores[0, :count],
             detections.proposal_index[0, :count],
         )
     ]

@@ -88,12 +88,17 @@ def test_golden_logits_of_the_cricket_clip(kinetics):
     assert len(frames) == 79
 
 
-@pytest.mark.parametrize("override, words", [
-    ("model.video_classifier.image_resizer.fixed_shape_resizer.height=0",
-     "^--override .*height=0: .*height is 0: expected at least 16$"),
-    ("model.video_classifier.clip.frame_rate=0", "frame_rate is 0: expected more than 0$"),
-    ("model.action_faster_rcnn.num_classes=3", "^--override: .* is missing$"),
-])
+@pytest.mark.parametrize(
+    "override, words",
+    [
+        (
+            "model.video_classifier.image_resizer.fixed_shape_resizer.height=0",
+            "^--override .*height=0: .*height is 0: expected at least 16$",
+        ),
+        ("model.video_classifier.clip.frame_rate=0", "frame_rate is 0: expected more than 0$"),
+        ("model.action_faster_rcnn.num_classes=3", "^--override: .* is missing$"),
+    ],
+)
 def test_overrides_of_the_default_network_are_checked(override, words):
     with pytest.raises(UserError, match=words):
         classifier_builder.restore_classifier("nowhere", overrides=[override])
@@ -102,9 +107,11 @@ def test_overrides_of_the_default_network_are_checked(override, words):
 def test_the_video_is_cricket(kinetics):
     classifier, _ = kinetics
     scores, num_frames, _ = video_classification.classify(
-        str(KINETICS / "v_CricketShot_g04_c01_rgb.gif"), classifier.scores,
-        frame_rate=classifier.frame_rate, crop=classifier.model.image_size,
-    )  # fmt: skip
+        str(KINETICS / "v_CricketShot_g04_c01_rgb.gif"),
+        classifier.scores,
+        frame_rate=classifier.frame_rate,
+        crop=classifier.model.image_size,
+    )
     names = read_classes(str(KINETICS / "label_map.txt")).names
     best = int(scores.argmax())
     assert (best, names[best + 1], num_frames) == (227, "playing cricket", 79)

@@ -8,7 +8,13 @@ from avatx.layers.roi_pool import RoiPool
 from avatx.predictors.tx import Query, TxBoxPredictor, TxOptions
 from avatx.training.seed import set_random_seed
 
-SMALL = dict(num_layers=3, num_heads=2, depth=8, query_reduction_depth=6, feed_forward_depth=12)
+SMALL = {
+    "num_layers": 3,
+    "num_heads": 2,
+    "depth": 8,
+    "query_reduction_depth": 6,
+    "feed_forward_depth": 12,
+}
 BOXES = tf.constant([[[0.1, 0.2, 0.8, 0.7], [0.0, 0.0, 1.0, 1.0], [0.5, 0.5, 0.6, 0.9]]] * 2)
 
 

@@ -34,8 +34,9 @@ def gone(pid):
 
 @pytest.fixture
 def holder(tmp_path):
-    process = subprocess.Popen([sys.executable, "-c", HOLDER, str(tmp_path / "a b")],
-                               stdout=subprocess.PIPE, text=True)  # fmt: skip
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLDER, str(tmp_path / "a b")], stdout=subprocess.PIPE, text=True
+    )
     _, child = map(int, process.stdout.readline().split())
     yield process, child
     process.kill()

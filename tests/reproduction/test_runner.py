@@ -130,9 +130,14 @@ def test_plan():
     root = pathlib.Path(__file__).parents[2]
     output = pathlib.Path("out")
     runs = suites.plan(
-        suites.SUITES["playground"], ["tx_i3d_r300_96f", "i3d_r64_from_scratch"], 2,
-        root / "configs", output, output / "map.pbtxt", ("train_config.num_steps=2",),
-    )  # fmt: skip
+        suites.SUITES["playground"],
+        ["tx_i3d_r300_96f", "i3d_r64_from_scratch"],
+        2,
+        root / "configs",
+        output,
+        output / "map.pbtxt",
+        ("train_config.num_steps=2",),
+    )
     names = ["tx_i3d_r300", "tx_i3d_r300_96f", "i3d_r64_from_scratch"]
     assert [(run.row, run.seed) for run in runs] == [(n, s) for s in (1, 2) for n in names]
     assert runs[1].checkpoint_dir == runs[0].directory
@@ -179,9 +184,12 @@ def test_a_run_that_was_killed_is_said_to_be(make_runs, capfd):
     (run,) = make_runs("a")
     with pytest.raises(UserError, match="1 of 1 runs failed; see .*a/seed1.log"):
         runner.run_all(
-            [run], lambda _: ["-c", "import os; print('step 1/9'); os.kill(os.getpid(), 9)"], 1, {},
+            [run],
+            lambda _: ["-c", "import os; print('step 1/9'); os.kill(os.getpid(), 9)"],
+            1,
+            {},
             interval=0.1,
-        )  # fmt: skip
+        )
     assert "a seed 1: failed, ended by signal 9" in capfd.readouterr().out
 
 

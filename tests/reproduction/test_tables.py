@@ -24,8 +24,11 @@ def metrics(value, person=0.9, strict=0.6):
 
 def test_every_row_has_its_configs():
     for folder in ("ava", "playground"):
-        missing = [name for name in rows.ROWS
-                   if not (ROOT / "configs" / folder / f"{name}.config").exists()]  # fmt: skip
+        missing = [
+            name
+            for name in rows.ROWS
+            if not (ROOT / "configs" / folder / f"{name}.config").exists()
+        ]
         assert not missing, folder
 
 

@@ -11,8 +11,9 @@ import sys
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))),
-                None)  # fmt: skip
+CHROMIUM = next(
+    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
+)
 NAMES = {11: "sit", 12: "stand", 14: "walk", 17: "carry <b>&amp;</b>", 79: "[talk]"}
 GROUNDTRUTH = [
     f"v,{902 + i:04d},{0.1 * j},0.1,{0.1 * j + 0.1},{0.3 + 0.1 * i},{label}"
@@ -37,10 +38,23 @@ def files(tmp_path):
 
 def analyze(directory, *flags):
     return subprocess.run(
-        [sys.executable, str(ROOT / "tools/analyze.py"), "--groundtruth", "gt.csv",
-         "--detections", "det.csv", "--label_map", "map", "--output", "out", *flags],
-        cwd=directory, capture_output=True, text=True,
-    )  # fmt: skip
+        [
+            sys.executable,
+            str(ROOT / "tools/analyze.py"),
+            "--groundtruth",
+            "gt.csv",
+            "--detections",
+            "det.csv",
+            "--label_map",
+            "map",
+            "--output",
+            "out",
+            *flags,
+        ],
+        cwd=directory,
+        capture_output=True,
+        text=True,
+    )
 
 
 class Page(html.parser.HTMLParser):
@@ -72,8 +86,9 @@ def test_writes_the_numbers_and_a_page_that_loads_nothing(files):
     assert done.returncode == 0, done.stderr
     assert "tensorflow" not in done.stderr.lower()
     assert sorted(path.name for path in (files / "out").iterdir()) == [
-        "analysis.html", "analysis.json"
-    ]  # fmt: skip
+        "analysis.html",
+        "analysis.json",
+    ]
     numbers = json.loads((files / "out/analysis.json").read_text())
     counts = [one["num_training_labels"] for one in numbers["by_class"]]
     assert counts == sorted(counts) and sum(counts) == 11
@@ -93,11 +108,22 @@ def test_writes_the_numbers_and_a_page_that_loads_nothing(files):
             assert value.startswith(("#", "data:"))
     ids = [value for name, value in page.attributes if name == "id"]
     assert len(ids) == len(set(ids))
-    referred = {value[1:] for name, value in page.attributes
-                if name in ("href", "xlink:href") and value.startswith("#")}  # fmt: skip
+    referred = {
+        value[1:]
+        for name, value in page.attributes
+        if name in ("href", "xlink:href") and value.startswith("#")
+    }
     assert referred <= set(ids)
-    for words in ("Mine & <yours>", "carry <b>&amp;</b>", "[talk]", "n/a", "training labels",
-                  "By number of people", "similar action", "Most frequent confusions"):
+    for words in (
+        "Mine & <yours>",
+        "carry <b>&amp;</b>",
+        "[talk]",
+        "n/a",
+        "training labels",
+        "By number of people",
+        "similar action",
+        "Most frequent confusions",
+    ):
         assert words in page.words, words
 
 
@@ -113,11 +139,21 @@ def test_the_same_input_gives_the_same_files(files):
 def test_chromium_draws_the_page(files):
     assert analyze(files).returncode == 0
     subprocess.run(
-        [CHROMIUM, "--headless=new", "--no-sandbox", "--disable-gpu", "--window-size=600,3000",
-         "--virtual-time-budget=2000", f"--user-data-dir={files}/profile",
-         f"--screenshot={files}/page.png", (files / "out/analysis.html").as_uri()],
-        check=True, capture_output=True, timeout=120,
-    )  # fmt: skip
+        [
+            CHROMIUM,
+            "--headless=new",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--window-size=600,3000",
+            "--virtual-time-budget=2000",
+            f"--user-data-dir={files}/profile",
+            f"--screenshot={files}/page.png",
+            (files / "out/analysis.html").as_uri(),
+        ],
+        check=True,
+        capture_output=True,
+        timeout=120,
+    )
     import numpy as np
     from PIL import Image
 
@@ -149,8 +185,10 @@ def test_nothing_stands_first_among_what_a_person_is_taken_for(files):
     share, people = numbers["matrix"][row][-1], numbers["num_people"][row]
     own = numbers["matrix"][row][row]
     assert 0 < share < 1
-    assert (f"<td>sit</td><td>{people}</td><td>{100 * own:.1f} %</td><td>{100 * share:.1f} %</td>"
-            in text)  # fmt: skip
+    assert (
+        f"<td>sit</td><td>{people}</td><td>{100 * own:.1f} %</td><td>{100 * share:.1f} %</td>"
+        in text
+    )
 
 
 def test_a_threshold_below_a_tenth_is_written_as_it_counts(files):
@@ -162,9 +200,12 @@ def test_a_threshold_below_a_tenth_is_written_as_it_counts(files):
 def test_boxes_in_pixels_have_no_share_of_the_frame(files):
     for name in ("gt.csv", "det.csv"):
         rows = [row.split(",") for row in (files / name).read_text().splitlines()]
-        (files / name).write_text("\n".join(
-            ",".join([*row[:2], *(f"{100 * float(side):g}" for side in row[2:6]), *row[6:]])
-            for row in rows))  # fmt: skip
+        (files / name).write_text(
+            "\n".join(
+                ",".join([*row[:2], *(f"{100 * float(side):g}" for side in row[2:6]), *row[6:]])
+                for row in rows
+            )
+        )
     done = analyze(files)
     assert done.returncode == 0 and "note: boxes are not normalised on either side" in done.stderr
     text = (files / "out/analysis.html").read_text()
@@ -174,8 +215,9 @@ def test_boxes_in_pixels_have_no_share_of_the_frame(files):
 
 def test_options_reach_the_metric(files):
     (files / "excluded.csv").write_text("v,0906\n")
-    done = analyze(files, "--excluded", "excluded.csv", "--protocol", "AVA_2019",
-                   "--iou_threshold", "0.75")  # fmt: skip
+    done = analyze(
+        files, "--excluded", "excluded.csv", "--protocol", "AVA_2019", "--iou_threshold", "0.75"
+    )
     assert done.returncode == 0, done.stderr
     numbers = json.loads((files / "out/analysis.json").read_text())
     assert (numbers["protocol"], numbers["iou_threshold"]) == ("AVA_2019", 0.75)

@@ -39,12 +39,16 @@ def data(tmp_path_factory):
     (folder / "videos").mkdir()
     noise = np.random.default_rng(0).integers(0, 255, (12, 240, 320, 3), np.uint8)
     for name in "abcd":
-        with VideoWriter(folder / "videos" / f"{name}.mp4", 25, 240, 320, preset="ultrafast",
-                         crf=40) as writer:
+        with VideoWriter(
+            folder / "videos" / f"{name}.mp4", 25, 240, 320, preset="ultrafast", crf=40
+        ) as writer:
             for number in range(300):
                 writer.write(noise[number % 12])
-    (folder / "rows.csv").write_text("".join(
-        f"{name},{second:04d},0.1,0.2,0.5,0.9,12,0\n" for name in "abcd" for second in range(12)))
+    (folder / "rows.csv").write_text(
+        "".join(
+            f"{name},{second:04d},0.1,0.2,0.5,0.9,12,0\n" for name in "abcd" for second in range(12)
+        )
+    )
     (folder / "empty.csv").write_text("")
     (folder / "bad.csv").write_text("a,0001,0.1,0.2,0.5,0.9,12,0\na,one,0.1,0.2,0.5,0.9,12,0\n")
     (folder / "others.csv").write_text("x,0001,0.1,0.2,0.5,0.9,12,0\n")
@@ -56,9 +60,15 @@ def data(tmp_path_factory):
 
 
 def _flags(data, output, *, num_shards=8, **changed):
-    flags = {"videos": data / "videos", "annotations": data / "rows.csv",
-             "label_map": data / "labels.pbtxt", "output": output, "num_shards": num_shards,
-             "seconds_per_record": 1, **changed}
+    flags = {
+        "videos": data / "videos",
+        "annotations": data / "rows.csv",
+        "label_map": data / "labels.pbtxt",
+        "output": output,
+        "num_shards": num_shards,
+        "seconds_per_record": 1,
+        **changed,
+    }
     return [f"--{name}={value}" for name, value in flags.items()]
 
 
@@ -75,8 +85,12 @@ def test_killed_run_leaves_nothing_half_written_and_is_taken_up_again(data, tmp_
     expected = {path.name: path.read_bytes() for path in whole.glob("*.tfrecord")}
     assert len(expected) == 8
 
-    process = subprocess.Popen([sys.executable, TOOL, *_flags(data, killed / "train")],
-                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=_environment())
+    process = subprocess.Popen(
+        [sys.executable, TOOL, *_flags(data, killed / "train")],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=_environment(),
+    )
     deadline = time.monotonic() + 200
     state = killed / ".avatx-train"
     while not (len(list(killed.glob("*.tfrecord"))) >= 2 and list(state.glob("*.partial"))):
@@ -104,30 +118,44 @@ def test_killed_run_leaves_nothing_half_written_and_is_taken_up_again(data, tmp_
 def test_a_missing_video_is_in_the_summary_and_the_exit_code_is_0(data, tmp_path, capsys):
     rows = (data / "rows.csv").read_text() + "gone,0001,0.1,0.2,0.5,0.9,12,0\n"
     (tmp_path / "rows.csv").write_text(rows)
-    assert _main(*_flags(data, tmp_path / "out" / "train", annotations=tmp_path / "rows.csv",
-                         max_frame_rate=2, seconds_per_record=100, num_shards=2)) == 0
+    assert (
+        _main(
+            *_flags(
+                data,
+                tmp_path / "out" / "train",
+                annotations=tmp_path / "rows.csv",
+                max_frame_rate=2,
+                seconds_per_record=100,
+                num_shards=2,
+            )
+        )
+        == 0
+    )
     shown = capsys.readouterr().out
     assert "MISSING: 1 keyframes of 1 videos" in shown
     assert "gone: 1 keyframes: the video was not found" in shown
 
 
-@pytest.mark.parametrize("changed,more,expected", [
-    ({"videos": "/nowhere"}, [], "/nowhere: no such folder of videos"),
-    ({"annotations": "{data}/missing.csv"}, [], "missing.csv"),
-    ({"annotations": "{data}/empty.csv"}, [], "empty.csv holds no keyframe"),
-    ({"annotations": "{data}/bad.csv"}, [], "bad.csv, line 2"),
-    ({"annotations": "{data}/others.csv"}, [], "none of the 1 videos"),
-    ({"annotations": "{data}/classes.csv"}, [], "no row's class is in"),
-    ({"annotations": "{data}/pixels.csv"}, [], "a,0001 has x 32 to 160, y 48 to 216"),
-    ({"annotations": "{data}/inverted.csv"}, [], "a,0001 has x 0.5 to 0.1, y 0.9 to 0.2"),
-    ({"label_map": "{data}/rows.csv"}, [], "rows.csv"),
-    ({"output": "{out}/"}, [], "expected a folder and the beginning of a file name"),
-    ({"num_shards": 0}, [], "--num_shards is 0"),
-    ({"jpeg_quality": 101}, [], "--jpeg_quality is 101, expected 1 to 100"),
-    ({"margin_seconds": "nan"}, [], "--margin_seconds is nan"),
-    ({}, ["--num_shard=3"], "--num_shard"),
-    ({}, ["--runner=NoSuchRunner"], "NoSuchRunner"),
-])
+@pytest.mark.parametrize(
+    "changed,more,expected",
+    [
+        ({"videos": "/nowhere"}, [], "/nowhere: no such folder of videos"),
+        ({"annotations": "{data}/missing.csv"}, [], "missing.csv"),
+        ({"annotations": "{data}/empty.csv"}, [], "empty.csv holds no keyframe"),
+        ({"annotations": "{data}/bad.csv"}, [], "bad.csv, line 2"),
+        ({"annotations": "{data}/others.csv"}, [], "none of the 1 videos"),
+        ({"annotations": "{data}/classes.csv"}, [], "no row's class is in"),
+        ({"annotations": "{data}/pixels.csv"}, [], "a,0001 has x 32 to 160, y 48 to 216"),
+        ({"annotations": "{data}/inverted.csv"}, [], "a,0001 has x 0.5 to 0.1, y 0.9 to 0.2"),
+        ({"label_map": "{data}/rows.csv"}, [], "rows.csv"),
+        ({"output": "{out}/"}, [], "expected a folder and the beginning of a file name"),
+        ({"num_shards": 0}, [], "--num_shards is 0"),
+        ({"jpeg_quality": 101}, [], "--jpeg_quality is 101, expected 1 to 100"),
+        ({"margin_seconds": "nan"}, [], "--margin_seconds is nan"),
+        ({}, ["--num_shard=3"], "--num_shard"),
+        ({}, ["--runner=NoSuchRunner"], "NoSuchRunner"),
+    ],
+)
 def test_bad_input_is_one_line_and_leaves_nothing(data, tmp_path, changed, more, expected):
     changed = {name: str(value).format(data=data, out=tmp_path) for name, value in changed.items()}
     output = {"output": str(tmp_path / "train"), **changed}.pop("output")
@@ -138,8 +166,13 @@ def test_bad_input_is_one_line_and_leaves_nothing(data, tmp_path, changed, more,
 
 
 def test_an_error_ends_the_program_with_one_line(data, tmp_path):
-    run = subprocess.run([sys.executable, TOOL, *_flags(data, tmp_path / "train", videos="/no")],
-                         capture_output=True, text=True, env=_environment(), timeout=300)
+    run = subprocess.run(
+        [sys.executable, TOOL, *_flags(data, tmp_path / "train", videos="/no")],
+        capture_output=True,
+        text=True,
+        env=_environment(),
+        timeout=300,
+    )
     assert run.returncode == 2
     assert run.stderr.strip().split("\n")[-1] == "error: /no: no such folder of videos"
     assert "Traceback" not in run.stderr and run.stdout == ""

@@ -27,14 +27,52 @@ def tool(name, *arguments):
 
 def test_playground_to_records(tmp_path, capsys):
     for split, count in (("train", 10), ("val", 3)):
-        assert tool("make_playground", "--kind", "actions", "--output", tmp_path, "--split", split,
-                    "--num_videos", count, "--num_workers", 1) == 0
+        assert (
+            tool(
+                "make_playground",
+                "--kind",
+                "actions",
+                "--output",
+                tmp_path,
+                "--split",
+                split,
+                "--num_videos",
+                count,
+                "--num_workers",
+                1,
+            )
+            == 0
+        )
     assert "10 clips: 2 answer_phone, 1 bend" in capsys.readouterr().out
     label_map = tmp_path / "actions_label_map.pbtxt"
-    assert tool("create_kinetics_tfrecord", "--folders", tmp_path / "train", "--output",
-                tmp_path / "actions-train", "--num_shards", 2, "--output_label_map", label_map) == 0
-    assert tool("create_kinetics_tfrecord", "--folders", tmp_path / "val", "--output",
-                tmp_path / "actions-val", "--num_shards", 1, "--label_map", label_map) == 0
+    assert (
+        tool(
+            "create_kinetics_tfrecord",
+            "--folders",
+            tmp_path / "train",
+            "--output",
+            tmp_path / "actions-train",
+            "--num_shards",
+            2,
+            "--output_label_map",
+            label_map,
+        )
+        == 0
+    )
+    assert (
+        tool(
+            "create_kinetics_tfrecord",
+            "--folders",
+            tmp_path / "val",
+            "--output",
+            tmp_path / "actions-val",
+            "--num_shards",
+            1,
+            "--label_map",
+            label_map,
+        )
+        == 0
+    )
     out = capsys.readouterr().out
     assert "10 labelled videos, 2 shards" in out and "3 labelled videos, 1 shards" in out
     assert len(read_label_map(label_map).names) == 9
@@ -50,19 +88,42 @@ def test_mistakes(tmp_path):
     with pytest.raises(UserError, match="--num_shards is 0"):
         tool("create_kinetics_tfrecord", *good[:3], 0, "--output", tmp_path / "x")
     with pytest.raises(UserError, match="--output_label_map is for the classes found"):
-        tool("create_kinetics_tfrecord", *good, "--output", tmp_path / "x", "--label_map", "a",
-             "--output_label_map", "b")
+        tool(
+            "create_kinetics_tfrecord",
+            *good,
+            "--output",
+            tmp_path / "x",
+            "--label_map",
+            "a",
+            "--output_label_map",
+            "b",
+        )
     with pytest.raises(UserError, match="--jpeg_quality is 0"):
         tool("create_kinetics_tfrecord", *good, "--output", tmp_path / "x", "--jpeg_quality", 0)
     with pytest.raises(UserError, match="--frame_rate is -1"):
         tool("create_kinetics_tfrecord", *good, "--output", tmp_path / "x", "--frame_rate", -1)
     with pytest.raises(UserError, match="--videos is for the files of --annotations"):
-        tool("create_kinetics_tfrecord", "--folders", tmp_path, "--videos", tmp_path,
-             "--num_shards", 1, "--output", tmp_path / "x")
+        tool(
+            "create_kinetics_tfrecord",
+            "--folders",
+            tmp_path,
+            "--videos",
+            tmp_path,
+            "--num_shards",
+            1,
+            "--output",
+            tmp_path / "x",
+        )
     for path, message in ((tmp_path, "is a folder"), (tmp_path / "no" / "a.pbtxt", "no folder")):
         with pytest.raises(UserError, match=f"--output_label_map .*{message}"):
-            tool("create_kinetics_tfrecord", *good, "--output", tmp_path / "y" / "x",
-                 "--output_label_map", path)
+            tool(
+                "create_kinetics_tfrecord",
+                *good,
+                "--output",
+                tmp_path / "y" / "x",
+                "--output_label_map",
+                path,
+            )
     assert not (tmp_path / "y").exists()
 
 
@@ -70,6 +131,10 @@ def test_help_is_quick_and_a_source_is_needed():
     command = [sys.executable, str(ROOT / "tools" / "create_kinetics_tfrecord.py")]
     shown = subprocess.run([*command, "--help"], capture_output=True, text=True, check=True)
     assert "--folders" in shown.stdout and not shown.stderr
-    wrong = subprocess.run([*command, "--output", "a/b", "--num_shards", "1"],
-                           capture_output=True, text=True, check=False)
+    wrong = subprocess.run(
+        [*command, "--output", "a/b", "--num_shards", "1"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert wrong.returncode == 2 and "--annotations --folders is required" in wrong.stderr

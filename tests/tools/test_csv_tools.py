@@ -23,26 +23,54 @@ def files(tmp_path):
 def run(directory, tool, *flags):
     return subprocess.run(
         [sys.executable, str(ROOT / "tools" / tool), *flags],
-        cwd=directory, capture_output=True, text=True, env={"PYTHONPATH": str(ROOT)},
+        cwd=directory,
+        capture_output=True,
+        text=True,
+        env={"PYTHONPATH": str(ROOT)},
     )
 
 
 def evaluate(directory, *flags):
-    return run(directory, "evaluate_csv.py", "--groundtruth", "gt.csv", "--detections", "det.csv",
-               "--label_map", "map", "--output", "out.json", *flags)
+    return run(
+        directory,
+        "evaluate_csv.py",
+        "--groundtruth",
+        "gt.csv",
+        "--detections",
+        "det.csv",
+        "--label_map",
+        "map",
+        "--output",
+        "out.json",
+        *flags,
+    )
 
 
 def test_evaluate_csv_writes_the_agreed_json(files):
     done = evaluate(files)
     assert done.returncode == 0, done.stderr
     assert json.loads((files / "out.json").read_text()) == {
-        "protocol": "AVA_2020", "iou_threshold": 0.5, "mAP": 0.5,
-        "num_classes_with_groundtruth": 1, "person_AP": 0.5, "person_AP_75": 0.5,
+        "protocol": "AVA_2020",
+        "iou_threshold": 0.5,
+        "mAP": 0.5,
+        "num_classes_with_groundtruth": 1,
+        "person_AP": 0.5,
+        "person_AP_75": 0.5,
         "per_class": {
-            "12": {"name": "stand", "ap": 0.5, "num_groundtruth": 2, "num_detections": 2,
-                   "num_true_positives": 1},
-            "14": {"name": "[walk]", "ap": None, "num_groundtruth": 0, "num_detections": 0,
-                   "num_true_positives": 0},
+            "12": {
+                "name": "stand",
+                "ap": 0.5,
+                "num_groundtruth": 2,
+                "num_detections": 2,
+                "num_true_positives": 1,
+            },
+            "14": {
+                "name": "[walk]",
+                "ap": None,
+                "num_groundtruth": 0,
+                "num_detections": 0,
+                "num_true_positives": 0,
+            },
         },
     }
     assert "n/a" in done.stderr and "[walk]" in done.stderr and "1 of 2 classes" in done.stderr
@@ -52,8 +80,12 @@ def test_evaluate_csv_writes_the_agreed_json(files):
 
 def test_evaluate_csv_flags_reach_the_metric(files):
     (files / "excluded.csv").write_text("v,0903\n")
-    assert evaluate(files, "--excluded", "excluded.csv", "--protocol", "AVA_2019",
-                    "--iou_threshold", "0.75").returncode == 0
+    assert (
+        evaluate(
+            files, "--excluded", "excluded.csv", "--protocol", "AVA_2019", "--iou_threshold", "0.75"
+        ).returncode
+        == 0
+    )
     result = json.loads((files / "out.json").read_text())
     assert (result["mAP"], result["protocol"], result["iou_threshold"]) == (1.0, "AVA_2019", 0.75)
 
@@ -113,8 +145,16 @@ def test_validate_csv(files):
     assert "gt.csv:3: unknown class 2: v,0903,0.1,0.1,0.5,0.5,2" in bad.stdout
     assert "stand" in bad.stdout and "[walk]" in bad.stdout
     (files / "durations").write_text("v,902.5\n")
-    bad = run(files, "validate_csv.py", "--csv", "det.csv", "--kind", "detections",
-              "--durations", "durations")
+    bad = run(
+        files,
+        "validate_csv.py",
+        "--csv",
+        "det.csv",
+        "--kind",
+        "detections",
+        "--durations",
+        "durations",
+    )
     assert bad.returncode == 1 and "det.csv:2: timestamp 903 s is past the end" in bad.stdout
     absent = run(files, "validate_csv.py", "--csv", "absent.csv")
     assert absent.returncode == 2 and len(absent.stderr.splitlines()) == 1

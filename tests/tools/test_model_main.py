@@ -51,11 +51,21 @@ def data(tmp_path_factory):
         for second in range(1, 6)
     ]
     with tf.io.TFRecordWriter(str(folder / "train-0.tfrecord")) as writer:
-        writer.write(record.encode(record.Segment(
-            video_id="film", start=-10_000_000, end=20_000_000, height=48, width=64,
-            frame_rate=10.0, timestamps=np.arange(60) * 100_000, frames=frames,
-            keyframes=keyframes,
-        )))  # fmt: skip
+        writer.write(
+            record.encode(
+                record.Segment(
+                    video_id="film",
+                    start=-10_000_000,
+                    end=20_000_000,
+                    height=48,
+                    width=64,
+                    frame_rate=10.0,
+                    timestamps=np.arange(60) * 100_000,
+                    frames=frames,
+                    keyframes=keyframes,
+                )
+            )
+        )
     (folder / "label_map.pbtxt").write_text(
         "".join(f'item {{ name: "class {i}" id: {i} }}\n' for i in (1, 2, 3))
     )
@@ -73,16 +83,28 @@ def arguments(data, model_dir, *flags, override=()):
     ]
     config = ROOT / "configs" / "playground" / "demo.config"
     return [
-        "--pipeline_config_path", str(config), "--model_dir", str(model_dir), *flags,
-        "--distribution_strategy", "cpu", "--override", *readers, *SMALL, *override,
-    ]  # fmt: skip
+        "--pipeline_config_path",
+        str(config),
+        "--model_dir",
+        str(model_dir),
+        *flags,
+        "--distribution_strategy",
+        "cpu",
+        "--override",
+        *readers,
+        *SMALL,
+        *override,
+    ]
 
 
 def in_own_process(*argv):
     return subprocess.run(
         [sys.executable, str(ROOT / "tools" / "model_main.py"), *argv],
-        capture_output=True, text=True, check=False, cwd=ROOT,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=ROOT,
+    )
 
 
 @pytest.fixture(scope="module")

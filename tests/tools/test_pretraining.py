@@ -38,36 +38,53 @@ def data(tmp_path_factory):
                 for _ in range(10 + i):
                     writer.write(np.full([40, 48, 3], color, np.uint8))
     create_classification_records(
-        output=str(folder / "train"), num_shards=1, folders=str(folder / "videos"),
+        output=str(folder / "train"),
+        num_shards=1,
+        folders=str(folder / "videos"),
         log=lambda line: None,
-    )  # fmt: skip
+    )
     return folder
 
 
 def overrides(data):
     return [
-        *(f'{reader}.{field}="{data}/{name}"'
-          for reader in ("train_input_reader", "eval_input_reader")
-          for field, name in (("label_map_path", "train_label_map.pbtxt"),
-                              ("tf_record_input_reader.input_path", "train-*.tfrecord"))),
+        *(
+            f'{reader}.{field}="{data}/{name}"'
+            for reader in ("train_input_reader", "eval_input_reader")
+            for field, name in (
+                ("label_map_path", "train_label_map.pbtxt"),
+                ("tf_record_input_reader.input_path", "train-*.tfrecord"),
+            )
+        ),
         CLASSIFIER + "num_classes=2",
         CLASSIFIER + "trunk.i3d.depth_multiplier=0.0625",
         CLASSIFIER + "image_resizer.fixed_shape_resizer.height=32",
         CLASSIFIER + "image_resizer.fixed_shape_resizer.width=32",
-        "train_config.batch_size=2", "train_config.num_steps=2", "train_config.summary_interval=1",
+        "train_config.batch_size=2",
+        "train_config.num_steps=2",
+        "train_config.summary_interval=1",
         "train_config.optimizer.adam_optimizer.learning_rate.cosine_decay_learning_rate"
         ".warmup_steps=1",
-        "eval_config.batch_size=4", "eval_config.num_test_clips=2", "eval_config.num_test_crops=3",
-    ]  # fmt: skip
+        "eval_config.batch_size=4",
+        "eval_config.num_test_clips=2",
+        "eval_config.num_test_crops=3",
+    ]
 
 
 def test_records_to_classifier_to_classes(data, tmp_path, capsys):
     model_dir = tmp_path / "model"
     settings = ["--pipeline_config_path", CONFIG, "--override", *overrides(data)]
     tool("model_main")(
-        [*settings, "--model_dir", str(model_dir), "--mode", "train_and_eval",
-         "--distribution_strategy", "cpu"]
-    )  # fmt: skip
+        [
+            *settings,
+            "--model_dir",
+            str(model_dir),
+            "--mode",
+            "train_and_eval",
+            "--distribution_strategy",
+            "cpu",
+        ]
+    )
     printed = capsys.readouterr().out
     assert "epochs of 4 videos" in printed and "step 2/2" in printed
     assert "over 4 videos in 24 views" in printed
@@ -77,8 +94,14 @@ def test_records_to_classifier_to_classes(data, tmp_path, capsys):
     assert (model_dir / "best" / "info.json").exists()
 
     (data / "names.txt").write_text("blue\nred\n")
-    arguments = ["--checkpoint", str(model_dir), "--video", str(data / "videos" / "red" / "1.mp4"),
-                 "--json", *settings]  # fmt: skip
+    arguments = [
+        "--checkpoint",
+        str(model_dir),
+        "--video",
+        str(data / "videos" / "red" / "1.mp4"),
+        "--json",
+        *settings,
+    ]
     answers = []
     for labels in ("names.txt", "train_label_map.pbtxt"):
         tool("classify_video")([*arguments, "--label_map", str(data / labels)])
@@ -108,13 +131,18 @@ def test_records_to_classifier_to_classes(data, tmp_path, capsys):
 @pytest.mark.parametrize(
     "path, override, words",
     [
-        (CONFIG, 'eval_config.best_checkpoint_metric="mAP"',
-         "'mAP' and the model is video_classifier: expected top_1 or top_5"),
+        (
+            CONFIG,
+            'eval_config.best_checkpoint_metric="mAP"',
+            "'mAP' and the model is video_classifier: expected top_1 or top_5",
+        ),
         (CONFIG, CLASSIFIER + "dropout=1", "dropout is 1: expected in \\[0, 1\\)"),
         (CONFIG, "eval_config.num_test_clips=0", "num_test_clips is 0: expected at least 1"),
-        (str(ROOT / "configs/playground/demo.config"),
-         'eval_config.best_checkpoint_metric="top_1"',
-         "'top_1' and the model is action_faster_rcnn: expected mAP"),
+        (
+            str(ROOT / "configs/playground/demo.config"),
+            'eval_config.best_checkpoint_metric="top_1"',
+            "'top_1' and the model is action_faster_rcnn: expected mAP",
+        ),
     ],
 )
 def test_mistakes(path, override, words):

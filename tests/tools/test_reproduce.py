@@ -12,8 +12,11 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 def reproduce(*arguments):
     return subprocess.run(
         [sys.executable, str(ROOT / "tools/reproduce.py"), "--suite", "playground", *arguments],
-        capture_output=True, text=True, timeout=120, check=False,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
 
 
 @pytest.mark.parametrize(

@@ -29,9 +29,15 @@ def trained(tmp_path_factory):
     directory = tmp_path_factory.mktemp("trained")
     run.train_and_eval(
         tiny_classification(
-            directory, num_steps=60, interval=30, checkpoint_interval=30, summary_interval=10,
-            moving_average_decay=0.8, batch_size=6, make_model=lambda: make_model(batch_norm="TRAINED"),
-        )  # fmt: skip
+            directory,
+            num_steps=60,
+            interval=30,
+            checkpoint_interval=30,
+            summary_interval=10,
+            moving_average_decay=0.8,
+            batch_size=6,
+            make_model=lambda: make_model(batch_norm="TRAINED"),
+        )
     )
     return directory
 

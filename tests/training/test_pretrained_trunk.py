@@ -75,7 +75,9 @@ def test_another_width_is_refused_and_says_which(tmp_path):
     save(make_i3d(depth_multiplier=0.125), str(tmp_path / "ckpt-7"))
     model = detector(depth_multiplier=0.25)
     before = values(model)
-    with pytest.raises(UserError, match="layers are 0.5 times as wide; .*depth_multiplier") as raised:
+    with pytest.raises(
+        UserError, match="layers are 0.5 times as wide; .*depth_multiplier"
+    ) as raised:
         initialize(model, tmp_path)
     assert "\n" not in str(raised.value)
     for path, value in values(model).items():
@@ -93,14 +95,18 @@ def test_another_number_of_classes_is_told_from_another_width(tmp_path):
 
 def test_a_trunk_must_be_covered_whole(tmp_path):
     path = tf.train.Checkpoint(trunk=make_i3d(final_endpoint="Mixed_4e").trunk).write(
-        str(tmp_path / "trunk"))
-    with pytest.raises(UserError, match="24 variables of the trunk are missing, first trunk/Mixed_4f"):
+        str(tmp_path / "trunk")
+    )
+    with pytest.raises(
+        UserError, match="24 variables of the trunk are missing, first trunk/Mixed_4f"
+    ):
         initialize(detector(), path)
 
 
 @pytest.mark.parametrize("kind", ["imported", "training"])
-@pytest.mark.parametrize("theirs, ours", [
-    ("Mixed_4f", "Mixed_4e"), ("Mixed_4f", "Mixed_5b"), ("Mixed_4e", "Mixed_4f")])
+@pytest.mark.parametrize(
+    "theirs, ours", [("Mixed_4f", "Mixed_4e"), ("Mixed_4f", "Mixed_5b"), ("Mixed_4e", "Mixed_4f")]
+)
 def test_an_i3d_cut_elsewhere_is_taken_by_kinetics_names(tmp_path, theirs, ours, kind):
     source, model = make_i3d(final_endpoint=theirs), detector(final_endpoint=ours)
     path = str(tmp_path / "i3d")
@@ -142,7 +148,9 @@ def test_a_tail_must_be_covered_whole(tmp_path, held, missing):
     source = make_i3d()
     tail = tf.train.Checkpoint(**{block: getattr(source.tail, block) for block in held})
     path = tf.train.Checkpoint(trunk=source.trunk, tail=tail).write(str(tmp_path / "trunk"))
-    with pytest.raises(UserError, match=f"lacks {missing} of the 48 variables of the tail") as raised:
+    with pytest.raises(
+        UserError, match=f"lacks {missing} of the 48 variables of the tail"
+    ) as raised:
         initialize(detector(), path)
     assert path in str(raised.value) and "\n" not in str(raised.value)
 

@@ -34,9 +34,7 @@ def save(model, directory, **options):
 
 @pytest.mark.parametrize("decay", [0.0, 0.9])
 @pytest.mark.parametrize("precision", ["float32", "float16"])
-def test_inference_gets_every_weight_averaged_where_there_is_an_average(
-    tmp_path, decay, precision
-):
+def test_inference_gets_every_weight_averaged_where_there_is_an_average(tmp_path, decay, precision):
     trained = make_model()
     raw = weights(trained)
     expected = save(trained, tmp_path, moving_average_decay=decay, precision=precision)
@@ -159,7 +157,7 @@ def test_fine_tuning_from_a_trunk(tmp_path):
 def test_imported_weights_are_no_detector_and_the_remedy_is_named(tmp_path):
     model = make_model()
     path = tf.train.Checkpoint(trunk=model.trunk).write(str(tmp_path / "i3d"))
-    with pytest.raises(UserError, match="import_i3d_weights.py.*_type: \"classification\"$"):
+    with pytest.raises(UserError, match='import_i3d_weights.py.*_type: "classification"$'):
         restore.restore_detector(model, path)
 
 

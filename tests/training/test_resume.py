@@ -78,7 +78,6 @@ def test_kill_9_and_start_again(start_python, tmp_path, capsys):
         if not key.startswith("save_counter"):
             np.testing.assert_allclose(ours[key], theirs[key], rtol=1e-5, atol=1e-7, err_msg=key)
 
-
     # Finished: nothing is done, and that is said.
     before = {path: path.stat().st_mtime_ns for path in killed.rglob("*")}
     run.train(tiny_experiment(killed, num_steps=last))

@@ -19,9 +19,15 @@ from avatx.training import restore, run
 
 def test_train_and_eval_fills_the_model_directory(tmp_path, capsys):
     experiment = tiny_experiment(
-        tmp_path / "model", interval=2, num_steps=5, checkpoint_interval=2,
-        checkpoints_to_keep=2, summary_interval=2, moving_average_decay=0.5, precision="bfloat16",
-    )  # fmt: skip
+        tmp_path / "model",
+        interval=2,
+        num_steps=5,
+        checkpoint_interval=2,
+        checkpoints_to_keep=2,
+        summary_interval=2,
+        moving_average_decay=0.5,
+        precision="bfloat16",
+    )
     metrics = run.train_and_eval(experiment)
     assert tf_keras.mixed_precision.global_policy().name == "float32"
     directory = tmp_path / "model"
@@ -54,9 +60,14 @@ def test_train_and_eval_fills_the_model_directory(tmp_path, capsys):
     output = capsys.readouterr().out
     for said in (
         "4 clips a step = 1 replicas x 1 micro-batches x 4 clips",
-        "0 to 5 = 0.2 epochs of 100 keyframes", "bfloat16", "trunk", "rpn", "box_predictor",
-        "step 2/5", "left 0:0",
-    ):  # fmt: skip
+        "0 to 5 = 0.2 epochs of 100 keyframes",
+        "bfloat16",
+        "trunk",
+        "rpn",
+        "box_predictor",
+        "step 2/5",
+        "left 0:0",
+    ):
         assert said in output
 
     # The same checkpoint evaluated on its own gives the same numbers: averaged weights both.
@@ -77,9 +88,13 @@ def test_train_and_eval_fills_the_model_directory(tmp_path, capsys):
 @pytest.mark.long
 def test_float16_trains_with_a_scaled_loss(tmp_path):
     experiment = tiny_experiment(
-        tmp_path, precision="float16", num_steps=3, summary_interval=1,
-        gradient_accumulation_steps=2, moving_average_decay=0.5,
-    )  # fmt: skip
+        tmp_path,
+        precision="float16",
+        num_steps=3,
+        summary_interval=1,
+        gradient_accumulation_steps=2,
+        moving_average_decay=0.5,
+    )
     run.train(experiment)
     curves = read_curves(tmp_path / "train")
     assert all(loss < 20 for loss in curves["total_loss"].values())
@@ -90,8 +105,8 @@ def test_float16_trains_with_a_scaled_loss(tmp_path):
 @pytest.mark.parametrize(
     "options, named",
     [
-        (dict(batch_size=5, gradient_accumulation_steps=2), "train_config.batch_size = 5"),
-        (dict(precision="int8"), "int8"),
+        ({"batch_size": 5, "gradient_accumulation_steps": 2}, "train_config.batch_size = 5"),
+        ({"precision": "int8"}, "int8"),
     ],
 )
 def test_mistakes_leave_nothing_behind(tmp_path, options, named):
@@ -111,9 +126,7 @@ def test_what_was_trained_keeps_its_config_and_its_running_saves(tmp_path):
     assert saving.exists()
     assert (directory / "pipeline.config").read_text() == experiment.config_text
 
-    misfit = tiny_experiment(
-        directory, num_steps=4, make_model=lambda: make_model(num_classes=7)
-    )
+    misfit = tiny_experiment(directory, num_steps=4, make_model=lambda: make_model(num_classes=7))
     with pytest.raises(UserError, match="does not fit this pipeline.config"):
         run.train(dataclasses.replace(misfit, config_text=other.config_text))
     assert (directory / "pipeline.config").read_text() == experiment.config_text

@@ -60,16 +60,20 @@ def make_model(
         box_predictor=box_predictor,
         second_stage=SecondStage(SecondStageOptions(batch_size=8)),
         post_processing=PostProcessing(max_detections_per_class=5, max_total_detections=10),
-    )  # fmt: skip
+    )
     model.create_variables()
     return model
 
 
 def _tx_box_predictor(num_classes):
     options = TxOptions(
-        num_layers=1, num_heads=1, depth=8, dropout=0.0, query_reduction_depth=4,
+        num_layers=1,
+        num_heads=1,
+        depth=8,
+        dropout=0.0,
+        query_reduction_depth=4,
         feed_forward_depth=8,
-    )  # fmt: skip
+    )
     return TxBoxPredictor(num_classes, options)
 
 

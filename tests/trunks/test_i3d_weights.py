@@ -182,7 +182,7 @@ def i3d_blocks_only(trunk, name):
 
 def narrow(rgb_tensors, **changes):
     """Sources that are wrong in one way each."""
-    tensors = {name: tensor for name, tensor in rgb_tensors.items()}
+    tensors = dict(rgb_tensors.items())
     tensors.update({name: tensor for name, tensor in changes.items() if tensor is not None})
     return {name: t for name, t in tensors.items() if changes.get(name, t) is not None}
 

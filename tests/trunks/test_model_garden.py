@@ -26,7 +26,7 @@ def fewer_resnet_blocks(monkeypatch):
     monkeypatch.setitem(resnet_3d.RESNET_SPECS, 50, groups)
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def make(kind, policy="float32", **options):
     """The smallest trunk of its kind, with no variable at a trivial value, and its tail.
 

@@ -10,9 +10,7 @@ from avatx.trunks.two_stream import TwoStream
 
 
 def stream(channels, endpoint="Mixed_3b", **options):
-    return I3D(
-        endpoint, depth_multiplier=0.125, input_channels=channels, name="stream", **options
-    )
+    return I3D(endpoint, depth_multiplier=0.125, input_channels=channels, name="stream", **options)
 
 
 def clips(seed=0):

@@ -14,23 +14,38 @@ CHARTS = {
         "bars", ["one & two", "<three>"], values, counts, "mAP", "people"
     ),
     "classes": lambda values, counts: charts.class_bars(
-        "classes", ["one & two", "<three>"], values, ["x", None],
-        {"x": "#123456", "y": "#abcdef"}, counts, "AP", "labels",
+        "classes",
+        ["one & two", "<three>"],
+        values,
+        ["x", None],
+        {"x": "#123456", "y": "#abcdef"},
+        counts,
+        "AP",
+        "labels",
     ),
     "stacked": lambda values, counts: charts.stacked_bars(
         "stacked", ["one & two", "<three>"], {"a": counts, "b": counts[::-1]}, "share"
     ),
     "matrix": lambda values, counts: charts.matrix(
-        "matrix", ["one & two", "<three>"], ["one & two", "<three>"],
-        [[value or 0.0 for value in values]] * 2, "does", "taken for",
+        "matrix",
+        ["one & two", "<three>"],
+        ["one & two", "<three>"],
+        [[value or 0.0 for value in values]] * 2,
+        "does",
+        "taken for",
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", CHARTS)
 @pytest.mark.parametrize(
     "values, counts",
-    [([0.25, 0.5], [10, 2000]), ([None, 1.0], [0, 3]), ([None, None], [0, 0]), ([0.0, 0.0], [5, 5])],
+    [
+        ([0.25, 0.5], [10, 2000]),
+        ([None, 1.0], [0, 3]),
+        ([None, None], [0, 0]),
+        ([0.0, 0.0], [5, 5]),
+    ],
 )
 def test_a_chart_is_svg_with_its_words_as_text(name, values, counts):
     svg = CHARTS[name](values, counts)

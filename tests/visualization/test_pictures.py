@@ -20,20 +20,17 @@ def test_merge_people_gathers_classes_of_one_box():
         np.array([0.5, 0.9, 0.3, 0.2]),
         NAMES,
     )
-    assert [person.box.tolist() for person in people] == [
-        pytest.approx(other), pytest.approx(box)
-    ]
+    assert [person.box.tolist() for person in people] == [pytest.approx(other), pytest.approx(box)]
     # The action found twice keeps its higher score.
-    assert people[1].actions == (
-        Action(12, "stand", 0.5), Action(80, "watch (a person)", 0.3)
-    )
+    assert people[1].actions == (Action(12, "stand", 0.5), Action(80, "watch (a person)", 0.3))
 
 
 def test_merge_people_of_nothing_and_of_groundtruth():
     assert merge_people(np.zeros([0, 4]), np.zeros([0], int), np.zeros([0]), NAMES) == []
     people = merge_people(np.array([[0, 0, 1, 1.0]] * 2), np.array([17, 99]), None, NAMES)
     assert [(action.name, action.score) for action in people[0].actions] == [
-        ("carry/hold (an object)", None), ("class 99", None)
+        ("carry/hold (an object)", None),
+        ("class 99", None),
     ]
 
 
@@ -127,15 +124,27 @@ def test_attention_sheet_lays_each_map_of_the_layer_over_its_own_frame(monkeypat
     person = Person(np.array([0.45, 0.45, 0.55, 0.55]), ())
     seconds = np.maximum(np.arange(-8, 8) / 8, -0.5)  # the video begins half a second before
     attention_sheet(np.full([16, 80, 120, 3], 90, np.uint8), seconds, person, attention)
-    (tiles, columns, *_), = sheets
+    ((tiles, columns, *_),) = sheets
     assert columns == 4 and [tile.caption for tile in tiles[:4]] == [
-        "-0.50 s", "-0.25 s", "+0.25 s", "+0.75 s"
+        "-0.50 s",
+        "-0.25 s",
+        "+0.25 s",
+        "+0.75 s",
     ]
     assert [tile.caption for tile in tiles[4:]] == [
-        "mean of heads: 30%", "mean of heads: 0%", "mean of heads: 20%", "mean of heads: 50%",
-        "head 1: 60%", "head 1: 0%", "head 1: 40%", "head 1: 0%",
-        "head 2: 0%", "head 2: 0%", "head 2: 0%", "head 2: 100%",
-    ]  # fmt: skip
+        "mean of heads: 30%",
+        "mean of heads: 0%",
+        "mean of heads: 20%",
+        "mean of heads: 50%",
+        "head 1: 60%",
+        "head 1: 0%",
+        "head 1: 40%",
+        "head 1: 0%",
+        "head 2: 0%",
+        "head 2: 0%",
+        "head 2: 0%",
+        "head 2: 100%",
+    ]
     for number, cell in ((7, (1, 0)), (8, (0, 2)), (10, (1, 2)), (15, (1, 0))):
         bright = tiles[number].image.astype(int).sum(-1)
         bright[30:50, 50:70] = 0  # the person's box

@@ -85,8 +85,17 @@ def sample_clip(action: str, seed) -> ActionClip:
     if act.pose == "sit" or rng.random() < 0.35:
         facing = act.facing if act.pose == "sit" else (LEFT, RIGHT)[rng.integers(2)]
         seat_x = x if act.pose == "sit" else x + rng.uniform(-0.4, 0.4) * height
-        furniture.append(Furniture("chair", seat_x, ground, 0.25 * height,
-                                   script.sample_colour(rng, 40, 200), 0, facing))
+        furniture.append(
+            Furniture(
+                "chair",
+                seat_x,
+                ground,
+                0.25 * height,
+                script.sample_colour(rng, 40, 200),
+                0,
+                facing,
+            )
+        )
     horizon = min(rng.uniform(0.58, 0.74) * FRAME_HEIGHT, ground - 4)
     for _ in range(rng.choice([0, 1, 2], p=[0.35, 0.4, 0.25])):
         other_x, width = rng.uniform(left, left + CLIP_SIDE), rng.uniform(48, 96)
@@ -99,16 +108,22 @@ def sample_clip(action: str, seed) -> ActionClip:
     if act.pose == "walk":
         path, act = _walk(rng, act, x, height, left, middle)
     person = Person(0, script.sample_look(rng, height), ground, path, (act,))
-    return ActionClip(action, Scene(
-        people=(person,),
-        screens=tuple(screens),
-        furniture=tuple(furniture),
-        balls=tuple(script.sample_ball(rng) for _ in range(rng.integers(0, 3))),
-        camera=script.sample_camera(rng),
-        backdrop_seed=int(rng.integers(2**31)),
-        noise_seed=int(rng.integers(2**31)),
-        horizon=horizon,
-    ), left, top, first_frame)
+    return ActionClip(
+        action,
+        Scene(
+            people=(person,),
+            screens=tuple(screens),
+            furniture=tuple(furniture),
+            balls=tuple(script.sample_ball(rng) for _ in range(rng.integers(0, 3))),
+            camera=script.sample_camera(rng),
+            backdrop_seed=int(rng.integers(2**31)),
+            noise_seed=int(rng.integers(2**31)),
+            horizon=horizon,
+        ),
+        left,
+        top,
+        first_frame,
+    )
 
 
 def _act(rng, action) -> Act:

@@ -9,7 +9,6 @@ as Kinetics lies in folders; tools/create_kinetics_tfrecord.py --folders DIR/tra
 import os
 import shutil
 import tempfile
-from typing import Dict, Optional
 
 import numpy as np
 
@@ -43,9 +42,15 @@ def make_clip(seed: int, split: str, index: int) -> ActionClip:
     return sample_clip(ACTIONS[index % len(ACTIONS)], clip_seed(seed, split, index))
 
 
-def generate_actions(output, split: str, num_videos: int, seed: int = 0, *,
-                     num_workers: Optional[int] = None, show_progress: bool = False
-                     ) -> Dict[str, int]:
+def generate_actions(
+    output,
+    split: str,
+    num_videos: int,
+    seed: int = 0,
+    *,
+    num_workers: int | None = None,
+    show_progress: bool = False,
+) -> dict[str, int]:
     """Writes one split of the classification set to the folder `output`/`split`.
 
     Everything is made in a hidden folder, which takes the place of an earlier run's at the end.
@@ -71,9 +76,12 @@ def generate_actions(output, split: str, num_videos: int, seed: int = 0, *,
         made = os.path.join(work, split)
         for action in ACTIONS:
             os.makedirs(os.path.join(made, action))
-        actions = run_tasks(_make_video, [(made, split, index, seed)
-                                          for index in range(num_videos)],
-                            num_workers, show_progress)
+        actions = run_tasks(
+            _make_video,
+            [(made, split, index, seed) for index in range(num_videos)],
+            num_workers,
+            show_progress,
+        )
         if os.path.isdir(target):
             os.replace(target, os.path.join(work, "old"))
         os.replace(made, target)
@@ -96,8 +104,10 @@ def _check_target(target):
         return
     for name in sorted(os.listdir(target)):
         if name not in ACTIONS:
-            raise UserError(f"{os.path.join(target, name)} is not of the classification set; "
-                            "move it away or choose another --output")
+            raise UserError(
+                f"{os.path.join(target, name)} is not of the classification set; "
+                "move it away or choose another --output"
+            )
 
 
 def _make_video(task):

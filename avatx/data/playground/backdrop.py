@@ -18,8 +18,11 @@ def paint_backdrop(scene: Scene) -> np.ndarray:
     image[:horizon] = _gradient(rng, horizon, width, 70, 225)
     image[horizon:] = _gradient(rng, height - horizon, width, 50, 170)
     image[:horizon] += _wall_pattern(rng, horizon, width)
-    blotches = cv2.resize(rng.normal(0, rng.uniform(2, 9), (7, 9, 3)).astype(np.float32),
-                          (width, height), interpolation=cv2.INTER_CUBIC)
+    blotches = cv2.resize(
+        rng.normal(0, rng.uniform(2, 9), (7, 9, 3)).astype(np.float32),
+        (width, height),
+        interpolation=cv2.INTER_CUBIC,
+    )
     image = np.clip(image + blotches, 0, 255).astype(np.uint8)
     _paint_skirting(image, rng, horizon)
     for _ in range(rng.integers(0, 4)):
@@ -69,8 +72,9 @@ def _paint_wall_thing(image, rng, horizon):
         cv2.line(image, (x + width // 2, y), (x + width // 2, y + height), frame, 1)
         cv2.line(image, (x, y + height // 2), (x + width, y + height // 2), frame, 1)
     else:
-        cv2.circle(image, (x + width // 2, y + height // 2), min(width, height) // 3, mark, -1,
-                   cv2.LINE_AA)
+        cv2.circle(
+            image, (x + width // 2, y + height // 2), min(width, height) // 3, mark, -1, cv2.LINE_AA
+        )
 
 
 def paint_furniture(image: np.ndarray, item: Furniture) -> None:
@@ -89,8 +93,13 @@ def _line(image, start, end, colour, thickness):
 
 
 def _rectangle(image, left, top, right, bottom, colour):
-    cv2.rectangle(image, (int(left) + MARGIN, int(top) + MARGIN),
-                  (int(right) + MARGIN, int(bottom) + MARGIN), colour, -1)
+    cv2.rectangle(
+        image,
+        (int(left) + MARGIN, int(top) + MARGIN),
+        (int(right) + MARGIN, int(bottom) + MARGIN),
+        colour,
+        -1,
+    )
 
 
 def _plant(image, item, rng):
@@ -109,8 +118,9 @@ def _lamp(image, item, rng):
     _line(image, (x - 0.12 * size, ground), (x + 0.12 * size, ground), (60, 60, 60), 3)
     shade = [(-0.1, -1.1), (0.1, -1.1), (0.2, -0.85), (-0.2, -0.85)]
     corners = np.array([x, ground]) + size * np.array(shade) + MARGIN
-    cv2.fillConvexPoly(image, np.round(corners * 16).astype(np.int32), (250, 235, 170),
-                       cv2.LINE_AA, 4)
+    cv2.fillConvexPoly(
+        image, np.round(corners * 16).astype(np.int32), (250, 235, 170), cv2.LINE_AA, 4
+    )
 
 
 def _shelf(image, item, rng):
@@ -118,14 +128,26 @@ def _shelf(image, item, rng):
     _rectangle(image, x - 0.27 * size, ground - size, x + 0.27 * size, ground, item.colour)
     for level in range(3):
         bottom = ground - 0.06 * size - level * 0.31 * size
-        _rectangle(image, x - 0.23 * size, bottom - 0.25 * size, x + 0.23 * size, bottom,
-                   _shade(item.colour, 0.6))
+        _rectangle(
+            image,
+            x - 0.23 * size,
+            bottom - 0.25 * size,
+            x + 0.23 * size,
+            bottom,
+            _shade(item.colour, 0.6),
+        )
         left = x - 0.22 * size
         while left < x + 0.16 * size:
             width = rng.uniform(0.04, 0.08) * size
             top = bottom - rng.uniform(0.13, 0.23) * size
-            _rectangle(image, left, top, left + width - 1, bottom,
-                       tuple(int(c) for c in rng.uniform(40, 230, 3)))
+            _rectangle(
+                image,
+                left,
+                top,
+                left + width - 1,
+                bottom,
+                tuple(int(c) for c in rng.uniform(40, 230, 3)),
+            )
             left += width
 
 
@@ -134,13 +156,25 @@ def _picture(image, item, rng):
     x, size = item.x, item.size
     top = item.ground - 1.05 * size
     _rectangle(image, x - 0.34 * size, top, x + 0.34 * size, top + 0.48 * size, (40, 32, 26))
-    _rectangle(image, x - 0.31 * size, top + 2, x + 0.31 * size, top + 0.48 * size - 2,
-               tuple(int(c) for c in rng.uniform(60, 255, 3)))
+    _rectangle(
+        image,
+        x - 0.31 * size,
+        top + 2,
+        x + 0.31 * size,
+        top + 0.48 * size - 2,
+        tuple(int(c) for c in rng.uniform(60, 255, 3)),
+    )
     for _ in range(4):
         left = x + rng.uniform(-0.29, 0.12) * size
         upper = top + rng.uniform(0.06, 0.3) * size
-        _rectangle(image, left, upper, left + 0.15 * size, upper + 0.12 * size,
-                   tuple(int(c) for c in rng.uniform(30, 255, 3)))
+        _rectangle(
+            image,
+            left,
+            upper,
+            left + 0.15 * size,
+            upper + 0.12 * size,
+            tuple(int(c) for c in rng.uniform(30, 255, 3)),
+        )
 
 
 def _chair(image, item, rng):
@@ -150,10 +184,16 @@ def _chair(image, item, rng):
     front = x + facing * 0.38 * size
     for foot in (back, front):
         _line(image, (foot, ground - size), (foot, ground), _shade(item.colour, 0.7), 0.11 * size)
-    _line(image, (back, ground - 0.95 * size), (front, ground - 0.95 * size), item.colour,
-          0.17 * size)
-    _line(image, (back, ground - size), (back - facing * 0.06 * size, ground - 2.0 * size),
-          item.colour, 0.15 * size)
+    _line(
+        image, (back, ground - 0.95 * size), (front, ground - 0.95 * size), item.colour, 0.17 * size
+    )
+    _line(
+        image,
+        (back, ground - size),
+        (back - facing * 0.06 * size, ground - 2.0 * size),
+        item.colour,
+        0.15 * size,
+    )
 
 
 _PAINTERS = {"plant": _plant, "lamp": _lamp, "shelf": _shelf, "picture": _picture, "chair": _chair}

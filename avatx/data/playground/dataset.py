@@ -14,7 +14,7 @@ import os
 import re
 import shutil
 import tempfile
-from typing import Dict, List, NamedTuple, Optional, Tuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -38,7 +38,7 @@ class LabelledPerson(NamedTuple):
 
     person_id: int
     box: np.ndarray
-    class_ids: Tuple[int, ...]
+    class_ids: tuple[int, ...]
 
 
 @dataclasses.dataclass
@@ -51,7 +51,7 @@ class Summary:
     num_empty_keyframes: int = 0
     num_excluded_keyframes: int = 0
     num_boxes: int = 0
-    num_labels: Dict[int, int] = dataclasses.field(
+    num_labels: dict[int, int] = dataclasses.field(
         default_factory=lambda: dict.fromkeys(classes.NAMES, 0)
     )
 
@@ -61,7 +61,7 @@ def video_seed(seed: int, split: str, index: int) -> np.random.SeedSequence:
     return np.random.SeedSequence([seed, SPLITS[split], index])
 
 
-def annotate(renderer, time: float) -> Optional[List[LabelledPerson]]:
+def annotate(renderer, time: float) -> list[LabelledPerson] | None:
     """The labelled people of a `SceneRenderer` at a keyframe; None where it is excluded."""
     the_scene = renderer.scene
     at_time = labels.labels_at(the_scene, time)
@@ -85,7 +85,7 @@ def generate(
     num_videos: int,
     seed: int = 0,
     *,
-    num_workers: Optional[int] = None,
+    num_workers: int | None = None,
     show_progress: bool = False,
 ) -> Summary:
     """Writes one split of the playground below the folder `output`.
@@ -166,14 +166,24 @@ def run_tasks(make, tasks, num_workers, show_progress):
       tasks: such tuples, those of index 0, 1, 2 and so on.
     """
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-    from rich.progress import TimeRemainingColumn
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
 
     workers = min(num_workers or os.cpu_count() or 1, len(tasks))
     annotated = {}
-    with Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
-                  TimeRemainingColumn(), console=Console(stderr=True),
-                  disable=not show_progress) as progress:
+    with Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        disable=not show_progress,
+    ) as progress:
         bar = progress.add_task(f"{tasks[0][1]} videos", total=len(tasks))
 
         def collect(results):
@@ -202,8 +212,9 @@ def _make_video(task):
     renderer = SceneRenderer(sample_scene(video_seed(seed, split, index)))
     path = os.path.join(work, f"{video_id(split, index)}.mp4")
     # One encoder thread: x264's bytes depend on their number.
-    with VideoWriter(path, scene.FRAME_RATE, scene.FRAME_HEIGHT, scene.FRAME_WIDTH,
-                     num_threads=1) as writer:
+    with VideoWriter(
+        path, scene.FRAME_RATE, scene.FRAME_HEIGHT, scene.FRAME_WIDTH, num_threads=1
+    ) as writer:
         for frame_index in range(renderer.num_frames):
             writer.write(renderer.frame(frame_index))
     return index, [annotate(renderer, time) for time in scene.KEYFRAME_TIMES]
@@ -237,8 +248,9 @@ def _collect(split, annotated):
     summary.num_keyframes = sum(map(len, annotated)) - len(excluded)
     columns = list(zip(*rows)) or [(), (), (), (), ()]
     names, times, boxes, class_ids, person_ids = columns
-    table = AvaTable.from_columns(names, times, np.array(boxes), class_ids,
-                                  person_id=person_ids, empty_keyframes=empty)
+    table = AvaTable.from_columns(
+        names, times, np.array(boxes), class_ids, person_id=person_ids, empty_keyframes=empty
+    )
     return summary, table, excluded
 
 

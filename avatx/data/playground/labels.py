@@ -17,7 +17,6 @@ Somebody who speaks or waves to nobody (AVA's "talk to self") is not labelled.
 """
 
 import dataclasses
-from typing import Dict, List, Optional, Union
 
 from avatx.data.playground import classes
 from avatx.data.playground.scene import FRAME_WIDTH, FRONT, Furniture, Person, Scene, Screen
@@ -48,9 +47,7 @@ def is_eligible(person: Person, class_id: int, time: float) -> bool:
     )
 
 
-def target_of(
-    scene: Scene, person: Person, time: float
-) -> Optional[Union[Person, Screen, Furniture]]:
+def target_of(scene: Scene, person: Person, time: float) -> Person | Screen | Furniture | None:
     """The nearest person, screen or piece of furniture on the side that `person` faces."""
     facing = person.facing_at(time)
     x = person.x_at(time)
@@ -66,12 +63,12 @@ def target_of(
     return nearest
 
 
-def labels_at(scene: Scene, time: float) -> Dict[int, List[int]]:
+def labels_at(scene: Scene, time: float) -> dict[int, list[int]]:
     """Class ids in ascending order for each person id, those outside the frame included."""
     return {person.person_id: _labels(scene, person, time) for person in scene.people}
 
 
-def _labels(scene: Scene, person: Person, time: float) -> List[int]:
+def _labels(scene: Scene, person: Person, time: float) -> list[int]:
     act = person.act_at(time)
     labels = [_POSES[act.pose]]
     if act.held is not None:
@@ -118,11 +115,15 @@ def without_label(scene: Scene, person: Person, class_id: int, time: float) -> S
         return dataclasses.replace(scene, screens=screens)
     others = tuple(other for other in scene.people if other is not target)
     if class_id in (classes.WATCH_PERSON, classes.HAND_WAVE):
-        plant = Furniture("plant", target.x_at(time), target.ground, 0.6 * target.look.height,
-                          target.look.shirt, target.person_id)
-        return dataclasses.replace(
-            scene, people=others, furniture=(*scene.furniture, plant)
+        plant = Furniture(
+            "plant",
+            target.x_at(time),
+            target.ground,
+            0.6 * target.look.height,
+            target.look.shirt,
+            target.person_id,
         )
+        return dataclasses.replace(scene, people=others, furniture=(*scene.furniture, plant))
     path = target.path
     if class_id == classes.LISTEN:
         acts = tuple(

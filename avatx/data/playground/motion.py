@@ -10,8 +10,19 @@ import numpy as np
 from avatx.data.playground.scene import Act, Person
 
 # The entries of a pose vector.
-(LEAN, HEAD, MOUTH, NEAR_HAND_X, NEAR_HAND_Y, FAR_HAND_X, FAR_HAND_Y,
- NEAR_HIP, NEAR_KNEE, FAR_HIP, FAR_KNEE) = range(11)
+(
+    LEAN,
+    HEAD,
+    MOUTH,
+    NEAR_HAND_X,
+    NEAR_HAND_Y,
+    FAR_HAND_X,
+    FAR_HAND_Y,
+    NEAR_HIP,
+    NEAR_KNEE,
+    FAR_HIP,
+    FAR_KNEE,
+) = range(11)
 
 # Seconds that a change from one act to the next takes, centred on the next act's start.
 BLEND = 0.4

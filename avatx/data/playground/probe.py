@@ -7,7 +7,7 @@ class. Videos are rendered in memory, without a codec. Two more rows say what po
 (the box's coordinates) and what the script knows of the person that pixels might not show.
 """
 
-from typing import Dict, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -49,8 +49,10 @@ def collect_examples(split: str, num_videos: int, seed: int) -> Examples:
             if not labelled:
                 continue
             middle = round(time * scene.FRAME_RATE)
-            frames = [renderer.frame(int(np.clip(middle + step, 0, renderer.num_frames - 1)))
-                      for step in _CLIP_FRAMES]
+            frames = [
+                renderer.frame(int(np.clip(middle + step, 0, renderer.num_frames - 1)))
+                for step in _CLIP_FRAMES
+            ]
             for one in labelled:
                 person = people[one.person_id]
                 row = (
@@ -58,8 +60,11 @@ def collect_examples(split: str, num_videos: int, seed: int) -> Examples:
                     one.box,
                     _script_features(person, time),
                     [class_id in one.class_ids for class_id in classes.NAMES],
-                    [class_id not in classes.CONTEXT_CLASSES
-                     or labels.is_eligible(person, class_id, time) for class_id in classes.NAMES],
+                    [
+                        class_id not in classes.CONTEXT_CLASSES
+                        or labels.is_eligible(person, class_id, time)
+                        for class_id in classes.NAMES
+                    ],
                     index,
                 )
                 for column, value in zip(columns, row):
@@ -73,18 +78,28 @@ def _crop_features(frames, box) -> np.ndarray:
 
     size = (scene.FRAME_HEIGHT, scene.FRAME_WIDTH) * 2
     top, left, bottom, right = (int(round(c * s)) for c, s in zip(box, size))
-    crops = np.stack([
-        cv2.resize(cv2.cvtColor(frame[top:bottom, left:right], cv2.COLOR_RGB2GRAY),
-                   (_SIDE, _SIDE), interpolation=cv2.INTER_AREA)
-        for frame in frames
-    ]).astype(np.float32)
+    crops = np.stack(
+        [
+            cv2.resize(
+                cv2.cvtColor(frame[top:bottom, left:right], cv2.COLOR_RGB2GRAY),
+                (_SIDE, _SIDE),
+                interpolation=cv2.INTER_AREA,
+            )
+            for frame in frames
+        ]
+    ).astype(np.float32)
     grey = crops[len(frames) // 2]
     grey = (grey - grey.mean()) / (grey.std() + 1)
     dy, dx = np.gradient(grey)
     strength, direction = np.hypot(dx, dy), np.arctan2(dy, dx) % np.pi
-    edges = [cv2.resize(strength * (np.abs(direction - middle) < np.pi / 8), (16, 16),
-                        interpolation=cv2.INTER_AREA)
-             for middle in np.pi * np.array([1, 3, 5, 7]) / 8]
+    edges = [
+        cv2.resize(
+            strength * (np.abs(direction - middle) < np.pi / 8),
+            (16, 16),
+            interpolation=cv2.INTER_AREA,
+        )
+        for middle in np.pi * np.array([1, 3, 5, 7]) / 8
+    ]
     change = crops.std(0) / (crops.std() + 1)
     return np.concatenate([part.ravel() for part in (grey, *edges, change)])
 
@@ -99,7 +114,9 @@ def _script_features(person, time) -> np.ndarray:
         + [act.held == held for held in (None, "box", "bag")]
         + [person.facing_at(time) == side for side in (-1, 0, 1)]
         + [look.height / 100, look.build, look.tempo, look.long_sleeves, look.long_hair, look.hat]
-        + [channel / 255 for channel in (*look.shirt, *look.trousers)], np.float64)
+        + [channel / 255 for channel in (*look.shirt, *look.trousers)],
+        np.float64,
+    )
     return np.concatenate([plain, np.outer(plain, plain)[np.triu_indices(len(plain))]])
 
 
@@ -113,8 +130,13 @@ def ridge_scores(train_features, train_targets, features, groups) -> np.ndarray:
     test = (features - mean) / deviation
     targets = train_targets - train_targets.mean(0)
     held_out = groups % 10 == 0
-    errors = [np.square(_ridge(train[~held_out], targets[~held_out], strength, train[held_out])
-                        - targets[held_out]).mean() for strength in _STRENGTHS]
+    errors = [
+        np.square(
+            _ridge(train[~held_out], targets[~held_out], strength, train[held_out])
+            - targets[held_out]
+        ).mean()
+        for strength in _STRENGTHS
+    ]
     return _ridge(train, targets, _STRENGTHS[int(np.argmin(errors))], test)
 
 
@@ -141,7 +163,7 @@ def area_under_curve(scores: np.ndarray, positive: np.ndarray) -> float:
     return float(excess / (num_positive * (len(scores) - num_positive)))
 
 
-def probe(train: Examples, val: Examples) -> Dict[int, Dict[str, float]]:
+def probe(train: Examples, val: Examples) -> dict[int, dict[str, float]]:
     """Per class id: `prior` and `ap` over all people; for context classes also, among those
     people whose own doing allows the class, `eligible_prior` and, each from a probe trained
     among them only, `eligible_ap` and the ROC areas `auc_crop`, `auc_crop_and_box`, `auc_script`.
@@ -150,15 +172,17 @@ def probe(train: Examples, val: Examples) -> Dict[int, Dict[str, float]]:
     results = {}
     for column, class_id in enumerate(classes.NAMES):
         positive = val.targets[:, column]
-        result = {"prior": float(positive.mean()),
-                  "ap": average_precision(scores[:, column], positive)}
+        result = {
+            "prior": float(positive.mean()),
+            "ap": average_precision(scores[:, column], positive),
+        }
         if class_id in classes.CONTEXT_CLASSES:
             result.update(_probe_eligible(train, val, column))
         results[class_id] = result
     return results
 
 
-def probe_script(num_videos: int, seed: int) -> Dict[int, Dict[str, float]]:
+def probe_script(num_videos: int, seed: int) -> dict[int, dict[str, float]]:
     """What the generator's own knowledge of a person tells, on many videos that are not painted.
 
     Per context class id, among eligible people of `num_videos` train and as many val videos:
@@ -171,8 +195,10 @@ def probe_script(num_videos: int, seed: int) -> Dict[int, Dict[str, float]]:
         script, position, targets, videos = train[class_id]
         val_script, val_position, positive, _ = val[class_id]
         results[class_id] = {"eligible_prior": float(positive.mean())}
-        for name, fit, test in (("auc_script", script, val_script),
-                                ("auc_position", position, val_position)):
+        for name, fit, test in (
+            ("auc_script", script, val_script),
+            ("auc_position", position, val_position),
+        ):
             scores = ridge_scores(fit, targets[:, None].astype(float), test, videos)[:, 0]
             results[class_id][name] = area_under_curve(scores, positive)
     return results
@@ -191,27 +217,38 @@ def _collect_script(split, num_videos, seed):
                 place = [x, x * x, abs(x), facing, facing * x, facing * x * abs(x), person.ground]
                 for class_id, of_class in rows.items():
                     if abs(x) < 0.5 and labels.is_eligible(person, class_id, time):
-                        of_class.append((_script_features(person, time), place,
-                                         class_id in at_time[person.person_id], index))
+                        of_class.append(
+                            (
+                                _script_features(person, time),
+                                place,
+                                class_id in at_time[person.person_id],
+                                index,
+                            )
+                        )
     return {class_id: tuple(map(np.array, zip(*of_class))) for class_id, of_class in rows.items()}
 
 
-def _probe_eligible(train: Examples, val: Examples, column: int) -> Dict[str, float]:
+def _probe_eligible(train: Examples, val: Examples, column: int) -> dict[str, float]:
     fit, test = train.eligible[:, column], val.eligible[:, column]
     positive = val.targets[test, column]
     # Coordinates, their squares and products, repeated so that the penalty spares them.
-    places = [np.tile(np.concatenate([b, b**2, b[:, :1] * b[:, 1:], b[:, 1:2] * b[:, 2:]], 1), 10)
-              for b in (train.boxes[fit], val.boxes[test])]
+    places = [
+        np.tile(np.concatenate([b, b**2, b[:, :1] * b[:, 1:], b[:, 1:2] * b[:, 2:]], 1), 10)
+        for b in (train.boxes[fit], val.boxes[test])
+    ]
     features = {
         "crop": (train.crops[fit], val.crops[test]),
-        "crop_and_box": tuple(np.concatenate([crops, place], 1) for crops, place in
-                              zip((train.crops[fit], val.crops[test]), places)),
+        "crop_and_box": tuple(
+            np.concatenate([crops, place], 1)
+            for crops, place in zip((train.crops[fit], val.crops[test]), places)
+        ),
         "script": (train.script[fit], val.script[test]),
     }
     result = {"eligible_prior": float(positive.mean())}
     for name, (train_features, val_features) in features.items():
-        scores = ridge_scores(train_features, train.targets[fit, column : column + 1],
-                              val_features, train.videos[fit])[:, 0]
+        scores = ridge_scores(
+            train_features, train.targets[fit, column : column + 1], val_features, train.videos[fit]
+        )[:, 0]
         result[f"auc_{name}"] = area_under_curve(scores, positive)
         if name == "crop":
             result["eligible_ap"] = average_precision(scores, positive)

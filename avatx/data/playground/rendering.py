@@ -5,7 +5,8 @@ not depend on who is in the picture. So two scenes that differ in one entity ren
 the last bit, wherever that entity does not paint.
 """
 
-from typing import Dict, NamedTuple, Sequence
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -60,13 +61,20 @@ class SceneRenderer:
         time = index / FRAME_RATE
         dx, dy = self.scene.camera.offset_at(time)
         shift = np.array([[1, 0, dx - MARGIN], [0, 1, dy - MARGIN]])
-        image = cv2.warpAffine(self._backdrop, shift, (FRAME_WIDTH, FRAME_HEIGHT),
-                               flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        image = cv2.warpAffine(
+            self._backdrop,
+            shift,
+            (FRAME_WIDTH, FRAME_HEIGHT),
+            flags=cv2.INTER_LINEAR,
+            borderMode=cv2.BORDER_REPLICATE,
+        )
         for screen in self.scene.screens:
             self._paint_screen(image, screen, time, dx, dy)
         for ball in self.scene.balls:
-            x, y = (c + a * np.sin(2 * np.pi * f * time + p) for c, a, f, p in
-                    zip(ball.centre, ball.amplitude, ball.frequency, ball.phase))
+            x, y = (
+                c + a * np.sin(2 * np.pi * f * time + p)
+                for c, a, f, p in zip(ball.centre, ball.amplitude, ball.frequency, ball.phase)
+            )
             paint(image, Shape("disc", ((x, y),), ball.radius, ball.colour), dx, dy)
         for person in self._people:
             for shape in figure(person, time):
@@ -77,7 +85,7 @@ class SceneRenderer:
         noise = self._noise[y : y + FRAME_HEIGHT, x : x + FRAME_WIDTH]
         return cv2.add(image, noise, dtype=cv2.CV_8U)
 
-    def visible_people(self, index: int) -> Dict[int, VisiblePerson]:
+    def visible_people(self, index: int) -> dict[int, VisiblePerson]:
         """The people of whom at least one pixel shows in frame `index`, by person id."""
         time = index / FRAME_RATE
         dx, dy = self.scene.camera.offset_at(time)
@@ -99,8 +107,14 @@ class SceneRenderer:
             if not visible.any():
                 continue
             rows, columns = np.flatnonzero(visible.any(1)), np.flatnonzero(visible.any(0))
-            box = np.array([rows[0] / FRAME_HEIGHT, columns[0] / FRAME_WIDTH,
-                            (rows[-1] + 1) / FRAME_HEIGHT, (columns[-1] + 1) / FRAME_WIDTH])
+            box = np.array(
+                [
+                    rows[0] / FRAME_HEIGHT,
+                    columns[0] / FRAME_WIDTH,
+                    (rows[-1] + 1) / FRAME_HEIGHT,
+                    (columns[-1] + 1) / FRAME_WIDTH,
+                ]
+            )
             within = np.count_nonzero(alone[inside, inside])
             found[person.person_id] = VisiblePerson(
                 box, np.count_nonzero(visible) / total, 1 - within / total
@@ -115,15 +129,23 @@ class SceneRenderer:
         _rectangle(image, left - 3, top - 3, right + 3, bottom + 3, (24, 24, 27))
         if not screen.is_on(time):
             _rectangle(image, left, top, right, bottom, (52, 56, 62))
-            glint = ((left + 3 - dx, bottom - 3 - dy),
-                     (left + 0.3 * screen.width - dx, top + 3 - dy))
+            glint = (
+                (left + 3 - dx, bottom - 3 - dy),
+                (left + 0.3 * screen.width - dx, top + 3 - dy),
+            )
             paint(image, Shape("stroke", glint, 2, (84, 90, 98)), dx, dy)
             return
         background, blocks = self._pictures[screen][int(time / _SCREEN_CHANGE)]
         _rectangle(image, left, top, right, bottom, background)
         for (u0, v0, u1, v1), colour in blocks:
-            _rectangle(image, left + u0 * screen.width, top + v0 * screen.height,
-                       left + u1 * screen.width, top + v1 * screen.height, colour)
+            _rectangle(
+                image,
+                left + u0 * screen.width,
+                top + v0 * screen.height,
+                left + u1 * screen.width,
+                top + v1 * screen.height,
+                colour,
+            )
 
 
 def _screen_pictures(screen: Screen) -> Sequence:
@@ -152,14 +174,16 @@ def _rectangle(image, left, top, right, bottom, colour):
     cv2.rectangle(image, (left, top), (right, bottom), colour, -1, cv2.LINE_8, _SHIFT)
 
 
-def paint(image: np.ndarray, shape: Shape, dx: float, dy: float, colour=None,
-          line_type: int = cv2.LINE_AA) -> None:
+def paint(
+    image: np.ndarray, shape: Shape, dx: float, dy: float, colour=None, line_type: int = cv2.LINE_AA
+) -> None:
     """Paints one shape, moved by (dx, dy) pixels, onto `image` in place."""
     points = _fixed(shape.points, dx, dy)
     colour = shape.colour if colour is None else colour
     if shape.kind == "stroke":
-        cv2.line(image, points[0], points[1], colour, max(1, int(round(shape.size))), line_type,
-                 _SHIFT)
+        cv2.line(
+            image, points[0], points[1], colour, max(1, int(round(shape.size))), line_type, _SHIFT
+        )
     elif shape.kind == "disc":
         cv2.circle(image, points[0], int(round(shape.size * 16)), colour, -1, line_type, _SHIFT)
     else:

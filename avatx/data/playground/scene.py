@@ -6,7 +6,6 @@ are seconds from the start of the video. A scene with one field replaced
 """
 
 import dataclasses
-from typing import Optional, Tuple
 
 import numpy as np
 
@@ -17,7 +16,7 @@ DURATION = 10.0  # seconds
 # A keyframe a second, those at the borders left out.
 KEYFRAME_TIMES = tuple(float(second) for second in range(1, int(DURATION)))
 
-Colour = Tuple[int, int, int]
+Colour = tuple[int, int, int]
 
 LEFT, RIGHT, FRONT = -1, 1, 0
 
@@ -34,7 +33,7 @@ class Act:
     start: float
     pose: str
     activity: str = "idle"
-    held: Optional[str] = None
+    held: str | None = None
     facing: int = RIGHT
 
 
@@ -64,8 +63,8 @@ class Person:
     person_id: int
     look: Look
     ground: float
-    path: Tuple[Tuple[float, float], ...]
-    acts: Tuple[Act, ...]
+    path: tuple[tuple[float, float], ...]
+    acts: tuple[Act, ...]
 
     def x_at(self, time: float) -> float:
         times, xs = zip(*self.path)
@@ -94,7 +93,7 @@ class Screen:
     width: float
     height: float
     seed: int
-    power: Tuple[Tuple[float, bool], ...]
+    power: tuple[tuple[float, bool], ...]
 
     def is_on(self, time: float) -> bool:
         return [on for start, on in self.power if start <= time][-1]
@@ -117,10 +116,10 @@ class Furniture:
 class Ball:
     """A distractor that flies to and fro: centre + amplitude * sin(2 pi frequency t + phase)."""
 
-    centre: Tuple[float, float]
-    amplitude: Tuple[float, float]
-    frequency: Tuple[float, float]
-    phase: Tuple[float, float]
+    centre: tuple[float, float]
+    amplitude: tuple[float, float]
+    frequency: tuple[float, float]
+    phase: tuple[float, float]
     radius: float
     colour: Colour
 
@@ -129,14 +128,14 @@ class Ball:
 class Camera:
     """Sway in pixels and light: gain(t), which may be switched at `switch_time`."""
 
-    sway: Tuple[Tuple[float, float, float], ...]  # amplitude, frequency, phase; x and y in turn
-    light_swing: Tuple[float, float, float]  # amplitude, frequency, phase
+    sway: tuple[tuple[float, float, float], ...]  # amplitude, frequency, phase; x and y in turn
+    light_swing: tuple[float, float, float]  # amplitude, frequency, phase
     switch_time: float
     switch_gain: float
-    tint: Tuple[float, float, float]
+    tint: tuple[float, float, float]
     noise: float  # standard deviation, grey levels
 
-    def offset_at(self, time: float) -> Tuple[float, float]:
+    def offset_at(self, time: float) -> tuple[float, float]:
         waves = [a * np.sin(2 * np.pi * f * time + p) for a, f, p in self.sway]
         return float(sum(waves[0::2])), float(sum(waves[1::2]))
 
@@ -150,10 +149,10 @@ class Camera:
 class Scene:
     """Everything one video shows. `backdrop_seed` and `noise_seed` fix wall and sensor noise."""
 
-    people: Tuple[Person, ...]
-    screens: Tuple[Screen, ...]
-    furniture: Tuple[Furniture, ...]
-    balls: Tuple[Ball, ...]
+    people: tuple[Person, ...]
+    screens: tuple[Screen, ...]
+    furniture: tuple[Furniture, ...]
+    balls: tuple[Ball, ...]
     camera: Camera
     backdrop_seed: int
     noise_seed: int

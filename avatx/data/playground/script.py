@@ -9,7 +9,6 @@ thing, those with a context label look like those without.
 """
 
 import math
-from typing import List, Optional
 
 import numpy as np
 
@@ -126,7 +125,7 @@ def _height_and_ground(rng, slot_width):
     return height, ground
 
 
-def _people(rng, kinds, centres, slot_width, furniture) -> List[Person]:
+def _people(rng, kinds, centres, slot_width, furniture) -> list[Person]:
     slots = [slot for slot, kind in enumerate(kinds) if kind == "person"]
     has_chair = {slot: rng.random() < 0.5 for slot in slots}
     chair_facing = {slot: _inward(rng, slot, len(kinds)) for slot in slots}
@@ -141,13 +140,22 @@ def _people(rng, kinds, centres, slot_width, furniture) -> List[Person]:
         look = sample_look(rng, height)
         path = pacing(rng, centres[slot], 0.24 * slot_width, 0.28 * height, acts[slot])
         if has_chair[slot]:
-            furniture.append(Furniture("chair", centres[slot], ground, 0.25 * height,
-                                       sample_colour(rng, 40, 200), 0, chair_facing[slot]))
+            furniture.append(
+                Furniture(
+                    "chair",
+                    centres[slot],
+                    ground,
+                    0.25 * height,
+                    sample_colour(rng, 40, 200),
+                    0,
+                    chair_facing[slot],
+                )
+            )
         people.append(Person(len(people), look, ground, path, tuple(acts[slot])))
     return people
 
 
-def _act_starts(rng) -> List[float]:
+def _act_starts(rng) -> list[float]:
     """Acts change half-way between keyframes, so that a keyframe's labels are clear."""
     count = rng.choice([2, 3, 4], p=[0.3, 0.45, 0.25])
     halves = rng.choice(np.arange(1, int(DURATION) - 1), count - 1, replace=False)
@@ -183,12 +191,17 @@ def _act(rng, slots, num_slots, has_chair, chair_facing, start):
         activity = activities.get(slot, "idle")
         if poses[slot] == "walk" and rng.random() < 0.2:
             activity = "phone"
-        made[slot] = Act(start + rng.uniform(-0.1, 0.1) if start else 0.0, poses[slot], activity,
-                         _held(rng, poses[slot], activity), facings[slot])
+        made[slot] = Act(
+            start + rng.uniform(-0.1, 0.1) if start else 0.0,
+            poses[slot],
+            activity,
+            _held(rng, poses[slot], activity),
+            facings[slot],
+        )
     return made
 
 
-def _held(rng, pose, activity) -> Optional[str]:
+def _held(rng, pose, activity) -> str | None:
     if activity in ("read", "phone") or rng.random() >= {"bend": 0.5, "walk": 0.4}.get(pose, 0.22):
         return None
     if activity in ("speak", "wave"):
@@ -227,8 +240,9 @@ def _passer_by(rng, person_id) -> Person:
         ends.reverse()
     path = ((start, ends[0]), (start + abs(ends[1] - ends[0]) / speed, ends[1]))
     activity = "phone" if rng.random() < 0.2 else "idle"
-    act = Act(0.0, "walk", activity, _held(rng, "walk", activity),
-              RIGHT if ends[1] > ends[0] else LEFT)
+    act = Act(
+        0.0, "walk", activity, _held(rng, "walk", activity), RIGHT if ends[1] > ends[0] else LEFT
+    )
     return Person(person_id, sample_look(rng, height), ground + rng.uniform(-6, 4), path, (act,))
 
 
@@ -239,8 +253,14 @@ def sample_screen(rng, x, slot_width) -> Screen:
     power = [(0.0, on)]
     if rng.random() < 0.35:
         power.append((float(rng.integers(2, int(DURATION) - 2)) + 0.5, not on))
-    return Screen(x, rng.uniform(0.36, 0.55) * FRAME_HEIGHT, width, 0.62 * width,
-                  int(rng.integers(2**31)), tuple(power))
+    return Screen(
+        x,
+        rng.uniform(0.36, 0.55) * FRAME_HEIGHT,
+        width,
+        0.62 * width,
+        int(rng.integers(2**31)),
+        tuple(power),
+    )
 
 
 def sample_furniture(rng, x, slot_width, horizon) -> Furniture:
@@ -267,8 +287,10 @@ def sample_camera(rng) -> Camera:
     """Drift, shake, light and noise."""
     shake = rng.uniform(0, 1.2)
     # Horizontal and vertical waves in turn: a slow drift, then two of shake.
-    sway = [(rng.uniform(0, 4) * (1 if axis == 0 else 0.5), rng.uniform(0.03, 0.12))
-            for axis in range(2)]
+    sway = [
+        (rng.uniform(0, 4) * (1 if axis == 0 else 0.5), rng.uniform(0.03, 0.12))
+        for axis in range(2)
+    ]
     sway += [(shake * rng.uniform(0.2, 0.8), rng.uniform(0.4, 3.0)) for _ in range(4)]
     switched = rng.random() < 0.12
     return Camera(
