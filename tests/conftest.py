@@ -1,5 +1,10 @@
+import pathlib
 import signal
+import sys
 
 # Started by nohup or in the background, pytest and all that it starts would ignore ctrl-C, which
 # some tests press.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# Lets all tests import the modules that they share (importlib mode does not).
+sys.path.insert(0, str(pathlib.Path(__file__).parent / "helpers"))

@@ -41,7 +41,7 @@ def copy(tmp_path):
     for folder in ("avatx", "protos", "configs", "tools"):
         ignored = shutil.ignore_patterns("__pycache__")
         shutil.copytree(ROOT / folder, tmp_path / folder, ignore=ignored)
-    for file in ("tests/test_config.py", "pyproject.toml", "setup.py", "README.md"):
+    for file in ("tests/config/test_pipeline_config.py", "pyproject.toml", "setup.py", "README.md"):
         (tmp_path / file).parent.mkdir(exist_ok=True)
         shutil.copy(ROOT / file, tmp_path / file)
     return tmp_path

@@ -33,15 +33,19 @@ def main(argv=None) -> int:
     flags = parser.parse_args(argv)
 
     from avatx.atomic_file import atomic_text_file
-    from avatx.data.ava_csv import read_annotations, read_detections, read_excluded_timestamps
-    from avatx.data.label_map import read_label_map
+    from avatx.data.annotations.ava_csv import (
+        read_annotations,
+        read_detections,
+        read_excluded_timestamps,
+    )
+    from avatx.data.annotations.label_map import read_label_map
     from avatx.errors import UserError
     from avatx.evaluation.analysis import analyze
     from avatx.evaluation.diagnosis import diagnose
     from avatx.evaluation.false_positives import describe_kinds
     from avatx.evaluation.protocol import get_protocol
     from avatx.evaluation.report import write_json
-    from avatx.visualization.analysis_page import analysis_page
+    from avatx.pictures.analysis_page import analysis_page
 
     get_protocol(flags.protocol)  # a mistake here is told before large files are read
     label_map = read_label_map(flags.label_map)

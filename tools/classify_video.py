@@ -45,9 +45,9 @@ def main(argv=None) -> int:
             raise UserError(f"--{name} {getattr(flags, name)}: expected 1 or more")
 
     cli.import_tensorflow()
-    from avatx.builders import classifier_builder
-    from avatx.data.labelled_list import read_classes
+    from avatx.data.annotations.labelled_list import read_classes
     from avatx.inference import video_classification
+    from avatx.trained import classifier as classifier_builder
 
     label_map = read_classes(flags.label_map)
     names = label_map.names

@@ -96,9 +96,9 @@ def main(argv=None) -> int:
 
     # Imported here, for they bring TensorFlow: --help and a mistyped flag need not wait for it.
     cli.import_tensorflow()
-    from avatx.data.ava_records import create_ava_records
-    from avatx.data.manifest import NAME, summary
-    from avatx.data.record_plan import RecordSettings
+    from avatx.data.records.ava_records import create_ava_records
+    from avatx.data.records.manifest import NAME, summary
+    from avatx.data.records.record_plan import RecordSettings
 
     settings = RecordSettings(
         **{field.name: getattr(flags, field.name) for field in dataclasses.fields(RecordSettings)}

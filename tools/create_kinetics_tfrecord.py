@@ -81,9 +81,9 @@ def main(argv=None) -> int:
 
     # Imported here, for they bring TensorFlow: --help and a mistyped flag need not wait for it.
     cli.import_tensorflow()
-    from avatx.data.classification_records import create_classification_records
-    from avatx.data.manifest import NAME, summary
-    from avatx.data.record_plan import RecordSettings
+    from avatx.data.records.classification_records import create_classification_records
+    from avatx.data.records.manifest import NAME, summary
+    from avatx.data.records.record_plan import RecordSettings
 
     if not 0 <= flags.frame_rate < float("inf"):
         raise UserError(f"--frame_rate is {flags.frame_rate}, expected 0 (all frames) or more")

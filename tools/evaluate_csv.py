@@ -26,8 +26,12 @@ def main(argv=None) -> int:
     parser.add_argument("--output", required=True, help="JSON file to write")
     flags = parser.parse_args(argv)
 
-    from avatx.data.ava_csv import read_annotations, read_detections, read_excluded_timestamps
-    from avatx.data.label_map import read_label_map
+    from avatx.data.annotations.ava_csv import (
+        read_annotations,
+        read_detections,
+        read_excluded_timestamps,
+    )
+    from avatx.data.annotations.label_map import read_label_map
     from avatx.errors import UserError
     from avatx.evaluation.diagnosis import diagnose
     from avatx.evaluation.frame_map import evaluate

@@ -25,7 +25,7 @@ def main(argv=None) -> int:
     args = parser.parse_args(argv)
 
     cli.import_tensorflow()
-    from avatx.trunks import i3d_weights  # after the flags: TensorFlow takes seconds to import
+    from avatx.checkpoints import i3d_weights  # after the flags: TensorFlow takes seconds to import
 
     report = i3d_weights.import_weights(args.source, args.output)
     if args.json:

@@ -44,7 +44,7 @@ def main(argv=None) -> int:
     # `kill` cleans up as ctrl-C does.
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
 
-    from avatx.data import playground
+    from avatx import playground
 
     generate = playground.generate if arguments.kind == "detection" else playground.generate_actions
     summary = generate(
@@ -69,7 +69,7 @@ def _print(summary, output) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from avatx.data.playground.classes import NAMES
+    from avatx.playground.classes import NAMES
 
     console = Console()
     table = Table(title=f"{summary.split} split of {output}", title_justify="left")

@@ -53,7 +53,7 @@ def main(argv=None) -> int:
     cli.import_tensorflow()
     from avatx import config as config_lib
     from avatx.builders import experiment_builder
-    from avatx.data.input_errors import explained
+    from avatx.data.records.input_errors import explained
     from avatx.errors import UserError
     from avatx.training import run
 

@@ -23,8 +23,8 @@ def main(argv=None) -> int:
     known.add_argument("--durations", help="csv of (video id, seconds) in place of the videos")
     flags = parser.parse_args(argv)
 
-    from avatx.data import csv_validation
-    from avatx.data.label_map import read_label_map
+    from avatx.data.annotations import csv_validation
+    from avatx.data.annotations.label_map import read_label_map
 
     label_map = read_label_map(flags.label_map) if flags.label_map else None
     durations = None

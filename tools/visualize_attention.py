@@ -102,10 +102,10 @@ def main(argv=None) -> int:
     # `kill` cleans up as ctrl-C does.
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     cli.import_tensorflow()
-    from avatx.data.clip_sampling import wanted_times
-    from avatx.figures import clip_source
-    from avatx.figures.attention_figure import AttentionFigure
-    from avatx.figures.attention_model import AttentionModel
+    from avatx.data.input import clip_source
+    from avatx.data.video.clip_sampling import wanted_times
+    from avatx.pictures.attention_figure import AttentionFigure
+    from avatx.trained.attention_model import AttentionModel
 
     clip_source.check_options(
         shorter_side=flags.shorter_side,

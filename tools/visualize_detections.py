@@ -60,11 +60,11 @@ def main(argv=None) -> int:
     # `kill` cleans up as ctrl-C does.
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     cli.import_tensorflow()
-    from avatx.data import ava_csv
-    from avatx.data.label_map import read_label_map
-    from avatx.figures import clip_source
-    from avatx.figures.detection_sheets import write_sheets
-    from avatx.figures.examples import find_examples
+    from avatx.data.annotations import ava_csv
+    from avatx.data.annotations.label_map import read_label_map
+    from avatx.data.input import clip_source
+    from avatx.evaluation.examples import find_examples
+    from avatx.pictures.detection_sheets import write_sheets
 
     clip_source.check_options(
         shorter_side=flags.shorter_side,

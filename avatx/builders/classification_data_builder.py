@@ -1,9 +1,9 @@
 """PipelineConfig of a video_classifier -> its data sets."""
 
 from avatx.builders import input_reader_builder
-from avatx.data import classification_pipeline
-from avatx.data.data_statistics import counts_by_manifest
-from avatx.data.remote_files import match_files
+from avatx.data.input import classification_pipeline
+from avatx.data.records.data_statistics import counts_by_manifest
+from avatx.data.records.remote_files import match_files
 from avatx.errors import UserError
 from avatx.protos import pipeline_pb2
 

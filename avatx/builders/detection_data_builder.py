@@ -1,7 +1,8 @@
 """PipelineConfig of an action_faster_rcnn -> its data sets."""
 
 from avatx.builders import input_reader_builder
-from avatx.data import data_statistics, input_pipeline
+from avatx.data.input import input_pipeline
+from avatx.data.records import data_statistics
 from avatx.errors import UserError
 from avatx.protos import pipeline_pb2
 

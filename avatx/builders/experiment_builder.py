@@ -13,7 +13,7 @@ from avatx.builders import (
     model_builder,
     training_builder,
 )
-from avatx.data.label_map import LabelMap, read_label_map
+from avatx.data.annotations.label_map import LabelMap, read_label_map
 from avatx.errors import UserError
 from avatx.protos import pipeline_pb2
 from avatx.training.options import Experiment

@@ -1,9 +1,9 @@
-"""InputReader -> avatx.data.input_pipeline."""
+"""InputReader -> avatx.data.input.input_pipeline."""
 
 from typing import Union
 
 from avatx.builders import preprocessor_builder, trunk_builder
-from avatx.data.input_pipeline import ClipShape, InputOptions
+from avatx.data.input.input_pipeline import ClipShape, InputOptions
 from avatx.protos import (
     action_faster_rcnn_pb2,
     input_reader_pb2,

@@ -1,6 +1,6 @@
-"""PreprocessingStep -> avatx.data.augmentation."""
+"""PreprocessingStep -> avatx.data.input.augmentation."""
 
-from avatx.data import augmentation
+from avatx.data.input import augmentation
 from avatx.protos import preprocessor_pb2
 
 

@@ -1,6 +1,6 @@
 """AVA's three groups of actions: pose, person with object, person with person."""
 
-from avatx.data.label_map import LabelMap
+from avatx.data.annotations.label_map import LabelMap
 
 # Of AVA's 80 classes 14 are poses, 49 interactions with objects and 17 with people, in the order
 # of their ids (Gu et al. 2018, https://arxiv.org/abs/1705.08421, section 3).

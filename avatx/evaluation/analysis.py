@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from avatx.data.ava_table import AvaTable, Keyframe
-from avatx.data.label_map import LabelMap
+from avatx.data.annotations.ava_table import AvaTable, Keyframe
+from avatx.data.annotations.label_map import LabelMap
 from avatx.errors import UserError
 from avatx.evaluation import breakdowns, false_positives
 from avatx.evaluation.action_groups import find_groups

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from avatx.data.ava_table import AvaTable
-from avatx.data.label_map import LabelMap
+from avatx.data.annotations.ava_table import AvaTable
+from avatx.data.annotations.label_map import LabelMap
 from avatx.evaluation.frame_map import per_class_results
 from avatx.evaluation.matching import MatchedDetections
 from avatx.evaluation.people import People, box_area

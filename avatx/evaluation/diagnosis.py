@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from avatx.data.ava_csv import format_timestamp
-from avatx.data.ava_table import AvaTable, Keyframe
-from avatx.data.label_map import LabelMap
+from avatx.data.annotations.ava_csv import format_timestamp
+from avatx.data.annotations.ava_table import AvaTable, Keyframe
+from avatx.data.annotations.label_map import LabelMap
 from avatx.evaluation.frame_map import evaluate
 from avatx.evaluation.keyframe_index import index_keyframes
 from avatx.evaluation.localization import evaluate_person

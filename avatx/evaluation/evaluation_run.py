@@ -7,9 +7,9 @@ import numpy as np
 import tensorflow as tf
 
 from avatx.core.structures import Batch, Detections, decode_video_id
-from avatx.data import ava_csv
-from avatx.data.ava_table import AvaTable, keyframe_key
-from avatx.data.label_map import LabelMap
+from avatx.data.annotations import ava_csv
+from avatx.data.annotations.ava_table import AvaTable, keyframe_key
+from avatx.data.annotations.label_map import LabelMap
 from avatx.evaluation import report
 from avatx.evaluation.diagnosis import diagnose
 from avatx.evaluation.frame_map import evaluate

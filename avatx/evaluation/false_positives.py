@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from avatx.data.ava_table import AvaTable
-from avatx.data.label_map import LabelMap
+from avatx.data.annotations.ava_table import AvaTable
+from avatx.data.annotations.label_map import LabelMap
 from avatx.evaluation.matching import MatchedDetections
 from avatx.evaluation.people import People, best_people
 

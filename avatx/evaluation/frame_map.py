@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from avatx.data.ava_table import AvaTable, Keyframe
-from avatx.data.label_map import LabelMap
+from avatx.data.annotations.ava_table import AvaTable, Keyframe
+from avatx.data.annotations.label_map import LabelMap
 from avatx.errors import UserError
 from avatx.evaluation.matching import MatchedDetections, match_detections
 from avatx.evaluation.protocol import DEFAULT_PROTOCOL, get_protocol

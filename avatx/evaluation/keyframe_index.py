@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from avatx.data.ava_table import AvaTable, Keyframe, timestamp_microseconds
+from avatx.data.annotations.ava_table import AvaTable, Keyframe, timestamp_microseconds
 
 
 class KeyframeIndex(NamedTuple):

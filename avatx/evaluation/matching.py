@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from avatx.data.ava_table import AvaTable, Keyframe
-from avatx.data.label_map import LabelMap
+from avatx.data.annotations.ava_table import AvaTable, Keyframe
+from avatx.data.annotations.label_map import LabelMap
 from avatx.evaluation.keyframe_index import KeyframeIndex, index_keyframes
 from avatx.evaluation.protocol import Protocol
 from avatx.evaluation.row_order import best_of_keyframes, order_in_keyframes

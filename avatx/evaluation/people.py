@@ -4,8 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from avatx.data.ava_table import AvaTable
-from avatx.data.label_map import LabelMap
+from avatx.data.annotations.ava_table import AvaTable
+from avatx.data.annotations.label_map import LabelMap
 from avatx.evaluation.matching import MatchedDetections, best_overlaps
 
 

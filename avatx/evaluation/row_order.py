@@ -11,7 +11,7 @@ import heapq
 
 import numpy as np
 
-from avatx.data.ava_table import AvaTable
+from avatx.data.annotations.ava_table import AvaTable
 
 
 def heap_order(table: AvaTable, rows: np.ndarray, score, capacity: int | None) -> np.ndarray:

@@ -10,11 +10,11 @@ import numpy as np
 
 from avatx import config as pipeline_config
 from avatx.builders import model_builder
-from avatx.data.label_map import read_label_map, write_label_map
+from avatx.checkpoints.restore import resolve_checkpoint, restore_for_inference
+from avatx.data.annotations.label_map import read_label_map, write_label_map
 from avatx.errors import UserError
 from avatx.export import saved_model
 from avatx.meta_architectures.action_faster_rcnn import ProposalSource
-from avatx.training.restore import resolve_checkpoint, restore_for_inference
 
 SAVED_MODEL_FOLDER = "saved_model"
 CONFIG_FILE = "pipeline.config"

@@ -5,7 +5,7 @@ API's, and so is their meaning except that classes are int32):
 
   serving_default    clips [B, T, H, W, 3] uint8 RGB, of any B (0 too), T, H and W; of a model with
                      a flow stream [B, T, H, W, 5]: RGB and optical flow x, y, see
-                     `avatx.data.optical_flow`
+                     `avatx.data.video.optical_flow`
   serving_jpeg       encoded_frames [B, T] string, JPEG, B > 0; the frames of one clip have one
                      size; not of a model with a flow stream
   serving_attention  clips as above; only when asked for

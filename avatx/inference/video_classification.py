@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from avatx.data.frame_encoding import stored_size
-from avatx.data.video_reader import VideoReader
+from avatx.data.video.frame_encoding import stored_size
+from avatx.data.video.video_reader import VideoReader
 from avatx.errors import UserError
 
 STORED_PER_CROP = 256 / 224  # stored frames' shorter side over the clip's
@@ -53,7 +53,7 @@ def center_crop(frame: np.ndarray, height: int, width: int) -> np.ndarray:
     """The middle [height, width] of a frame; where that is larger, the most of its ratio.
 
     Of an odd margin the smaller half is above and to the left, as in evaluation
-    (`avatx.data.classification_pipeline`).
+    (`avatx.data.input.classification_pipeline`).
     """
     scale = min(frame.shape[0] / height, frame.shape[1] / width, 1.0)
     height, width = max(1, round(height * scale)), max(1, round(width * scale))

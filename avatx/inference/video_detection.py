@@ -10,17 +10,18 @@ from typing import NamedTuple
 
 import numpy as np
 
-from avatx.data.frame_encoding import stored_size
-from avatx.data.optical_flow import METHODS, with_flow
-from avatx.data.video_reader import MICROSECONDS, VideoReader
-from avatx.data.video_writer import VideoWriter
+from avatx.core.people import merge_people
+from avatx.data.video.frame_encoding import stored_size
+from avatx.data.video.keyframe_clips import KeyframeClip, keyframe_clips
+from avatx.data.video.optical_flow import METHODS, with_flow
+from avatx.data.video.video_reader import MICROSECONDS, VideoReader
+from avatx.data.video.video_writer import VideoWriter
 from avatx.errors import UserError
-from avatx.inference.annotator import Annotator
 from avatx.inference.detector import Detector
-from avatx.inference.keyframe_clips import KeyframeClip, keyframe_clips
-from avatx.inference.pictures import Pictures
 from avatx.inference.video_outputs import KeyframeDetections, write_csv, write_json
-from avatx.visualization.boxes import merge_people, upscale
+from avatx.pictures.annotator import Annotator
+from avatx.pictures.boxes import upscale
+from avatx.pictures.keyframe_pictures import Pictures
 
 # Text on smaller frames cannot be read.
 ANNOTATED_SHORTER_SIDE = 480
@@ -96,7 +97,8 @@ def detect_video(
         _partial_folder(output_directory) as folder,
     ):
         video_id = name_video(video)
-        pictures = Pictures(detector, video_id, groundtruth, attention)
+        attend = detector.detect_with_attention if attention else None
+        pictures = Pictures(detector.class_names, video_id, groundtruth, attend)
         drawn_size = stored_size(reader.size, LARGEST_DRAWN_SHORTER_SIDE)
         model_size = stored_size(reader.size, shorter_side)
         blank = np.empty([*drawn_size, 3], np.uint8)

@@ -6,10 +6,10 @@ from typing import NamedTuple
 import numpy as np
 
 from avatx.atomic_file import atomic_text_file
-from avatx.data import ava_csv
-from avatx.data.ava_table import AvaTable
+from avatx.core.people import merge_people
+from avatx.data.annotations import ava_csv
+from avatx.data.annotations.ava_table import AvaTable
 from avatx.inference.detector import ClipDetections
-from avatx.visualization.boxes import merge_people
 
 
 class KeyframeDetections(NamedTuple):

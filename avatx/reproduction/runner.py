@@ -141,7 +141,7 @@ class _Job(NamedTuple):
 def _start(run: Run, arguments: list[str], slot: int, cores: list[set]) -> _Job:
     run.directory.parent.mkdir(parents=True, exist_ok=True)
     write_begun(run)
-    log = open(run.log, "a", encoding="utf-8")
+    log = open(run.log, "a", encoding="utf-8")  # noqa: SIM115, closed when the job ends
     process = start([sys.executable, *arguments], stdout=log, stderr=subprocess.STDOUT)
     if cores:
         # TensorFlow makes as many threads as it may use cores, and looks after this.

@@ -12,7 +12,7 @@ import time
 import orbit
 import tensorflow as tf
 
-from avatx.training import restore
+from avatx.checkpoints import restore
 from avatx.training.options import TrainOptions
 from avatx.training.trainer import ModelTrainer
 

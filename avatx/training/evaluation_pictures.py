@@ -9,17 +9,11 @@ Nothing but the finished pictures is kept.
 import numpy as np
 import tensorflow as tf
 
+from avatx.core.people import Action, Person, box_iou, merge_people
 from avatx.core.structures import Batch, Detections, Groundtruth, decode_video_id
-from avatx.visualization.attention import cell_frame, overlay, spread_cells
-from avatx.visualization.boxes import (
-    Action,
-    Person,
-    box_iou,
-    draw_people,
-    merge_people,
-    upscale,
-)
-from avatx.visualization.contact_sheet import Tile, contact_sheet
+from avatx.pictures.attention import cell_frame, overlay, spread_cells
+from avatx.pictures.boxes import draw_people, upscale
+from avatx.pictures.contact_sheet import Tile, contact_sheet
 
 # Lower scores would hide the picture under their labels.
 SHOWN_SCORE = 0.2

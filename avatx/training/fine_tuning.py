@@ -2,8 +2,8 @@
 
 import tf_keras
 
+from avatx.checkpoints import restore
 from avatx.errors import UserError
-from avatx.training import restore
 from avatx.training.options import TrainOptions
 from avatx.trunks.two_stream import TwoStream
 
@@ -54,7 +54,8 @@ def _initialize_streams(model: tf_keras.Model, options: TrainOptions) -> list[st
 
 
 def _initialize_trunk(trunk, tail, source: str, field: str = "fine_tune_checkpoint") -> list[str]:
-    from avatx.trunks import i3d, i3d_weights
+    from avatx.checkpoints import i3d_weights
+    from avatx.trunks import i3d
 
     path = restore.resolve_checkpoint(source, f"train_config.{field}")
     parts = {"trunk": trunk}
@@ -87,7 +88,8 @@ def _initialize_trunk(trunk, tail, source: str, field: str = "fine_tune_checkpoi
 
 def _restore_published(parts, path: str, field: str) -> restore.RestoreReport:
     """By Kinetics names: a checkpoint that is none of ours, or of an I3D that is cut elsewhere."""
-    from avatx.trunks import i3d, i3d_weights
+    from avatx.checkpoints import i3d_weights
+    from avatx.trunks import i3d
 
     if not isinstance(parts["trunk"], i3d.I3D):
         raise UserError(

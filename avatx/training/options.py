@@ -101,7 +101,7 @@ class Experiment:
     make_eval_dataset: Callable[..., Any] | None
     train: TrainOptions
     eval: EvalOptions
-    label_map: Any  # avatx.data.label_map.LabelMap
+    label_map: Any  # avatx.data.annotations.label_map.LabelMap
     model_dir: str
     config_text: str = ""  # the effective pipeline.config
     distribution_strategy: str = "mirrored"  # see avatx.training.distribution

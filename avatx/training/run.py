@@ -16,9 +16,10 @@ from official.core import train_utils
 from official.modeling import performance
 
 from avatx.atomic_file import atomic_text_file
+from avatx.checkpoints import restore
 from avatx.errors import UserError
 from avatx.evaluation.evaluation_run import METRICS_FILE
-from avatx.training import fine_tuning, report, restore
+from avatx.training import fine_tuning, report
 from avatx.training.controller import TrainingController
 from avatx.training.distribution import check_batch_size, make_strategy
 from avatx.training.optimizer import averaged_weights, build_optimizer, reset_average

@@ -20,7 +20,7 @@ from avatx.builders import (
     training_builder,
     trunk_builder,
 )
-from avatx.data import augmentation
+from avatx.data.input import augmentation
 from avatx.errors import UserError
 from avatx.meta_architectures.action_faster_rcnn import ProposalSource
 from avatx.predictors.tx import Query

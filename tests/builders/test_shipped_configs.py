@@ -7,13 +7,14 @@ import re
 
 import pytest
 
-from avatx import config, config_checks
+from avatx import config
 from avatx.builders import (
     input_reader_builder,
     model_builder,
     summary,
     training_builder,
 )
+from avatx.config import checks as config_checks
 from avatx.protos import model_pb2, pipeline_pb2
 from avatx.reproduction.rows import ROWS, TABLES
 

@@ -7,9 +7,9 @@ import tensorflow as tf
 from avatx import config
 from avatx.builders import input_reader_builder, model_builder, summary, training_builder
 from avatx.core.structures import Batch, Groundtruth, Keyframes
-from avatx.data.optical_flow import with_flow
-from avatx.data.video_reader import VideoReader
-from avatx.data.video_writer import VideoWriter
+from avatx.data.video.optical_flow import with_flow
+from avatx.data.video.video_reader import VideoReader
+from avatx.data.video.video_writer import VideoWriter
 from avatx.errors import UserError
 from avatx.export import saved_model
 from avatx.inference import video_detection

@@ -6,9 +6,9 @@ import pathlib
 import numpy as np
 import pytest
 
-from avatx.data.ava_csv import read_annotations, read_detections
-from avatx.data.ava_table import AvaTable, empty_table
-from avatx.data.label_map import LabelMap, read_label_map
+from avatx.data.annotations.ava_csv import read_annotations, read_detections
+from avatx.data.annotations.ava_table import AvaTable, empty_table
+from avatx.data.annotations.label_map import LabelMap, read_label_map
 from avatx.evaluation import breakdowns
 from avatx.evaluation.action_groups import find_groups
 from avatx.evaluation.frame_map import per_class_results

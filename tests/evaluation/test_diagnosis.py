@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from avatx.data.ava_table import AvaTable, empty_table
-from avatx.data.label_map import LabelMap
+from avatx.data.annotations.ava_table import AvaTable, empty_table
+from avatx.data.annotations.label_map import LabelMap
 from avatx.evaluation.diagnosis import diagnose
 from avatx.evaluation.frame_map import evaluate
 

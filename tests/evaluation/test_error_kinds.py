@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from avatx.data.ava_table import AvaTable, empty_table
-from avatx.data.label_map import LabelMap
+from avatx.data.annotations.ava_table import AvaTable, empty_table
+from avatx.data.annotations.label_map import LabelMap
 from avatx.errors import UserError
 from avatx.evaluation.analysis import analyze
 from avatx.evaluation.false_positives import describe_kinds

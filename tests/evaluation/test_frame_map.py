@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from plain_frame_map import plain_evaluate
 
-from avatx.data.ava_table import AvaTable, empty_table
-from avatx.data.label_map import LabelMap
+from avatx.data.annotations.ava_table import AvaTable, empty_table
+from avatx.data.annotations.label_map import LabelMap
 from avatx.errors import UserError
 from avatx.evaluation.frame_map import average_precision, evaluate
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from avatx.data.ava_table import AvaTable, empty_table
+from avatx.data.annotations.ava_table import AvaTable, empty_table
 from avatx.evaluation.localization import (
     evaluate_localization,
     evaluate_person,

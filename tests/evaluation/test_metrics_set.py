@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from avatx.data.ava_table import AvaTable
-from avatx.data.label_map import LabelMap
+from avatx.data.annotations.ava_table import AvaTable
+from avatx.data.annotations.label_map import LabelMap
 from avatx.evaluation import evaluation_run
 from avatx.training.options import EvalOptions
 

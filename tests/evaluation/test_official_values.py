@@ -6,8 +6,12 @@ import pathlib
 
 import pytest
 
-from avatx.data.ava_csv import read_annotations, read_detections, read_excluded_timestamps
-from avatx.data.label_map import read_label_map
+from avatx.data.annotations.ava_csv import (
+    read_annotations,
+    read_detections,
+    read_excluded_timestamps,
+)
+from avatx.data.annotations.label_map import read_label_map
 from avatx.errors import UserError
 from avatx.evaluation.frame_map import evaluate
 

@@ -7,7 +7,7 @@ from google.protobuf import text_format
 
 from avatx import config as pipeline_config
 from avatx.builders import model_builder
-from avatx.data.label_map import LabelMap, write_label_map
+from avatx.data.annotations.label_map import LabelMap, write_label_map
 from avatx.errors import UserError
 from avatx.export import exporter
 from avatx.inference.detector import Detector

@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from avatx import config as pipeline_config
 from avatx.builders import model_builder
-from avatx.data.label_map import LabelMap, read_label_map, write_label_map
+from avatx.data.annotations.label_map import LabelMap, read_label_map, write_label_map
 from avatx.errors import UserError
 from avatx.export import exporter, saved_model
 

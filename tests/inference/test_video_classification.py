@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from avatx.data.frame_encoding import stored_size
-from avatx.data.video_writer import VideoWriter
+from avatx.data.video.frame_encoding import stored_size
+from avatx.data.video.video_writer import VideoWriter
 from avatx.errors import UserError
 from avatx.inference.video_classification import center_crop, classify, resampled
 

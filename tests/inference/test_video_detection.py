@@ -14,9 +14,9 @@ import pytest
 from fake_detection_model import FakeDetectionModel
 from PIL import Image
 
-from avatx.data import ava_csv
-from avatx.data.video_reader import VideoReader
-from avatx.data.video_writer import VideoWriter
+from avatx.data.annotations import ava_csv
+from avatx.data.video.video_reader import VideoReader
+from avatx.data.video.video_writer import VideoWriter
 from avatx.errors import UserError
 from avatx.export import saved_model
 from avatx.inference import video_detection

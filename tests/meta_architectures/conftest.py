@@ -1,12 +1,5 @@
-import os
-import sys
-
 import pytest
 import tensorflow as tf
-
-# Lets the tests here import the helpers beside them (importlib mode does not).
-sys.path.insert(0, os.path.dirname(__file__))
-
 from small_detector import NUM_CLASSES, small_model
 
 from avatx.core.structures import Groundtruth

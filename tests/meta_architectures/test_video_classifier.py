@@ -7,13 +7,14 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from avatx.builders import classifier_builder
-from avatx.data.labelled_list import read_classes
-from avatx.data.video_reader import VideoReader
+from avatx.checkpoints import i3d_sources, i3d_weights
+from avatx.data.annotations.labelled_list import read_classes
+from avatx.data.video.video_reader import VideoReader
 from avatx.errors import UserError
 from avatx.inference import video_classification
 from avatx.meta_architectures.video_classifier import VideoClassifier
-from avatx.trunks import i3d, i3d_sources, i3d_weights
+from avatx.trained import classifier as classifier_builder
+from avatx.trunks import i3d
 
 KINETICS = pathlib.Path(__file__).parents[3] / "shared" / "data" / "kinetics"
 

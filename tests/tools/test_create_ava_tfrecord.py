@@ -12,7 +12,7 @@ import time
 import numpy as np
 import pytest
 
-from avatx.data.video_writer import VideoWriter
+from avatx.data.video.video_writer import VideoWriter
 from avatx.errors import UserError
 
 ROOT = pathlib.Path(__file__).parents[2]

@@ -8,7 +8,7 @@ import sys
 import pytest
 import tensorflow as tf
 
-from avatx.data.label_map import read_label_map
+from avatx.data.annotations.label_map import read_label_map
 from avatx.errors import UserError
 
 pytest.importorskip("av")

@@ -8,7 +8,8 @@ import sys
 import numpy as np
 import tensorflow as tf
 
-from avatx.trunks import i3d, i3d_blocks, i3d_sources
+from avatx.checkpoints import i3d_sources
+from avatx.trunks import i3d, i3d_blocks
 
 ROOT = pathlib.Path(__file__).parents[2]
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from avatx.data import record
+from avatx.data.records import record
 from avatx.errors import UserError
 
 ROOT = pathlib.Path(__file__).parents[2]

@@ -10,8 +10,8 @@ import pytest
 
 from avatx import config
 from avatx.builders import summary
-from avatx.data.classification_records import create_classification_records
-from avatx.data.video_writer import VideoWriter
+from avatx.data.records.classification_records import create_classification_records
+from avatx.data.video.video_writer import VideoWriter
 from avatx.errors import UserError
 
 ROOT = pathlib.Path(__file__).parents[2]

@@ -4,9 +4,8 @@ import sys
 
 import pytest
 
-HERE = os.path.dirname(__file__)
-ROOT = os.path.dirname(os.path.dirname(HERE))
-sys.path.insert(0, HERE)  # for tiny_experiment
+TESTS = os.path.dirname(os.path.dirname(__file__))
+ROOT, HELPERS = os.path.dirname(TESTS), os.path.join(TESTS, "helpers")
 
 
 @pytest.fixture
@@ -15,7 +14,7 @@ def start_python():
     processes = []
 
     def start(code, *arguments):
-        path = os.pathsep.join([HERE, ROOT, os.environ.get("PYTHONPATH", "")])
+        path = os.pathsep.join([HELPERS, ROOT, os.environ.get("PYTHONPATH", "")])
         environment = {**os.environ, "PYTHONPATH": path, "CUDA_VISIBLE_DEVICES": "-1"}
         process = subprocess.Popen(
             [sys.executable, "-c", code, *map(str, arguments)],

@@ -14,9 +14,10 @@ from tiny_classification import (
 )
 from tiny_experiment import read_curves
 
+from avatx.checkpoints import restore
 from avatx.errors import UserError
 from avatx.evaluation.classification import VideoScores
-from avatx.training import restore, run
+from avatx.training import run
 
 
 def metrics_of(directory):

@@ -8,9 +8,9 @@ import tensorflow as tf
 from PIL import Image
 from tiny_experiment import make_model, tiny_experiment
 
+from avatx.core.people import Person
 from avatx.training import run
 from avatx.training.evaluation_pictures import EvaluationPictures, _attention_strip
-from avatx.visualization.boxes import Person
 
 
 def read_pictures(directory) -> dict:

@@ -6,8 +6,9 @@ import tensorflow as tf
 import tf_keras
 from tiny_classification import make_i3d
 
+from avatx.checkpoints import restore
 from avatx.errors import UserError
-from avatx.training import fine_tuning, restore
+from avatx.training import fine_tuning
 from avatx.training.optimizer import build_optimizer
 from avatx.training.options import TrainOptions
 

@@ -10,11 +10,12 @@ import tensorflow as tf
 import tf_keras
 from tiny_experiment import NUM_EVAL_CLIPS, make_clip, make_model, read_curves, tiny_experiment
 
+from avatx.checkpoints import restore
 from avatx.core.structures import Detections
-from avatx.data import ava_csv
+from avatx.data.annotations import ava_csv
 from avatx.errors import UserError
 from avatx.evaluation.evaluation_run import TableCollector
-from avatx.training import restore, run
+from avatx.training import run
 
 
 def test_train_and_eval_fills_the_model_directory(tmp_path, capsys):

@@ -5,10 +5,11 @@ import pytest
 import tensorflow as tf
 import tf_keras
 
+from avatx.checkpoints import i3d_weights
 from avatx.errors import UserError
 from avatx.training import fine_tuning
 from avatx.training.seed import set_random_seed
-from avatx.trunks import i3d, i3d_blocks, i3d_weights
+from avatx.trunks import i3d, i3d_blocks
 
 
 def small(final_endpoint="Mixed_4f", **options):

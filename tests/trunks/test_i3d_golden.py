@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from avatx.checkpoints import i3d_sources, i3d_weights
 from avatx.errors import UserError
-from avatx.trunks import i3d, i3d_sources, i3d_weights
+from avatx.trunks import i3d
 
 KINETICS = pathlib.Path(__file__).parents[3] / "shared" / "data" / "kinetics"
 

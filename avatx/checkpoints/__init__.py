@@ -1,0 +1,1 @@
+"""Weights in files: found, restored, compared, published ones imported."""

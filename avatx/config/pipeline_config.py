@@ -1,0 +1,150 @@
+"""Reads, overrides, checks and writes a pipeline.config.
+
+A pipeline.config is a text proto (protos/pipeline.proto). Unknown fields, values of the wrong
+type or out of range and contradictions between fields are refused in one line that names file,
+line and field.
+"""
+
+import difflib
+import os
+import re
+from collections.abc import Iterable
+
+from google.protobuf import descriptor as descriptors
+from google.protobuf import symbol_database, text_format
+
+from avatx.config import checks as config_checks
+from avatx.config import lines as config_lines
+from avatx.errors import UserError
+from avatx.protos import pipeline_pb2
+
+Field = descriptors.FieldDescriptor
+
+
+def load(path: str, overrides: Iterable[str] = ()) -> pipeline_pb2.PipelineConfig:
+    """Reads `path`, applies `overrides` ("train_config.batch_size=4") and checks the result.
+
+    Raises:
+      UserError: the file is missing, does not parse, or breaks a check.
+    """
+    try:
+        with open(path, encoding="utf-8") as file:
+            text = file.read()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: cannot be read as a pipeline.config: {error}") from None
+    config = pipeline_pb2.PipelineConfig()
+    try:
+        text_format.Parse(text, config)
+    except text_format.ParseError as error:
+        raise UserError(f"{path}:{_explain(str(error))}") from None
+    sources = {name: f"{path}:{line}" for name, line in config_lines.field_lines(text).items()}
+    for override in overrides:
+        name = apply_override(config, override)
+        # What the file says inside of an overridden message does not count any more.
+        sources = {key: at for key, at in sources.items() if not key.startswith(f"{name}.")}
+        sources[name] = f"--override {override}"
+    config_checks.check(config, path, sources)
+    return config
+
+
+def write(config: pipeline_pb2.PipelineConfig, path: str) -> None:
+    """Writes `config` as text, whole or not at all."""
+    temporary = f"{path}.{os.getpid()}.tmp"
+    with open(temporary, "w", encoding="utf-8") as file:
+        file.write(text_format.MessageToString(config))
+    os.replace(temporary, path)
+
+
+def apply_override(config, override: str) -> str:
+    """Sets one field of `config` from "path.to.field=value"; returns the path.
+
+    A scalar's value is written plainly; a repeated field's as [a, b] (one value alone stands for
+    a list of one); a message's as { ... } in text format. `field[0]` names an element.
+
+    Raises:
+      UserError: no such field, or no such value.
+    """
+    path, equals, value = override.partition("=")
+    path = path.strip()
+    where = f"--override {override}"
+    if not equals:
+        raise UserError(f"{where}: expected field=value, for example train_config.batch_size=4")
+    message, parts = config, path.split(".")
+    for depth, part in enumerate(parts):
+        match = re.fullmatch(r"(\w+)(?:\[(\d+)\])?", part)
+        if not match:
+            raise UserError(f"{where}: '{part}' is not a field name")
+        name, index = match[1], match[2]
+        field = message.DESCRIPTOR.fields_by_name.get(name)
+        if field is None:
+            raise UserError(f"{where}: {_no_field(message.DESCRIPTOR, name)}")
+        last = depth == len(parts) - 1
+        if index is not None and (not config_checks.is_repeated(field) or last):
+            raise UserError(
+                f"{where}: '{part}': only fields inside repeated messages have an index"
+            )
+        if last:
+            _set(message, field, value.strip(), where)
+        elif field.type != Field.TYPE_MESSAGE:
+            raise UserError(f"{where}: '{name}' is a value and has no field '{parts[depth + 1]}'")
+        elif config_checks.is_repeated(field):
+            elements = getattr(message, name)
+            if index is None or int(index) >= len(elements):
+                raise UserError(
+                    f"{where}: '{name}' has {len(elements)} elements: name one as {name}[0]"
+                )
+            message = elements[int(index)]
+        else:
+            message = getattr(message, name)
+            message.SetInParent()
+    return path
+
+
+def _set(message, field, value: str, where: str) -> None:
+    """Sets `field` of `message` by letting the text format parse "name: value"."""
+    repeated = config_checks.is_repeated(field)
+    if repeated and value.startswith("[") and value.endswith("]"):
+        values = [part.strip() for part in value[1:-1].split(",") if part.strip()]
+    else:
+        values = [value]
+    if field.type == Field.TYPE_STRING:
+        values = [f'"{text_format.text_encoding.CEscape(_unquote(part), True)}"' for part in values]
+    colon = "" if field.type == Field.TYPE_MESSAGE else ": "
+    text = "\n".join(f"{field.name}{colon}{part}" for part in values)
+    parsed = type(message)()
+    try:
+        text_format.Merge(text, parsed)
+    except text_format.ParseError as error:
+        raise UserError(f"{where}: {_explain(str(error)).partition(': ')[2]}") from None
+    if any(other.name != field.name for other, _ in parsed.ListFields()):
+        raise UserError(f"{where}: expected one value: each field is set by an override of its own")
+    message.ClearField(field.name)
+    message.MergeFrom(parsed)
+
+
+def _unquote(text: str) -> str:
+    quoted = len(text) >= 2 and text[0] == text[-1] and text[0] in "\"'"
+    return text[1:-1] if quoted else text
+
+
+def _explain(message: str) -> str:
+    """Turns protobuf's parse error into "line: field and remedy"."""
+    line, text = "", message
+    if match := re.match(r"(\d+):\d+ ?: ?(.*)", message, re.DOTALL):
+        line, text = match[1], match[2]
+    if match := re.search(r'[Mm]essage type "([\w.]+)" has no field named "(\w+)"', text):
+        owner = symbol_database.Default().pool.FindMessageTypeByName(match[1])
+        text = _no_field(owner, match[2])
+    elif match := re.search(r'[Ee]num type "([\w.]+)" has no value named (\w+)', text):
+        enum = symbol_database.Default().pool.FindEnumTypeByName(match[1])
+        text = f"'{match[2]}' is not a value: expected {' or '.join(v.name for v in enum.values)}"
+    else:  # protobuf quotes the line it stands on; one line is enough
+        text = " ".join(text.split())
+    return f"{line}: {text}"
+
+
+def _no_field(message_descriptor, name: str) -> str:
+    names = [field.name for field in message_descriptor.fields]
+    nearest = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    hint = f"did you mean '{nearest[0]}'?" if nearest else f"it has: {', '.join(names)}"
+    return f"unknown field '{name}' in {message_descriptor.name}; {hint}"

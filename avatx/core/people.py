@@ -1,0 +1,96 @@
+"""People in a frame: one box each with everything it does, gathered from detections or rows."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+# Two detections of different classes whose boxes overlap by this much are one person: per-class
+# non-max suppression at 0.6 leaves nearly equal boxes of neighbouring proposals.
+SAME_PERSON_IOU = 0.6
+
+
+class Action(NamedTuple):
+    """One action of a person."""
+
+    class_id: int
+    name: str
+    score: float | None = None  # None for groundtruth
+
+
+class Person(NamedTuple):
+    """One person in a frame with everything it does."""
+
+    box: np.ndarray  # [4] float32, yxyx, normalised
+    actions: tuple[Action, ...]  # by descending score
+
+
+class Attended(NamedTuple):
+    """One person of a clip: L layers of heads, T' x H' x W' cells."""
+
+    person: Person
+    attention: np.ndarray  # [L, heads, T', H', W'] float32, each head's sums to 1
+    keys: np.ndarray  # [L, heads, T', H', W', D] float32
+
+
+def merge_people(
+    boxes: np.ndarray,
+    classes: np.ndarray,
+    scores: np.ndarray | None,
+    class_names: dict[int, str],
+    iou_threshold: float = SAME_PERSON_IOU,
+) -> list[Person]:
+    """Gathers detections of one class each, or groundtruth rows, into people.
+
+    Greedy by descending score: a detection joins the person whose box (that of its best
+    detection) it overlaps most, if by at least `iou_threshold`. An action found twice for one
+    person keeps its higher score.
+
+    Args:
+      boxes: [N, 4] yxyx, normalised.
+      classes: [N] class ids.
+      scores: [N], or None for groundtruth.
+      class_names: class id to name; an id without a name is written as "class 7".
+
+    Returns:
+      People by descending score of their best action.
+    """
+    people = []  # (box, {class id: score})
+    for i in person_order(scores, len(boxes)):
+        person = _most_overlapping(boxes[i], people, iou_threshold)
+        if person is None:
+            person = (boxes[i], {})
+            people.append(person)
+        score = None if scores is None else float(scores[i])
+        person[1].setdefault(int(classes[i]), score)
+    return [
+        Person(
+            box,
+            tuple(
+                Action(class_id, class_names.get(class_id, f"class {class_id}"), score)
+                for class_id, score in actions.items()
+            ),
+        )
+        for box, actions in people
+    ]
+
+
+def person_order(scores: np.ndarray | None, count: int) -> Sequence[int]:
+    """Indices by descending score; as they come where there are no scores."""
+    return range(count) if scores is None else np.argsort(-np.asarray(scores), kind="stable")
+
+
+def box_iou(box: np.ndarray, other: np.ndarray) -> float:
+    """Intersection over union of two yxyx boxes; 0 where both are empty."""
+    top_left = np.maximum(box[:2], other[:2])
+    bottom_right = np.minimum(box[2:], other[2:])
+    intersection = float(np.prod(np.maximum(bottom_right - top_left, 0)))
+    union = float(np.prod(box[2:] - box[:2]) + np.prod(other[2:] - other[:2])) - intersection
+    return intersection / union if union > 0 else 0.0
+
+
+def _most_overlapping(box, people, iou_threshold):
+    overlaps = [box_iou(box, other) for other, _ in people]
+    if not overlaps or max(overlaps) < iou_threshold:
+        return None
+    return people[int(np.argmax(overlaps))]

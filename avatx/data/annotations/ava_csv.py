@@ -1,0 +1,373 @@
+"""Readers and writers of AVA's csv files.
+
+    annotations v2.1   video, timestamp, x1, y1, x2, y2, class id
+    annotations v2.2   video, timestamp, x1, y1, x2, y2, class id, person id
+    empty keyframe     video, timestamp
+    detections         video, timestamp, x1, y1, x2, y2, class id, score
+    excluded           video, timestamp
+
+Rows of 2, 7 and 8 columns may be mixed, as the official evaluator (2020) allows; a detection
+without a score has 1.0. Files may be gzipped, end without a newline, have CRLF and, unlike the
+official reader's, blank lines and a byte order mark. A file is read in chunks: uniform ones by
+pyarrow, any other row by row, with the same result; so a mistake is named with its line.
+"""
+
+import csv
+import gzip
+import os
+import zlib
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from avatx.atomic_file import atomic_text_file
+from avatx.data.annotations.ava_table import AvaTable, Keyframe, keyframe_key
+from avatx.errors import UserError
+
+ANNOTATIONS = "annotations"
+DETECTIONS = "detections"
+_CHUNK_BYTES = 1 << 23
+_COLUMNS = ("video", "timestamp", "x1", "y1", "x2", "y2", "class", "last")
+# What pyarrow reads unlike Python: quotes, zero bytes, hexadecimal numbers, nan(...).
+_NOT_PLAIN = (b'"', b"\0", b",0x", b",0X", b"(")
+_COORDINATES = ("x1", "y1", "x2", "y2")
+
+
+class Row(NamedTuple):
+    """One row of 7 or 8 columns; of 2 columns where `box` is None."""
+
+    video_id: str
+    timestamp: float  # seconds
+    box: tuple[float, float, float, float] | None = None  # ymin, xmin, ymax, xmax
+    class_id: int = 0
+    last: float = 0.0  # score, or person id
+
+
+class _Columns(NamedTuple):
+    """What a chunk holds."""
+
+    video_index: np.ndarray
+    timestamp: np.ndarray
+    boxes: np.ndarray
+    class_id: np.ndarray
+    last: np.ndarray
+
+
+def _number(text: str, name: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise ValueError(f"{name} is {text!r}, not a number") from None
+
+
+def parse_row(fields: list[str], kind: str) -> Row:
+    """The values of one row's fields, whatever `float` and `int` accept.
+
+    Raises ValueError saying what is wrong with which field. Detections may hold NaN and infinite
+    coordinates, which the metric knows how to treat; annotations may not.
+    """
+    if len(fields) not in (2, 7, 8):
+        raise ValueError(f"has {len(fields)} columns instead of 2, 7 or 8")
+    video_id = fields[0]
+    if not video_id.strip():
+        raise ValueError("has no video id")
+    timestamp = _number(fields[1], "timestamp")
+    if not abs(timestamp) < 1e12:
+        raise ValueError(f"timestamp is {fields[1]!r}, not a finite number of seconds")
+    if len(fields) == 2:
+        return Row(video_id, timestamp)
+    x1, y1, x2, y2 = (_number(text, name) for text, name in zip(fields[2:6], _COORDINATES))
+    if kind == ANNOTATIONS and not np.isfinite((x1, y1, x2, y2)).all():
+        raise ValueError("has a coordinate that is not finite")
+    try:
+        class_id = int(fields[6])
+    except ValueError:
+        raise ValueError(f"class id is {fields[6]!r}, not a whole number") from None
+    if not -(2**31) <= class_id < 2**31:
+        raise ValueError(f"class id is {class_id}, out of any range")
+    last = 1.0 if kind == DETECTIONS else -1
+    if len(fields) == 8 and kind == DETECTIONS:
+        last = _number(fields[7], "score")
+    elif len(fields) == 8:
+        try:
+            last = int(fields[7])
+        except ValueError:
+            hint = ""
+            try:
+                float(fields[7])
+                hint = " (is this a detection file?)"
+            except ValueError:
+                pass
+            raise ValueError(f"person id is {fields[7]!r}, not a whole number{hint}") from None
+    return Row(video_id, timestamp, (y1, x1, y2, x2), class_id, last)
+
+
+def split_fields(line: str) -> list[str]:
+    """The fields of one line, without its newline; quotes as Python's csv module has them."""
+    if '"' in line:
+        return next(csv.reader([line]))
+    return line.split(",")
+
+
+def _blocks(path: str) -> Iterator[bytes]:
+    """The file's bytes, decompressed if they are gzip's."""
+    try:
+        file = open(path, "rb")
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}") from error
+    with file:
+        zipped = file.peek(2)[:2] == b"\x1f\x8b"
+        stream = gzip.GzipFile(fileobj=file) if zipped else file
+        try:
+            while block := stream.read(_CHUNK_BYTES):
+                yield block
+        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+            raise UserError(f"{path} is a damaged gzip file: {error}") from error
+
+
+def _chunks(path: str) -> Iterator[bytes]:
+    """The file's bytes in pieces that end at line ends, without a byte order mark."""
+    rest, first = b"", True
+    for block in _blocks(path):
+        if first and block.startswith(b"\xef\xbb\xbf"):
+            block = block[3:]
+        first = False
+        end = block.rfind(b"\n") + 1
+        if end:
+            yield rest + block[:end] if rest else block[:end]
+            rest = block[end:]
+        else:
+            rest += block
+    if rest:
+        yield rest
+
+
+def iterate_lines(path) -> Iterator[tuple[int, str]]:
+    """Yields (line number from 1, line without its end) of every line that is not blank.
+
+    Raises UserError where the file cannot be read or is not UTF-8 text.
+    """
+    path, number = os.fspath(path), 0
+    for chunk in _chunks(path):
+        for number, line in _lines(chunk, path, number):
+            yield number, line
+        number += not chunk.strip()
+
+
+def _lines(chunk: bytes, path: str, before: int) -> Iterator[tuple[int, str]]:
+    lines = chunk.split(b"\n")
+    for number, line in enumerate(lines[: len(lines) - chunk.endswith(b"\n")], start=before + 1):
+        try:
+            text = line.decode("utf-8").rstrip("\r")
+        except UnicodeDecodeError:
+            raise UserError(f"{path}, line {number}: not UTF-8 text, so not a csv file") from None
+        if "\0" in text:
+            raise UserError(f"{path}, line {number}: holds a zero byte, so it is not a csv file")
+        if text.strip():
+            yield number, text
+
+
+def _array(part) -> np.ndarray:
+    """A pyarrow array without nulls as numpy. (Its own `to_numpy` imports pandas: a second.)"""
+    numpy_type = str(part.type).replace("double", "float64")
+    values = np.frombuffer(part.buffers()[1], numpy_type)
+    return values[part.offset : part.offset + len(part)]
+
+
+def _column(chunked, out: np.ndarray | None = None) -> np.ndarray:
+    """A pyarrow chunked array without nulls as one numpy array of its own, or into `out`."""
+    parts = [_array(part) for part in chunked.chunks]
+    return np.concatenate(parts, out=out) if parts else np.empty(0)
+
+
+def _parse_fast(chunk: bytes, kind: str, codes: dict) -> _Columns | None:
+    """A chunk whose rows all have 7 or all 8 plain columns; None if it is not such a chunk."""
+    import pyarrow
+    import pyarrow.csv
+
+    head = chunk[: chunk.find(b"\n") + 1] or chunk
+    number_of_columns = head.count(b",") + 1
+    if number_of_columns not in (7, 8) or any(mark in chunk for mark in _NOT_PLAIN):
+        return None
+    names = list(_COLUMNS[:number_of_columns])
+    types = dict.fromkeys(names, pyarrow.float64())
+    types["video"] = pyarrow.dictionary(pyarrow.int32(), pyarrow.string())
+    types["class"] = pyarrow.int32()
+    if kind == ANNOTATIONS and number_of_columns == 8:
+        types["last"] = pyarrow.int64()
+    try:
+        table = pyarrow.csv.read_csv(
+            pyarrow.BufferReader(pyarrow.py_buffer(chunk)),
+            read_options=pyarrow.csv.ReadOptions(column_names=names, block_size=1 << 20),
+            parse_options=pyarrow.csv.ParseOptions(quote_char=False),
+            convert_options=pyarrow.csv.ConvertOptions(column_types=types, null_values=[]),
+        )
+    except pyarrow.ArrowInvalid:
+        return None
+    number = table.num_rows
+    video_index = np.empty(number, np.int32)
+    boxes = np.empty((number, 4), np.float64)
+    start = 0
+    for part in table["video"].chunks:
+        names = part.dictionary.to_pylist()
+        if not all(name.strip() for name in names):
+            return None
+        lookup = np.array([codes.setdefault(name, len(codes)) for name in names], np.int32)
+        video_index[start : start + len(part)] = lookup[_array(part.indices)]
+        start += len(part)
+    timestamp, class_id = _column(table["timestamp"]), _column(table["class"])
+    for column, name in enumerate(("y1", "x1", "y2", "x2")):
+        _column(table[name], out=boxes[:, column])
+    if not np.all(np.abs(timestamp) < 1e12):
+        return None
+    if kind == ANNOTATIONS and not np.isfinite(boxes).all():
+        return None
+    if number_of_columns == 8:
+        last = _column(table["last"])
+    else:
+        last = np.full(number, 1.0 if kind == DETECTIONS else -1)
+    return _Columns(video_index, timestamp, boxes, class_id, last)
+
+
+def _parse_carefully(
+    chunk: bytes, kind: str, codes: dict, path: str, before: int, empty_keyframes: list[Keyframe]
+) -> _Columns:
+    """Any chunk, row by row. Raises UserError naming the line."""
+    rows = []
+    for number, line in _lines(chunk, path, before):
+        try:
+            row = parse_row(split_fields(line), kind)
+        except ValueError as error:
+            hint = ""
+            if number == 1 and "not a number" in str(error):
+                hint = "; AVA files have no header line"
+            raise UserError(f"{path}, line {number}: {error}{hint}: {line[:80]}") from None
+        if row.box is None:
+            empty_keyframes.append(keyframe_key(row.video_id, row.timestamp))
+        else:
+            rows.append(row)
+    return _Columns(
+        np.array([codes.setdefault(row.video_id, len(codes)) for row in rows], np.int32),
+        np.array([row.timestamp for row in rows], np.float64),
+        np.array([row.box for row in rows], np.float64).reshape(-1, 4),
+        np.array([row.class_id for row in rows], np.int32),
+        np.array([row.last for row in rows], np.float64 if kind == DETECTIONS else np.int64),
+    )
+
+
+def _read(path, kind: str) -> AvaTable:
+    path = os.fspath(path)
+    codes, parts, empty_keyframes, before, chunk = {}, [], [], 0, b""
+    for chunk in _chunks(path):
+        columns = _parse_fast(chunk, kind, codes)
+        if columns is None:
+            columns = _parse_carefully(chunk, kind, codes, path, before, empty_keyframes)
+        parts.append(columns)
+        before += chunk.count(b"\n")
+    if not parts:
+        parts.append(_parse_carefully(b"", kind, codes, path, 0, empty_keyframes))
+    # One column after the other, so that not everything is held twice.
+    columns = list(zip(*parts))
+    del parts, chunk
+    for index, pieces in enumerate(columns):
+        columns[index] = pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
+        del pieces
+    video_index, timestamp, boxes, class_id, last = columns
+    return AvaTable(
+        list(codes),
+        video_index,
+        timestamp,
+        boxes,
+        class_id,
+        score=last if kind == DETECTIONS else None,
+        person_id=last.astype(np.int64, copy=False) if kind == ANNOTATIONS else None,
+        empty_keyframes=empty_keyframes,
+    )
+
+
+def read_annotations(path) -> AvaTable:
+    """Reads annotations of 7 or 8 columns; rows of 2 become `empty_keyframes`.
+
+    Boxes outside [0, 1] or inverted and unknown classes are passed on as they are
+    (`avatx.data.annotations.csv_validation` finds them). Raises UserError with file and line for a row of
+    another shape or a field that is no number. An empty file is a table of no rows.
+    """
+    return _read(path, ANNOTATIONS)
+
+
+def read_detections(path) -> AvaTable:
+    """Reads detections, `score` 1.0 where a row has none. Errors as `read_annotations`."""
+    return _read(path, DETECTIONS)
+
+
+def read_excluded_timestamps(path) -> set[Keyframe]:
+    """Reads rows of (video, timestamp). Raises UserError with file and line for any other row."""
+    excluded = set()
+    for number, line in iterate_lines(path):
+        fields = split_fields(line)
+        try:
+            if len(fields) != 2:
+                raise ValueError(f"has {len(fields)} columns instead of 2 (video id, timestamp)")
+            row = parse_row(fields, ANNOTATIONS)
+        except ValueError as error:
+            raise UserError(f"{path}, line {number}: {error}: {line[:80]}") from None
+        excluded.add(keyframe_key(row.video_id, row.timestamp))
+    return excluded
+
+
+def format_timestamp(timestamp: float) -> str:
+    """Seconds as AVA writes them: 0902 where whole, else up to 6 decimals."""
+    text = f"{timestamp:.6f}"
+    if text.endswith("000000"):
+        return f"{round(timestamp):04d}"
+    return text.rstrip("0")
+
+
+def _write(path, table: AvaTable, coordinate: str, last_column) -> None:
+    bad = [name for name in table.video_names if not name.strip() or set(name) & set(',"\r\n')]
+    if bad:
+        raise UserError(f"{path}: the video id {bad[0]!r} cannot stand in a csv file")
+    box_format = ",".join([coordinate] * 4)
+    video_ids = table.video_id
+    with atomic_text_file(path) as file:
+        for start in range(0, len(table), 100_000):
+            part = slice(start, start + 100_000)
+            rows = zip(
+                video_ids[part].tolist(),
+                table.timestamp[part].tolist(),
+                table.boxes[part].tolist(),
+                table.class_id[part].tolist(),
+                last_column(part),
+            )
+            file.writelines(
+                f"{video},{format_timestamp(seconds)},{box_format % (x1, y1, x2, y2)},"
+                f"{class_id}{last}\n"
+                for video, seconds, (y1, x1, y2, x2), class_id, last in rows
+            )
+        for video_id, timestamp in table.empty_keyframes:
+            file.write(f"{video_id},{format_timestamp(timestamp)}\n")
+
+
+def write_annotations(path, table: AvaTable) -> None:
+    """Writes annotations as AVA's releases: boxes to 3 decimals, a person id where it is known.
+
+    `empty_keyframes` follow as rows of 2 columns.
+    """
+    person_id = table.person_id
+    if person_id is None:
+        person_id = np.full(len(table), -1)
+
+    def last_column(part):
+        return [f",{number}" if number >= 0 else "" for number in person_id[part].tolist()]
+
+    _write(path, table, "%.3f", last_column)
+
+
+def write_detections(path, table: AvaTable) -> None:
+    """Writes detections as the AVA challenge server reads them.
+
+    Coordinates and scores have 9 significant digits, so a float32 comes back as it was.
+    """
+    score = np.ones(len(table)) if table.score is None else table.score
+    _write(path, table, "%.9g", lambda part: [f",{value:.9g}" for value in score[part].tolist()])

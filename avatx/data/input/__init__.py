@@ -1,0 +1,1 @@
+"""From records to clips, augmented, in batches."""

@@ -1,0 +1,249 @@
+"""Frames around a keyframe: from a video, from a folder of videos, or from records.
+
+Where a video or a record ends, its border frame repeats, and the clip says the time of each frame
+really shown. So records with a short margin are shown as far as they go, where training
+(`avatx.data.input.keyframe_parsing`) refuses them: a picture can say what it shows, a batch cannot.
+"""
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from avatx.data.video.clip_sampling import nearest_frames, to_microseconds
+from avatx.data.video.frame_encoding import stored_size
+from avatx.data.video.optical_flow import decode as decode_flow
+from avatx.data.video.optical_flow import with_flow
+from avatx.data.video.video_reader import MICROSECONDS, VideoReader
+from avatx.errors import UserError
+
+_MAX_SECONDS = 1e6  # eleven days
+_END = 1 << 62  # microseconds, past the end of any video
+
+Moment = tuple[str, int]  # video id, keyframe's time in microseconds
+
+
+class Clip(NamedTuple):
+    """N frames around a keyframe."""
+
+    frames: np.ndarray  # [N, H, W, 3] uint8 RGB, or [N, H, W, 5] with flow x and y
+    offsets: np.ndarray  # [N] int64, microseconds from the keyframe to each frame that is shown
+
+    @property
+    def seconds(self) -> np.ndarray:
+        """[N] float64, `offsets` for captions: to hundredths, and no -0."""
+        return np.round(self.offsets / MICROSECONDS, 2) + 0.0
+
+
+def check_options(
+    *,
+    shorter_side: int,
+    frames_rate: float,
+    start: float,
+    seconds: Sequence[float] = (),
+    field: str = "--seconds",
+    max_frame_rate: float = 0.0,
+) -> None:
+    """Raises UserError, naming the flag, for numbers that no video can be read with.
+
+    `seconds` are all that `field` holds.
+    """
+    if shorter_side < 0:
+        raise UserError(f"--shorter_side {shorter_side}: expected pixels, 0 or more")
+    if not 0 < frames_rate < math.inf:
+        raise UserError(f"--frames_rate {frames_rate:g}: expected frames a second, more than 0")
+    if not 0 <= max_frame_rate < math.inf:
+        raise UserError(f"--max_frame_rate {max_frame_rate:g}: expected 0 (all frames) or more")
+    for name, value in (("--video_start_seconds", start), *((field, one) for one in seconds)):
+        if not abs(value) <= _MAX_SECONDS:
+            raise UserError(f"{name} {value:g}: expected seconds, at most {_MAX_SECONDS:g}")
+
+
+def frames_of_video(
+    path: str,
+    keyframe: int,
+    offsets: np.ndarray,
+    *,
+    shorter_side: int = 400,
+    frames_rate: float = 30.0,
+    start: float = 0.0,
+    optical_flow: str | None = None,
+    max_frame_rate: float = 0.0,
+) -> Clip:
+    """The frames of a video nearest to the wanted times; border frames repeat.
+
+    Args:
+      path: whatever VideoReader opens.
+      keyframe: microseconds, on the csv's clock.
+      offsets: [N] int64 microseconds from the keyframe, ascending.
+      shorter_side: pixels to which frames are shrunk, as the records' were; 0 leaves them.
+      frames_rate: frames a second of a folder of frames.
+      start: seconds on the csv's clock at which the video begins.
+      optical_flow: how to compute the flow of each frame, as the records' was; None for none.
+      max_frame_rate: thin faster videos to this many frames a second, as the records were; 0
+        keeps all.
+
+    Raises:
+      UserError: the video cannot be read, or the keyframe is not in it.
+    """
+    moment = keyframe - round(start * MICROSECONDS)
+    wanted = moment + np.asarray(offsets, np.int64)
+    with VideoReader(path, frames_rate=frames_rate) as reader:
+        size = stored_size(reader.size, shorter_side)
+        times, frames = [], []
+        pictures = reader.span(min(moment, wanted[0]), _END, max_frame_rate=max_frame_rate)
+        stream = ((time, reader.to_rgb(picture, size)) for time, picture in pictures)
+        # A frame's flow is known when the frame after it is read, so the span itself has no end.
+        for time, frame in with_flow(stream, optical_flow) if optical_flow else stream:
+            times.append(time)
+            frames.append(frame)
+            if time >= max(moment, wanted[-1]):
+                break
+        end = reader.end_time
+        if not times or moment < 0 or (end is not None and moment >= end):
+            if moment < 0:
+                raise UserError(
+                    f"{path}: has no frame at {moment / MICROSECONDS:g} seconds: it begins at "
+                    f"{start:g} and the keyframe is at {keyframe / MICROSECONDS:g}; look at the "
+                    "time and at --video_start_seconds"
+                )
+            length = f"{end / MICROSECONDS:g}" if end else "no decodable"
+            raise UserError(
+                f"{path}: has no frame at {moment / MICROSECONDS:g} seconds: it holds {length} "
+                f"seconds{f' ({reader.error})' if reader.error else ''}; give a time within it"
+            )
+    times = np.array(times, np.int64)
+    chosen = nearest_frames(times, wanted)
+    return Clip(np.stack([frames[i] for i in chosen]), times[chosen] - moment)
+
+
+class VideoClips:
+    """Frames from a folder of videos.
+
+    Args:
+      folders: hold `<video id>.<extension>`, or folders of frames.
+      shorter_side, frames_rate, start: as `frames_of_video`.
+    """
+
+    def __init__(
+        self,
+        folders: Sequence[str],
+        shorter_side: int = 400,
+        frames_rate: float = 30.0,
+        start: float = 0.0,
+    ):
+        from avatx.data.video.video_folder import VideoFolder
+
+        self._videos = VideoFolder(folders)
+        self._options = {"shorter_side": shorter_side, "frames_rate": frames_rate, "start": start}
+
+    def prepare(self, wanted: Iterable[Moment], offsets: np.ndarray) -> None:
+        """Raises UserError where a video is not there; it is read where it is asked for."""
+        for video_id in sorted({video_id for video_id, _ in wanted}):
+            self._find(video_id)
+
+    def clip(self, video_id: str, keyframe: int, offsets: np.ndarray) -> Clip:
+        """As `frames_of_video`, without flow."""
+        return frames_of_video(self._find(video_id), keyframe, offsets, **self._options)
+
+    def _find(self, video_id: str) -> str:
+        path = self._videos.find(video_id)
+        if path is None:
+            folders = ", ".join(self._videos.folders)
+            raise UserError(f"{folders}: holds no video {video_id!r}, which the csv names")
+        return path
+
+
+class RecordClips:
+    """Frames from records, which are read once, by `prepare`.
+
+    Args:
+      patterns: of TFRecord files.
+      has_flow: whether to give the frames' optical flow, too.
+    """
+
+    def __init__(self, patterns: Sequence[str], has_flow: bool = False):
+        from avatx.data.records import remote_files
+
+        self._patterns = list(patterns)
+        self._files: list[str] = remote_files.match_files(self._patterns)
+        self._has_flow = has_flow
+        # The JPEG of each frame, and its encoded flow where it is asked for; the frames' offsets.
+        self._clips: dict[Moment, tuple[list[tuple[bytes, ...]], np.ndarray]] = {}
+
+    def prepare(self, wanted: Iterable[Moment], offsets: np.ndarray) -> None:
+        """Finds the wanted keyframes and keeps their frames, as JPEG.
+
+        Raises:
+          UserError: a file holds something else than records, or no flow where it is asked for.
+        """
+        missing: dict[str, set] = {}
+        for video_id, keyframe in wanted:
+            missing.setdefault(video_id, set()).add(keyframe)
+        for path in self._files:
+            for segment in self._segments(path):
+                if not missing:
+                    return
+                of_video = missing.get(segment.video_id, set())
+                for keyframe in {k.timestamp for k in segment.keyframes} & of_video:
+                    chosen = nearest_frames(segment.timestamps, keyframe + offsets)
+                    key = (segment.video_id, keyframe)
+                    if self._has_flow and segment.flow is None:
+                        raise UserError(
+                            f"{path}: record {segment.key} holds no optical flow, which the model "
+                            "takes; write it again with create_ava_tfrecord.py --optical_flow dis"
+                        )
+                    parts = [segment.frames, segment.flow] if self._has_flow else [segment.frames]
+                    frames = [tuple(part[i] for part in parts) for i in chosen]
+                    self._clips[key] = frames, segment.timestamps[chosen] - keyframe
+                    of_video.discard(keyframe)
+                if not of_video:
+                    missing.pop(segment.video_id, None)
+
+    @staticmethod
+    def _segments(path: str) -> Iterator:
+        """The `record.Segment`s of a file. Raises UserError where it holds something else."""
+        import tensorflow as tf
+
+        from avatx.data.records import record
+        from avatx.data.records.input_errors import explained
+
+        with explained([path]):
+            for serialized in tf.data.TFRecordDataset(path):
+                try:
+                    yield record.decode(serialized.numpy())
+                except ValueError as error:
+                    raise UserError(f"{path}: {error}") from error
+
+    def clip(self, video_id: str, keyframe: int, offsets: np.ndarray) -> Clip:
+        """Of a keyframe that was prepared with these offsets."""
+        found = self._clips.get((video_id, keyframe))
+        if found is None:
+            raise UserError(
+                f"{', '.join(self._patterns)}: no record holds keyframe "
+                f"{video_id}, {keyframe / MICROSECONDS:g}"
+            )
+        frames, shown = found
+        return Clip(np.stack([_decode(*parts) for parts in frames]), shown)
+
+
+def _decode(jpeg: bytes, flow: bytes | None = None) -> np.ndarray:
+    """[H, W, 3] uint8 RGB, or [H, W, 5] with flow x and y."""
+    import io
+
+    from PIL import Image
+
+    frame = np.asarray(Image.open(io.BytesIO(jpeg)).convert("RGB"))
+    return frame if flow is None else np.concatenate([frame, decode_flow(flow)], axis=-1)
+
+
+def make_source(videos: Sequence[str] | None, records: Sequence[str] | None, **options):
+    """`VideoClips` (which take the options) or `RecordClips`, whichever is given."""
+    if bool(videos) == bool(records):
+        raise UserError("give either --videos or --records")
+    return VideoClips(videos, **options) if videos else RecordClips(records)
+
+
+def moment(video_id: str, seconds: float) -> Moment:
+    return video_id, int(to_microseconds(seconds))

@@ -1,0 +1,102 @@
+"""Says what a file or an entry of it lacks to be our record. Used before reading and after failing."""
+
+import re
+
+import tensorflow as tf
+
+from avatx.data.records import record
+from avatx.errors import UserError
+
+_CONTEXT = (
+    record.VIDEO_ID,
+    record.CLIP_START,
+    record.CLIP_END,
+    record.IMAGE_HEIGHT,
+    record.IMAGE_WIDTH,
+    record.IMAGE_FRAME_RATE,
+)
+_LISTS = (
+    record.IMAGE_ENCODED,
+    record.IMAGE_TIMESTAMP,
+    record.REGION_TIMESTAMP,
+    record.REGION_YMIN,
+    record.REGION_XMIN,
+    record.REGION_YMAX,
+    record.REGION_XMAX,
+    record.REGION_LABEL_INDEX,
+    record.REGION_TRACK_INDEX,
+)
+_LABELLED_CONTEXT = (
+    record.VIDEO_ID,
+    record.CLIP_START,
+    record.IMAGE_HEIGHT,
+    record.IMAGE_WIDTH,
+    record.CLIP_LABEL_INDEX,
+)
+_LABELLED_LISTS = (record.IMAGE_ENCODED, record.IMAGE_TIMESTAMP)
+_REMEDY = "write the records with tools/create_{}_tfrecord.py"
+
+
+def check_keys(path: str, serialized: bytes, index: int = 0, labelled: bool = False) -> None:
+    """Raises UserError unless the index-th entry of `path` has a record's keys.
+
+    Args:
+      labelled: it is to be the record of a labelled video, not of keyframes.
+    """
+    remedy = _REMEDY.format("kinetics" if labelled else "ava")
+    where = f"{path}: record {index + 1}"
+    try:
+        example = tf.train.SequenceExample.FromString(serialized)
+    except Exception as error:  # protobuf's DecodeError has a different home in each version
+        raise UserError(f"{where} is not a tf.train.SequenceExample; {remedy}") from error
+    context, lists = example.context.feature, example.feature_lists.feature_list
+    missing = [key for key in (_LABELLED_CONTEXT if labelled else _CONTEXT) if key not in context]
+    missing += [key for key in (_LABELLED_LISTS if labelled else _LISTS) if key not in lists]
+    if missing:
+        there = ", ".join([*sorted(context), *sorted(lists)])[:200] or "no key at all"
+        raise UserError(f"{where} lacks {', '.join(missing)}; it has {there}; {remedy}")
+
+
+def check_file(path: str, keys: bool = False) -> None:
+    """Reads `path` to its end; raises UserError where framing (or keys, if asked) is wrong."""
+    count, labelled = 0, False
+    try:
+        for count, entry in enumerate(tf.data.TFRecordDataset(path), start=1):
+            if keys:
+                labelled = labelled or record.CLIP_LABEL_INDEX.encode() in entry.numpy()
+                check_keys(path, entry.numpy(), count - 1, labelled)
+    except tf.errors.DataLossError as error:
+        raise _corrupt(path, count, error) from error
+
+
+def first_entry(path: str) -> list[bytes]:
+    """The first entry of a TFRecord file as a list of one, or [] of an empty file.
+
+    Raises:
+      UserError: the file cannot be read or is no TFRecord file.
+    """
+    try:
+        return [entry.numpy() for entry in tf.data.TFRecordDataset(path).take(1)]
+    except tf.errors.DataLossError as error:
+        raise _corrupt(path, 0, error) from error
+    except tf.errors.OpError as error:
+        raise UserError(f"{path}: cannot be read ({first_line(error)})") from error
+
+
+def _corrupt(path: str, good_records: int, error: Exception) -> UserError:
+    if good_records == 0:
+        return UserError(
+            f"{path}: not a TFRecord file, or its first record is corrupt "
+            f"({first_line(error)}); tools/create_ava_tfrecord.py writes such files"
+        )
+    return UserError(
+        f"{path}: corrupt or cut short after {good_records} records ({first_line(error)}); "
+        "delete it and run tools/create_ava_tfrecord.py again"
+    )
+
+
+def first_line(error: Exception) -> str:
+    """The first line of a TensorFlow error, without names of nodes and ops."""
+    text = getattr(error, "message", str(error))
+    text = re.sub(r"\{\{.*?\}\}|\[Op:.*?\]|name:\s*$", "", text.split("\n")[0])
+    return " ".join(text.split())[:200]

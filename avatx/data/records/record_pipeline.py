@@ -1,0 +1,349 @@
+"""Annotations and videos to shards of records: an Apache Beam pipeline that can be resumed.
+
+The launcher decides what each shard holds (`record_plan`) and writes that as a small file;
+Beam's workers get the names of those files, a shard each, and write the shards
+(`record_shard`). No frame passes through Beam, and a worker holds one segment at a time.
+
+Beside the shards lies a folder `.avatx-<name>`: for each finished shard a `.done.json` with
+the fingerprint of what it was made from, and while a run lasts its plans and unfinished files. A
+shard whose fingerprint still agrees is not written again; whatever a killed run left is removed.
+"""
+
+import dataclasses
+import json
+import logging
+import os
+import re
+import threading
+import time
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import tensorflow as tf
+
+from avatx.data.records import manifest, record_shard
+from avatx.data.records.record_plan import RecordPlan, RecordSettings, fingerprint, num_items
+from avatx.data.records.record_shard import read_json, write_text
+from avatx.errors import UserError
+
+# By its own name: "DirectRunner" of Beam 2.77 prefers a runner that it downloads.
+IN_PROCESS_RUNNER = "FnApiRunner"
+MAX_SHARDS = 99_999
+_MARK = "avatx-user-error:"  # how a worker's message is found in what Beam makes of it
+
+
+class ShardFiles:
+    """Names of everything that belongs to one output prefix."""
+
+    def __init__(self, prefix: str, num_shards: int):
+        self.folder, self.name = os.path.split(prefix)
+        self.state = os.path.join(self.folder, f".avatx-{self.name}")
+        self.num_shards = num_shards
+
+    def shard(self, index: int) -> str:
+        return os.path.join(self.folder, self._stem(index) + ".tfrecord")
+
+    def done(self, index: int) -> str:
+        return os.path.join(self.state, self._stem(index) + ".done.json")
+
+    def plan(self, index: int) -> str:
+        return os.path.join(self.state, self._stem(index) + ".plan.json")
+
+    def _stem(self, index: int) -> str:
+        return f"{self.name}-{index:05d}-of-{self.num_shards:05d}"
+
+    def clean(self) -> int:
+        """Removes what a killed run left and the shards of another count; gives their number.
+
+        Raises:
+          UserError: there are such shards that this program did not write.
+        """
+        tf.io.gfile.makedirs(self.state)
+        for name in tf.io.gfile.listdir(self.state):
+            if not name.endswith(".done.json"):
+                tf.io.gfile.remove(os.path.join(self.state, name))
+        pattern = re.compile(re.escape(self.name) + r"-\d{5}-of-(\d{5})\.tfrecord")
+        others = [
+            name
+            for name in tf.io.gfile.listdir(self.folder or ".")
+            if (found := pattern.fullmatch(name)) and int(found[1]) != self.num_shards
+        ]
+        for name in others:
+            done = os.path.join(self.state, name.replace(".tfrecord", ".done.json"))
+            if not tf.io.gfile.exists(done):
+                raise UserError(
+                    f"{os.path.join(self.folder, name)} belongs to another number of shards and "
+                    "was not written by this program; move it away or choose another --output"
+                )
+        for name in others:
+            tf.io.gfile.remove(os.path.join(self.folder, name))
+            tf.io.gfile.remove(os.path.join(self.state, name.replace(".tfrecord", ".done.json")))
+        return len(others)
+
+    def finished(self, index: int, wanted_fingerprint: str) -> dict[str, Any] | None:
+        """The result of a shard that need not be written again, else None."""
+        try:
+            result = read_json(self.done(index))
+            if (
+                result["fingerprint"] == wanted_fingerprint
+                and tf.io.gfile.stat(self.shard(index)).length == result["bytes"]
+            ):
+                return result
+        except (ValueError, KeyError, TypeError, tf.errors.NotFoundError):
+            pass
+        return None
+
+
+def check_output(prefix: str, num_shards: int) -> None:
+    """Raises UserError unless `num_shards` shards can be called `prefix`-....tfrecord."""
+    if not 1 <= num_shards <= MAX_SHARDS:
+        raise UserError(f"--num_shards is {num_shards}, expected 1 to {MAX_SHARDS}")
+    if not os.path.basename(prefix) or tf.io.gfile.isdir(prefix):
+        raise UserError(
+            f"--output {prefix} is a folder, expected a folder and the beginning of "
+            f"a file name, such as {os.path.join(prefix, 'train')}"
+        )
+
+
+def create_records(
+    plan: RecordPlan,
+    prefix: str,
+    settings: RecordSettings,
+    label_map,
+    inputs: dict[str, Any],
+    *,
+    beam_arguments: Sequence[str] = (),
+    overwrite: bool = False,
+    log: Callable[[str], None] = print,
+) -> dict[str, Any]:
+    """Writes the shards `PREFIX-00000-of-000NN.tfrecord` of `plan` that are not there yet.
+
+    Args:
+      plan: see `record_plan.make_plan`.
+      prefix: path and beginning of the shards' names.
+      settings: as the plan was made with.
+      label_map: names of the classes.
+      inputs: JSON-able, for the manifest.
+      beam_arguments: Beam's own command line.
+      overwrite: also write again what is there and unchanged.
+      log: gets lines for the terminal.
+
+    Returns:
+      The output's entry of manifest.json, which lies in the folder of `prefix`.
+
+    Raises:
+      UserError: nothing could be read, or the folder cannot be written.
+    """
+    files = ShardFiles(prefix, len(plan.shards))
+    options = parse_beam_arguments(beam_arguments)
+    try:
+        manifest.read_manifest(files.folder)  # before any work: it may be somebody else's
+        removed = files.clean()
+        if removed:
+            log(f"removed {removed} shards of an earlier run with another --num_shards")
+        todo, num_todo = [], 0
+        for index, segments in enumerate(plan.shards):
+            digest = fingerprint(segments, settings, label_map)
+            if not overwrite and files.finished(index, digest) is not None:
+                continue
+            todo.append(index)
+            num_todo += sum(map(num_items, segments))
+            write_text(
+                files.plan(index),
+                json.dumps(
+                    {
+                        "shard": files.shard(index),
+                        "done": files.done(index),
+                        "fingerprint": digest,
+                        "settings": dataclasses.asdict(settings),
+                        "segments": segments,
+                        "class_names": list(label_map.names.items()),
+                    }
+                ),
+            )
+    except tf.errors.OpError as error:
+        raise UserError(f"{prefix}: cannot be written ({error.message})") from error
+    if len(todo) < len(plan.shards):
+        log(f"{len(plan.shards) - len(todo)} of {len(plan.shards)} shards are there and unchanged")
+    if todo:
+        plans = [files.plan(index) for index in todo]
+        try:
+            with _Progress(plans, num_todo, plan.unit):
+                _run(plans, options)
+        finally:
+            for path in plans:
+                tf.io.gfile.remove(path)
+    results = [
+        {**read_json(files.done(index)), "shard": os.path.basename(files.shard(index))}
+        for index in range(len(plan.shards))
+    ]
+    if not any(result["records"] for result in results):
+        for index in range(len(plan.shards)):
+            tf.io.gfile.remove(files.shard(index))
+        tf.io.gfile.rmtree(files.state)
+        skip = next(skip for result in results for skip in result["skipped"])
+        what = "keyframe of any video" if plan.unit == "keyframes" else "video"
+        raise UserError(
+            f"no {what} could be read, so nothing was written; "
+            f"for one, {skip['video_id']}: {skip['reason']}"
+        )
+    entry = manifest.make_entry(plan, results, dataclasses.asdict(settings), inputs)
+    manifest.write_manifest(files.folder, files.name, entry)
+    return entry
+
+
+def write_planned_shard(plan_path: str) -> None:
+    """What a Beam worker does: the shard that a plan file describes, then its `.done.json`."""
+    plan = read_json(plan_path)
+
+    def forget_the_old_one() -> None:
+        if tf.io.gfile.exists(plan["done"]):
+            tf.io.gfile.remove(plan["done"])
+
+    def tell(number: int) -> None:
+        write_text(_progress_path(plan_path), str(number))
+
+    try:
+        result = record_shard.write_shard(
+            plan["shard"],
+            plan["segments"],
+            RecordSettings(**plan["settings"]),
+            dict(plan["class_names"]),
+            temporary_folder=os.path.dirname(plan_path),
+            on_keyframes=tell,
+            before_rename=forget_the_old_one,
+        )
+        write_text(plan["done"], json.dumps({**result, "fingerprint": plan["fingerprint"]}))
+    except UserError as error:
+        raise RuntimeError(f"{_MARK}{error}") from error
+    except (OSError, tf.errors.OpError) as error:
+        raise RuntimeError(f"{_MARK}{plan['shard']}: cannot be written ({error})") from error
+
+
+def _progress_path(plan_path: str) -> str:
+    return plan_path.replace(".plan.json", ".progress")
+
+
+def _import_beam():
+    """Beam, without what its optional cloud modules say when they are not installed."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        logging.disable(logging.WARNING)
+        try:
+            import apache_beam
+        except ImportError as error:
+            raise UserError(
+                f"apache-beam cannot be imported ({error}); pip install 'avatx[beam]'"
+            ) from error
+        finally:
+            logging.disable(logging.NOTSET)
+    return apache_beam
+
+
+def parse_beam_arguments(arguments: Sequence[str]):
+    """Beam's `PipelineOptions` of a command line, in-process unless it names a runner.
+
+    Raises:
+      UserError: an argument that Beam does not know; Beam itself would drop it with a warning.
+    """
+    apache_beam = _import_beam()
+    from apache_beam.options import pipeline_options
+
+    parser = pipeline_options._BeamArgumentParser(allow_abbrev=False, add_help=False)
+    for kind in dict.fromkeys(pipeline_options.PipelineOptions.__subclasses__()):
+        kind._add_argparse_args(parser)
+    parser.error = _refuse
+    _, unknown = parser.parse_known_args(list(arguments))
+    if unknown:
+        _refuse(f"unknown argument {unknown[0]!r}")
+    options = pipeline_options.PipelineOptions(list(arguments))
+    standard = options.view_as(pipeline_options.StandardOptions)
+    if standard.runner in (None, "DirectRunner"):
+        standard.runner = IN_PROCESS_RUNNER
+    try:
+        apache_beam.runners.runner.create_runner(standard.runner)
+    except (ValueError, ImportError, AttributeError) as error:
+        raise UserError(f"--runner {standard.runner}: {error}") from error
+    return options
+
+
+def _refuse(message: str) -> None:
+    raise UserError(
+        f"{message}; neither this tool nor Apache Beam takes it (see --help and "
+        "https://beam.apache.org/documentation/runners/direct/)"
+    )
+
+
+def _run(plan_paths: list[str], options) -> None:
+    beam = _import_beam()
+    try:
+        with beam.Pipeline(options=options) as pipeline:
+            _ = (
+                pipeline
+                | "Shards" >> beam.Create(plan_paths)
+                | "Spread" >> beam.Reshuffle()  # a shard each, whatever the runner bundles
+                | "Write" >> beam.Map(write_planned_shard)
+            )
+    except Exception as error:
+        found = re.search(re.escape(_MARK) + r"([^\n]*)", str(error))
+        if found is None:
+            raise
+        raise UserError(re.sub(r" \[while running .*", "", found[1])) from error
+
+
+class _Progress:
+    """A bar of keyframes (or videos), kept up from the small files that the workers write."""
+
+    def __init__(self, plan_paths: list[str], total: int, unit: str):
+        from rich.console import Console
+        from rich.progress import (
+            BarColumn,
+            MofNCompleteColumn,
+            Progress,
+            TextColumn,
+            TimeElapsedColumn,
+            TimeRemainingColumn,
+        )
+
+        self._paths = [_progress_path(path) for path in plan_paths]
+        self._bar = Progress(
+            TextColumn(unit),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            console=Console(stderr=True),
+        )
+        self._task = self._bar.add_task(unit, total=total)
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+
+    def _update(self) -> None:
+        done = 0
+        for path in self._paths:
+            try:
+                done += int(read_json(path))
+            except (ValueError, tf.errors.OpError):
+                pass  # not begun
+        self._bar.update(self._task, completed=done)
+
+    def _watch(self) -> None:
+        began = time.monotonic()
+        while not self._stop.wait(min(1 + (time.monotonic() - began) / 60, 10)):
+            self._update()
+
+    def __enter__(self) -> "_Progress":
+        self._bar.start()
+        self._thread.start()
+        return self
+
+    def __exit__(self, *exception) -> None:
+        self._stop.set()
+        self._thread.join()
+        self._update()
+        self._bar.stop()
+        for path in self._paths:
+            if tf.io.gfile.exists(path):
+                tf.io.gfile.remove(path)

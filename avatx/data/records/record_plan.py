@@ -1,0 +1,216 @@
+"""Which segments of which videos become which shard: decided before any video is opened.
+
+A segment is all keyframes of one video whose time falls into the same `seconds_per_record`
+seconds, and its shard is a hash of the video id and that period. So neither depends on the other
+rows of the csv, and a changed row or video touches one shard only.
+"""
+
+import dataclasses
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from avatx.data.annotations.ava_table import AvaTable, timestamp_microseconds
+from avatx.data.annotations.label_map import LabelMap
+from avatx.data.video import optical_flow
+from avatx.errors import UserError
+
+MICROSECONDS = 1_000_000
+FORMAT = 1  # of shards and their fingerprints; raise it when what is written changes
+
+
+@dataclasses.dataclass(frozen=True)
+class RecordSettings:
+    """How videos become records.
+
+    Attributes:
+      shorter_side: pixels the shorter side is shrunk to, ratio kept, never enlarged; 0 leaves it.
+      jpeg_quality: 1 to 100.
+      seconds_per_record: keyframes of so many seconds share a record.
+      margin_seconds: video kept before the first and after the last keyframe of a record.
+      max_frame_rate: thin faster videos to this many frames a second; 0 keeps all frames.
+      frames_rate: frames a second of folders of frames.
+      video_start_seconds: the csv's time of each video's first frame (900 for AVA's videos cut
+        to their annotated 15 minutes).
+      optical_flow: "dis" or "farneback" to store the frames' flow, too; "" stores none.
+    """
+
+    shorter_side: int = 400
+    jpeg_quality: int = 90
+    seconds_per_record: float = 10.0
+    margin_seconds: float = 2.0
+    max_frame_rate: float = 0.0
+    frames_rate: float = 30.0
+    video_start_seconds: float = 0.0
+    optical_flow: str = ""
+
+    def __post_init__(self):
+        checks = (
+            ("shorter_side", self.shorter_side >= 0, "0 or more"),
+            ("jpeg_quality", 1 <= self.jpeg_quality <= 100, "1 to 100"),
+            ("seconds_per_record", 0.001 <= self.seconds_per_record < 1e6, "0.001 to 1000000"),
+            ("margin_seconds", 0 <= self.margin_seconds < 1e6, "0 to 1000000"),
+            ("max_frame_rate", 0 <= self.max_frame_rate < 1e6, "0 (all frames) or more"),
+            ("frames_rate", 0 < self.frames_rate < 1e6, "above 0"),
+            ("video_start_seconds", abs(self.video_start_seconds) < 1e9, "a number of seconds"),
+            (
+                "optical_flow",
+                self.optical_flow in ("", *optical_flow.METHODS),
+                " or ".join(optical_flow.METHODS),
+            ),
+        )
+        for name, good, expected in checks:
+            if not good:  # NaN fails every comparison, so it ends here too
+                raise UserError(f"--{name} is {getattr(self, name)}, expected {expected}")
+
+
+@dataclasses.dataclass
+class RecordPlan:
+    """What there is to write.
+
+    Attributes:
+      shards: for each shard its segments, JSON-able: `video_id`, `source` (path or None where it
+        is missing), `identity`, `start`, `end` (microseconds) and `keyframes`, each a
+        `timestamp` (microseconds) and `rows` of [ymin, xmin, ymax, xmax, class id, person id].
+        A labelled video (`classification_records`) has a `class_id` and no keyframes.
+      missing: ids of videos that were not found.
+      dropped_classes: class id -> rows whose class the label map lacks.
+      excluded_keyframes: how many keyframes the excluded timestamps took away.
+      num_keyframes: in all shards.
+    """
+
+    shards: list[list[dict[str, Any]]]
+    missing: list[str]
+    dropped_classes: dict[int, int]
+    excluded_keyframes: int
+    num_keyframes: int
+
+    @property
+    def unit(self) -> str:
+        """What is counted: "keyframes", or "videos" where these are labelled as a whole."""
+        labelled = any("class_id" in segment for shard in self.shards for segment in shard)
+        return "videos" if labelled else "keyframes"
+
+
+def num_items(segment: dict[str, Any]) -> int:
+    """Keyframes of a planned segment; 1 for a labelled video."""
+    return 1 if "class_id" in segment else len(segment["keyframes"])
+
+
+def _rows_by_keyframe(
+    table: AvaTable, label_map: LabelMap
+) -> tuple[dict[tuple[str, int], list[int]], Counter]:
+    """(video id, microseconds) -> rows of the table; and the rows of unknown classes counted.
+
+    A keyframe whose rows are all of unknown classes stays, as one without people: the official
+    evaluator too counts detections there as false.
+    """
+    known = np.isin(table.class_id, np.fromiter(label_map.names, np.int64))
+    keyframes: dict[tuple[str, int], list[int]] = {}
+    times = timestamp_microseconds(table.timestamp).tolist()
+    for row, (video, time) in enumerate(zip(table.video_index.tolist(), times)):
+        rows = keyframes.setdefault((table.video_names[video], time), [])
+        if known[row]:
+            rows.append(row)
+    for video_id, seconds in table.empty_keyframes:
+        keyframes.setdefault((video_id, int(timestamp_microseconds(seconds))), [])
+    return keyframes, Counter(table.class_id[~known].tolist())
+
+
+def make_plan(
+    table: AvaTable,
+    label_map: LabelMap,
+    find: Callable[[str], str | None],
+    identity: Callable[[str], Any],
+    settings: RecordSettings,
+    num_shards: int,
+    *,
+    excluded: set[tuple[str, float]] | None = None,
+    keyframe_seconds: tuple[int, int] | None = None,
+) -> RecordPlan:
+    """Sorts the keyframes of `table` into segments and shards.
+
+    Args:
+      table: annotations.
+      label_map: rows of other classes are dropped.
+      find: video id -> path, or None.
+      identity: path -> JSON-able facts that change when the video does.
+      settings: see there.
+      num_shards: how many shards.
+      excluded: (video id, seconds) of keyframes to leave out.
+      keyframe_seconds: (first, last): every whole second of this range, both included, is a
+        keyframe of every video of the table, annotated as empty where it has no rows.
+    """
+    keyframes, dropped = _rows_by_keyframe(table, label_map)
+    video_ids = list(dict.fromkeys(video_id for video_id, _ in keyframes))
+    if keyframe_seconds is not None:
+        for video_id in video_ids:
+            for second in range(keyframe_seconds[0], keyframe_seconds[1] + 1):
+                keyframes.setdefault((video_id, second * MICROSECONDS), [])
+    before = len(keyframes)
+    for video_id, seconds in excluded or ():
+        keyframes.pop((video_id, int(timestamp_microseconds(seconds))), None)
+
+    sources = {video_id: find(video_id) for video_id in video_ids}
+    identities = {video_id: identity(path) for video_id, path in sources.items() if path}
+    period = round(settings.seconds_per_record * MICROSECONDS)
+    margin = round(settings.margin_seconds * MICROSECONDS)
+    shards: list[list[dict[str, Any]]] = [[] for _ in range(num_shards)]
+    segments: dict[tuple[str, int], dict[str, Any]] = {}
+    for video_id, time in sorted(keyframes):
+        key = (video_id, time // period)
+        if key not in segments:
+            segments[key] = {
+                "video_id": video_id,
+                "source": sources[video_id],
+                "identity": identities.get(video_id),
+                "keyframes": [],
+            }
+        segments[key]["keyframes"].append(
+            {"timestamp": time, "rows": _rows(table, keyframes[video_id, time])}
+        )
+    # Within a shard too the order is the hash's, so that neighbours in a file are of many videos.
+    hashed = sorted(
+        (hashlib.sha256(f"{video_id}/{index}".encode()).hexdigest(), (video_id, index))
+        for video_id, index in segments
+    )
+    for digest, key in hashed:
+        segment = segments[key]
+        segment["start"] = segment["keyframes"][0]["timestamp"] - margin
+        segment["end"] = segment["keyframes"][-1]["timestamp"] + margin
+        shards[int(digest[:15], 16) % num_shards].append(segment)
+    return RecordPlan(
+        shards=shards,
+        missing=[video_id for video_id, path in sources.items() if path is None],
+        dropped_classes=dict(sorted(dropped.items())),
+        excluded_keyframes=before - len(keyframes),
+        num_keyframes=len(keyframes),
+    )
+
+
+def _rows(table: AvaTable, rows: list[int]) -> list[list[float]]:
+    persons = [-1] * len(rows) if table.person_id is None else table.person_id[rows].tolist()
+    return [
+        [*box, class_id, person]
+        for box, class_id, person in zip(
+            table.boxes[rows].tolist(), table.class_id[rows].tolist(), persons
+        )
+    ]
+
+
+def fingerprint(
+    segments: list[dict[str, Any]], settings: RecordSettings, label_map: LabelMap
+) -> str:
+    """Changes when anything does that a shard is made from. The videos' folder may move."""
+    facts = [
+        {name: value for name, value in segment.items() if name != "source"} for segment in segments
+    ]
+    chosen = dataclasses.asdict(settings)
+    if not settings.optical_flow:  # a shard without flow is what it was before there was any
+        del chosen["optical_flow"]
+    text = json.dumps([FORMAT, facts, chosen, sorted(label_map.names.items())], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()

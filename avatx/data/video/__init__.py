@@ -1,0 +1,1 @@
+"""Files and folders of frames to pictures at times, and back."""

@@ -1,0 +1,164 @@
+"""Frames of a video by presentation time: a file, a folder of frames, a camera or a stream.
+
+Time 0 is the presentation time of the video's first frame, whatever clock the container starts
+with; frame numbers and frame rates play no part in finding a frame. Memory is bounded: frames are
+decoded as they are asked for, and seeking lands on the key frame before the wanted moment.
+"""
+
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+MICROSECONDS = 1_000_000
+
+
+class VideoReader:
+    """Reads any video.
+
+        with VideoReader("film.mp4") as reader:
+            for time, frame in reader.frames(start=900, end=910):
+                ...
+
+    Args:
+      source: path of a video file, path of a folder of numbered frames, or whatever PyAV opens
+        (`/dev/video0`, `rtsp://...`, `https://...`). Paths with a scheme that TensorFlow's file
+        systems know (`gs://`, `s3://`) are read through them.
+      frames_rate: frames a second of a folder of frames; nothing else looks at it.
+      num_threads: decoder threads; 0 lets FFmpeg choose. For a file or stream only.
+
+    Attributes:
+      size: (height, width) in pixels, after rotation metadata.
+      frame_rate: average frames a second, or None where the container does not say.
+      duration: seconds from the first frame to the end of the last, as the container states it;
+        None for a live stream and where the container does not say.
+      error: why reading stopped before the end (truncated or corrupt file), in one phrase, else
+        None. Set while iterating; iteration itself just ends.
+      provenance: decoder and source facts, JSON-able.
+
+    Raises:
+      UserError: nothing is there, or nothing in it can be decoded as video.
+    """
+
+    def __init__(self, source: str, *, frames_rate: float = 30.0, num_threads: int = 0):
+        self.path = os.fspath(source)
+        if os.path.isdir(self.path):
+            from avatx.data.video.frame_source import FrameFolder
+
+            self._source = FrameFolder(self.path, frames_rate)
+        else:
+            from avatx.data.video.container_source import ContainerSource
+
+            self._source = ContainerSource(self.path, num_threads)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        return self._source.size
+
+    @property
+    def frame_rate(self) -> float | None:
+        return self._source.frame_rate
+
+    @property
+    def duration(self) -> float | None:
+        return self._source.duration
+
+    @property
+    def error(self) -> str | None:
+        return self._source.error
+
+    @property
+    def provenance(self) -> dict[str, Any]:
+        return self._source.provenance
+
+    @property
+    def end_time(self) -> int | None:
+        """Microseconds at which the last frame read ends, once reading has stopped; else None."""
+        return self._source.end_time
+
+    @property
+    def ended(self) -> bool:
+        """True once reading has met the end of the data, and not damage in its midst."""
+        return self._source.ended
+
+    def frames(
+        self,
+        start: float | None = None,
+        end: float | None = None,
+        *,
+        size: tuple[int, int] | None = None,
+    ) -> Iterator[tuple[float, np.ndarray]]:
+        """Frames with start <= time < end, in order of presentation.
+
+        A live source cannot go back: there every call continues where the last one stopped.
+
+        Args:
+          start: seconds; None is the first frame.
+          end: seconds; None is the end of the video.
+          size: (height, width) to resize to while converting; None keeps the video's.
+
+        Yields:
+          (time in seconds, [H, W, 3] uint8 RGB).
+        """
+        first = None if start is None else round(start * MICROSECONDS)
+        last = None if end is None else round(end * MICROSECONDS)
+        for time, picture in self._source.pictures(first):
+            if last is not None and time >= last:
+                return
+            if first is None or time >= first:
+                yield time / MICROSECONDS, self._source.to_rgb(picture, size)
+
+    def span(
+        self, start: int, end: int, *, max_frame_rate: float = 0.0
+    ) -> Iterator[tuple[int, Any]]:
+        """Pictures, not yet RGB, of [start, end] and the nearest one on either side of it.
+
+        With these the frame nearest to any moment of the span is the whole video's nearest. A
+        picture exactly at `start` or `end` needs no neighbour outside, and none is given.
+
+        Args:
+          start, end: microseconds, both included; may reach past the video's ends.
+          max_frame_rate: keep only the first frame of each 1 / max_frame_rate seconds (counted
+            from time 0, so every span keeps the same frames); 0 keeps all.
+
+        Yields:
+          (time in microseconds, picture for `to_rgb`).
+        """
+        before, cell = None, None
+        # Thinning has to begin at the first frame of a cell, not where seeking happens to land.
+        begin = start - round(2 * MICROSECONDS / max_frame_rate) if max_frame_rate else start
+        for time, picture in self._source.pictures(begin):
+            if max_frame_rate:
+                # 1 us of grace: a frame that a coarse time base put just before its cell.
+                previous, cell = cell, (time + 1) * max_frame_rate // MICROSECONDS
+                if cell == previous:
+                    continue
+            if time < start:
+                before = (time, picture)
+                continue
+            if before is not None and time > start:
+                yield before
+            before = None
+            yield time, picture
+            if time >= end:
+                return
+        if before is not None:
+            yield before
+
+    def to_rgb(self, picture: Any, size: tuple[int, int] | None = None) -> np.ndarray:
+        """A picture of `span` as [H, W, 3] uint8 RGB, resized to (height, width) `size`."""
+        return self._source.to_rgb(picture, size)
+
+    def jpeg_bytes(self, picture: Any) -> bytes | None:
+        """The JPEG file that a picture of `span` is, where it is one; else None."""
+        return self._source.jpeg_bytes(picture)
+
+    def close(self) -> None:
+        self._source.close()
+
+    def __enter__(self) -> "VideoReader":
+        return self
+
+    def __exit__(self, *exception) -> None:
+        self.close()

@@ -1,0 +1,1 @@
+"""Everything that draws: boxes, attention, embeddings, charts, sheets and pages."""

@@ -1,0 +1,95 @@
+"""Pictures of what a person's query attended to (the paper's figures 5 and 6)."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from PIL import Image
+
+from avatx.core.people import Person
+from avatx.pictures.boxes import draw_people
+from avatx.pictures.contact_sheet import Tile, contact_sheet
+
+
+def overlay(frame: np.ndarray, weights: np.ndarray, maximum: float | None = None) -> np.ndarray:
+    """Lays an attention map over a frame: the more attention, the brighter and the more opaque.
+
+    Args:
+      frame: [H, W, 3] uint8.
+      weights: [H', W'] float, not negative; spread smoothly over the frame.
+      maximum: the weight that is shown brightest; the map's own by default. Frames of one clip
+        take the clip's, so that they compare.
+
+    Returns:
+      [H, W, 3] uint8.
+    """
+    from matplotlib import colormaps
+
+    maximum = float(np.max(weights)) if maximum is None else maximum
+    relative = np.clip(np.asarray(weights, np.float32) / max(maximum, 1e-12), 0, 1)
+    height, width = frame.shape[:2]
+    spread = Image.fromarray(relative).resize((width, height), Image.Resampling.BILINEAR)
+    strength = np.asarray(spread)[..., np.newaxis]  # [H, W, 1]
+    colour = colormaps["inferno"](0.25 + 0.75 * strength[..., 0])[..., :3] * 255
+    opacity = 0.15 + 0.7 * strength
+    grey = frame.mean(axis=-1, keepdims=True)
+    return np.rint(grey * (1 - opacity) + colour * opacity).astype(np.uint8)
+
+
+def cell_frame(cell: int, num_cells: int, num_frames: int) -> int:
+    """The frame in the middle of feature cell `cell` of T'."""
+    return min(num_frames - 1, int((cell + 0.5) * num_frames / num_cells))
+
+
+def frame_cell(frame: int, num_cells: int, num_frames: int) -> int:
+    """The feature cell of T' whose share of the clip frame `frame` lies in."""
+    return min(num_cells - 1, int(frame * num_cells / num_frames))
+
+
+def spread_cells(count: int, num_cells: int) -> list[int]:
+    """`count` of T' feature cells, spread evenly; all of them where there are fewer."""
+    count = min(count, num_cells)
+    return [int((i + 0.5) * num_cells / count) for i in range(count)]
+
+
+def attention_sheet(
+    clip: np.ndarray,
+    seconds: Sequence[float],
+    person: Person,
+    attention: np.ndarray,
+    layer: int = -1,
+    columns: int = 6,
+    tile_width: int = 320,
+    title: str = "",
+) -> np.ndarray:
+    """A sheet over time: the frames with the person, the mean over heads, and each head.
+
+    Args:
+      clip: [T, H, W, 3] uint8.
+      seconds: [T] from the keyframe to each frame, for the captions.
+      person: whose query it is; drawn in the first row.
+      attention: [layers, heads, T', H', W'] float.
+      layer: which layer.
+      columns: times shown, spread evenly over T'.
+      tile_width: pixels.
+      title: a line above everything.
+
+    Returns:
+      [H, W, 3] uint8.
+    """
+    heads, num_cells = attention.shape[1:3]
+    num_frames = len(clip)
+    cells = spread_cells(columns, num_cells)
+    frames = [cell_frame(cell, num_cells, num_frames) for cell in cells]
+    tiles = [
+        Tile(draw_people(clip[frame], [person]), f"{seconds[frame]:+.2f} s") for frame in frames
+    ]
+    rows = [("mean of heads", attention[layer].mean(axis=0))]
+    if heads > 1:
+        rows += [(f"head {head + 1}", attention[layer, head]) for head in range(heads)]
+    for name, maps in rows:  # maps [T', H', W']
+        for cell, frame in zip(cells, frames):
+            share = maps[cell].sum() / max(float(maps.sum()), 1e-12)
+            picture = overlay(clip[frame], maps[cell], float(maps.max()))
+            picture = draw_people(picture, [Person(person.box, ())])
+            tiles.append(Tile(picture, f"{name}: {share:.0%}"))
+    return contact_sheet(tiles, len(cells), tile_width, title)

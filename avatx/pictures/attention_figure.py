@@ -1,0 +1,156 @@
+"""Figure 4 as files: sheets and videos of attention and of key embeddings over the frames.
+
+`figure4.png` is the paper's figure: a row a moment, with all units' keys and the last layer's
+mean attention. `attention.png`, `keys.png` and the mp4 of the same names show the rest of time.
+"""
+
+import os
+from collections.abc import Callable
+
+import numpy as np
+from PIL import Image
+
+from avatx.core.people import Attended, Person
+from avatx.data.input.clip_source import Clip
+from avatx.data.video.video_writer import VideoWriter
+from avatx.pictures.attention import attention_sheet, cell_frame, frame_cell, overlay, spread_cells
+from avatx.pictures.boxes import draw_people, upscale
+from avatx.pictures.contact_sheet import Tile, contact_sheet
+from avatx.pictures.embedding import paint, unit_colours
+from avatx.whole_output import whole_output
+
+_SHORTER_SIDE = 240  # to which small frames are enlarged
+_MOMENTS = 3  # rows of figure4.png
+_COLUMNS = 6  # moments of keys.png and attention.png
+_SHORTEST_VIDEO = 3.0  # seconds; a shorter clip is played slower
+
+
+class AttentionFigure:
+    """The pictures of one person of one clip.
+
+    Args:
+      clip: T frames; flow is not drawn. Captions say the time of each frame shown.
+      attended: what the model said of it.
+      frame_rate: of the clip.
+      title: names video, time and person.
+    """
+
+    def __init__(self, clip: Clip, attended: Attended, frame_rate: float, title: str):
+        self._clip = np.stack([upscale(frame, _SHORTER_SIDE) for frame in clip.frames[..., :3]])
+        self._seconds = clip.seconds
+        self._attended = attended
+        self._frame_rate = frame_rate
+        self._title = title
+        self._colours, self._explained = unit_colours(attended.keys)
+        self._bare = Person(attended.person.box, ())
+
+    def write(self, folder: str) -> list[str]:
+        """Writes every file; returns their names.
+
+        Raises:
+          UserError: the folder cannot be written.
+        """
+        with whole_output(folder) as work:
+            pictures = {
+                "figure4.png": self.overview(),
+                "attention.png": self.attention_sheet(),
+                "keys.png": self.keys_sheet(),
+            }
+            for name, picture in pictures.items():
+                Image.fromarray(picture).save(os.path.join(work, name), optimize=True)
+            self._write_video(os.path.join(work, "attention.mp4"), self.attention_frame)
+            self._write_video(os.path.join(work, "keys.mp4"), self.keys_frame)
+        return [*pictures, "attention.mp4", "keys.mp4"]
+
+    def overview(self) -> np.ndarray:
+        """The paper's figure 4."""
+        tiles = []
+        for cell in self._cells(_MOMENTS):
+            frame = cell_frame(cell, self._num_cells, len(self._clip))
+            tiles.append(self._person_tile(frame))
+            tiles += self._key_tiles(frame)
+            tiles.append(self._attention_tiles(frame)[0])
+        title = (
+            f"{self._title}: keys of each unit (alike in colour, alike to the head) and attention"
+        )
+        return contact_sheet(tiles, len(tiles) // len(self._cells(_MOMENTS)), 240, title)
+
+    def attention_sheet(self) -> np.ndarray:
+        """The last layer's attention: mean over heads and each head, over time."""
+        return attention_sheet(
+            self._clip,
+            self._seconds,
+            self._attended.person,
+            self._attended.attention,
+            columns=_COLUMNS,
+            title=f"{self._title}: what the last layer attends to (share of it in each frame)",
+        )
+
+    def keys_sheet(self) -> np.ndarray:
+        """The keys of every unit over time, under the frames."""
+        cells = self._cells(_COLUMNS)
+        frames = [cell_frame(cell, self._num_cells, len(self._clip)) for cell in cells]
+        tiles = [self._person_tile(frame) for frame in frames]
+        by_frame = [self._key_tiles(frame) for frame in frames]
+        tiles += [tile for unit in zip(*by_frame) for tile in unit]
+        title = f"{self._title}: keys of each unit (share of variance that the three colours show)"
+        return contact_sheet(tiles, len(frames), 320, title)
+
+    def attention_frame(self, frame: int) -> np.ndarray:
+        """One frame of attention.mp4."""
+        tiles = [self._person_tile(frame), *self._attention_tiles(frame)]
+        return contact_sheet(tiles, 2, 400)
+
+    def keys_frame(self, frame: int) -> np.ndarray:
+        """One frame of keys.mp4: a row a layer, the frame itself at its left."""
+        heads = self._colours.shape[1]
+        units = self._key_tiles(frame)
+        tiles = []
+        for layer in range(self._colours.shape[0]):
+            person = self._person_tile(frame)
+            tiles += [person, *units[layer * heads : (layer + 1) * heads]]
+        return contact_sheet(tiles, heads + 1, 320)
+
+    @property
+    def _num_cells(self) -> int:
+        return self._attended.attention.shape[2]
+
+    def _cells(self, count: int) -> list[int]:
+        return spread_cells(count, self._num_cells)
+
+    def _person_tile(self, frame: int) -> Tile:
+        drawn = draw_people(self._clip[frame], [self._attended.person], max_actions=3)
+        return Tile(drawn, f"{self._seconds[frame]:+.2f} s from the keyframe")
+
+    def _key_tiles(self, frame: int) -> list[Tile]:
+        cell = frame_cell(frame, self._num_cells, len(self._clip))
+        tiles = []
+        for layer, heads in enumerate(self._colours):
+            for head, colours in enumerate(heads):
+                picture = paint(self._clip[frame], colours[cell])
+                picture = draw_people(picture, [self._bare])
+                share = self._explained[layer, head]
+                tiles.append(Tile(picture, f"layer {layer + 1} head {head + 1} ({share:.0%})"))
+        return tiles
+
+    def _attention_tiles(self, frame: int) -> list[Tile]:
+        """Mean over heads, then each head, of the last layer."""
+        cell = frame_cell(frame, self._num_cells, len(self._clip))
+        maps = self._attended.attention[-1]  # [heads, T', H', W']
+        rows = [("attention, mean of heads", maps.mean(axis=0))]
+        if len(maps) > 1:
+            rows += [(f"attention, head {head + 1}", one) for head, one in enumerate(maps)]
+        tiles = []
+        for name, one in rows:
+            picture = overlay(self._clip[frame], one[cell], float(one.max()))
+            tiles.append(Tile(draw_people(picture, [self._bare]), name))
+        return tiles
+
+    def _write_video(self, path: str, draw: Callable[[int], np.ndarray]) -> None:
+        count = len(self._clip)
+        first = draw(0)
+        rate = min(self._frame_rate, count / _SHORTEST_VIDEO)
+        with VideoWriter(path, rate, *first.shape[:2]) as writer:
+            writer.write(first)
+            for frame in range(1, count):
+                writer.write(draw(frame))

@@ -1,0 +1,133 @@
+"""Figures 6 and 7 as files: each class's top true detections and its worst mistakes.
+
+A sheet a class and kind, an example a row: the keyframe in the middle with the detected box and
+the annotated person, frames before and after it around, each with its own time (a frame that
+repeats where the video or record ends says so by it); and one sheet over all classes of each.
+"""
+
+import os
+import re
+from collections.abc import Sequence
+
+import numpy as np
+from PIL import Image
+
+from avatx.evaluation.examples import KINDS_IN_WORDS, TRUE, ClassExamples, Example
+from avatx.pictures.boxes import upscale
+from avatx.pictures.contact_sheet import Tile
+from avatx.pictures.strips import Strip, draw_box, strip_sheet
+from avatx.whole_output import whole_output
+
+_RIGHT, _WRONG, _ANNOTATED = (0, 94, 184), (200, 30, 30), (0, 135, 70)
+_SHORTER_SIDE = 200  # to which frames are brought before drawing
+_TILE_WIDTH = 260
+_QUALITY = 88
+
+
+def write_sheets(
+    classes: Sequence[ClassExamples],
+    class_names: dict[int, str],
+    source,
+    seconds: Sequence[float],
+    folder: str,
+) -> list[str]:
+    """Writes figure6.jpg, figure7.jpg, and `top_<class>.jpg` and `mistakes_<class>.jpg`.
+
+    Args:
+      classes: from `find_examples`.
+      class_names: class id to name.
+      source: `avatx.data.input.clip_source.VideoClips` or `RecordClips`.
+      seconds: of the frames shown, relative to the keyframe; ascending, 0 among them.
+      folder: made if it is not there.
+
+    Returns:
+      The files' names. A sheet without examples is not written.
+
+    Raises:
+      UserError: a video is not there, or the folder cannot be written.
+    """
+    offsets = np.rint(np.array(seconds) * 1e6).astype(np.int64)
+    wanted = {
+        (example.video_id, example.keyframe)
+        for one in classes
+        for example in [*one.top, *one.mistakes]
+    }
+    source.prepare(wanted, offsets)
+    with whole_output(folder) as work:
+        written, best = [], {"top": [], "mistakes": []}
+        for one in classes:
+            name = class_names[one.class_id]
+            for kind, examples in (("top", one.top), ("mistakes", one.mistakes)):
+                strips = [_strip(e, class_names, source, offsets) for e in examples]
+                if not strips:
+                    continue
+                best[kind].append(strips[0])
+                title = {"top": "Top true detections", "mistakes": "Highest-scoring mistakes"}
+                written.append(
+                    _save(
+                        strip_sheet(strips, f"{title[kind]}: {name}", _TILE_WIDTH),
+                        work,
+                        f"{kind}_{one.class_id:02d}_{_file_name(name)}.jpg",
+                    )
+                )
+        for file, kind, title in (
+            ("figure6.jpg", "top", "Top true detection of each class"),
+            ("figure7.jpg", "mistakes", "Highest-scoring mistake of each class"),
+        ):
+            if best[kind]:
+                written.append(_save(strip_sheet(best[kind], title, _TILE_WIDTH), work, file))
+    return written
+
+
+def describe(example: Example, class_names: dict[int, str]) -> list[str]:
+    """The lines over an example: what was detected, what is annotated, what kind of mistake."""
+    name = class_names[example.class_id]
+    place = f"{example.video_id} at {example.keyframe / 1e6:g} s"
+    if example.kind == TRUE:
+        verdict = f"{name} {example.score:.2f}"
+    else:
+        verdict = f"{name} {example.score:.2f}: {KINDS_IN_WORDS[example.kind]}"
+    truth = "annotated at the box: nobody"
+    if example.truth_box is not None:
+        labels = ", ".join(class_names[i] for i in example.truth_classes) or "no scored action"
+        truth = f"annotated person (overlap {example.iou:.2f}): {labels}"
+    notes = []
+    if example.somebody_else:
+        notes.append("somebody else in the frame does it")
+    if example.at_other_time is not None:
+        shift = example.at_other_time - example.keyframe / 1e6
+        when = "later" if shift > 0 else "earlier"
+        notes.append(f"it is annotated at this place {abs(shift):g} s {when}")
+    return [f"{verdict}   ({place})", "; ".join([truth, *notes])]
+
+
+def _strip(example: Example, class_names, source, offsets) -> Strip:
+    colour = _RIGHT if example.kind == TRUE else _WRONG
+    clip = source.clip(example.video_id, example.keyframe, offsets)
+    tiles = []
+    for frame, wanted, shown in zip(clip.frames, offsets, clip.seconds):
+        frame = upscale(frame, _SHORTER_SIDE)
+        if wanted:
+            frame = draw_box(frame, example.box, colour, line=1)
+            tiles.append(Tile(frame, f"{shown:+g} s"))
+            continue
+        label = f"{class_names[example.class_id]} {example.score:.2f}"
+        if example.truth_box is None:
+            frame = draw_box(frame, example.box, colour, label)
+        else:
+            labels = ", ".join(class_names[i] for i in example.truth_classes)
+            frame = draw_box(frame, example.truth_box, _ANNOTATED)
+            frame = draw_box(frame, example.box, colour, label)
+            frame = draw_box(frame, example.truth_box, _ANNOTATED, labels, line=1, below=True)
+        note = "blue" if example.kind == TRUE else "red"
+        tiles.append(Tile(frame, f"keyframe ({note}: detected, green: annotated)"))
+    return Strip(describe(example, class_names), tiles, colour)
+
+
+def _file_name(name: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")[:40] or "class"
+
+
+def _save(picture: np.ndarray, folder: str, name: str) -> str:
+    Image.fromarray(picture).save(os.path.join(folder, name), quality=_QUALITY)
+    return name

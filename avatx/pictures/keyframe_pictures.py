@@ -1,0 +1,139 @@
+"""The still pictures of a run: a contact sheet of keyframes and a sheet of attention."""
+
+import os
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from avatx.core.people import Person, box_iou, merge_people
+from avatx.data.video.keyframe_clips import KeyframeClip
+from avatx.pictures.attention import attention_sheet
+from avatx.pictures.boxes import draw_people, upscale
+from avatx.pictures.contact_sheet import Tile, contact_sheet
+
+MAX_KEYFRAMES = 12  # on a contact sheet
+_TILE_SHORTER_SIDE = 360
+_JPEG_QUALITY = 90
+
+
+class _Shown(NamedTuple):
+    timestamp: float
+    frame: np.ndarray
+    people: list[Person]
+
+
+class Pictures:
+    """Gathers what the pictures need while a video runs by; its memory is bounded.
+
+    Args:
+      class_names: class id to name.
+      video_id: as in the groundtruth csv.
+      groundtruth: AVA annotation csv to show beside the detections.
+      attend: clips [B, T, H, W, channels] uint8 -> of each (detections, attention [N, layers,
+        heads, T', H', W']); None draws no attention sheet.
+
+    Raises:
+      UserError: the csv cannot be read.
+    """
+
+    def __init__(
+        self,
+        class_names: dict[int, str],
+        video_id: str,
+        groundtruth: str | None = None,
+        attend: Callable[[np.ndarray], Sequence[tuple]] | None = None,
+    ):
+        self._video_id = video_id
+        self._annotated = None
+        if groundtruth is not None:
+            self._annotated = annotated_people(groundtruth, video_id, class_names)
+        self._attend = attend
+        self._step = 1
+        self._count = 0
+        self._shown: list[_Shown] = []
+        self._best_clip: KeyframeClip | None = None
+        self._best_person: Person | None = None
+
+    def add(self, clip: KeyframeClip, people: list[Person]) -> None:
+        """Takes a keyframe. Of a long video every 2nd, 4th, ... is kept, evenly spread."""
+        if self._count % self._step == 0:
+            frame = upscale(clip.keyframe[..., :3], _TILE_SHORTER_SIDE)
+            self._shown.append(_Shown(clip.timestamp, frame, people))
+            if len(self._shown) >= 2 * MAX_KEYFRAMES:
+                self._shown = self._shown[::2]
+                self._step *= 2
+        self._count += 1
+        if self._attend and people:
+            best = self._best_person
+            if best is None or people[0].actions[0].score > best.actions[0].score:
+                self._best_clip, self._best_person = clip, people[0]
+
+    def write(self, folder: str) -> None:
+        """Writes contact_sheet.jpg and, where asked for and anyone was found, attention.jpg."""
+        _save(self._contact_sheet(), os.path.join(folder, "contact_sheet.jpg"))
+        if self._best_clip is not None:
+            _save(self._attention_sheet(), os.path.join(folder, "attention.jpg"))
+
+    def _contact_sheet(self) -> np.ndarray:
+        number = min(MAX_KEYFRAMES, len(self._shown))
+        chosen = np.unique(np.linspace(0, len(self._shown) - 1, number).round().astype(int))
+        tiles = []
+        for i in chosen:
+            timestamp, frame, people = self._shown[i]
+            tiles.append(Tile(draw_people(frame, people), f"{timestamp:g} s: detections"))
+            if self._annotated is not None:
+                annotated = self._annotated.get(round(timestamp * 1e6))
+                tile = draw_people(frame, annotated or [])
+                note = "groundtruth" if annotated is not None else "not annotated"
+                tiles.append(Tile(tile, f"{timestamp:g} s: {note}"))
+        return contact_sheet(tiles, 4 if self._annotated is not None else 3, title=self._video_id)
+
+    def _attention_sheet(self) -> np.ndarray:
+        clip, person = self._best_clip, self._best_person
+        detections, attention = self._attend(clip.frames[np.newaxis])[0]
+        # The very detection that was drawn: the box and class of the best.
+        index = max(
+            (
+                i
+                for i in range(len(detections.scores))
+                if detections.classes[i] == person.actions[0].class_id
+            ),
+            key=lambda i: box_iou(detections.boxes[i], person.box),
+        )
+        action = person.actions[0]
+        return attention_sheet(
+            clip.frames[..., :3],
+            clip.seconds,
+            person,
+            attention[index],
+            title=f"{self._video_id}, {clip.timestamp:g} s: attention of the last layer for "
+            f"{action.name} {action.score:.2f} (share of it in each frame)",
+        )
+
+
+def annotated_people(
+    path: str, video_id: str, class_names: dict[int, str]
+) -> dict[int, list[Person]]:
+    """Groundtruth people of one video by keyframe time in microseconds."""
+    from avatx.data.annotations import ava_csv
+    from avatx.data.annotations.ava_table import timestamp_microseconds
+
+    table = ava_csv.read_annotations(path)
+    rows = np.flatnonzero(table.video_id == video_id)
+    times = timestamp_microseconds(table.timestamp[rows])
+    people = {
+        round(timestamp * 1e6): [] for name, timestamp in table.empty_keyframes if name == video_id
+    }
+    for time in np.unique(times):
+        at = rows[times == time]
+        # Groundtruth boxes of one person are equal; of two people they never are.
+        people[int(time)] = merge_people(
+            table.boxes[at], table.class_id[at], None, class_names, iou_threshold=0.999
+        )
+    return people
+
+
+def _save(picture: np.ndarray, path: str) -> None:
+    Image.fromarray(picture).save(path, quality=_JPEG_QUALITY)

@@ -1,0 +1,1 @@
+"""A trained model as one object, and what is asked of it."""

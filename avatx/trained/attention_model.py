@@ -1,0 +1,131 @@
+"""A trained model asked what it attended to and by which keys it knows its cells (figure 4).
+
+From a checkpoint: an export holds neither keys nor a way to ask for a box of one's own.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import tensorflow as tf
+
+from avatx import config as pipeline_config
+from avatx.builders import experiment_builder, model_builder
+from avatx.checkpoints.restore import resolve_checkpoint, restore_for_inference
+from avatx.core.people import Action, Attended, Person, merge_people
+from avatx.core.structures import Groundtruth
+from avatx.errors import UserError
+from avatx.meta_architectures.action_faster_rcnn import ProposalSource
+
+_SHOWN_SCORE = 0.2  # of a person's actions
+
+
+class AttentionModel:
+    """A detector whose head attends.
+
+    Args:
+      pipeline_config_path: what the model was trained with.
+      checkpoint: a prefix, or a folder whose newest checkpoint is taken.
+      overrides: as --override.
+
+    Attributes:
+      num_frames, frame_rate: of the clips.
+      has_flow: whether clips are RGB and optical flow, 5 channels, and not RGB alone.
+      step: of the checkpoint.
+
+    Raises:
+      UserError: config, label map or checkpoint are missing or do not fit; or the head does not
+        attend.
+    """
+
+    def __init__(self, pipeline_config_path: str, checkpoint: str, overrides: Sequence[str] = ()):
+        config = pipeline_config.load(pipeline_config_path, overrides)
+        if not config.model.HasField("action_faster_rcnn"):
+            raise UserError(
+                f"{pipeline_config_path}: not a detector (action_faster_rcnn): nothing of it "
+                "attends to a person"
+            )
+        self._class_names = experiment_builder.build_label_map(config).names
+        resolve_checkpoint(checkpoint, "--checkpoint")
+        self._model = model_builder.build(config.model)
+        clip = config.model.action_faster_rcnn.clip
+        self.num_frames, self.frame_rate = clip.num_frames, clip.frame_rate
+        self.has_flow = self._model.input_channels == 5
+        if not self._model.box_predictor.attends:
+            raise UserError(
+                f"{pipeline_config_path}: its box predictor does not attend, so there is neither "
+                "attention nor keys to show; give a model with tx_box_predictor or "
+                "tx_i3d_box_predictor"
+            )
+        self.step = restore_for_inference(self._model, checkpoint)
+
+    def look(
+        self, clip: np.ndarray, number: int = 1, box: Sequence[float] | None = None
+    ) -> Attended:
+        """What the query of one person attends to.
+
+        Args:
+          clip: [T, H, W, 3 (5 with flow)] uint8.
+          number: which of the people that the detector finds, from 1, by descending score.
+          box: [4] yxyx, normalised: this box in place of a detected one.
+
+        Raises:
+          UserError: fewer people are found; or a model with proposal_source GROUNDTRUTH, which
+            finds nobody, is asked without a box.
+        """
+        model = self._model
+        clips = model.preprocess(tf.constant(clip[np.newaxis]))
+        if model.proposal_source is ProposalSource.GROUNDTRUTH and box is None:
+            raise UserError(
+                "--person: this model has proposal_source GROUNDTRUTH and finds nobody by "
+                "itself; give a box, x1,y1,x2,y2"
+            )
+        given = [0.0, 0.0, 1.0, 1.0] if box is None else box
+        predictions = model.predict(clips, _groundtruth(given, model.num_classes))
+        if box is None:
+            box, person_box = self._find(predictions, number)
+        else:
+            person_box = np.asarray(box, np.float32)
+        box = tf.constant(np.reshape(box, [1, 1, 4]), tf.float32)
+        head = model.box_predictor(predictions.features, box, attention=True)
+        scores = tf.sigmoid(head.class_logits)[0, 0, 1:].numpy()
+        keys = model.box_predictor.keys(predictions.features)
+        return Attended(
+            Person(person_box, self._actions(scores)),
+            np.stack([layer[0, 0].numpy() for layer in head.attention]).astype(np.float32),
+            np.stack([layer[0].numpy() for layer in keys]).astype(np.float32),
+        )
+
+    def _find(self, predictions, number: int) -> tuple[np.ndarray, np.ndarray]:
+        """The proposal's and the refined box of the person of this number."""
+        detections = self._model.postprocess(predictions)
+        count = int(detections.num_detections[0])
+        boxes = detections.boxes[0, :count].numpy()
+        people = merge_people(
+            boxes,
+            detections.classes[0, :count].numpy(),
+            detections.scores[0, :count].numpy(),
+            self._class_names,
+        )
+        if not 1 <= number <= len(people):
+            found = f"{len(people)} people are found" if len(people) != 1 else "1 person is found"
+            expected = f"expected 1 to {len(people)}" if people else "give a box, x1,y1,x2,y2"
+            raise UserError(f"--person {number}: {found} in this clip; {expected}")
+        box = people[number - 1].box
+        best = int(np.argmin(np.abs(boxes - box).sum(axis=1)))  # the detection itself
+        proposal = int(detections.proposal_index[0, best])
+        return predictions.proposals.boxes[0, proposal].numpy(), box
+
+    def _actions(self, scores: np.ndarray) -> tuple[Action, ...]:
+        order = np.argsort(-scores, kind="stable").tolist()
+        known = [i for i in order if i + 1 in self._class_names]
+        shown = [i for i in known if scores[i] >= _SHOWN_SCORE] or known[:1]
+        return tuple(Action(i + 1, self._class_names[i + 1], float(scores[i])) for i in shown)
+
+
+def _groundtruth(box: Sequence[float], num_classes: int) -> Groundtruth:
+    return Groundtruth(
+        boxes=tf.constant([[list(map(float, box))]]),
+        labels=tf.zeros([1, 1, num_classes]),
+        num_boxes=tf.constant([1]),
+        sampling_seed=tf.zeros([1, 2], tf.int32),
+    )

@@ -1,1 +1,0 @@
-"""Pictures of what a detector saw: boxes, contact sheets, attention."""

@@ -1,0 +1,87 @@
+"""How many clips a second the input pipeline gives from a set of records, and where time goes."""
+
+import argparse
+import resource
+import time
+from collections.abc import Sequence
+
+from avatx import cli
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--input", required=True, nargs="+", help="file patterns of TFRecords")
+    parser.add_argument("--num_classes", type=int, default=80)
+    parser.add_argument("--num_frames", type=int, default=64)
+    parser.add_argument("--frame_rate", type=float, default=25.0)
+    parser.add_argument(
+        "--size", type=int, nargs=2, default=(400, 400), metavar=("HEIGHT", "WIDTH")
+    )
+    parser.add_argument("--batch_size", type=int, default=3)
+    parser.add_argument("--num_clips", type=int, default=60)
+    parser.add_argument("--shuffle_buffer_size", type=int, default=256)
+    parser.add_argument("--augment", action="store_true", help="random flips and crops")
+    arguments = parser.parse_args(argv)
+
+    cli.import_tensorflow()
+    import tensorflow as tf
+
+    from avatx.data.input import input_pipeline
+    from avatx.data.input.augmentation import RandomCropImage, RandomHorizontalFlip
+    from avatx.data.input.keyframe_parsing import KeyframeParser
+    from avatx.data.records import remote_files
+    from avatx.data.records.input_errors import explained
+
+    options = input_pipeline.InputOptions(
+        tuple(arguments.input),
+        arguments.num_classes,
+        shuffle_buffer_size=arguments.shuffle_buffer_size,
+    )
+    clip_shape = input_pipeline.ClipShape(
+        arguments.num_frames, arguments.frame_rate, *arguments.size
+    )
+    augmentations = (RandomHorizontalFlip(), RandomCropImage()) if arguments.augment else ()
+    files = remote_files.match_files(options.input_paths)
+
+    with explained(arguments.input):
+        encoded = input_pipeline.keyframe_examples(
+            files,
+            options,
+            KeyframeParser(clip_shape, options.num_classes),
+            tf.constant(0, tf.int64),
+            training=True,
+        ).repeat()
+        measure(
+            "read and shuffle, no decoding", encoded, arguments.num_clips, 1, arguments.num_frames
+        )
+        batches = input_pipeline.build_dataset(
+            options, clip_shape, arguments.batch_size, training=True, augmentations=augmentations
+        )
+        measure(
+            "whole pipeline",
+            batches,
+            -(-arguments.num_clips // arguments.batch_size),
+            arguments.batch_size,
+            arguments.num_frames,
+        )
+    return 0
+
+
+def measure(name: str, dataset, num_elements: int, clips_each: int, num_frames: int) -> None:
+    """Prints the rate after a first element, which pays for filling the shuffle buffer."""
+    start = time.perf_counter()
+    iterator = iter(dataset)
+    next(iterator)
+    first = time.perf_counter()
+    for _ in range(num_elements):
+        next(iterator)
+    rate = num_elements * clips_each / (time.perf_counter() - first)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024  # kB on Linux
+    print(
+        f"{name}: {rate:.1f} clips/s, {rate * num_frames:.0f} frames/s, "
+        f"first after {first - start:.1f} s, peak memory so far {peak:.0f} MB"
+    )
+
+
+if __name__ == "__main__":
+    cli.run(main)

@@ -1,6 +1,0 @@
-"""Lets the tests here import the module of fakes beside them (importlib mode does not)."""
-
-import os
-import sys
-
-sys.path.insert(0, os.path.dirname(__file__))

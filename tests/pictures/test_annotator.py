@@ -1,0 +1,58 @@
+"""Which boxes are drawn on which frame, and how many frames wait for it."""
+
+import numpy as np
+import pytest
+
+from avatx.pictures import annotator as annotator_module
+from avatx.pictures.annotator import PERSISTENCE_SECONDS, Annotator
+
+
+class RecordingWriter:
+    def __init__(self):
+        self.times, self.drawn = [], []
+
+    def write(self, frame, time):
+        self.times.append(time)
+        self.drawn.append(int(frame.flat[0]))
+
+
+@pytest.fixture(autouse=True)
+def draw_the_keyframes_index(monkeypatch):
+    monkeypatch.setattr(
+        annotator_module, "draw_people", lambda frame, people: np.full_like(frame, people[0])
+    )
+
+
+@pytest.mark.parametrize("every", [0.5, 1.0, 5.0])
+@pytest.mark.parametrize("lag", [0.0, 0.64, 3.0])
+def test_frames_show_their_nearest_keyframe(every, lag):
+    writer = RecordingWriter()
+    annotator = Annotator(writer, every, 1)
+    times = [i / 25 for i in range(400)]
+    done, most_waiting = 0, 0
+    for time in times:
+        annotator.add(time, np.full([2, 2, 3], 255, np.uint8))
+        most_waiting = max(most_waiting, len(annotator._waiting))
+        while done * every + lag <= time:
+            annotator.detected(done, [done])
+            done += 1
+    while done * every <= times[-1]:
+        annotator.detected(done, [done])
+        done += 1
+    annotator.finish()
+    assert writer.times == times  # each once, in order
+    keyframes = np.arange(done) * every
+    for time, drawn in zip(times, writer.drawn):
+        distance = np.abs(keyframes - time).round(9)
+        nearest = int(distance.argmin())  # the earlier one on a tie
+        assert drawn == (nearest if distance[nearest] <= PERSISTENCE_SECONDS else 255), time
+    assert most_waiting <= 25 * (lag + min(every / 2, PERSISTENCE_SECONDS)) + 2
+
+
+def test_a_keyframe_without_people_leaves_frames_as_they_are():
+    writer = RecordingWriter()
+    annotator = Annotator(writer, 1.0, 1)
+    annotator.add(0.0, np.full([2, 2, 3], 7, np.uint8))
+    annotator.detected(0, [])
+    annotator.finish()
+    assert writer.drawn == [7]
