@@ -98,7 +98,7 @@ def test_written_clips_are_balanced_and_the_same_from_the_same_seed(tmp_path):
     assert len(frames) == NUM_FRAMES and frame_rate == 12.5
     clip = actions.make_clip(3, "val", int(paths[0].stem[4:]))
     renderer = SceneRenderer(clip.scene)
-    for frame, index in zip(frames, clip.frame_indices):
+    for frame, index in zip(frames, clip.frame_indices, strict=True):
         painted = clip.window(renderer.frame(index))
         assert frame.shape == painted.shape == (CLIP_SIDE, CLIP_SIDE, 3)
         assert np.abs(frame.astype(float) - painted).mean() < 12  # H.264
