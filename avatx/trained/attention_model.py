@@ -29,6 +29,7 @@ class AttentionModel:
 
     Attributes:
       num_frames, frame_rate: of the clips.
+      frame_settings: how frames were taken for its training, as far as the config says.
       has_flow: whether clips are RGB and optical flow, 5 channels, and not RGB alone.
       step: of the checkpoint.
 
@@ -49,6 +50,7 @@ class AttentionModel:
         self._model = model_builder.build(config.model)
         clip = config.model.action_faster_rcnn.clip
         self.num_frames, self.frame_rate = clip.num_frames, clip.frame_rate
+        self.frame_settings: dict = {}
         self.has_flow = self._model.input_channels == 5
         if not self._model.box_predictor.attends:
             raise UserError(
