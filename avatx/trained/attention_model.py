@@ -10,7 +10,8 @@ import tensorflow as tf
 
 from avatx import config as pipeline_config
 from avatx.builders import experiment_builder, model_builder
-from avatx.checkpoints.restore import resolve_checkpoint, restore_for_inference
+from avatx.checkpoints.paths import resolve_checkpoint
+from avatx.checkpoints.restore import restore_for_inference
 from avatx.core.people import Action, Attended, Person, merge_people
 from avatx.core.structures import Groundtruth
 from avatx.errors import UserError

@@ -16,7 +16,7 @@ from official.core import train_utils
 from official.modeling import performance
 
 from avatx.atomic_file import atomic_text_file
-from avatx.checkpoints import restore
+from avatx.checkpoints import paths, restore
 from avatx.errors import UserError
 from avatx.evaluation.evaluation_run import METRICS_FILE
 from avatx.training import fine_tuning, report
@@ -62,7 +62,7 @@ def evaluate(experiment: Experiment, checkpoint: str = "") -> dict[str, float]:
       `mAP`, `person_AP` and `person_AP_75`, those of the metrics_set.
     """
     field = "--checkpoint_dir" if checkpoint else "--model_dir"
-    path = restore.resolve_checkpoint(checkpoint or experiment.model_dir, field)
+    path = paths.resolve_checkpoint(checkpoint or experiment.model_dir, field)
     with _precision(experiment.train.precision):
         return _CheckpointEvaluation(experiment)(path)
 
@@ -90,7 +90,7 @@ def evaluate_continuously(
             checkpoint_dir, min_interval_secs=1, timeout=timeout
         ):
             metrics = evaluation(path)
-            if restore.checkpoint_step(path) >= experiment.train.num_steps:
+            if paths.checkpoint_step(path) >= experiment.train.num_steps:
                 return metrics
     if metrics is None:
         raise UserError(
@@ -126,7 +126,7 @@ class _CheckpointEvaluation:
         with self._strategy.scope(), writer.as_default():  # for the evaluator's pictures
             self._step.assign(restore.restore_for_inference(self._model, path))
             # Where there are checkpoints, the file says how they were trained.
-            if not restore.checkpoint_paths(self._experiment.model_dir):
+            if not paths.checkpoint_paths(self._experiment.model_dir):
                 write_config(self._experiment)
             metrics = self._evaluator.evaluate(tf.constant(-1))
         self._controller.eval_summary_manager.write_summaries(metrics)
@@ -281,9 +281,12 @@ def _lacks_evaluation(experiment: Experiment) -> bool:
 
 
 def _is_finished(experiment: Experiment) -> bool:
-    paths = restore.checkpoint_paths(experiment.model_dir)
+    checkpoints = paths.checkpoint_paths(experiment.model_dir)
     try:
-        return bool(paths) and restore.checkpoint_step(paths[0]) >= experiment.train.num_steps
+        return (
+            bool(checkpoints)
+            and paths.checkpoint_step(checkpoints[0]) >= experiment.train.num_steps
+        )
     except UserError:  # damaged: resuming will look for an older one
         return False
 
