@@ -1,6 +1,7 @@
 """Prints the classes that a video classifier gives a video, the likeliest first.
 
-    python tools/classify_video.py --checkpoint weights/i3d --label_map label_map.txt --video film.mp4
+    python tools/classify_video.py --checkpoint weights/i3d --label_map label_map.txt \
+        --video film.mp4
     python tools/classify_video.py --checkpoint runs/pretrain --video film.mp4 \
         --pipeline_config_path configs/playground/pretrain_i3d.config --label_map actions.pbtxt
 

@@ -373,13 +373,13 @@ def _contradictions(config) -> Iterator[tuple[str, str]]:
     evaluation = config.eval_config
     kind = config.model.WhichOneof("model")
     computed = CLASSIFICATION_METRICS if kind == "video_classifier" else DETECTION_METRICS
-    if evaluation.HasField("best_checkpoint_metric"):
-        if evaluation.best_checkpoint_metric not in computed:
-            yield (
-                "eval_config.best_checkpoint_metric",
-                f"best_checkpoint_metric is '{evaluation.best_checkpoint_metric}' and the model is "
-                f"{kind}: expected {' or '.join(computed)}",
-            )
+    wanted = evaluation.best_checkpoint_metric
+    if evaluation.HasField("best_checkpoint_metric") and wanted not in computed:
+        yield (
+            "eval_config.best_checkpoint_metric",
+            f"best_checkpoint_metric is '{wanted}' and the model is {kind}: expected "
+            f"{' or '.join(computed)}",
+        )
     metrics_set = "ava_frame_map"
     if evaluation.best_checkpoint_metric.startswith("person_AP"):
         metrics_set = "action_agnostic_localization"
@@ -392,13 +392,13 @@ def _contradictions(config) -> Iterator[tuple[str, str]]:
     for optimizer in (train.optimizer.momentum_optimizer, train.optimizer.adam_optimizer):
         cosine = optimizer.learning_rate.cosine_decay_learning_rate
         total = cosine.total_steps or train.num_steps
-        if optimizer.learning_rate.WhichOneof("learning_rate") and cosine.ListFields():
-            if cosine.warmup_steps >= total:
-                yield (
-                    "train_config.optimizer",
-                    f"warmup_steps is {cosine.warmup_steps} and total_steps is {total}: "
-                    "warm-up must end before the last step",
-                )
+        given = optimizer.learning_rate.WhichOneof("learning_rate") and cosine.ListFields()
+        if given and cosine.warmup_steps >= total:
+            yield (
+                "train_config.optimizer",
+                f"warmup_steps is {cosine.warmup_steps} and total_steps is {total}: "
+                "warm-up must end before the last step",
+            )
         steps = [entry.step for entry in optimizer.learning_rate.manual_step_learning_rate.schedule]
         if steps != sorted(set(steps)):
             yield "train_config.optimizer", f"schedule steps are {steps}: expected ascending ones"

@@ -123,4 +123,4 @@ def count_kinds(
 
 
 def _count(kind: np.ndarray) -> dict[str, int]:
-    return dict(zip(KINDS, np.bincount(kind, minlength=len(KINDS)).tolist()))
+    return dict(zip(KINDS, np.bincount(kind, minlength=len(KINDS)).tolist(), strict=True))

@@ -29,11 +29,11 @@ def heap_order(table: AvaTable, rows: np.ndarray, score, capacity: int | None) -
     entries = [
         (value, class_id, *box)
         for value, class_id, box in zip(
-            score.tolist(), table.class_id[rows].tolist(), table.boxes[rows].tolist()
+            score.tolist(), table.class_id[rows].tolist(), table.boxes[rows].tolist(), strict=True
         )
     ]
     # By identity, since equal rows are equal tuples and must stay so for the heap.
-    row_of = {id(entry): row for entry, row in zip(entries, rows.tolist())}
+    row_of = {id(entry): row for entry, row in zip(entries, rows.tolist(), strict=True)}
     heap = []
     for entry in entries:
         if capacity is None or len(heap) < capacity:

@@ -65,7 +65,7 @@ class Detector:
         self.frame_rate = float(metadata["frame_rate"])
         self.class_names: dict[int, str] = {
             int(class_id): name.decode()
-            for class_id, name in zip(metadata["class_ids"], metadata["class_names"])
+            for class_id, name in zip(metadata["class_ids"], metadata["class_names"], strict=True)
         }
 
         inputs = self._signatures["serving_default"].structured_input_signature[1]

@@ -128,7 +128,7 @@ def detect_video(
             clips = keyframe_clips(stream, every, detector.num_frames, detector.frame_rate)
             for batch in _batches(clips, batch_size):
                 found = detector.detect(np.stack([clip.frames for clip in batch]))
-                for clip, detections in zip(batch, found):
+                for clip, detections in zip(batch, found, strict=True):
                     detections = detections.above(score_threshold)
                     keyframes.append(KeyframeDetections(clip.timestamp, detections))
                     people = merge_people(*detections, detector.class_names)

@@ -105,6 +105,7 @@ class TxBoxPredictor(BoxPredictor):
                 for query_layer, unit in zip(
                     self.query_layers[layer * heads : (layer + 1) * heads],
                     self.units[layer * heads : (layer + 1) * heads],
+                    strict=True,
                 )
             ]
             query = tf.concat([output for output, _ in outputs], axis=-1)  # [B, R, heads * D]

@@ -59,7 +59,7 @@ class LossGuard:
         def note():
             self._step.assign(step)
             self._scalars.assign(scalars)
-            for variable, value in zip(self._clips, clips):
+            for variable, value in zip(self._clips, clips, strict=True):
                 variable.assign(value)
             return True
 
@@ -76,7 +76,8 @@ class LossGuard:
         step = int(self._step.numpy())
         if step < 0:
             return
-        scalars = dict(zip(names, self._scalars.numpy()))
+        # The vector has room for more losses than there are.
+        scalars = dict(zip(names, self._scalars.numpy(), strict=False))
         values = ", ".join(f"{name} {value:.6g}" for name, value in scalars.items())
         clips = ", ".join(self._clip_names([variable.numpy() for variable in self._clips]))
         finite = np.all(np.isfinite(list(scalars.values())))
@@ -95,5 +96,6 @@ class LossGuard:
 def keyframe_names(video_id: np.ndarray, timestamp: np.ndarray) -> list[str]:
     """[B, VIDEO_ID_BYTES] uint8 and [B] float64 seconds -> ["video@902", ...]."""
     return [
-        f"{decode_video_id(row)}@{float(seconds):.6g}" for row, seconds in zip(video_id, timestamp)
+        f"{decode_video_id(row)}@{float(seconds):.6g}"
+        for row, seconds in zip(video_id, timestamp, strict=True)
     ]

@@ -116,7 +116,8 @@ class ModelTrainer(orbit.StandardTrainer):
         """
         steps = max(1, self._num_summed)
         values = self._sums.numpy() / steps
-        means = {name: float(value) for name, value in zip(self._names, values)}
+        # The vector has room for more losses than there are.
+        means = {name: float(value) for name, value in zip(self._names, values, strict=False)}
         iterations = self._optimizer.apply.iterations
         means["learning_rate"] = float(self._optimizer.learning_rate(iterations))
         clips = self._replica_batch_size * self._strategy.num_replicas_in_sync * self._num_timed

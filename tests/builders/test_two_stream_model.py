@@ -103,7 +103,7 @@ def test_a_training_step_reaches_both_streams(model):
         loss = tf.add_n(list(model.loss(predictions, GROUNDTRUTH).values()))
     assert np.isfinite(loss.numpy())
     variables = model.trunk.rgb.trainable_variables + model.trunk.flow.trainable_variables
-    for variable, gradient in zip(variables, tape.gradient(loss, variables)):
+    for variable, gradient in zip(variables, tape.gradient(loss, variables), strict=True):
         assert gradient is not None and np.any(np.asarray(gradient) != 0), variable.name
 
 
@@ -171,7 +171,7 @@ def test_each_stream_starts_from_its_own_checkpoint(tmp_path):
         (tail.flow, flow.tail),
     ):
         assert len(part.variables) == len(source.variables)
-        for ours, theirs in zip(part.variables, source.variables):
+        for ours, theirs in zip(part.variables, source.variables, strict=True):
             np.testing.assert_array_equal(ours, theirs)
     text = "\n".join(lines)
     assert rgb_path in text and flow_path in text

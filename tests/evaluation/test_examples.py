@@ -44,7 +44,7 @@ DETECTIONS = [
 
 
 def table(rows):
-    columns = list(zip(*rows))
+    columns = list(zip(*rows, strict=True))
     score = {"score": columns[4]} if len(columns) == 5 else {}
     return AvaTable.from_columns(*columns[:4], **score)
 

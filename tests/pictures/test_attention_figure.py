@@ -120,7 +120,7 @@ def test_attention_sums_to_one_and_a_found_person_is_as_its_box(folder, tx):
     # The query of a found person is that of the proposal which it was refined from.
     predictions = model._model.predict(model._model.preprocess(clip[np.newaxis]), attention=True)
     proposal = int(model._model.postprocess(predictions).proposal_index[0, 0])
-    for maps, expected in zip(found.attention, predictions.box_predictions.attention):
+    for maps, expected in zip(found.attention, predictions.box_predictions.attention, strict=True):
         np.testing.assert_allclose(maps, expected[0, proposal], atol=1e-6)
     given = model.look(clip, box=[0.1, 0.2, 0.9, 0.6])
     np.testing.assert_array_equal(given.keys, found.keys)  # of the clip, whoever asks
@@ -211,7 +211,7 @@ def test_the_flow_of_a_video_is_that_of_its_records(folder, tmp_path):
     offsets = wanted_times(0, 8, 8.0)
     clip = clip_source.frames_of_video(film, keyframe, offsets, optical_flow="dis").frames
     with VideoReader(film) as reader:
-        times, frames = zip(*optical_flow.with_flow(reader.frames(), "dis"))
+        times, frames = zip(*optical_flow.with_flow(reader.frames(), "dis"), strict=True)
     wanted = nearest_frames(np.rint(np.array(times) * 1e6).astype(np.int64), keyframe + offsets)
     np.testing.assert_array_equal(clip, np.stack([frames[i] for i in wanted]))  # the last, too
     thin = clip_source.frames_of_video(film, keyframe, offsets, max_frame_rate=2)

@@ -334,8 +334,8 @@ def make_example(
                 tf.cast(example.timestamp, tf.float64) / 1e6,
                 " has ",
                 found,
-                f" people and max_number_of_boxes is {options.max_boxes}: "
-                "evaluation needs room for all of them, set train_config.max_number_of_boxes higher",
+                f" people and max_number_of_boxes is {options.max_boxes}: evaluation needs "
+                "room for all of them, set train_config.max_number_of_boxes higher",
             ],
         )
         with tf.control_dependencies([complete]):

@@ -201,8 +201,8 @@ class KeyframeParser:
                     " to ",
                     _seconds(segment.end),
                     " s, but ",
-                    f"{self._clip_shape.num_frames} frames at {self._clip_shape.frame_rate:g} a second "
-                    "around keyframe ",
+                    f"{self._clip_shape.num_frames} frames at {self._clip_shape.frame_rate:g} a "
+                    "second around keyframe ",
                     _seconds(timestamp),
                     " s need ",
                     _seconds(wanted[0]),

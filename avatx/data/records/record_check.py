@@ -1,4 +1,4 @@
-"""Says what a file or an entry of it lacks to be our record. Used before reading and after failing."""
+"""What a file or an entry of it lacks to be our record; for before reading and after failing."""
 
 import re
 

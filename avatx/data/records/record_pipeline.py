@@ -9,6 +9,7 @@ the fingerprint of what it was made from, and while a run lasts its plans and un
 shard whose fingerprint still agrees is not written again; whatever a killed run left is removed.
 """
 
+import contextlib
 import dataclasses
 import json
 import logging
@@ -323,10 +324,8 @@ class _Progress:
     def _update(self) -> None:
         done = 0
         for path in self._paths:
-            try:
+            with contextlib.suppress(ValueError, tf.errors.OpError):  # not begun
                 done += int(read_json(path))
-            except (ValueError, tf.errors.OpError):
-                pass  # not begun
         self._bar.update(self._task, completed=done)
 
     def _watch(self) -> None:

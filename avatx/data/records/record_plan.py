@@ -112,7 +112,7 @@ def _rows_by_keyframe(
     known = np.isin(table.class_id, np.fromiter(label_map.names, np.int64))
     keyframes: dict[tuple[str, int], list[int]] = {}
     times = timestamp_microseconds(table.timestamp).tolist()
-    for row, (video, time) in enumerate(zip(table.video_index.tolist(), times)):
+    for row, (video, time) in enumerate(zip(table.video_index.tolist(), times, strict=True)):
         rows = keyframes.setdefault((table.video_names[video], time), [])
         if known[row]:
             rows.append(row)
@@ -197,7 +197,7 @@ def _rows(table: AvaTable, rows: list[int]) -> list[list[float]]:
     return [
         [*box, class_id, person]
         for box, class_id, person in zip(
-            table.boxes[rows].tolist(), table.class_id[rows].tolist(), persons
+            table.boxes[rows].tolist(), table.class_id[rows].tolist(), persons, strict=True
         )
     ]
 

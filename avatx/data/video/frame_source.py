@@ -5,6 +5,7 @@ the frame's number. Frame 1 is shown at time 0 (frame 0, where there is one), fr
 (n - 1) / frames_rate seconds; a number that is absent is a gap in time, not a shift.
 """
 
+import itertools
 import os
 import re
 from collections.abc import Iterator
@@ -39,7 +40,7 @@ class FrameFolder:
         if not files:
             raise UserError(f"{path}: a folder without numbered .jpg or .png frames")
         numbers = [number for number, _ in files]
-        for former, latter in zip(files, files[1:]):
+        for former, latter in itertools.pairwise(files):
             if former[0] == latter[0]:
                 raise UserError(f"{path}: {former[1]} and {latter[1]} have the same number")
         self._names = [name for _, name in files]
@@ -80,7 +81,7 @@ class FrameFolder:
             if start is None
             else max(int(np.searchsorted(self._times, start, side="right")) - 1, 0)
         )
-        for time, name in zip(self._times[first:], self._names[first:]):
+        for time, name in zip(self._times[first:], self._names[first:], strict=True):
             try:
                 array = self._decode(name)
             except OSError as error:

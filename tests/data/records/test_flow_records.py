@@ -1,4 +1,4 @@
-"""Flow from videos to records to clips of five channels; nothing changes where nobody asks for it."""
+"""Flow from videos to records to clips of five channels; without it nothing changes."""
 
 import dataclasses
 
@@ -90,7 +90,7 @@ def test_a_record_holds_the_flow_of_the_video(library, method):
     assert found.provenance["optical_flow"]["method"] == method
     with VideoReader(str(library / "videos" / "walk.mp4")) as reader:
         expected = [both[..., 3:] for _, both in optical_flow.with_flow(reader.frames(), method)]
-    for one, flow in zip(found.flow, expected):
+    for one, flow in zip(found.flow, expected, strict=True):
         assert np.abs(optical_flow.decode(one).astype(int) - flow).mean() < 0.5
     square = optical_flow.to_pixels(optical_flow.decode(found.flow[10]))[40:60, 40:60]
     np.testing.assert_allclose(np.median(square, axis=(0, 1)), [2, 0], atol=0.2)

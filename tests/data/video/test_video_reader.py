@@ -312,7 +312,7 @@ def test_folder_equals_the_video_it_was_dumped_from(tmp_path):
             for span in ((None, None), (0.5, 1.1), (2.0, 9.0), (-1, 0.1)):
                 ours, theirs = list(dumped.frames(*span)), list(reader.frames(*span))
                 assert [time for time, _ in ours] == pytest.approx([time for time, _ in theirs])
-                for (_, one), (_, other) in zip(ours, theirs):
+                for (_, one), (_, other) in zip(ours, theirs, strict=True):
                     np.testing.assert_array_equal(one, other)
             for start, end in ((-(10**6), 10**5), (10**6, 1_510_000), (3 * 10**6, 4 * 10**6)):
                 assert [time for time, _ in dumped.span(start, end)] == [
