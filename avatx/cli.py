@@ -1,6 +1,5 @@
 """How every command line of tools/ starts and ends."""
 
-import argparse
 import contextlib
 import importlib
 import os
@@ -52,19 +51,24 @@ def entry() -> NoReturn:
 
 
 @contextlib.contextmanager
-def errors_by_flag(flags: argparse.Namespace) -> Iterator[None]:
-    """What the library says of an argument, "every 0: expected ...", is said of the flag of that
-    name: "--every 0: expected ...".
+def arguments_are_flags(*names: str, **flags: str) -> Iterator[None]:
+    """What a library says of one of its arguments is said of the flag that the argument is from.
+
+    A library's message about an argument begins with the argument's name.
 
     Args:
-      flags: the parsed command line.
+      *names: arguments that are called as their flags: "model_dir" for --model_dir.
+      **flags: argument to the name of a flag that is called otherwise, without the dashes.
     """
+    flags = {**{name: name for name in names}, **flags}
     try:
         yield
     except UserError as error:
-        if str(error).split(" ", 1)[0] in vars(flags):
-            raise UserError(f"--{error}") from error
-        raise
+        first, space, rest = str(error).partition(" ")
+        name = first.rstrip(":")
+        if name not in flags:
+            raise
+        raise UserError(f"--{flags[name]}{first[len(name) :]}{space}{rest}") from error
 
 
 def import_tensorflow() -> None:

@@ -75,7 +75,7 @@ def main(argv=None) -> int:
     from avatx.data.records.record_plan import RecordSettings
     from avatx.data.video.frame_settings import FrameSettings
 
-    with cli.errors_by_flag(flags):
+    with cli.arguments_are_flags("jpeg_quality", "seconds_per_record", "margin_seconds"):
         settings = RecordSettings(
             FrameSettings(**given),
             jpeg_quality=flags.jpeg_quality,

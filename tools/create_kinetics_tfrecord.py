@@ -75,7 +75,7 @@ def main(argv=None) -> int:
     from avatx.data.records.record_plan import RecordSettings
     from avatx.data.video.frame_settings import FrameSettings
 
-    with cli.errors_by_flag(flags):
+    with cli.arguments_are_flags("jpeg_quality"):
         settings = RecordSettings(
             FrameSettings(**{"shorter_side": 256, **given}),
             jpeg_quality=flags.jpeg_quality,

@@ -137,7 +137,7 @@ def known_of_record(provenance: Mapping[str, Any]) -> Known:
         known["optical_flow"] = flow.get("method")
     elif "shorter_side" in provenance:
         known["optical_flow"] = ""
-    return known
+    return {name: None if _expected(name, value) else value for name, value in known.items()}
 
 
 def differing(one: Mapping[str, Any], other: Mapping[str, Any]) -> tuple[str, ...]:
