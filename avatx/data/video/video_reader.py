@@ -118,7 +118,8 @@ class VideoReader:
         picture exactly at `start` or `end` needs no neighbour outside, and none is given.
 
         Args:
-          start, end: microseconds, both included; may reach past the video's ends.
+          start: microseconds, included; may lie before the video's begin.
+          end: microseconds, included; may lie past the video's end.
           max_frame_rate: keep only the first frame of each 1 / max_frame_rate seconds (counted
             from time 0, so every span keeps the same frames); 0 keeps all.
 
