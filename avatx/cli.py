@@ -1,11 +1,13 @@
 """How every command line of tools/ starts and ends."""
 
+import argparse
+import contextlib
 import importlib
 import os
 import pathlib
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import NoReturn
 
 from avatx import stderr_noise
@@ -47,6 +49,22 @@ def entry() -> NoReturn:
     """The console entry points: avatx-model-main runs tools/model_main.py's `main`."""
     name = pathlib.Path(sys.argv[0]).stem.removeprefix("avatx-").replace("-", "_")
     run(importlib.import_module(f"avatx.tools.{name}").main)
+
+
+@contextlib.contextmanager
+def errors_by_flag(flags: argparse.Namespace) -> Iterator[None]:
+    """What the library says of an argument, "every 0: expected ...", is said of the flag of that
+    name: "--every 0: expected ...".
+
+    Args:
+      flags: the parsed command line.
+    """
+    try:
+        yield
+    except UserError as error:
+        if str(error).split(" ", 1)[0] in vars(flags):
+            raise UserError(f"--{error}") from error
+        raise
 
 
 def import_tensorflow() -> None:

@@ -82,12 +82,12 @@ FIELDS: tuple[str, ...] = tuple(field.name for field in dataclasses.fields(Frame
 _NAMES = ", ".join(FIELDS)
 
 
-def check_value(name: str, value: Any, label: str = "") -> None:
-    """Raises UserError, which begins with `label` (`name` by default), for an impossible value."""
+def check_value(name: str, value: Any) -> None:
+    """Raises UserError for a value that the field cannot have."""
     expected = _expected(name, value)
     if expected:
         shown = f"{value:g}" if isinstance(value, float) else value
-        raise UserError(f"{label or name} {shown}: expected {expected}")
+        raise UserError(f"{name} {shown}: expected {expected}")
 
 
 def _expected(name: str, value: Any) -> str:
