@@ -45,7 +45,9 @@ def create_classification_records(
         Not written where a `label_map` is given.
       settings: how videos become records; their `seconds_per_record` and `margin_seconds` play
         no part.
-      beam_arguments, overwrite, log: see `create_records`.
+      beam_arguments: see `create_records`.
+      overwrite: see `create_records`.
+      log: see `create_records`.
 
     Returns:
       The entry of manifest.json.

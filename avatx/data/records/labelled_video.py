@@ -27,7 +27,8 @@ def read(
     Args:
       planned: `video_id`, `source`, `identity`, `start` and `end` in microseconds (`end` None is
         the end of the video), `class_id`.
-      settings, class_names: as of `record_shard.read_segment`.
+      settings: as of `record_shard.read_segment`.
+      class_names: as of `record_shard.read_segment`.
 
     Returns:
       The segment, or None if there is not one frame; and what was skipped, likewise.

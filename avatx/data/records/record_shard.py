@@ -179,7 +179,8 @@ def write_shard(
     Args:
       path: the shard.
       segments: see `RecordPlan.shards`.
-      settings, class_names: see `read_segment`.
+      settings: see `read_segment`.
+      class_names: see `read_segment`.
       temporary_folder: where the unfinished file lies; on the same file system as `path`.
       on_keyframes: called with the number of keyframes dealt with after each segment.
       before_rename: called when the new file is about to take its place.

@@ -142,7 +142,8 @@ class VideoReader:
         picture exactly at `start` or `end` needs no neighbour outside, and none is given.
 
         Args:
-          start, end: microseconds, both included; may reach past the video's ends.
+          start: microseconds, included; may lie before the video's begin.
+          end: microseconds, included; may lie past the video's end.
 
         Yields:
           (time in microseconds, picture for `to_rgb`).
