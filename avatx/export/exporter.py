@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from avatx import config as pipeline_config
-from avatx.builders import model_builder
+from avatx.builders import frame_settings_builder, model_builder
 from avatx.checkpoints.paths import resolve_checkpoint
 from avatx.checkpoints.restore import restore_for_inference
 from avatx.data.annotations.label_map import read_label_map, write_label_map
@@ -87,6 +87,7 @@ def export_pipeline(
             label_map.names,
             os.path.join(folder, SAVED_MODEL_FOLDER),
             attention=attention,
+            frame_settings=frame_settings_builder.build(config),
         )
         pipeline_config.write(config, os.path.join(folder, CONFIG_FILE))
         write_label_map(os.path.join(folder, LABEL_MAP_FILE), label_map)

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from avatx import config as pipeline_config
-from avatx.builders import experiment_builder, model_builder
+from avatx.builders import experiment_builder, frame_settings_builder, model_builder
 from avatx.checkpoints.paths import resolve_checkpoint
 from avatx.checkpoints.restore import restore_for_inference
 from avatx.core.people import Action, Attended, Person, merge_people
@@ -51,7 +51,7 @@ class AttentionModel:
         self._model = model_builder.build(config.model)
         clip = config.model.action_faster_rcnn.clip
         self.num_frames, self.frame_rate = clip.num_frames, clip.frame_rate
-        self.frame_settings: dict = {}
+        self.frame_settings = frame_settings_builder.build(config)
         self.has_flow = self._model.input_channels == 5
         if not self._model.box_predictor.attends:
             raise UserError(

@@ -9,6 +9,7 @@ from google.protobuf.descriptor import FieldDescriptor
 from avatx import config
 from avatx.config import checks as config_checks
 from avatx.config.lines import field_lines
+from avatx.data.video import frame_settings
 from avatx.errors import UserError
 from avatx.protos import pipeline_pb2
 
@@ -207,6 +208,7 @@ def test_every_field_is_read_by_a_builder():
     """A field that is accepted and ignored would be a lie to whoever edits it."""
     source = "\n".join(path.read_text() for path in ROOT.glob("avatx/builders/*.py"))
     read = set(re.findall(r"(?:\.|\")(\w+)", source))
+    read |= set(frame_settings.FIELDS)  # which frame_settings_builder goes through
     messages = all_messages(pipeline_pb2.PipelineConfig.DESCRIPTOR, {})
     unread = [
         field.full_name
@@ -223,7 +225,7 @@ def test_every_number_has_a_range():
     free.add("eval_interval")
     messages = all_messages(pipeline_pb2.PipelineConfig.DESCRIPTOR, {})
     numbers = (FieldDescriptor.CPPTYPE_INT32, FieldDescriptor.CPPTYPE_UINT32)
-    numbers += (FieldDescriptor.CPPTYPE_FLOAT,)
+    numbers += (FieldDescriptor.CPPTYPE_FLOAT, FieldDescriptor.CPPTYPE_DOUBLE)
     missing = [
         field.full_name
         for message in messages.values()
