@@ -5,11 +5,14 @@ A default stands in the proto alone: what is filled here has none of its own.
 
 import dataclasses
 import enum
+import importlib
+import inspect
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 from google.protobuf.descriptor import FieldDescriptor
 
-from avatx.config.checks import is_repeated
+from avatx.config.schema import is_repeated
 
 Options = TypeVar("Options")
 
@@ -31,7 +34,7 @@ def fields_of(message, prefix: str = "") -> dict[str, Any]:
     }
 
 
-def options_from(message, kind: type[Options], prefix: str = "", **given) -> Options:
+def options_from(message, kind: type[Options], /, prefix: str = "", **given) -> Options:
     """Fills the dataclass `kind` from the fields of `message` of the same names.
 
     Args:
@@ -62,6 +65,25 @@ def options_from(message, kind: type[Options], prefix: str = "", **given) -> Opt
             f"such a field{f' after {prefix}' if prefix else ''}, or the caller to give it"
         )
     return kind(**values, **given)
+
+
+def looked_up(table: dict[str, str], name: str | None, what: str) -> Any:
+    """What `table` calls `name`, by its import path; nothing else of the table is imported.
+
+    Raises:
+      ValueError: `name` is not in the table, or None.
+    """
+    if name not in table:
+        raise ValueError(f"unknown {what}: {name}; expected one of {', '.join(table)}")
+    module, _, attribute = table[name].rpartition(".")
+    return getattr(importlib.import_module(module), attribute)
+
+
+def argument_names(kind: Callable) -> tuple[str, ...]:
+    """The arguments that a class names; what its `**kwargs` may take is not among them."""
+    parameters = inspect.signature(kind.__init__).parameters.values()
+    kinds = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+    return tuple(one.name for one in parameters if one.kind in kinds and one.name != "self")
 
 
 def _value(message, field: FieldDescriptor) -> Any:
