@@ -37,8 +37,8 @@ class ActionFasterRCNN(DetectionModel):
         trunk: tf_keras.Model,
         proposal_stage: ProposalStage,
         box_predictor: BoxPredictor,
-        second_stage: SecondStage = SecondStage(),
-        post_processing: PostProcessing = PostProcessing(),
+        second_stage: SecondStage,
+        post_processing: PostProcessing,
         proposal_source: ProposalSource = ProposalSource.RPN,
         **kwargs,
     ):

@@ -25,7 +25,7 @@ class VideoClassifier(tf_keras.Model):
         image_size: tuple[int, int],
         trunk: Trunk,
         num_classes: int,
-        dropout: float = 0.5,
+        dropout: float,
         **kwargs,
     ):
         """Puts dropout and one dense layer behind the trunk and its tail.
