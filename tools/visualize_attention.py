@@ -115,9 +115,11 @@ def main(argv=None) -> int:
         field="--timestamp",
         max_frame_rate=flags.max_frame_rate,
     )
-    model = AttentionModel(flags.pipeline_config_path, flags.checkpoint, flags.override)
+    with cli.arguments_are_flags("checkpoint"):
+        model = AttentionModel(flags.pipeline_config_path, flags.checkpoint, flags.override)
+    shape = model.trained.clip
     video_id, keyframe = clip_source.moment(flags.video_id or flags.video, flags.timestamp)
-    offsets = wanted_times(0, model.num_frames, model.frame_rate)
+    offsets = wanted_times(0, shape.num_frames, shape.frame_rate)
     if flags.video:
         clip = clip_source.frames_of_video(
             flags.video,
@@ -126,19 +128,20 @@ def main(argv=None) -> int:
             shorter_side=flags.shorter_side,
             frames_rate=flags.frames_rate,
             start=flags.video_start_seconds,
-            optical_flow=flags.optical_flow if model.has_flow else None,
+            optical_flow=flags.optical_flow if shape.has_flow else None,
             max_frame_rate=flags.max_frame_rate,
         )
     else:
-        source = clip_source.RecordClips(flags.records, model.has_flow)
+        source = clip_source.RecordClips(flags.records, shape.has_flow)
         source.prepare([(video_id, keyframe)], offsets)
         clip = source.clip(video_id, keyframe, offsets)
-    attended = model.look(clip.frames, number, box)
+    with cli.arguments_are_flags(number="person"):
+        attended = model.look(clip.frames, number, box)
     actions = ", ".join(f"{action.name} {action.score:.2f}" for action in attended.person.actions)
     name = flags.video_id or os.path.splitext(os.path.basename(flags.video.rstrip("/")))[0]
     title = f"{name}, {flags.timestamp:g} s"
-    files = AttentionFigure(clip, attended, model.frame_rate, title).write(flags.output)
-    print(f"step {model.step}: {actions}; wrote {', '.join(files)} in {flags.output}")
+    files = AttentionFigure(clip, attended, shape.frame_rate, title).write(flags.output)
+    print(f"step {model.trained.step}: {actions}; wrote {', '.join(files)} in {flags.output}")
     return 0
 
 

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from google.protobuf.descriptor import FieldDescriptor
 
+from avatx import registrations
 from avatx.config import trunk_checks as config_trunk_checks
 from avatx.errors import UserError
 from avatx.trunks import i3d_endpoints
@@ -137,9 +138,6 @@ RANGES = {
     "InputReader": {"shuffle_buffer_size": COUNT, "num_readers": COUNT},
 }
 
-DETECTION_METRICS = ("mAP", "person_AP", "person_AP_75")
-CLASSIFICATION_METRICS = ("top_1", "top_5", "mean_class_accuracy")
-
 CHOICES = {
     "TrainConfig": {"fine_tune_checkpoint_type": ("classification", "detection")},
     "I3d": {"final_endpoint": tuple(i3d_endpoints.ENDPOINTS)},
@@ -148,7 +146,6 @@ CHOICES = {
     "EvalConfig": {
         "protocol": ("AVA_2020", "AVA_2019", "AVA_2018"),
         "metrics_set": ("ava_frame_map", "action_agnostic_localization"),
-        "best_checkpoint_metric": (*DETECTION_METRICS, *CLASSIFICATION_METRICS),
     },
 }
 
@@ -371,24 +368,23 @@ def _contradictions(config) -> Iterator[tuple[str, str]]:
             "it to false or leave it out",
         )
     evaluation = config.eval_config
-    kind = config.model.WhichOneof("model")
-    computed = CLASSIFICATION_METRICS if kind == "video_classifier" else DETECTION_METRICS
+    kind = registrations.find(config.model.WhichOneof("model"))
+    best = kind.best_checkpoint_metric
     if evaluation.HasField("best_checkpoint_metric"):
-        if evaluation.best_checkpoint_metric not in computed:
+        best = evaluation.best_checkpoint_metric
+        if best not in kind.metrics:
             yield (
                 "eval_config.best_checkpoint_metric",
-                f"best_checkpoint_metric is '{evaluation.best_checkpoint_metric}' and the model is "
-                f"{kind}: expected {' or '.join(computed)}",
+                f"best_checkpoint_metric is '{best}' and the model is "
+                f"{kind.name}: expected {' or '.join(kind.metrics)}",
             )
-    metrics_set = "ava_frame_map"
-    if evaluation.best_checkpoint_metric.startswith("person_AP"):
-        metrics_set = "action_agnostic_localization"
-    if evaluation.metrics_set and metrics_set not in evaluation.metrics_set:
-        yield (
-            "eval_config.metrics_set",
-            f"best_checkpoint_metric is '{evaluation.best_checkpoint_metric}', which is computed "
-            f"only if metrics_set holds '{metrics_set}': add it or choose another metric",
-        )
+    for metrics_set, metrics in kind.metrics_sets.items():
+        if best in metrics and evaluation.metrics_set and metrics_set not in evaluation.metrics_set:
+            yield (
+                "eval_config.metrics_set",
+                f"best_checkpoint_metric is '{best}', which is computed "
+                f"only if metrics_set holds '{metrics_set}': add it or choose another metric",
+            )
     for optimizer in (train.optimizer.momentum_optimizer, train.optimizer.adam_optimizer):
         cosine = optimizer.learning_rate.cosine_decay_learning_rate
         total = cosine.total_steps or train.num_steps
