@@ -1,5 +1,6 @@
 # make demo   the whole path on the playground: generate, train, evaluate, export, detect
 # make test   the test suite          make test-long   the tests that take longer
+# make lint   formatting, likely bugs and types     make coverage   the suite, and what it ran of avatx/
 # make setup  only the virtual environment (.venv), from the lock
 # LOCK=newest uses requirements/newest.txt in .venv-newest.
 
@@ -11,7 +12,7 @@ PYTHON ?= $(shell for python in python3.11 python3.12 python3.10 python3; do \
 RUN := $(VENV)/bin/python
 DEMO ?= runs/demo
 
-.PHONY: setup demo test test-long locks clean
+.PHONY: setup demo test test-quick test-long lint types coverage locks clean
 
 setup: $(VENV)/.installed
 
@@ -34,8 +35,30 @@ demo: setup
 test: setup
 	$(RUN) -m pytest -m "not long"
 
+# Under ten minutes: what a version of Python or TensorFlow is likely to break.
+QUICK := tests/core tests/layers tests/predictors tests/meta_architectures tests/config tests/builders \
+	tests/checkpoints tests/compatibility tests/data tests/evaluation/test_official_values.py \
+	tests/tools/test_csv_tools.py tests/test_architecture.py tests/test_cli.py
+
+test-quick: setup
+	$(RUN) -m pytest -m "not long" $(wildcard $(QUICK))
+
 test-long: setup
 	$(RUN) -m pytest -m long
+
+lint: setup
+	$(RUN) -m ruff format --check .
+	$(RUN) -m ruff check .
+	$(RUN) -m mypy | $(RUN) -m mypy_baseline filter --hide-stats
+
+# After mending types: takes what is mended out of the baseline, .mypy-baseline.txt.
+types: setup
+	$(RUN) -m mypy | $(RUN) -m mypy_baseline sync
+
+coverage: setup
+	$(RUN) -m coverage run -m pytest -m "not long"
+	$(RUN) -m coverage combine --quiet
+	$(RUN) -m coverage report --sort=cover
 
 # Needs uv (pip install uv).
 locks:

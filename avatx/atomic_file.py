@@ -26,7 +26,7 @@ def atomic_text_file(path) -> Iterator[TextIO]:
     target = os.path.realpath(path) if plain and os.path.islink(path) else path
     temporary = f"{target}.{os.getpid()}.partial" if plain else None
     try:
-        file = open(temporary or path, "w", encoding="utf-8", newline="\n")
+        file = open(temporary or path, "w", encoding="utf-8", newline="\n")  # noqa: SIM115
     except OSError as error:
         raise _refusal(path, error) from error
     try:

@@ -39,7 +39,7 @@ def main(argv=None) -> int:
             given = _make_files(pathlib.Path(directory), flags.keyframes)
         names = ("--groundtruth", "--detections", "--label_map")
         command = [sys.executable, str(TOOLS / "evaluate_csv.py")]
-        command += [part for pair in zip(names, given) for part in pair]
+        command += [part for pair in zip(names, given, strict=True) for part in pair]
         start = time.perf_counter()
         code = subprocess.run(command + ["--output", f"{directory}/out.json"]).returncode
         wall = time.perf_counter() - start

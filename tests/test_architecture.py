@@ -10,8 +10,8 @@ import pytest
 ROOT = pathlib.Path(__file__).parents[1]
 SOURCES = sorted(path for path in ROOT.glob("avatx/**/*.py") if not path.name.endswith("_pb2.py"))
 
-# Room -> rooms it may import besides itself. Single modules (`avatx.errors`, `avatx.cli`, ...) may be
-# imported by all, and import no room themselves.
+# Room -> rooms it may import besides itself. Single modules (`avatx.errors`, `avatx.cli`, ...) may
+# be imported by all, and import no room themselves.
 ALLOWED = {
     "protos": set(),
     "config": {"protos", "registrations", "trunks"},

@@ -10,7 +10,10 @@ ROOT = pathlib.Path(__file__).parents[1]
 
 
 def run_main(body):
-    code = f"from avatx import cli\nfrom avatx.errors import UserError\ndef main():\n    {body}\ncli.run(main)"
+    code = (
+        "from avatx import cli\nfrom avatx.errors import UserError\n"
+        f"def main():\n    {body}\ncli.run(main)"
+    )
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
 
 

@@ -1,6 +1,7 @@
 """Prints the classes that a video classifier gives a video, the likeliest first.
 
-    python tools/classify_video.py --checkpoint weights/i3d --label_map label_map.txt --video film.mp4
+    python tools/classify_video.py --checkpoint weights/i3d --label_map label_map.txt \
+        --video film.mp4
     python tools/classify_video.py --checkpoint runs/pretrain --video film.mp4 \
         --pipeline_config_path configs/playground/pretrain_i3d.config --label_map actions.pbtxt
 
@@ -52,7 +53,7 @@ def main(argv=None) -> int:
     label_map = read_classes(flags.label_map)
     names = label_map.names
     overrides = [override for group in flags.override for override in group]
-    with cli.arguments_are_flags("checkpoint"):
+    with cli.errors_by_flag(flags):
         classifier = restore_classifier(flags.checkpoint, flags.pipeline_config_path, overrides)
     if label_map.max_id > classifier.model.num_classes:
         raise UserError(

@@ -3,7 +3,7 @@ and prints its tables with our numbers beside the paper's, and which of its orde
 
     python tools/reproduce.py --suite playground
     python tools/reproduce.py --suite playground --rows i3d_gt tx_highres_gt --seeds 1
-    python tools/reproduce.py --suite pets09 --data ../shared/data/pets09 --output runs/reproduce_pets09
+    python tools/reproduce.py --suite pets09 --data pets09 --output runs/reproduce_pets09
 
 After ctrl-C or a crash run it again: what is done is kept, what was cut off goes on.
 """

@@ -1,7 +1,5 @@
 """InputReader -> avatx.data.input.input_pipeline."""
 
-from typing import Union
-
 from avatx.builders import preprocessor_builder, trunk_builder
 from avatx.data.input.input_pipeline import ClipShape, InputOptions
 from avatx.protos import (
@@ -12,7 +10,7 @@ from avatx.protos import (
     video_classifier_pb2,
 )
 
-Model = Union[action_faster_rcnn_pb2.ActionFasterRcnn, video_classifier_pb2.VideoClassifier]
+Model = action_faster_rcnn_pb2.ActionFasterRcnn | video_classifier_pb2.VideoClassifier
 
 
 def model_of(config: pipeline_pb2.PipelineConfig) -> Model:

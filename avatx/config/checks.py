@@ -388,13 +388,13 @@ def _contradictions(config) -> Iterator[tuple[str, str]]:
     for optimizer in (train.optimizer.momentum_optimizer, train.optimizer.adam_optimizer):
         cosine = optimizer.learning_rate.cosine_decay_learning_rate
         total = cosine.total_steps or train.num_steps
-        if optimizer.learning_rate.WhichOneof("learning_rate") and cosine.ListFields():
-            if cosine.warmup_steps >= total:
-                yield (
-                    "train_config.optimizer",
-                    f"warmup_steps is {cosine.warmup_steps} and total_steps is {total}: "
-                    "warm-up must end before the last step",
-                )
+        given = optimizer.learning_rate.WhichOneof("learning_rate") and cosine.ListFields()
+        if given and cosine.warmup_steps >= total:
+            yield (
+                "train_config.optimizer",
+                f"warmup_steps is {cosine.warmup_steps} and total_steps is {total}: "
+                "warm-up must end before the last step",
+            )
         steps = [entry.step for entry in optimizer.learning_rate.manual_step_learning_rate.schedule]
         if steps != sorted(set(steps)):
             yield "train_config.optimizer", f"schedule steps are {steps}: expected ascending ones"

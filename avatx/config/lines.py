@@ -3,8 +3,10 @@
 import re
 
 _TOKEN = re.compile(
-    r"""(?P<skip>\#[^\n]*|[ \t\r,;]+)|(?P<newline>\n)|(?P<string>"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*')"""
-    r"""|(?P<open>[{<])|(?P<close>[}>])|(?P<colon>:)|(?P<bracket>[\[\]])|(?P<word>[^\s{}<>:\[\],;"'\#]+)"""
+    r"""(?P<skip>\#[^\n]*|[ \t\r,;]+)|(?P<newline>\n)"""
+    r"""|(?P<string>"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*')"""
+    r"""|(?P<open>[{<])|(?P<close>[}>])|(?P<colon>:)|(?P<bracket>[\[\]])"""
+    r"""|(?P<word>[^\s{}<>:\[\],;"'\#]+)"""
 )
 
 

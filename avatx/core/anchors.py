@@ -49,7 +49,7 @@ class GridAnchorGenerator:
         )  # [K, 2]
         y, x = (
             tf.cast(tf.range(cells), tf.float32) * stride + offset
-            for cells, stride, offset in zip(grid_size, self.stride, self.offset)
+            for cells, stride, offset in zip(grid_size, self.stride, self.offset, strict=True)
         )
         centers = tf.stack(tf.meshgrid(y, x, indexing="ij"), axis=-1)  # [H', W', 2]
         centers = tf.reshape(centers, [-1, 1, 2])

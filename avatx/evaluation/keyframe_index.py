@@ -46,7 +46,10 @@ def index_keyframes(
     moments, moment = np.unique(time, return_inverse=True)
     keys, number = np.unique(video * len(moments) + moment, return_inverse=True)
     numbers = np.split(number, np.cumsum([len(part) for part in videos])[:-1])
-    of_tables = [np.repeat(run.astype(np.int32), length) for run, length in zip(numbers, lengths)]
+    of_tables = [
+        np.repeat(run.astype(np.int32), length)
+        for run, length in zip(numbers[: len(tables)], lengths, strict=True)
+    ]
     names = np.empty(len(codes), object)
     names[:] = list(codes)
     count = max(len(moments), 1)

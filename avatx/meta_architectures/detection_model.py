@@ -9,8 +9,8 @@
 - Boxes, logits and losses are float32 under any precision policy.
 
 What a detector declares beside its verbs (its classes, the clips it takes) is in `video_model.py`,
-which classifiers share. The structures are in `avatx.core.structures`. As the Object Detection API's `core/model.py`, less
-its hidden state.
+which classifiers share. The structures are in `avatx.core.structures`. As the Object Detection
+API's `core/model.py`, less its hidden state.
 """
 
 import tensorflow as tf
@@ -24,7 +24,7 @@ class DetectionModel(VideoModel):
 
     @property
     def needs_groundtruth(self) -> bool:
-        """Whether it finds nobody by itself: `predict` needs groundtruth outside of training too."""
+        """Whether it finds nobody by itself: `predict` then needs groundtruth always."""
         return False
 
     @property

@@ -128,7 +128,7 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[Any]], text: Sequence[st
     def line(cells, tag):
         return "".join(
             f"<{tag}{' class=text' if name in text else ''}>{escape(str(cell))}</{tag}>"
-            for name, cell in zip(head, cells)
+            for name, cell in zip(head, cells, strict=True)
         )
 
     lines = [line(row, "td") for row in rows]
@@ -226,10 +226,12 @@ def _by_area(analysis) -> list[str]:
     shares = all(one["low"] <= 1 for one in bins)
     if shares:
         ends = [1.0 if one["high"] is None else one["high"] for one in bins]
-        labels = [f"{100 * one['low']:.3g}–{100 * end:.3g} %" for one, end in zip(bins, ends)]
+        labels = [
+            f"{100 * one['low']:.3g}–{100 * end:.3g} %" for one, end in zip(bins, ends, strict=True)
+        ]
     else:
         ends = ["" if one["high"] is None else f"{one['high']:.3g}" for one in bins]
-        labels = [f"{one['low']:.3g}–{end}" for one, end in zip(bins, ends)]
+        labels = [f"{one['low']:.3g}–{end}" for one, end in zip(bins, ends, strict=True)]
     chart = charts.bars_with_line(
         "area",
         [label.replace("–", "–\n") if len(bins) > 4 else label for label in labels],
@@ -241,16 +243,19 @@ def _by_area(analysis) -> list[str]:
     caption = (
         "mAP by the share of the frame that the person's box covers; green line: people in the "
         "bin. Bins hold equally many people (different groundtruth boxes with an evaluated "
-        f"label). A detection whose best box of its class reaches IoU {analysis['iou_threshold']:g} "
-        "is in that box's bin, any other in the bin of its own area, so bins add up to the whole. "
-        "Each bin's mean is over the classes that it has groundtruth of."
+        "label). A detection whose best box of its class reaches IoU "
+        f"{analysis['iou_threshold']:g} is in that box's bin, any other in the bin of its own "
+        "area, so bins add up to the whole. Each bin's mean is over the classes that it has "
+        "groundtruth of."
     )
     if not shares:
         caption += (
             " The boxes of this groundtruth are not in fractions of the frame, so areas "
             "here are height × width as the file has them."
         )
-    rows = [[label, one["num_people"], *_part_row(one)] for label, one in zip(labels, bins)]
+    rows = [
+        [label, one["num_people"], *_part_row(one)] for label, one in zip(labels, bins, strict=True)
+    ]
     table = _table(["area", "people", *_PART_HEAD], rows)
     return [
         "<h2>By size of the person</h2>",
@@ -281,7 +286,9 @@ def _by_people(analysis) -> list[str]:
         "keyframes in the bin. Each bin's mean is over the classes that it has groundtruth of; "
         "keyframes without anybody are in no bin."
     )
-    rows = [[one, of["num_keyframes"], *_part_row(of)] for one, of in zip(labels, bins)]
+    rows = [
+        [one, of["num_keyframes"], *_part_row(of)] for one, of in zip(labels, bins, strict=True)
+    ]
     table = _table(["people", "keyframes", *_PART_HEAD], rows)
     return ["<h2>By number of people</h2>", _figure(chart, caption), _details("The numbers", table)]
 
@@ -368,7 +375,7 @@ def _confusion(analysis, names) -> list[str]:
             confusion["num_people"][i],
             *(f"{100 * confusion['matrix'][i][j]:.1f} %" for j in (i, nothing)),
         ]
-        for i, label in zip(rows, labels)
+        for i, label in zip(rows, labels, strict=True)
     ]
     head = ["does", "people", "taken for it", "for nothing"]
     parts.append(_details("The numbers", _table(head, shares)))

@@ -87,7 +87,7 @@ def attention_sheet(
     if heads > 1:
         rows += [(f"head {head + 1}", attention[layer, head]) for head in range(heads)]
     for name, maps in rows:  # maps [T', H', W']
-        for cell, frame in zip(cells, frames):
+        for cell, frame in zip(cells, frames, strict=True):
             share = maps[cell].sum() / max(float(maps.sum()), 1e-12)
             picture = overlay(clip[frame], maps[cell], float(maps.max()))
             picture = draw_people(picture, [Person(person.box, ())])

@@ -92,7 +92,7 @@ class AttentionFigure:
         frames = [cell_frame(cell, self._num_cells, len(self._clip)) for cell in cells]
         tiles = [self._person_tile(frame) for frame in frames]
         by_frame = [self._key_tiles(frame) for frame in frames]
-        tiles += [tile for unit in zip(*by_frame) for tile in unit]
+        tiles += [tile for unit in zip(*by_frame, strict=True) for tile in unit]
         title = f"{self._title}: keys of each unit (share of variance that the three colours show)"
         return contact_sheet(tiles, len(frames), 320, title)
 

@@ -102,7 +102,8 @@ def _draw_box(draw, person: Person, width: int, height: int, line: int) -> None:
 
 def _draw_labels(draw, person, width, height, font, max_actions, labels, others) -> None:
     """Draws a person's labels and adds the rectangle that they take to `labels`."""
-    texts = [_label(action) for action in person.actions[:max_actions]]
+    actions = person.actions[:max_actions]
+    texts = [_label(action) for action in actions]
     if not texts:
         return
     padding = max(1, round(font.size / 8))
@@ -111,7 +112,7 @@ def _draw_labels(draw, person, width, height, font, max_actions, labels, others)
     box = _pixels(person.box, width, height)
     x, y = _label_position(box, max(widths), row * len(texts), width, height, labels, others)
     labels.append((x, y, x + max(widths), y + row * len(texts)))
-    for i, (text, action) in enumerate(zip(texts, person.actions)):
+    for i, (text, action) in enumerate(zip(texts, actions, strict=True)):
         top = y + i * row
         draw.rectangle([x, top, x + widths[i], top + row - 1], fill=action_colour(action.class_id))
         draw.text((x + padding, top + row / 2), text, font=font, fill=_TEXT_COLOUR, anchor="lm")

@@ -78,7 +78,11 @@ def bars_with_line(
 
     Args:
       name: for ids, of letters and hyphens.
-      values: None is written as n/a.
+      labels: under the bars, from the left.
+      values: of the bars; None is written as n/a.
+      sizes: of the line.
+      value_label: of the axis on the left.
+      size_label: of the axis on the right.
     """
     with _Chart(name, 3.0) as chart:
         axes, place = chart.axes, np.arange(len(labels))
@@ -93,7 +97,7 @@ def bars_with_line(
         line.set_ylabel(size_label, color=COUNT)
         line.tick_params(axis="y", labelcolor=COUNT)
         line.spines["right"].set_visible(True)
-        for x, value in zip(place, values):
+        for x, value in zip(place, values, strict=True):
             text = "n/a" if value is None else f"{value:.3f}"
             _note(line, axes, text, (x, value or 0.0), (0, 2), ha="center", va="bottom")
         return chart.svg()
@@ -112,10 +116,14 @@ def class_bars(
     """A lying bar a class from the top down, coloured by series, and a green line of counts.
 
     Args:
+      name: for ids, of letters and hyphens.
+      labels: of the bars, from the top.
       values: in [0, 1]; None is written as n/a.
       series: the group of each class, None for none.
       colours: of all groups, in the legend's order.
       counts: not negative, drawn on a logarithmic axis; zeros are left out of the line.
+      value_label: of the axis of the values.
+      count_label: of the axis of the counts.
     """
     with _Chart(name, 1.3 + 0.175 * len(labels)) as chart:
         axes, place = chart.axes, np.arange(len(labels))
@@ -141,7 +149,7 @@ def class_bars(
             line.set_xlabel(count_label, color=COUNT)
             line.tick_params(axis="x", labelcolor=COUNT)
             line.spines["top"].set_visible(True)
-        for y, value in zip(place, values):
+        for y, value in zip(place, values, strict=True):
             text = "n/a" if value is None else f"{value:.2f}"
             _note(above, axes, text, (value or 0.0, y), (2, 0), va="center", fontsize=7)
         _legend(chart, list(colours.items()))
@@ -154,16 +162,20 @@ def stacked_bars(
     """A lying bar a label from the top down, divided by the share of each part.
 
     Args:
+      name: for ids, of letters and hyphens.
+      labels: of the bars, from the top.
       parts: name of a part -> its count in each bar; at most as many as `DETECTIONS`.
+      value_label: of the axis of the shares.
     """
     counts = np.array([list(one) for one in parts.values()], np.float64)  # [parts, labels]
+    series = DETECTIONS[: len(parts)]
     share = counts / np.maximum(counts.sum(axis=0), 1)
     with _Chart(name, 1.25 + (0.175 if len(labels) > 4 else 0.42) * len(labels)) as chart:
         axes, place = chart.axes, np.arange(len(labels))
         left = np.zeros(len(labels))
-        for one, colour in zip(share, DETECTIONS):
+        for one, colour in zip(share, series, strict=True):
             axes.barh(place, one, 0.78, left, color=colour, edgecolor="white", linewidth=0.4)
-            for x, y, width in zip(left, place, one):
+            for x, y, width in zip(left, place, one, strict=True):
                 if width >= 0.07 and len(labels) <= 4:
                     axes.annotate(
                         f"{width:.0%}",
@@ -178,7 +190,7 @@ def stacked_bars(
         axes.set_xlim(0, 1)
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
         axes.set_xlabel(value_label)
-        _legend(chart, list(zip(parts, DETECTIONS)))
+        _legend(chart, list(zip(parts, series, strict=True)))
         return chart.svg()
 
 

@@ -26,4 +26,5 @@ def group_colours(groups: Sequence[str]) -> dict[str, str]:
     """The colour of each group of actions: AVA's have their own, other label maps' the series."""
     if set(groups) <= set(_GROUPS):
         return {group: _GROUPS[group] for group in groups}
-    return dict(zip(groups, [*_OWN_GROUPS, *[NEUTRAL] * len(groups)]))
+    # Groups beyond the series are neutral, colours beyond the groups are left over.
+    return dict(zip(groups, [*_OWN_GROUPS, *[NEUTRAL] * len(groups)], strict=False))

@@ -54,7 +54,7 @@ def contact_sheet(
         text = fit_text(draw, title, font, sheet.width - 2 * gap)
         draw.text((gap, gap + title_height / 2), text, font=font, fill=_INK, anchor="lm")
     y = gap + title_height
-    for row, height in zip(rows, heights):
+    for row, height in zip(rows, heights, strict=True):
         for column, i in enumerate(row):
             x = gap + column * (tile_width + gap)
             sheet.paste(images[i], (x, y))

@@ -105,7 +105,7 @@ def _strip(example: Example, class_names, source, offsets) -> Strip:
     colour = _RIGHT if example.kind == TRUE else _WRONG
     clip = source.clip(example.video_id, example.keyframe, offsets)
     tiles = []
-    for frame, wanted, shown in zip(clip.frames, offsets, clip.seconds):
+    for frame, wanted, shown in zip(clip.frames, offsets, clip.seconds, strict=True):
         frame = upscale(frame, _SHORTER_SIDE)
         if wanted:
             frame = draw_box(frame, example.box, colour, line=1)

@@ -85,6 +85,6 @@ def unit_colours(keys: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     colours, explained = [], []
     for layer in keys:
         projections = [fit_projection(head) for head in layer]
-        colours.append([p.colours(head) for p, head in zip(projections, layer)])
+        colours.append([p.colours(head) for p, head in zip(projections, layer, strict=True)])
         explained.append([p.explained for p in projections])
     return np.array(colours, np.uint8), np.array(explained)

@@ -30,13 +30,16 @@ def strip_sheet(strips: Sequence[Strip], title: str, tile_width: int = 240) -> n
     height = (
         2 * gap
         + 24
-        + sum(row.shape[0] + line * len(strip.lines) + gap for row, strip in zip(rows, strips))
+        + sum(
+            row.shape[0] + line * len(strip.lines) + gap
+            for row, strip in zip(rows, strips, strict=True)
+        )
     )
     sheet = Image.new("RGB", (width, height), _BACKGROUND)
     draw = ImageDraw.Draw(sheet)
     draw.text((4, gap), fit_text(draw, title, large, width - 8), font=large, fill=_INK)
     y = 2 * gap + 24
-    for row, strip in zip(rows, strips):
+    for row, strip in zip(rows, strips, strict=True):
         for number, text in enumerate(strip.lines):
             fill = strip.colour if number == 0 else _INK
             draw.text((4, y), fit_text(draw, text, font, width - 8), font=font, fill=fill)
@@ -59,7 +62,10 @@ def draw_box(
     Args:
       frame: [H, W, 3] uint8; not changed.
       box: [4] yxyx, normalised.
+      colour: of the box and its label.
+      label: written at the box; None for none.
       line: pixels.
+      below: the label is under the box, not over it.
     """
     image = Image.fromarray(frame)
     draw = ImageDraw.Draw(image)

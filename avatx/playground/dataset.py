@@ -164,6 +164,8 @@ def run_tasks(make, tasks, num_workers, show_progress):
     Args:
       make: a module's function: (folder, split, index, seed) to (index, anything).
       tasks: such tuples, those of index 0, 1, 2 and so on.
+      num_workers: processes.
+      show_progress: as of `generate`.
     """
     from rich.console import Console
     from rich.progress import (
@@ -232,7 +234,7 @@ def _collect(split, annotated):
     rows, empty, excluded = [], [], []
     for index, keyframes in enumerate(annotated):
         name = video_id(split, index)
-        for time, people in zip(scene.KEYFRAME_TIMES, keyframes):
+        for time, people in zip(scene.KEYFRAME_TIMES, keyframes, strict=True):
             if people is None:
                 excluded.append((name, time))
                 continue
@@ -246,7 +248,7 @@ def _collect(split, annotated):
     summary.num_excluded_keyframes = len(excluded)
     summary.num_empty_keyframes = len(empty)
     summary.num_keyframes = sum(map(len, annotated)) - len(excluded)
-    columns = list(zip(*rows)) or [(), (), (), (), ()]
+    columns = list(zip(*rows, strict=True)) or [(), (), (), (), ()]
     names, times, boxes, class_ids, person_ids = columns
     table = AvaTable.from_columns(
         names, times, np.array(boxes), class_ids, person_id=person_ids, empty_keyframes=empty

@@ -67,7 +67,7 @@ def collect_examples(split: str, num_videos: int, seed: int) -> Examples:
                     ],
                     index,
                 )
-                for column, value in zip(columns, row):
+                for column, value in zip(columns, row, strict=True):
                     column.append(value)
     arrays = [np.array(column) for column in columns]
     return Examples(*(a.astype(np.float32) for a in arrays[:3]), *arrays[3:])
@@ -77,7 +77,7 @@ def _crop_features(frames, box) -> np.ndarray:
     import cv2
 
     size = (scene.FRAME_HEIGHT, scene.FRAME_WIDTH) * 2
-    top, left, bottom, right = (int(round(c * s)) for c, s in zip(box, size))
+    top, left, bottom, right = (int(round(c * s)) for c, s in zip(box, size, strict=True))
     crops = np.stack(
         [
             cv2.resize(
@@ -225,7 +225,10 @@ def _collect_script(split, num_videos, seed):
                                 index,
                             )
                         )
-    return {class_id: tuple(map(np.array, zip(*of_class))) for class_id, of_class in rows.items()}
+    return {
+        class_id: tuple(map(np.array, zip(*of_class, strict=True)))
+        for class_id, of_class in rows.items()
+    }
 
 
 def _probe_eligible(train: Examples, val: Examples, column: int) -> dict[str, float]:
@@ -240,7 +243,7 @@ def _probe_eligible(train: Examples, val: Examples, column: int) -> dict[str, fl
         "crop": (train.crops[fit], val.crops[test]),
         "crop_and_box": tuple(
             np.concatenate([crops, place], 1)
-            for crops, place in zip((train.crops[fit], val.crops[test]), places)
+            for crops, place in zip((train.crops[fit], val.crops[test]), places, strict=True)
         ),
         "script": (train.script[fit], val.script[test]),
     }

@@ -66,7 +66,9 @@ class SceneRenderer:
         for ball in self.scene.balls:
             x, y = (
                 c + a * np.sin(2 * np.pi * f * time + p)
-                for c, a, f, p in zip(ball.centre, ball.amplitude, ball.frequency, ball.phase)
+                for c, a, f, p in zip(
+                    ball.centre, ball.amplitude, ball.frequency, ball.phase, strict=True
+                )
             )
             paint(image, Shape("disc", ((x, y),), ball.radius, ball.colour), dx, dy)
         for person in self._people:
@@ -93,7 +95,7 @@ class SceneRenderer:
             bodies.append(alone)
         inside = slice(_MASK_PADDING, -_MASK_PADDING)
         found = {}
-        for place, (person, alone) in enumerate(zip(self._people, bodies)):
+        for place, (person, alone) in enumerate(zip(self._people, bodies, strict=True)):
             visible = front[inside, inside] == place + 1
             # The body beyond its own held things, which hide nobody.
             total = max(1, np.count_nonzero(alone))

@@ -67,7 +67,7 @@ class Person:
     acts: tuple[Act, ...]
 
     def x_at(self, time: float) -> float:
-        times, xs = zip(*self.path)
+        times, xs = zip(*self.path, strict=True)
         return float(np.interp(time, times, xs))
 
     def act_index(self, time: float) -> int:

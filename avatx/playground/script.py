@@ -65,7 +65,7 @@ def sample_scene(seed) -> Scene:
     horizon = rng.uniform(0.58, 0.74) * FRAME_HEIGHT
     centres = [(slot + 0.5 + rng.uniform(-0.05, 0.05)) * slot_width for slot in range(num_slots)]
     screens, furniture = [], []
-    for kind, x in zip(kinds, centres):
+    for kind, x in zip(kinds, centres, strict=True):
         if kind == "screen":
             screens.append(sample_screen(rng, x, slot_width))
         elif kind == "furniture":
@@ -214,7 +214,7 @@ def pacing(rng, centre, reach, speed, acts):
     time, x = 0.0, centre
     side = 1 if rng.random() < 0.5 else -1
     knots = [(0.0, x)]
-    for act, end in zip(acts, [*(act.start for act in acts[1:]), DURATION]):
+    for act, end in zip(acts, [*(act.start for act in acts[1:]), DURATION], strict=True):
         if act.pose == "walk":
             while time < end:
                 goal = centre + side * reach

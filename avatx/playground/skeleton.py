@@ -108,7 +108,7 @@ class _Figure:
 
     @staticmethod
     def _towards(start: Point, end: Point, share: float) -> Point:
-        return tuple((1 - share) * a + share * b for a, b in zip(start, end))
+        return tuple((1 - share) * a + share * b for a, b in zip(start, end, strict=True))
 
     def _leg(self, hip: int, knee: int, side: int, far: bool) -> list[Shape]:
         start = (self.hip[0] + (side * 0.045 * self.unit if self.front else 0.0), self.hip[1])

@@ -12,6 +12,7 @@ from avatx.builders import input_reader_builder, label_map_builder, model_builde
 from avatx.checkpoints.paths import resolve_checkpoint
 from avatx.checkpoints.restore import restore_for_inference
 from avatx.data.annotations.label_map import LabelMap
+from avatx.data.video.frame_settings import Known
 from avatx.meta_architectures.video_model import VideoModel
 
 
@@ -43,7 +44,7 @@ class TrainedModel:
     label_map: all classes that it knows by name, scored or not (`builders/label_map_builder.py`).
     step: of the checkpoint; 0 if it does not say.
     config: the effective pipeline.config.
-    frame_settings: how the frames of its training were taken; None where nothing says.
+    frame_settings: how the frames of its training were taken, as far as the config says.
     """
 
     model: VideoModel
@@ -51,8 +52,8 @@ class TrainedModel:
     label_map: LabelMap
     step: int
     config: Any
-    # Filled from Clip.frame_settings once the config has it.
-    frame_settings: Any = None
+    # Empty until the config has a field for it: Clip.frame_settings.
+    frame_settings: Known = dataclasses.field(default_factory=dict)
 
     @property
     def class_names(self) -> dict[int, str]:

@@ -34,7 +34,7 @@ class ClassificationEvaluator(ModelEvaluator):
                     self._strategy.experimental_local_results(column)
                     for column in (batch.labels, batch.video_index, batch.view, batch.valid)
                 ]
-                for replica in zip(scores, *columns):
+                for replica in zip(scores, *columns, strict=True):
                     collected.add(*map(np.asarray, replica))
         metrics = collected.metrics(experiment.label_map.names)
         write_json(os.path.join(experiment.model_dir, METRICS_FILE), {"step": step, **metrics})

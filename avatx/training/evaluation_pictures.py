@@ -57,9 +57,9 @@ class EvaluationPictures:
                 clip = np.asarray(batch.clips[i])
                 rest = batch._replace(clips=())
                 self._show(
-                    tf.nest.map_structure(lambda x: np.asarray(x[i : i + 1]), rest),
+                    tf.nest.map_structure(lambda x, i=i: np.asarray(x[i : i + 1]), rest),
                     clip,
-                    tf.nest.map_structure(lambda x: x[i], detections),
+                    tf.nest.map_structure(lambda x, i=i: x[i], detections),
                 )
 
     def write(self, step: int) -> None:

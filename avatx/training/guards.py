@@ -24,12 +24,14 @@ class LossGuard:
         clip_specs: Sequence[tf.TensorSpec],
         clip_names: Callable[[Sequence[np.ndarray]], list[str]],
     ):
-        """Args:
-        batch_size: clips of one step on this worker.
-        num_scalars: length of the vector that `check` gets.
-        max_loss: total loss beyond which training stops; 0: only if it is not a number.
-        clip_specs: of the tensors by which one clip is known.
-        clip_names: such tensors, [batch_size, ...] each, as names for people.
+        """Makes the variables that a bad step is noted in.
+
+        Args:
+          batch_size: clips of one step on this worker.
+          num_scalars: length of the vector that `check` gets.
+          max_loss: total loss beyond which training stops; 0: only if it is not a number.
+          clip_specs: of the tensors by which one clip is known.
+          clip_names: such tensors, [batch_size, ...] each, as names for people.
         """
         self._max_loss = max_loss
         self._clip_names = clip_names
@@ -59,14 +61,16 @@ class LossGuard:
         def note():
             self._step.assign(step)
             self._scalars.assign(scalars)
-            for variable, value in zip(self._clips, clips):
+            for variable, value in zip(self._clips, clips, strict=True):
                 variable.assign(value)
             return True
 
         tf.cond(tf.logical_and(bad, self._step < 0), note, lambda: False)
 
     def raise_if_bad(self, names: list[str], checkpoint: str | None = None) -> None:
-        """Args:
+        """Stops training where `check` noted a bad step.
+
+        Args:
           names: what the scalars are called.
           checkpoint: the last checkpoint on disk, for the message.
 
@@ -76,7 +80,8 @@ class LossGuard:
         step = int(self._step.numpy())
         if step < 0:
             return
-        scalars = dict(zip(names, self._scalars.numpy()))
+        # The vector has room for more losses than there are.
+        scalars = dict(zip(names, self._scalars.numpy(), strict=False))
         values = ", ".join(f"{name} {value:.6g}" for name, value in scalars.items())
         clips = ", ".join(self._clip_names([variable.numpy() for variable in self._clips]))
         finite = np.all(np.isfinite(list(scalars.values())))
@@ -95,5 +100,6 @@ class LossGuard:
 def keyframe_names(video_id: np.ndarray, timestamp: np.ndarray) -> list[str]:
     """[B, VIDEO_ID_BYTES] uint8 and [B] float64 seconds -> ["video@902", ...]."""
     return [
-        f"{decode_video_id(row)}@{float(seconds):.6g}" for row, seconds in zip(video_id, timestamp)
+        f"{decode_video_id(row)}@{float(seconds):.6g}"
+        for row, seconds in zip(video_id, timestamp, strict=True)
     ]

@@ -107,7 +107,7 @@ def averaged_weights(optimizer: Optimizer, model: tf_keras.Model):
     try:
         yield
     finally:
-        for variable, value in zip(model.trainable_variables, trained):
+        for variable, value in zip(model.trainable_variables, trained, strict=True):
             variable.assign(value)
 
 

@@ -90,7 +90,8 @@ class Experiment:
 
     meta_architecture: what is trained; says the step of training, what an evaluation counts and
         what an epoch is counted in.
-    make_model() -> its model, a `VideoModel`, its variables made. Called under the distribution strategy's scope and the precision policy.
+    make_model() -> its model, a `VideoModel`, its variables made. Called under the distribution
+        strategy's scope and the precision policy.
     make_train_dataset(batch_size, input_context, start_step) -> endless tf.data.Dataset of
         its task's batches (`Batch`, `LabelledClips`), each of one replica's share. `batch_size` is
         the clips of all replicas a step, `input_context` a tf.distribute.InputContext,

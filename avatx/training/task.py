@@ -85,7 +85,7 @@ class ModelTask(abc.ABC):
                 gradients, self.options.gradient_clipping_by_norm, use_norm=norm
             )
         optimizer.apply.apply_gradients(
-            list(zip(gradients, variables)), experimental_aggregate_gradients=False
+            list(zip(gradients, variables, strict=True)), experimental_aggregate_gradients=False
         )
         if optimizer.average is not None:
             update_average(optimizer.average)
@@ -113,7 +113,7 @@ class ModelTask(abc.ABC):
             names[:] = list(losses)
             padding = [[0, MAX_SCALARS - len(names)]]
             loss_sums += tf.pad(tf.stack([losses[name] for name in names]), padding)
-            return i + 1, loss_sums, [a + b for a, b in zip(gradient_sums, gradients)]
+            return i + 1, loss_sums, [a + b for a, b in zip(gradient_sums, gradients, strict=True)]
 
         _, loss_sums, gradient_sums = tf.while_loop(
             lambda i, *_: i < parts,
@@ -135,7 +135,7 @@ class ModelTask(abc.ABC):
         gradients = tape.gradient(total, variables)
         gradients = [
             tf.zeros(v.shape, v.dtype) if g is None else tf.convert_to_tensor(g)
-            for v, g in zip(variables, gradients)
+            for v, g in zip(variables, gradients, strict=True)
         ]
         return losses, gradients
 
@@ -147,11 +147,11 @@ class ModelTask(abc.ABC):
         kernels = [variable.shape.rank > 1 for variable in variables]
         squares = [
             tf.reduce_sum(tf.square(variable))
-            for variable, kernel in zip(variables, kernels)
+            for variable, kernel in zip(variables, kernels, strict=True)
             if kernel
         ]
         gradients = [
             gradient + 2.0 * decay * variable if kernel else gradient
-            for variable, kernel, gradient in zip(variables, kernels, gradients)
+            for variable, kernel, gradient in zip(variables, kernels, gradients, strict=True)
         ]
         return decay * tf.add_n(squares), gradients

@@ -26,12 +26,14 @@ class ModelTrainer(orbit.StandardTrainer):
         strategy: tf.distribute.Strategy,
         global_step: tf.Variable,
     ):
-        """Args:
-        task: the train step of one replica.
-        model: what is trained, built.
-        optimizer: its optimiser, built.
-        strategy: where the replicas are.
-        global_step: scalar int64, steps trained.
+        """Makes the sums of the losses and the guard that watches them.
+
+        Args:
+          task: the train step of one replica.
+          model: what is trained, built.
+          optimizer: its optimiser, built.
+          strategy: where the replicas are.
+          global_step: scalar int64, steps trained.
 
         Set `train_dataset` (distributed, endless, of the task's batches) before training.
         """
@@ -116,7 +118,8 @@ class ModelTrainer(orbit.StandardTrainer):
         """
         steps = max(1, self._num_summed)
         values = self._sums.numpy() / steps
-        means = {name: float(value) for name, value in zip(self._names, values)}
+        # The vector has room for more losses than there are.
+        means = {name: float(value) for name, value in zip(self._names, values, strict=False)}
         iterations = self._optimizer.apply.iterations
         means["learning_rate"] = float(self._optimizer.learning_rate(iterations))
         clips = self._replica_batch_size * self._strategy.num_replicas_in_sync * self._num_timed

@@ -208,7 +208,7 @@ class InceptionBlock(tf_keras.layers.Layer):
             ([("Conv3d_0b_1x1", d3, 1)], True),
         )
         self.child_names = tuple(f"Branch_{i}" for i in range(len(branches)))
-        for name, (units, pool) in zip(self.child_names, branches):
+        for name, (units, pool) in zip(self.child_names, branches, strict=True):
             setattr(self, name, Branch(units, pool, unit_options, name=name))
 
     def build(self, input_shape):

@@ -42,7 +42,7 @@ def output_stride(final_endpoint: str) -> tuple[int, int, int]:
     stride = [1, 1, 1]
     for name in up_to(final_endpoint):
         if ENDPOINTS[name][0] != "mixed":
-            stride = [s * step for s, step in zip(stride, ENDPOINTS[name][-1])]
+            stride = [s * step for s, step in zip(stride, ENDPOINTS[name][-1], strict=True)]
     return tuple(stride)
 
 

@@ -238,6 +238,6 @@ class Movinet(ModelGardenTrunk):
                 name=f"block{group}_layer{index}",
             )
             for index, (expanded, kernel_size, strides) in enumerate(
-                zip(spec.expand_filters, spec.kernel_sizes, spec.strides)
+                zip(spec.expand_filters, spec.kernel_sizes, spec.strides, strict=True)
             )
         ]

@@ -71,9 +71,9 @@ def test_a_detector_trains_and_detects(trunk, head, tmp_path):
         total = tf.add_n(list(losses.values()))
     variables = model.trainable_variables
     gradients = tape.gradient(total, variables)
-    assert not [v.name for v, g in zip(variables, gradients) if g is None]
+    assert not [v.name for v, g in zip(variables, gradients, strict=True) if g is None]
     assert np.isfinite(total)
-    for variable, gradient in zip(variables, gradients):
+    for variable, gradient in zip(variables, gradients, strict=True):
         variable.assign_sub(0.01 * tf.convert_to_tensor(gradient))
     detections = model.postprocess(model.predict(model.preprocess(CLIPS)))
     assert np.isfinite(detections.scores).all()
@@ -84,7 +84,8 @@ def test_a_detector_trains_and_detects(trunk, head, tmp_path):
 def test_a_classifier_trains(trunk):
     classifier = text_format.Parse(
         "video_classifier { num_classes: 4 clip { num_frames: 4 frame_rate: 4 } "
-        f"image_resizer {{ fixed_shape_resizer {{ height: 32 width: 32 }} }} trunk {{ {TRUNKS[trunk]} }} }}",
+        "image_resizer { fixed_shape_resizer { height: 32 width: 32 } } "
+        f"trunk {{ {TRUNKS[trunk]} }} }}",
         model_pb2.DetectionModel(),
     )
     model = model_builder.build(classifier)

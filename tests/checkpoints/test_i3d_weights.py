@@ -156,7 +156,7 @@ def test_restore_from_a_training_checkpoint_of_a_narrow_model(tmp_path):
     report = i3d_weights.restore_trunk(trunk, None, prefix)
     assert set(report.unused) == {"model/rpn", "step", "save_counter"}
     for (name, ours), (_, theirs) in zip(
-        i3d_blocks.named_variables(trunk), i3d_blocks.named_variables(source.trunk)
+        i3d_blocks.named_variables(trunk), i3d_blocks.named_variables(source.trunk), strict=True
     ):
         np.testing.assert_array_equal(ours, theirs, err_msg=name)
 
@@ -171,7 +171,7 @@ def test_what_does_not_fit_changes_nothing(imported, tmp_path):
     prefix = partial.write(str(tmp_path / "partial"))
     with pytest.raises(UserError, match="156 of 180 variables of the trunk are missing.*Conv3d_1a"):
         i3d_weights.restore_trunk(trunk, None, prefix)
-    for variable, value in zip(trunk.variables, before):
+    for variable, value in zip(trunk.variables, before, strict=True):
         np.testing.assert_array_equal(variable, value)
 
 

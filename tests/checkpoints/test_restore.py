@@ -150,7 +150,7 @@ def test_fine_tuning_from_a_trunk(tmp_path):
     head = model.box_predictor.variables[0].numpy()
     lines = fine_tuning.initialize(model, options)
     assert f"{len(source.trunk.variables)} variables loaded, 0 new" in lines[0]
-    for ours, theirs in zip(model.trunk.variables, source.trunk.variables):
+    for ours, theirs in zip(model.trunk.variables, source.trunk.variables, strict=True):
         np.testing.assert_array_equal(ours.numpy(), theirs.numpy())
     np.testing.assert_array_equal(head, model.box_predictor.variables[0].numpy())
 

@@ -61,7 +61,7 @@ def test_a_classifier_needs_a_tail(tmp_path):
 
 
 def test_the_strides_are_the_trunks():
-    assert config_trunk_checks.OUTPUT_STRIDES == {
+    assert dict(config_trunk_checks.OUTPUT_STRIDES) == {
         "resnet_3d": model_garden.Resnet3D.output_stride,
         "movinet": model_garden.Movinet.output_stride,
     }

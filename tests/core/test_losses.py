@@ -22,7 +22,7 @@ def test_mean_over_samples_is_the_mean_of_clips_one_by_one():
     values = generator.random([5, 12]).astype(np.float32)
     sampled = generator.random([5, 12]) < 0.4
     sampled[2] = False  # a clip without samples counts as 0
-    expected = np.mean([v[s].sum() / max(s.sum(), 1) for v, s in zip(values, sampled)])
+    expected = np.mean([v[s].sum() / max(s.sum(), 1) for v, s in zip(values, sampled, strict=True)])
     mean = losses.mean_over_samples(values, sampled, sampled)
     np.testing.assert_allclose(mean, expected, rtol=1e-6)
 

@@ -16,9 +16,12 @@ def plain_iou(box, other):
 def plain_suppression(boxes, scores, usable, iou_threshold, max_outputs):
     kept = []
     for index in np.argsort(-scores, kind="stable"):
-        if usable[index] and len(kept) < max_outputs:
-            if all(plain_iou(boxes[index], boxes[k]) <= iou_threshold for k in kept):
-                kept.append(index)
+        if (
+            usable[index]
+            and len(kept) < max_outputs
+            and all(plain_iou(boxes[index], boxes[k]) <= iou_threshold for k in kept)
+        ):
+            kept.append(index)
     return kept
 
 
@@ -57,9 +60,11 @@ def test_equal_to_a_plain_loop(boxes_per_candidate, iou_threshold, max_outputs):
             expected += [(scores[i, index, label], label, index) for index in taken]
         expected = sorted(expected, reverse=True)[:150]
         count = int(kept.count[i])
-        found = zip(kept.scores[i, :count], kept.class_index[i, :count], indices[i, :count])
+        found = zip(
+            kept.scores[i, :count], kept.class_index[i, :count], indices[i, :count], strict=True
+        )
         assert [(float(s), int(c), int(n)) for s, c, n in found] == expected
-        for box, (_, label, index) in zip(kept.boxes[i].numpy(), expected):
+        for box, (_, label, index) in zip(kept.boxes[i, :count].numpy(), expected, strict=True):
             np.testing.assert_array_equal(box, boxes[i, index, label % boxes_per_candidate])
     assert kept.count[3] == 0 and kept.count[0] > 10
 

@@ -114,5 +114,5 @@ def test_more_padding_changes_nothing(groundtruth):
             ANCHORS[tf.newaxis], USABLE[tf.newaxis], truth, 0.5
         ),
     ):
-        for one, other in zip(assign(groundtruth), assign(padded)):
+        for one, other in zip(assign(groundtruth), assign(padded), strict=True):
             np.testing.assert_array_equal(one, other)

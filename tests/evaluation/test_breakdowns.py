@@ -53,7 +53,7 @@ def test_golden_values_by_area(golden, table):
     edges = None if table == "area_quantile5" else expected["edges"]
     bins = breakdowns.by_area(matched, people, detections, label_map, 0.5, edges)
     assert [one["low"] for one in bins] + [bins[-1]["high"]] == expected["edges"]
-    for found, wanted in zip(bins, expected["bins"]):
+    for found, wanted in zip(bins, expected["bins"], strict=True):
         assert found["num_people"] == wanted["n_boxes"]
         agree(found, wanted["own_area"])
 
@@ -81,8 +81,8 @@ def random_tables(seed):
                 near = np.array(box) + rng.normal(0, 0.03, 4)
                 detections.append(("v", second, near, rng.choice([1, 2, 5]), rng.random()))
     return (
-        AvaTable.from_columns(*zip(*groundtruth), person_id=[-1] * len(groundtruth)),
-        AvaTable.from_columns(*zip(*detections)),
+        AvaTable.from_columns(*zip(*groundtruth, strict=True), person_id=[-1] * len(groundtruth)),
+        AvaTable.from_columns(*zip(*detections, strict=True)),
     )
 
 
@@ -107,7 +107,9 @@ def test_numbers_of_people_partition_the_keyframes_with_people(protocol):
     everything = breakdowns.part(matched, LABEL_MAP)
     for name in COUNTS:
         assert sum(one[name] for one in bins) == everything[name]
-    keyframes = {(row[0], row[1]) for row in zip(groundtruth.video_id, groundtruth.timestamp)}
+    keyframes = {
+        (row[0], row[1]) for row in zip(groundtruth.video_id, groundtruth.timestamp, strict=True)
+    }
     assert sum(one["num_keyframes"] for one in bins) == len(keyframes)
     assert bins[-1]["high"] is None and bins[-1]["num_keyframes"] > 0
 
@@ -121,7 +123,7 @@ def test_people_are_counted_by_different_boxes_whatever_they_do():
         ("v", 2, first, 1),
         ("v", 2, first, 5),
     ]
-    groundtruth = AvaTable.from_columns(*zip(*rows), person_id=[-1] * len(rows))
+    groundtruth = AvaTable.from_columns(*zip(*rows, strict=True), person_id=[-1] * len(rows))
     matched, people = matching(groundtruth, empty_table(detections=True))
     one, two, *more = breakdowns.by_people(matched, people, LABEL_MAP)
     assert (one["num_keyframes"], two["num_keyframes"]) == (1, 1)

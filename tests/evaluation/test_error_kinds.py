@@ -22,12 +22,14 @@ GROUNDTRUTH = [("v", 1.0, PERSON, 12), ("v", 1.0, PERSON, 79), ("v", 1.0, OTHER,
 
 
 def groundtruth_table(rows=GROUNDTRUTH):
-    return AvaTable.from_columns(*zip(*rows), person_id=[-1] * len(rows))
+    return AvaTable.from_columns(*zip(*rows, strict=True), person_id=[-1] * len(rows))
 
 
 def analysis(detections, groundtruth=GROUNDTRUTH, label_map=LABEL_MAP, **options):
     rows = [("v", 1.0, *row) for row in detections]
-    table = AvaTable.from_columns(*zip(*rows)) if rows else empty_table(detections=True)
+    table = (
+        AvaTable.from_columns(*zip(*rows, strict=True)) if rows else empty_table(detections=True)
+    )
     result = analyze(groundtruth_table(groundtruth), table, label_map, **options)
     json.dumps(result, allow_nan=False)
     return result

@@ -15,7 +15,7 @@ BOX, FAR = (0.1, 0.1, 0.5, 0.5), (0.6, 0.6, 0.9, 0.9)
 
 def table(rows, last):
     boxed = [row for row in rows if row[2] is not None]
-    columns = list(zip(*boxed)) if boxed else [[], [], [], [], []]
+    columns = list(zip(*boxed, strict=True)) if boxed else [[], [], [], [], []]
     return AvaTable.from_columns(
         columns[0],
         columns[1],

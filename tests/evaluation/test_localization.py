@@ -15,7 +15,7 @@ BOX, FAR = (0.1, 0.1, 0.5, 0.5), (0.6, 0.6, 0.9, 0.9)
 
 
 def table(rows, last):
-    columns = list(zip(*rows)) if rows else [[], [], [], [], []]
+    columns = list(zip(*rows, strict=True)) if rows else [[], [], [], [], []]
     return AvaTable.from_columns(*columns[:4], **{last: columns[4]})
 
 
@@ -65,7 +65,9 @@ def test_merging_equals_the_plain_suppression(seed):
     expected = plain_suppression(rows, 0.5)
     videos = {name: number for number, name in enumerate(dict.fromkeys(row[0] for row in rows))}
     expected.sort(key=lambda row: (videos[row[0]], row[1]))
-    found = list(zip(merged.video_id, merged.timestamp, map(tuple, merged.boxes), merged.score))
+    found = list(
+        zip(merged.video_id, merged.timestamp, map(tuple, merged.boxes), merged.score, strict=True)
+    )
     assert found == [(row[0], row[1], row[2], row[4]) for row in expected]
     assert set(merged.class_id) == {1} and 20 < len(merged) < 300
 

@@ -239,7 +239,7 @@ def test_averaged_weights_are_exported_where_training_kept_them(trained, tmp_pat
         str(folder / "pipeline.config"), str(tmp_path / "trained"), str(tmp_path / "export")
     )
     assert len(written) == len(variables) > 10
-    for variable, exported_value in zip(variables, written):
+    for variable, exported_value in zip(variables, written, strict=True):
         average = optimizer.get_slot(variable, "average").numpy()
         np.testing.assert_array_equal(exported_value, average)
         assert np.abs(average - variable.numpy()).max() > 0.01

@@ -89,7 +89,7 @@ def test_metadata_names_the_classes_and_the_clip(signatures):
     metadata = {key: value.numpy() for key, value in signatures["metadata"]().items()}
     assert metadata["num_frames"] == 16 and metadata["frame_rate"] == 12.5
     names = [name.decode() for name in metadata["class_names"]]
-    assert dict(zip(metadata["class_ids"].tolist(), names)) == CLASS_NAMES
+    assert dict(zip(metadata["class_ids"].tolist(), names, strict=True)) == CLASS_NAMES
 
 
 def test_attention_is_left_out_unless_asked_and_refused_where_there_is_none(tmp_path):

@@ -98,7 +98,10 @@ def keys(batch: Batch):
     return [
         (bytes(video_id).rstrip(b"\0").decode(), float(timestamp))
         for video_id, timestamp, valid in zip(
-            batch.keyframes.video_id.numpy(), batch.keyframes.timestamp.numpy(), batch.valid.numpy()
+            batch.keyframes.video_id.numpy(),
+            batch.keyframes.timestamp.numpy(),
+            batch.valid.numpy(),
+            strict=True,
         )
         if valid
     ]

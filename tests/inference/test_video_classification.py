@@ -12,7 +12,7 @@ from avatx.inference.video_classification import center_crop, classify, resample
 @pytest.mark.parametrize("rate", [5.0, 10.0, 25.0])
 def test_resampling_takes_the_nearest_frame_the_earlier_of_two(rate):
     times = np.cumsum([0.0, 0.1, 0.1, 0.05, 0.3, 0.1, 0.02])
-    got = list(resampled(zip(times, range(len(times))), rate))
+    got = list(resampled(zip(times, range(len(times)), strict=True), rate))
     wanted = np.arange(0, times[-1] + 1e-6, 1 / rate)
     assert got == [int(np.argmin(np.round(np.abs(times - time), 9))) for time in wanted]
 

@@ -27,7 +27,7 @@ def plain_unit(unit, query, memory):
     values = [cell @ weights[:, DEPTH:] + bias[DEPTH:] for cell in memory]
     a = np.array([query @ key / np.sqrt(DEPTH) for key in keys])
     softmax = np.exp(a - a.max()) / np.exp(a - a.max()).sum()
-    attended = sum(weight * value for weight, value in zip(softmax, values))
+    attended = sum(weight * value for weight, value in zip(softmax, values, strict=True))
     query = plain_layer_norm(query + attended, unit.attention_norm)
     hidden = np.maximum(
         query @ unit.feed_forward_hidden.kernel.numpy() + unit.feed_forward_hidden.bias.numpy(), 0

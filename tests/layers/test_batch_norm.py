@@ -31,7 +31,7 @@ def test_fold_equals_batch_norm_behind_the_convolution_with_its_gradients():
             outputs = function()
             loss = tf.reduce_sum(outputs**2)
         results.append([outputs, *tape.gradient(loss, unit.trainable_variables)])
-    for expected, actual in zip(*results):
+    for expected, actual in zip(*results, strict=True):
         np.testing.assert_allclose(actual, expected, rtol=1e-4, atol=1e-4)
 
 

@@ -43,7 +43,7 @@ def test_equal_to_a_plain_loop():
     features, boxes, clip_index = random_tubes()
     cells = StRoiPool()(tf.constant(features), tf.constant(boxes), tf.constant(clip_index))
     assert cells.shape == (4, 3, 7, 7, 3)
-    for cell, box, clip in zip(cells, boxes, clip_index):
+    for cell, box, clip in zip(cells, boxes, clip_index, strict=True):
         np.testing.assert_allclose(cell, plain_st_roi_pool(features[clip], box), atol=1e-4)
 
 

@@ -60,7 +60,9 @@ def test_a_batch_equals_its_clips_one_by_one(predict):
             np.testing.assert_allclose(losses[name], mean, rtol=1e-4, err_msg=name)
         for name in ("proposals", "box_predictions", "targets"):
             parts = [tf.nest.flatten(getattr(one, name)) for one, _ in alone]
-            for whole, *single in zip(tf.nest.flatten(getattr(predictions, name)), *parts):
+            for whole, *single in zip(
+                tf.nest.flatten(getattr(predictions, name)), *parts, strict=True
+            ):
                 whole, single = (tf.cast(t, tf.float32) for t in (whole, tf.concat(single, 0)))
                 np.testing.assert_allclose(whole, single, atol=1e-4, err_msg=name)
 
@@ -118,7 +120,7 @@ def test_gradients_reach_every_weight(class_specific_boxes):
     _, gradients = losses_and_gradients(model, *random_batch())
     still = [
         variable.name
-        for variable, gradient in zip(model.trainable_variables, gradients)
+        for variable, gradient in zip(model.trainable_variables, gradients, strict=True)
         if gradient is None or not np.abs(gradient).max() > 0
     ]
     assert not still

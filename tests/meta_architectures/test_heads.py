@@ -44,7 +44,7 @@ def check_gradients_reach_every_weight(model):
     _, gradients = losses_and_gradients(model, clips, groundtruth)
     still = [
         variable.name
-        for variable, gradient in zip(model.trainable_variables, gradients)
+        for variable, gradient in zip(model.trainable_variables, gradients, strict=True)
         if gradient is None or not np.abs(gradient).max() > 0
     ]
     assert not still
@@ -58,7 +58,7 @@ def test_a_batch_equals_its_clips_one_by_one(model):
     for i in range(3):
         features = model.trunk(model.preprocess(clips[i : i + 1]))
         alone = model.box_predictor(features, boxes[i : i + 1])
-        for expected, actual in zip(whole[:2], alone[:2]):
+        for expected, actual in zip(whole[:2], alone[:2], strict=True):
             np.testing.assert_allclose(actual[0], expected[i], atol=1e-4)
 
 
@@ -115,7 +115,7 @@ def test_one_checkpoint_for_any_number_of_proposals(head, tmp_path):
     assert of_few.proposals.boxes.shape[1] == 4 and of_many.proposals.boxes.shape[1] == 12
     assert of_many.proposals.num_proposals[0] > 4
     np.testing.assert_allclose(of_many.proposals.boxes[:, :4], of_few.proposals.boxes, atol=1e-6)
-    for one, other in zip(of_few.box_predictions[:2], of_many.box_predictions[:2]):
+    for one, other in zip(of_few.box_predictions[:2], of_many.box_predictions[:2], strict=True):
         np.testing.assert_allclose(other[:, :4], one, atol=1e-5)
 
 

@@ -27,7 +27,7 @@ def clips_with_people():
     generator = np.random.default_rng(0)
     clips = generator.integers(0, 80, [3, 8, 64, 80, 3])
     for clip, boxes in enumerate(BOXES):
-        for person, box in enumerate(boxes):
+        for box in boxes:
             y, x, y_end, x_end = (np.array(box) * [64, 80, 64, 80]).astype(int)
             clips[clip, :, y:y_end, x:x_end] = generator.integers(100, 256, 3)
     return tf.constant(clips, tf.uint8)
@@ -50,7 +50,7 @@ def test_overfits_three_clips():
             losses = model.loss(model.predict(clips, groundtruth, training=True), groundtruth)
             total = tf.add_n(list(losses.values()))
         gradients = tape.gradient(total, model.trainable_variables)
-        optimizer.apply_gradients(zip(gradients, model.trainable_variables))
+        optimizer.apply_gradients(zip(gradients, model.trainable_variables, strict=True))
         return total
 
     first = step(tf.constant(0))
@@ -62,7 +62,7 @@ def test_overfits_three_clips():
     sure = detections.scores.numpy() > 0.5
     for clip, num_boxes in enumerate([1, 2, 0]):
         explained = np.zeros_like(sure[clip])
-        for box, labels in zip(BOXES[clip][:num_boxes], LABELS[clip]):
+        for box, labels in zip(BOXES[clip][:num_boxes], LABELS[clip][:num_boxes], strict=True):
             near = box_ops.iou(tf.constant([box]), detections.boxes[clip])[0].numpy() > 0.7
             found = set(detections.classes[clip].numpy()[sure[clip] & near])
             assert found == set(1 + np.flatnonzero(labels))

@@ -20,6 +20,7 @@ def run(post_processing, boxes=BOXES[np.newaxis, :, np.newaxis], usable=ALL):
             detections.classes[0, :count],
             detections.scores[0, :count],
             detections.proposal_index[0, :count],
+            strict=True,
         )
     ]
     return found, detections

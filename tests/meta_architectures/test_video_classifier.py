@@ -56,7 +56,7 @@ def test_every_weight_gets_a_gradient():
     with tf.GradientTape() as tape:
         (loss,) = model.loss(model.predict(clips, training=True), [0, 1]).values()
     for variable, gradient in zip(
-        model.trainable_variables, tape.gradient(loss, model.trainable_variables)
+        model.trainable_variables, tape.gradient(loss, model.trainable_variables), strict=True
     ):
         assert gradient is not None and np.abs(gradient).max() > 0, variable.name
 

@@ -42,7 +42,7 @@ def test_frames_show_their_nearest_keyframe(every, lag):
     annotator.finish()
     assert writer.times == times  # each once, in order
     keyframes = np.arange(done) * every
-    for time, drawn in zip(times, writer.drawn):
+    for time, drawn in zip(times, writer.drawn, strict=True):
         distance = np.abs(keyframes - time).round(9)
         nearest = int(distance.argmin())  # the earlier one on a tie
         assert drawn == (nearest if distance[nearest] <= PERSISTENCE_SECONDS else 255), time

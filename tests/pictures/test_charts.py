@@ -69,7 +69,7 @@ def test_people_are_counted_in_whole_numbers():
 def test_a_colour_of_the_page_and_of_drawn_boxes_means_one_thing():
     of_groups = colours.group_colours(list(GROUP_NAMES))
     # The first of AVA's classes of each group, as boxes are drawn.
-    drawn = {group: boxes.action_colour(i) for group, i in zip(of_groups, (1, 15, 64))}
+    drawn = {group: boxes.action_colour(i) for group, i in zip(of_groups, (1, 15, 64), strict=True)}
     assert {group: ImageColor.getrgb(colour) for group, colour in of_groups.items()} == drawn
     alone = colours.group_colours(["PERSON_INTERACTION"])
     assert alone == {"PERSON_INTERACTION": of_groups["PERSON_INTERACTION"]}

@@ -53,7 +53,7 @@ def test_proposals_do_not_see_each_other():
     together = predictor(features(), BOXES)
     for index in range(3):
         alone = predictor(features(), BOXES[:, index : index + 1])
-        for one, all_of_them in zip(alone[:2], together[:2]):
+        for one, all_of_them in zip(alone[:2], together[:2], strict=True):
             np.testing.assert_allclose(one[:, 0], all_of_them[:, index], atol=1e-5)
 
 
@@ -80,7 +80,9 @@ def test_padding_changes_nothing(batch_norm, training):
     np.testing.assert_allclose(many.class_logits[:, 4:7], few.class_logits, atol=1e-5)
     np.testing.assert_allclose(many.box_encodings[:, 4:7], few.box_encodings, atol=1e-5)
     assert all(np.isfinite(t).all() for t in tf.nest.flatten(many))
-    for expected, actual in zip(moving_statistics(predictor), moving_statistics(padded)):
+    for expected, actual in zip(
+        moving_statistics(predictor), moving_statistics(padded), strict=True
+    ):
         np.testing.assert_allclose(actual, expected, atol=1e-6)
 
 
@@ -106,7 +108,7 @@ def test_many_regions_in_parts_as_few_at_once(monkeypatch):
     for at_a_time in (1, 5, 7):
         monkeypatch.setattr(i3d, "_REGIONS_AT_A_TIME", at_a_time)
         parts = tf.function(lambda *inputs: predictor(*inputs), input_signature=signature)
-        for expected, actual in zip(whole[:2], parts(features(), boxes)[:2]):
+        for expected, actual in zip(whole[:2], parts(features(), boxes)[:2], strict=True):
             np.testing.assert_allclose(actual, expected, atol=1e-5)
         assert np.isfinite(parts(features(1), tf.zeros([1, 0, 4])).class_logits).all()
 

@@ -33,8 +33,8 @@ clips = [make_clip(number) for number in range(4)]
 batch, *halves = [tf.nest.map_structure(lambda *t: tf.stack(t), *part)
                   for part in (clips, clips[:2], clips[2:])]
 found = {}
-for name, mode, momentum in (("whole", "SYNC", 0.9), ("one", "TRAINED", 0.9), ("slow", "TRAINED", 0.99),
-                             ("frozen", "FROZEN", 0.9)):
+for name, mode, momentum in (("whole", "SYNC", 0.9), ("one", "TRAINED", 0.9),
+                             ("slow", "TRAINED", 0.99), ("frozen", "FROZEN", 0.9)):
     model = make(mode, sys.argv[1], momentum)
     found["start"] = statistics(model)
     values = losses(model, batch)

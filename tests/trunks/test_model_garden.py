@@ -22,7 +22,10 @@ def fewer_resnet_blocks(monkeypatch):
     """A ResNet 50 of seven blocks: the detector's tests run the whole."""
     from official.vision.modeling.backbones import resnet_3d
 
-    groups = [("bottleneck3d", depth, count) for depth, count in zip((8, 16, 32, 64), (2, 2, 2, 1))]
+    groups = [
+        ("bottleneck3d", depth, count)
+        for depth, count in zip((8, 16, 32, 64), (2, 2, 2, 1), strict=True)
+    ]
     monkeypatch.setitem(resnet_3d.RESNET_SPECS, 50, groups)
 
 
@@ -76,7 +79,7 @@ def test_sizes_round_up_in_a_graph_of_any_size(kind):
 
     for size in [(1, 16, 16), (6, 17, 50)]:
         features, tail_features = network(tf.ones([2, *size, 3]))
-        expected = [-(-n // stride) for n, stride in zip(size, trunk.output_stride)]
+        expected = [-(-n // stride) for n, stride in zip(size, trunk.output_stride, strict=True)]
         assert features.shape == [2, *expected, trunk.output_depth]
         assert tail_features.shape == [2, *expected, tail.output_depth]
 
@@ -89,6 +92,7 @@ def test_sizes_round_up_in_a_graph_of_any_size(kind):
         for i, depths in zip(
             model_garden.MOVINET_IDS,
             [(56, 480), (64, 600), (72, 640), (88, 744), (96, 856), (120, 992)],
+            strict=True,
         )
     ],
     ids=map(str, [*model_garden.RESNET_3D_IDS, *model_garden.MOVINET_IDS]),
@@ -117,7 +121,7 @@ def test_frozen_batch_norm_is_the_same_in_training_and_all_else_learns(kind):
     variables = trunk.trainable_variables + tail.trainable_variables
     num_norms = len(statistics(trunk) | statistics(tail)) // 2
     assert sum("gamma" in v.name for v in variables) == num_norms
-    for variable, gradient in zip(variables, tape.gradient(loss, variables)):
+    for variable, gradient in zip(variables, tape.gradient(loss, variables), strict=True):
         assert gradient is not None and np.any(gradient.numpy()), variable.name
 
 
@@ -192,7 +196,7 @@ def test_resnet_is_model_gardens():
     theirs.layers[2].set_weights(stem.norm.get_weights())
     own = [getattr(trunk.blocks, name) for name in trunk.blocks.child_names[1:]]
     assert len(own) == len(blocks) - 1  # the last group is the tail
-    for block, counterpart in zip(own, blocks):
+    for block, counterpart in zip(own, blocks[:-1], strict=True):
         counterpart.set_weights(block.get_weights())
     expected = theirs(CLIPS)["4"].numpy()
     atol = 1e-4 * np.abs(expected).max()

@@ -41,7 +41,7 @@ def test_gradients_reach_every_kernel_of_both():
     with tf.GradientTape() as tape:
         loss = tf.reduce_sum(trunk(clips(), training=True) ** 2)
     variables = trunk.rgb.trainable_variables + trunk.flow.trainable_variables
-    for variable, gradient in zip(variables, tape.gradient(loss, variables)):
+    for variable, gradient in zip(variables, tape.gradient(loss, variables), strict=True):
         assert gradient is not None and np.any(gradient.numpy() != 0), variable.name
 
 

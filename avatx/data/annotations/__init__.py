@@ -1,1 +1,1 @@
-"""Who does what, when and where: AVA csv files, label maps, lists of labelled videos, their checks."""
+"""Who does what, when and where: AVA csv files, label maps, labelled videos, their checks."""

@@ -77,7 +77,9 @@ def parse_row(fields: list[str], kind: str) -> Row:
         raise ValueError(f"timestamp is {fields[1]!r}, not a finite number of seconds")
     if len(fields) == 2:
         return Row(video_id, timestamp)
-    x1, y1, x2, y2 = (_number(text, name) for text, name in zip(fields[2:6], _COORDINATES))
+    x1, y1, x2, y2 = (
+        _number(text, name) for text, name in zip(fields[2:6], _COORDINATES, strict=True)
+    )
     if kind == ANNOTATIONS and not np.isfinite((x1, y1, x2, y2)).all():
         raise ValueError("has a coordinate that is not finite")
     try:
@@ -113,7 +115,7 @@ def split_fields(line: str) -> list[str]:
 def _blocks(path: str) -> Iterator[bytes]:
     """The file's bytes, decompressed if they are gzip's."""
     try:
-        file = open(path, "rb")
+        file = open(path, "rb")  # noqa: SIM115 - errors of reading, below, are others
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror}") from error
     with file:
@@ -148,11 +150,10 @@ def iterate_lines(path) -> Iterator[tuple[int, str]]:
 
     Raises UserError where the file cannot be read or is not UTF-8 text.
     """
-    path, number = os.fspath(path), 0
+    path, before = os.fspath(path), 0
     for chunk in _chunks(path):
-        for number, line in _lines(chunk, path, number):
-            yield number, line
-        number += not chunk.strip()
+        yield from _lines(chunk, path, before)
+        before += chunk.count(b"\n")
 
 
 def _lines(chunk: bytes, path: str, before: int) -> Iterator[tuple[int, str]]:
@@ -268,7 +269,7 @@ def _read(path, kind: str) -> AvaTable:
     if not parts:
         parts.append(_parse_carefully(b"", kind, codes, path, 0, empty_keyframes))
     # One column after the other, so that not everything is held twice.
-    columns = list(zip(*parts))
+    columns = list(zip(*parts, strict=True))
     del parts, chunk
     for index, pieces in enumerate(columns):
         columns[index] = pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
@@ -290,8 +291,8 @@ def read_annotations(path) -> AvaTable:
     """Reads annotations of 7 or 8 columns; rows of 2 become `empty_keyframes`.
 
     Boxes outside [0, 1] or inverted and unknown classes are passed on as they are
-    (`avatx.data.annotations.csv_validation` finds them). Raises UserError with file and line for a row of
-    another shape or a field that is no number. An empty file is a table of no rows.
+    (`avatx.data.annotations.csv_validation` finds them). Raises UserError with file and line for a
+    row of another shape or a field that is no number. An empty file is a table of no rows.
     """
     return _read(path, ANNOTATIONS)
 
@@ -339,6 +340,7 @@ def _write(path, table: AvaTable, coordinate: str, last_column) -> None:
                 table.boxes[part].tolist(),
                 table.class_id[part].tolist(),
                 last_column(part),
+                strict=True,
             )
             file.writelines(
                 f"{video},{format_timestamp(seconds)},{box_format % (x1, y1, x2, y2)},"

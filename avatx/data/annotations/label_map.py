@@ -48,7 +48,9 @@ _TOKEN = re.compile(
 _NAME_FIELDS = ("name", "label_name")
 _ID_FIELDS = ("id", "label_id")
 _CLOSING = {"{": "}", "<": ">"}
-_SIMPLE_ESCAPES = dict(zip("nrtabfv", (b"\n", b"\r", b"\t", b"\a", b"\b", b"\f", b"\v")))
+_SIMPLE_ESCAPES = dict(
+    zip("nrtabfv", (b"\n", b"\r", b"\t", b"\a", b"\b", b"\f", b"\v"), strict=True)
+)
 
 
 def _unquote(token: str) -> str:

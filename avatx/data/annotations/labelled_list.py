@@ -102,7 +102,8 @@ def read_csv(path: str, videos: Sequence[str] | None = None) -> list[LabelledCli
         where = f"{path}, line {line}"
         if len(row) > len(columns) or len(row) < (len(columns) if kinetics else 2):
             raise UserError(f"{where}: {len(row)} columns; expected {','.join(columns)}")
-        fields = dict(zip(columns, (value.strip() for value in row)))
+        # A list that is not Kinetics' may leave the last columns out.
+        fields = dict(zip(columns, (value.strip() for value in row), strict=False))
         clip = (_kinetics_clip if kinetics else _clip)(fields, where, finder)
         key = clip.video_id, clip.start
         if key in seen:

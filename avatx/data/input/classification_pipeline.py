@@ -112,7 +112,8 @@ def build_dataset(
       training: random windows, shuffled, for ever; else `views`, in order, once.
       augmentations: applied in order after the random crop; training only.
       views: testing only.
-      input_context, start_step: as of `input_pipeline.build_dataset`.
+      input_context: as of `input_pipeline.build_dataset`.
+      start_step: as of `input_pipeline.build_dataset`.
 
     Raises:
       UserError: no file, a file that is no TFRecord or holds other records, no video at all, a

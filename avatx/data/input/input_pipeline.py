@@ -102,6 +102,8 @@ def build_dataset(
     a replica would otherwise get none.
 
     Args:
+      options: which records, and in which order they are read.
+      clip_shape: what one clip is.
       batch_size: clips of all replicas together.
       training: shuffle and repeat; else one pass in order.
       augmentations: applied in order; normally none in evaluation.
@@ -334,8 +336,8 @@ def make_example(
                 tf.cast(example.timestamp, tf.float64) / 1e6,
                 " has ",
                 found,
-                f" people and max_number_of_boxes is {options.max_boxes}: "
-                "evaluation needs room for all of them, set train_config.max_number_of_boxes higher",
+                f" people and max_number_of_boxes is {options.max_boxes}: evaluation needs "
+                "room for all of them, set train_config.max_number_of_boxes higher",
             ],
         )
         with tf.control_dependencies([complete]):
@@ -406,6 +408,7 @@ def decode_clip(
     Args:
       frames: [F] string, JPEG, all of one size.
       frame_index: [T] int32 into `frames`.
+      clip_shape: the size to resize to, and whether there is flow.
       view: gives flip and colours.
       pixels: [4] int32 (top, left, height, width) of the view's window, None for all.
       flow: [F] string, see `optical_flow.encode`; read where the clip shape has flow.

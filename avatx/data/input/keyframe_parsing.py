@@ -74,6 +74,7 @@ def merge_rows(
       boxes: [R, 4] float32, a csv row each.
       class_ids: [R] int64 in 1..num_classes.
       person_ids: [R] int64, -1 where unknown.
+      num_classes: length of the k-hot labels.
 
     Returns:
       boxes [N, 4] float32 in order of first appearance, labels [N, num_classes] float32.
@@ -201,8 +202,8 @@ class KeyframeParser:
                     " to ",
                     _seconds(segment.end),
                     " s, but ",
-                    f"{self._clip_shape.num_frames} frames at {self._clip_shape.frame_rate:g} a second "
-                    "around keyframe ",
+                    f"{self._clip_shape.num_frames} frames at {self._clip_shape.frame_rate:g} a "
+                    "second around keyframe ",
                     _seconds(timestamp),
                     " s need ",
                     _seconds(wanted[0]),

@@ -128,6 +128,6 @@ def _scan(files: list[str]) -> DataStatistics:
             empty += int((lengths == 0).sum())
             owner = np.repeat(np.arange(len(lengths)), lengths)[:, np.newaxis]
             boxes += len(np.unique(np.concatenate([owner, people], axis=1), axis=0))
-            for class_id, rows in zip(*np.unique(class_ids, return_counts=True)):
+            for class_id, rows in zip(*np.unique(class_ids, return_counts=True), strict=True):
                 labels[int(class_id)] = labels.get(int(class_id), 0) + int(rows)
     return DataStatistics(len(files), keyframes, empty, boxes, labels)

@@ -1,4 +1,4 @@
-"""One clear line for what goes wrong inside tf.data, where only TensorFlow's errors can be raised."""
+"""One clear line for what goes wrong in tf.data, where only TensorFlow's errors can be raised."""
 
 import contextlib
 import re

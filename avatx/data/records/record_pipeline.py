@@ -9,7 +9,7 @@ the fingerprint of what it was made from, and while a run lasts its plans and un
 shard whose fingerprint still agrees is not written again; whatever a killed run left is removed.
 """
 
-import dataclasses
+import contextlib
 import json
 import logging
 import os
@@ -156,7 +156,7 @@ def create_records(
                         "shard": files.shard(index),
                         "done": files.done(index),
                         "fingerprint": digest,
-                        "settings": dataclasses.asdict(settings),
+                        "settings": settings.to_dict(),
                         "segments": segments,
                         "class_names": list(label_map.names.items()),
                     }
@@ -188,7 +188,7 @@ def create_records(
             f"no {what} could be read, so nothing was written; "
             f"for one, {skip['video_id']}: {skip['reason']}"
         )
-    entry = manifest.make_entry(plan, results, dataclasses.asdict(settings), inputs)
+    entry = manifest.make_entry(plan, results, settings.to_dict(), inputs)
     manifest.write_manifest(files.folder, files.name, entry)
     return entry
 
@@ -208,7 +208,7 @@ def write_planned_shard(plan_path: str) -> None:
         result = record_shard.write_shard(
             plan["shard"],
             plan["segments"],
-            RecordSettings(**plan["settings"]),
+            RecordSettings.from_dict(plan["settings"]),
             dict(plan["class_names"]),
             temporary_folder=os.path.dirname(plan_path),
             on_keyframes=tell,
@@ -323,10 +323,8 @@ class _Progress:
     def _update(self) -> None:
         done = 0
         for path in self._paths:
-            try:
+            with contextlib.suppress(ValueError, tf.errors.OpError):  # not begun
                 done += int(read_json(path))
-            except (ValueError, tf.errors.OpError):
-                pass  # not begun
         self._bar.update(self._task, completed=done)
 
     def _watch(self) -> None:

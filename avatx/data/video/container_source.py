@@ -1,5 +1,6 @@
 """Pictures of a video file or stream by PyAV (FFmpeg)."""
 
+import contextlib
 import itertools
 import os
 from collections.abc import Iterator
@@ -139,10 +140,8 @@ class ContainerSource:
             self.ended = True
         except (av.FFmpegError, OSError) as error:
             self._trouble = _reason(error)
-        try:  # what the decoder still holds was good
+        with contextlib.suppress(av.FFmpegError, OSError):  # what the decoder still holds was good
             yield from self._stream.codec_context.decode(None)
-        except (av.FFmpegError, OSError):
-            pass
 
     def _decode(self) -> Iterator[tuple[int, Any]]:
         """(microseconds, av.VideoFrame) in ascending order from where the container stands."""

@@ -110,10 +110,7 @@ class VideoWriter:
             self._stream = self._add_stream()
         if self._variable_rate != (time is not None):
             raise ValueError(f"{self.path}: give a time for every frame or for none")
-        if time is None:
-            pts = self._num_frames
-        else:
-            pts = round(time / _VARIABLE_RATE_TIME_BASE)
+        pts = self._num_frames if time is None else round(time / _VARIABLE_RATE_TIME_BASE)
         if pts <= self._last_pts:
             raise ValueError(
                 f"{self.path}: time {time} of frame {self._num_frames} is not later "

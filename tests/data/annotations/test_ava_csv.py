@@ -59,6 +59,7 @@ def test_fast_and_careful_parser_agree(tmp_path, monkeypatch, last, kind):
             (rng.integers(0, 9000, 500) / 10).tolist(),
             rng.random((500, 4)).tolist(),
             rng.integers(-1, 90, 500),
+            strict=True,
         )
     ]
     path = write(tmp_path, "".join(rows))
@@ -137,6 +138,15 @@ def test_a_bad_row_is_named_with_its_line(tmp_path, monkeypatch, row, problem, c
         ava_csv.read_annotations(path)
     message = str(caught.value)
     assert f"{path}, line 4: " in message and problem in message and "\n" not in message
+
+
+@pytest.mark.parametrize("chunk_bytes", [1, 30, 1 << 20])
+def test_blank_lines_count_as_lines_wherever_a_piece_of_the_file_ends(
+    tmp_path, monkeypatch, chunk_bytes
+):
+    monkeypatch.setattr(ava_csv, "_CHUNK_BYTES", chunk_bytes)
+    path = write(tmp_path, f"\n\n{ROW}\n" + "\n" * 70 + f"{ROW}\n\n{ROW}")
+    assert [line for line, _ in ava_csv.iterate_lines(path)] == [3, 74, 76]
 
 
 def test_a_header_is_said_to_be_one(tmp_path):

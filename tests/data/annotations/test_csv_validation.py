@@ -44,7 +44,7 @@ def test_every_bad_row_is_reported_with_its_line(tmp_path):
         lines += ["", f"v,{903 + i},0.1,0.2,0.5,0.6,1", bad]
     result = validate_csv(write(tmp_path, lines), label_map=LABEL_MAP, durations={"v": 1800.0})
     assert [bad.line for bad in result.bad_rows] == list(range(4, len(lines) + 1, 3))
-    for bad, (text, problem) in zip(result.bad_rows, BAD.items()):
+    for bad, (text, problem) in zip(result.bad_rows, BAD.items(), strict=True):
         assert bad.text == text and problem in bad.problem
 
 

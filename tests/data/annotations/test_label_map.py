@@ -18,7 +18,8 @@ from avatx.errors import UserError
         "item { id: 1 name: 'a' } item { id: 5, name: 'b'; }",
         'label { name: "a" label_id: 1 } label { label_id: 5 label_name: "b" }',
         '# AVA\nitem: < name: "a" id: 0x1 > # one\nitem { name: "b" id: 5 display_name: "B" }',
-        'item{name:"a"id:1}item{name:"b"id:5 keypoints{id:3 label:"nose"} frequency:FREQUENT x:1.5}',
+        'item{name:"a"id:1}item{name:"b"id:5 keypoints{id:3 label:"nose"} '
+        "frequency:FREQUENT x:1.5}",
         '\nitem {\r\n name: "a"\r\n id: 1\r\n}\r\nitem { name: "" "b" id: 5 }',
     ],
 )

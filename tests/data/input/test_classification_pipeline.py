@@ -92,7 +92,7 @@ def numbers(dataset):
     return [
         (int(video), int(view))
         for batch in dataset
-        for video, view, valid in zip(batch.video_index, batch.view, batch.valid)
+        for video, view, valid in zip(batch.video_index, batch.view, batch.valid, strict=True)
         if valid
     ]
 
@@ -190,7 +190,7 @@ def test_crops_of_testing(tmp_path, size, num_crops):
     )
     clips = next(iter(dataset)).clips.numpy()
     along = {1: [16], 2: [0, 32], 3: [0, 16, 32]}[num_crops]  # 64 - 32 is 32
-    for shown, offset in zip(clips, along):
+    for shown, offset in zip(clips, along, strict=True):
         top, left = (8, offset) if size[1] > size[0] else (offset, 8)
         for one in shown:
             np.testing.assert_array_equal(one, pixels(frame)[top : top + 32, left : left + 32])
@@ -318,7 +318,7 @@ def test_epochs_are_permutations_and_differ(tmp_path):
 
 
 def equal(first, second):
-    for one, other in zip(tf.nest.flatten(first), tf.nest.flatten(second)):
+    for one, other in zip(tf.nest.flatten(first), tf.nest.flatten(second), strict=True):
         np.testing.assert_array_equal(one, other)
 
 
@@ -349,14 +349,14 @@ def test_seed_decides_and_training_resumes(tmp_path):
     tf.random.set_seed(1)
     whole = list(make(num_parallel_decodes=1).take(7))
     tf.random.set_seed(2)
-    for one, other in zip(whole, make(num_parallel_decodes=4).take(7)):
+    for one, other in zip(whole, make(num_parallel_decodes=4).take(7), strict=True):
         equal(one, other)
     for step in (1, 5):  # in the first and in the third epoch
-        for one, other in zip(whole[step:], make(start_step=step).take(2)):
+        for one, other in zip(whole[step : step + 2], make(start_step=step).take(2), strict=True):
             equal(one, other)
     assert any(
         (one.clips.numpy() != other.clips.numpy()).any()
-        for one, other in zip(whole, make(seed=1).take(7))
+        for one, other in zip(whole, make(seed=1).take(7), strict=True)
     )
 
 

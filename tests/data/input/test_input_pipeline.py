@@ -98,7 +98,7 @@ def test_rows_of_one_person_merge_in_order():
         ((0.5, 0.5, 0.6, 0.6), 3, 8),
         ((0.1, 0.2, 0.3, 0.4), 4, 3),
     ]
-    boxes, class_ids, person_ids = zip(*rows)
+    boxes, class_ids, person_ids = zip(*rows, strict=True)
     merged, labels = merge_rows(
         tf.constant(boxes), tf.constant(class_ids, tf.int64), tf.constant(person_ids, tf.int64), 5
     )

@@ -18,7 +18,7 @@ AUGMENTATIONS = (RandomHorizontalFlip(), RandomCropImage(), RandomColor())
 
 
 def equal(first, second):
-    for one, other in zip(tf.nest.flatten(first), tf.nest.flatten(second)):
+    for one, other in zip(tf.nest.flatten(first), tf.nest.flatten(second), strict=True):
         np.testing.assert_array_equal(one, other)
 
 
@@ -94,7 +94,7 @@ def test_batches_of_replicas_are_parts_of_the_whole_batch(tmp_path):
         )
 
     shares = list(make(input_context=tf.distribute.InputContext(1, 0, 2)).take(6))
-    for whole, first, second in zip(make().take(3), shares[::2], shares[1::2]):
+    for whole, first, second in zip(make().take(3), shares[::2], shares[1::2], strict=True):
         equal(
             whole,
             tf.nest.map_structure(lambda one, other: tf.concat([one, other], 0), first, second),
@@ -115,7 +115,7 @@ def test_same_seed_same_stream_whatever_the_threads(tmp_path):
     tf.random.set_seed(1)
     first = list(make(num_parallel_decodes=1))
     tf.random.set_seed(0)
-    for one, other in zip(first, make(num_parallel_decodes=5)):
+    for one, other in zip(first, make(num_parallel_decodes=5), strict=True):
         equal(one, other)
     assert [keys(batch) for batch in make(seed=1)] != [keys(batch) for batch in first]
 
@@ -130,7 +130,7 @@ def test_start_step_continues_the_stream(tmp_path):
 
     whole = list(make().take(11))
     for step in (1, 9):
-        for one, other in zip(whole[step:], make(start_step=step).take(2)):
+        for one, other in zip(whole[step : step + 2], make(start_step=step).take(2), strict=True):
             equal(one, other)
 
 

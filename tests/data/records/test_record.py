@@ -47,7 +47,7 @@ def test_decode_is_encode_backwards(num_rows):
     assert decoded.frame_rate == pytest.approx(segment.frame_rate)
     np.testing.assert_array_equal(decoded.timestamps, segment.timestamps)
     assert len(decoded.keyframes) == len(num_rows)
-    for was, now in zip(segment.keyframes, decoded.keyframes):
+    for was, now in zip(segment.keyframes, decoded.keyframes, strict=True):
         assert now.timestamp == was.timestamp and now.class_names == was.class_names
         assert now.boxes.shape == was.boxes.shape
         np.testing.assert_array_equal(now.boxes, was.boxes)

@@ -63,7 +63,7 @@ class Case:
             label_map=str(self.folder / "labels.pbtxt"),
             output=str(self.folder / "out" / name),
             num_shards=num_shards,
-            settings=RecordSettings(**settings),
+            settings=RecordSettings.from_dict(settings),
             log=self.lines.append,
             **arguments,
         )
@@ -177,7 +177,7 @@ def test_every_second_of_a_range_is_a_keyframe(small):
     assert len(keyframes["pal", 2.0].class_ids) == 3 and len(keyframes["pal", 3.0].class_ids) == 0
     skipped = {skip["video_id"]: skip for skip in entry["skipped"]}
     assert skipped["pal"]["timestamps"] == [float(second) for second in range(9, 31)]
-    assert "past the end of the video, which is at 8.000 s" == skipped["pal"]["reason"]
+    assert skipped["pal"]["reason"] == "past the end of the video, which is at 8.000 s"
 
 
 def test_broken_videos_are_listed_and_the_rest_goes_on(case, library):
@@ -326,7 +326,7 @@ def test_folder_of_jpeg_frames_is_stored_as_it_is(small):
     small.make(settings={"frames_rate": 25.0})
     assert len(small.keyframes()) == 14
     for segment in small.segments():
-        for time, frame in zip(segment.timestamps, segment.frames):
+        for time, frame in zip(segment.timestamps, segment.frames, strict=True):
             assert frame == files[segment.video_id, _code(frame)]
             assert time == _code(frame) * 40_000
         assert "jpeg_quality" not in segment.provenance

@@ -89,7 +89,7 @@ def test_clip_of_a_variable_rate_video_file(tmp_path):
     microseconds = to_microseconds([time for time, _ in decoded])
     for clip in clips:
         wanted = wanted_times(int(to_microseconds(clip.timestamp)), 16, 12.5)
-        for frame, expected in zip(clip.frames, nearest_frames(microseconds, wanted)):
+        for frame, expected in zip(clip.frames, nearest_frames(microseconds, wanted), strict=True):
             np.testing.assert_array_equal(frame, decoded[expected][1])
 
 

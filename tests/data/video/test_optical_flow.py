@@ -48,7 +48,7 @@ def test_each_frame_has_the_flow_to_the_next_and_the_last_its_reverse_to_the_one
     given = list(with_flow(iter(frames), "dis"))
     assert [time for time, _ in given] == [time for time, _ in frames]
     flows = []
-    for (_, frame), (_, both) in zip(frames, given):
+    for (_, frame), (_, both) in zip(frames, given, strict=True):
         assert both.dtype == np.uint8
         np.testing.assert_array_equal(both[..., :3], frame)
         flows.append(np.median(inner(to_pixels(both[..., 3:])), axis=(0, 1)))
@@ -103,7 +103,7 @@ def test_the_encoder_gives_one_flow_a_frame():
         encoder.add(frame)
     encoded = encoder.finish()
     assert len(encoded) == 3
-    for one, (_, both) in zip(encoded, with_flow(frames, "farneback")):
+    for one, (_, both) in zip(encoded, with_flow(frames, "farneback"), strict=True):
         assert one == optical_flow.encode(both[..., 3:])
     assert encoder.provenance["method"] == "farneback" and encoder.provenance["limit"] == 20
 

@@ -32,7 +32,7 @@ def test_frames_come_back_at_their_times(tmp_path, rate):
             writer.write(frame)
     decoded, times = _decode(path)
     assert len(decoded) == len(frames)
-    for got, want in zip(decoded, frames):
+    for got, want in zip(decoded, frames, strict=True):
         assert np.abs(got.astype(int) - want).mean() < 3
     np.testing.assert_allclose(times, np.arange(20) / float(rate), atol=1e-4)
     with av.open(str(path)) as container:
@@ -54,7 +54,7 @@ def test_odd_sizes_repeat_the_last_row_and_column(tmp_path):
 def test_variable_rate_keeps_the_given_times(tmp_path):
     times = [0.0, 0.04, 0.2, 0.21, 1.5]
     with VideoWriter(tmp_path / "v.mp4", 25, 32, 32) as writer:
-        for frame, time in zip(_frames(5, 32, 32), times):
+        for frame, time in zip(_frames(5, 32, 32), times, strict=True):
             writer.write(frame, time=time)
     np.testing.assert_allclose(_decode(tmp_path / "v.mp4")[1], times, atol=1e-4)
 
