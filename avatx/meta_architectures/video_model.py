@@ -27,7 +27,8 @@ class VideoModel(tf_keras.Model):
 
     def __init__(self, image_size: tuple[int, int], trunk: Trunk, **kwargs):
         super().__init__(**kwargs)
-        self.image_size = tuple(image_size)
+        height, width = image_size
+        self.image_size = height, width
         self.trunk = trunk
 
     @property

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 import tensorflow as tf
 
+from avatx import config as pipeline_config
 from avatx.builders import kinetics_i3d
 from avatx.errors import UserError
 from avatx.meta_architectures.video_classifier import VideoClassifier
@@ -61,8 +62,10 @@ def restore_classifier(
                 "expected a video_classifier"
             )
 
-    options = {"check": check, "names_required": False}
     if pipeline_config_path is None:
         config = kinetics_i3d.build_config(overrides)
-        return Classifier(TrainedModel.from_config(config, checkpoint, **options))
-    return Classifier(TrainedModel.load(pipeline_config_path, checkpoint, overrides, **options))
+    else:
+        config = pipeline_config.load(pipeline_config_path, overrides)
+    return Classifier(
+        TrainedModel.from_config(config, checkpoint, check=check, names_required=False)
+    )

@@ -104,8 +104,8 @@ class Experiment:
 
     meta_architecture: MetaArchitecture
     make_model: Callable[[], Any]
-    make_train_dataset: Callable[..., Any] | None
-    make_eval_dataset: Callable[..., Any] | None
+    make_train_dataset: Callable[..., Any]
+    make_eval_dataset: Callable[..., Any]
     train: TrainOptions
     eval: EvalOptions
     label_map: Any
