@@ -1,6 +1,5 @@
 """How every command line of tools/ starts and ends."""
 
-import argparse
 import contextlib
 import importlib
 import os
@@ -52,22 +51,24 @@ def entry() -> NoReturn:
 
 
 @contextlib.contextmanager
-def errors_by_flag(flags: argparse.Namespace, **renamed: str) -> Iterator[None]:
-    """What the library says of an argument, "every 0: expected ...", is said of the flag of that
-    name: "--every 0: expected ...".
+def arguments_are_flags(*names: str, **flags: str) -> Iterator[None]:
+    """What a library says of one of its arguments is said of the flag that the argument is from.
+
+    A library's message about an argument begins with the argument's name.
 
     Args:
-      flags: the parsed command line.
-      **renamed: argument -> flag, where they are not called alike.
+      *names: arguments that are called as their flags: "model_dir" for --model_dir.
+      **flags: argument to the name of a flag that is called otherwise, without the dashes.
     """
+    flags = {**{name: name for name in names}, **flags}
     try:
         yield
     except UserError as error:
-        argument, space, text = str(error).partition(" ")
-        flag = renamed.get(argument, argument)
-        if flag in vars(flags):
-            raise UserError(f"--{flag}{space}{text}") from error
-        raise
+        first, space, rest = str(error).partition(" ")
+        name = first.rstrip(":")
+        if name not in flags:
+            raise
+        raise UserError(f"--{flags[name]}{first[len(name) :]}{space}{rest}") from error
 
 
 def import_tensorflow() -> None:

@@ -53,7 +53,7 @@ def main(argv=None) -> int:
     label_map = read_classes(flags.label_map)
     names = label_map.names
     overrides = [override for group in flags.override for override in group]
-    with cli.errors_by_flag(flags):
+    with cli.arguments_are_flags("checkpoint"):
         classifier = restore_classifier(flags.checkpoint, flags.pipeline_config_path, overrides)
     if label_map.max_id > classifier.model.num_classes:
         raise UserError(

@@ -75,12 +75,13 @@ def main(argv=None) -> int:
     from avatx.data.records.record_plan import RecordSettings
     from avatx.data.video.frame_settings import FrameSettings
 
-    settings = RecordSettings(
-        FrameSettings(**given),
-        jpeg_quality=flags.jpeg_quality,
-        seconds_per_record=flags.seconds_per_record,
-        margin_seconds=flags.margin_seconds,
-    )
+    with cli.arguments_are_flags("jpeg_quality", "seconds_per_record", "margin_seconds"):
+        settings = RecordSettings(
+            FrameSettings(**given),
+            jpeg_quality=flags.jpeg_quality,
+            seconds_per_record=flags.seconds_per_record,
+            margin_seconds=flags.margin_seconds,
+        )
     entry = create_ava_records(
         videos=flags.videos,
         annotations=flags.annotations,

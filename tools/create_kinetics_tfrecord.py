@@ -75,11 +75,12 @@ def main(argv=None) -> int:
     from avatx.data.records.record_plan import RecordSettings
     from avatx.data.video.frame_settings import FrameSettings
 
-    settings = RecordSettings(
-        FrameSettings(**{"shorter_side": 256, **given}),
-        jpeg_quality=flags.jpeg_quality,
-        margin_seconds=0.0,
-    )
+    with cli.arguments_are_flags("jpeg_quality"):
+        settings = RecordSettings(
+            FrameSettings(**{"shorter_side": 256, **given}),
+            jpeg_quality=flags.jpeg_quality,
+            margin_seconds=0.0,
+        )
     entry = create_classification_records(
         annotations=flags.annotations,
         folders=flags.folders,

@@ -55,7 +55,8 @@ def main(argv=None) -> int:
     from avatx.data.video.frame_settings import for_model
     from avatx.inference.video_detection import check_arguments, detect_video
 
-    check_arguments(arguments.score_threshold, arguments.every, arguments.batch_size, prefix="--")
+    with cli.arguments_are_flags("score_threshold", "every", "batch_size"):
+        check_arguments(arguments.score_threshold, arguments.every, arguments.batch_size)
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 

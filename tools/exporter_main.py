@@ -49,7 +49,7 @@ def main(argv=None) -> int:
     cli.import_tensorflow()
     from avatx.export.exporter import export_pipeline
 
-    with cli.errors_by_flag(arguments):
+    with cli.arguments_are_flags("trained_checkpoint_dir", "output_directory"):
         summary = export_pipeline(
             arguments.pipeline_config_path,
             arguments.trained_checkpoint_dir,

@@ -68,7 +68,9 @@ def main(argv=None) -> int:
     readers = (config.train_input_reader, config.eval_input_reader)
     input_paths = [path for reader in readers for path in reader.tf_record_input_reader.input_path]
     experiment = experiment_builder.build(config, flags.model_dir, flags.distribution_strategy)
-    by_flag = cli.errors_by_flag(flags, checkpoint="checkpoint_dir")
+    by_flag = cli.arguments_are_flags(
+        "model_dir", "distribution_strategy", "checkpoint_dir", checkpoint="checkpoint_dir"
+    )
     with by_flag, explained(input_paths):
         if mode == "train":
             run.train(experiment)

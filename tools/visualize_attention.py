@@ -83,7 +83,7 @@ def main(argv=None) -> int:
     from avatx.trained.attention_model import AttentionModel
 
     clip_source.check_seconds("--timestamp", flags.timestamp)
-    with cli.errors_by_flag(flags):
+    with cli.arguments_are_flags("checkpoint"):
         model = AttentionModel(flags.pipeline_config_path, flags.checkpoint, flags.override)
     trained = model.trained
     shape = trained.clip
@@ -102,7 +102,7 @@ def main(argv=None) -> int:
         source = clip_source.RecordClips(flags.records, shape.has_flow)
         source.prepare([(video_id, keyframe)], offsets)
         clip = source.clip(video_id, keyframe, offsets)
-    with cli.errors_by_flag(flags, number="person"):
+    with cli.arguments_are_flags(number="person"):
         attended = model.look(clip.frames, number, box)
     actions = ", ".join(f"{action.name} {action.score:.2f}" for action in attended.person.actions)
     name = flags.video_id or os.path.splitext(os.path.basename(flags.video.rstrip("/")))[0]

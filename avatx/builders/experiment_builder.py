@@ -4,6 +4,7 @@ from google.protobuf import text_format
 
 from avatx import registrations
 from avatx.builders import (
+    frame_settings_builder,
     input_reader_builder,
     label_map_builder,
     model_builder,
@@ -46,6 +47,7 @@ def build(
         options = _configured(eval_options, "eval_input_reader")
         return kind.data.make_eval_dataset(config, options, batch_size, input_context)
 
+    frames = frame_settings_builder.RecordFrames.read(config)
     label_map = label_map_builder.build_scored(config)
     class_names = label_map_builder.build_names(config, required=False).names
     count, lines = kind.data.describe(train_options, class_names)
@@ -61,7 +63,8 @@ def build(
         label_map=label_map,
         class_names=class_names,
         model_dir=model_dir,
-        config_text=text_format.MessageToString(config),
+        config_text=text_format.MessageToString(frames.filled(config)),
+        check_frames=frames.check,
         distribution_strategy=distribution_strategy,
         num_train_keyframes=count,
         data_statistics=lines,

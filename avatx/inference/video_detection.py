@@ -158,19 +158,14 @@ def detect_video(
     return VideoSummary(len(keyframes), count, files, stopped)
 
 
-def check_arguments(
-    score_threshold: float, every: float, batch_size: int, prefix: str = ""
-) -> None:
-    """Raises UserError for a value out of range; cheap, so call it before loading a model.
-
-    The message begins with `prefix` and the argument's name.
-    """
+def check_arguments(score_threshold: float, every: float, batch_size: int) -> None:
+    """Raises UserError for a value out of range; cheap, so call it before loading a model."""
     if not 0 <= score_threshold <= 1:
-        raise UserError(f"{prefix}score_threshold {score_threshold}: expected 0 to 1")
+        raise UserError(f"score_threshold {score_threshold}: expected 0 to 1")
     if not 1e-3 <= every < float("inf"):
-        raise UserError(f"{prefix}every {every}: expected seconds, 0.001 or more")
+        raise UserError(f"every {every}: expected seconds, 0.001 or more")
     if batch_size < 1:
-        raise UserError(f"{prefix}batch_size {batch_size}: expected 1 or more")
+        raise UserError(f"batch_size {batch_size}: expected 1 or more")
 
 
 def name_video(video: str) -> str:

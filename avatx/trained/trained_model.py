@@ -8,7 +8,12 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from avatx import config as pipeline_config
-from avatx.builders import input_reader_builder, label_map_builder, model_builder
+from avatx.builders import (
+    frame_settings_builder,
+    input_reader_builder,
+    label_map_builder,
+    model_builder,
+)
 from avatx.checkpoints.paths import resolve_checkpoint
 from avatx.checkpoints.restore import restore_for_inference
 from avatx.data.annotations.label_map import LabelMap
@@ -52,8 +57,7 @@ class TrainedModel:
     label_map: LabelMap
     step: int
     config: Any
-    # Empty until the config has a field for it: Clip.frame_settings.
-    frame_settings: Known = dataclasses.field(default_factory=dict)
+    frame_settings: Known
 
     @property
     def class_names(self) -> dict[int, str]:
@@ -105,4 +109,4 @@ class TrainedModel:
         step = restore_for_inference(model, path)
         shape = input_reader_builder.build_clip_shape(input_reader_builder.model_of(config))
         clip = ClipShape(shape.num_frames, shape.frame_rate, model.input_channels)
-        return cls(model, clip, label_map, step, config)
+        return cls(model, clip, label_map, step, config, frame_settings_builder.build(config))

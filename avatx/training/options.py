@@ -112,6 +112,9 @@ class Experiment:
     class_names: dict[int, str]
     model_dir: str
     config_text: str = ""  # the effective pipeline.config
+    # check_frames(training, evaluating) -> lines to print on how the records' frames were taken;
+    # raises a UserError where they do not fit the config or each other.
+    check_frames: Callable[[bool, bool], list[str]] = lambda training, evaluating: []
     distribution_strategy: str = "mirrored"  # see avatx.training.distribution
     # What an epoch has of the meta-architecture's `epoch_unit`, where known: for the report.
     num_train_keyframes: int | None = None

@@ -104,6 +104,7 @@ class _CheckpointEvaluation:
 
     def __init__(self, experiment: Experiment):
         self._experiment = experiment
+        _check_frames(experiment, training=False, evaluating=True)
         _make_model_dir(experiment.model_dir)
         self._strategy = make_strategy(experiment.distribution_strategy)
         kind = experiment.meta_architecture
@@ -144,6 +145,7 @@ def _train(experiment: Experiment, evaluate: bool) -> dict[str, float] | None:
             "do; raise train_config.num_steps or choose another model directory"
         )
         return None
+    _check_frames(experiment, training=True, evaluating=evaluate)
     prepare_model_dir(experiment)
     set_random_seed(options.seed)
     with _precision(options.precision):
@@ -242,6 +244,12 @@ def _best_checkpoint_action(experiment: Experiment, checkpoint, global_step):
             print(f"best {metric} so far: {best}, kept in {directory}")
 
     return action
+
+
+def _check_frames(experiment: Experiment, training: bool, evaluating: bool) -> None:
+    """Prints what is odd about how the records' frames were taken; raises what is wrong."""
+    for line in experiment.check_frames(training, evaluating):
+        print(f"note: {line}")
 
 
 def _make_model_dir(model_dir: str) -> None:

@@ -73,12 +73,22 @@ def test_all_that_is_known_of_a_trained_model(maps, checkpoint):
     assert (trained.clip.num_frames, trained.clip.frame_rate, trained.clip.channels) == (8, 25, 3)
     assert not trained.clip.has_flow and trained.step == 12
     assert trained.class_names == TRAINED and trained.label_map.names == TRAINED
+    assert not any(trained.frame_settings.values())  # of which this config says nothing
     assert trained.config.model.action_faster_rcnn.num_classes == 5  # the effective one
     assert (trained.model.num_classes, trained.model.image_size) == (5, (32, 48))
     assert trained.model.attends and not trained.model.needs_groundtruth
     expected = variables_by_path(model)
     for path, variable in variables_by_path(trained.model).items():
         np.testing.assert_array_equal(variable, expected[path], err_msg=path)
+
+
+def test_how_frames_were_taken_is_what_the_config_says(maps, checkpoint):
+    says = DETECTOR + "clip.frame_settings={ shorter_side: 256 max_frame_rate: 30 }"
+    known = TrainedModel.load(HIGH_RES, checkpoint[0], [*small(maps), says]).frame_settings
+    assert {name: value for name, value in known.items() if value is not None} == {
+        "shorter_side": 256,
+        "max_frame_rate": 30,
+    }
 
 
 def test_a_class_has_one_name_whoever_shows_it(maps, checkpoint, tmp_path, monkeypatch):

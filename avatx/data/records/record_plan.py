@@ -47,7 +47,7 @@ class RecordSettings:
         )
         for name, good, expected in checks:
             if not good:  # NaN fails every comparison, so it ends here too
-                raise UserError(f"{name} {getattr(self, name)}: expected {expected}")
+                raise UserError(f"{name} is {getattr(self, name)}, expected {expected}")
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able and flat: the frame settings beside the rest."""

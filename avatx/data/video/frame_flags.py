@@ -4,6 +4,7 @@ import argparse
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from avatx.cli import arguments_are_flags
 from avatx.data.video.frame_settings import FIELDS, check_value, differing, in_words
 
 _HELP = {
@@ -61,8 +62,9 @@ def given_settings(flags: argparse.Namespace) -> dict[str, Any]:
     """
     given = {name: getattr(flags, name, None) for name in FIELDS}
     given = {name: value for name, value in given.items() if value is not None}
-    for name, value in given.items():
-        check_value(name, value, f"--{name}")
+    with arguments_are_flags(*FIELDS):
+        for name, value in given.items():
+            check_value(name, value)
     return given
 
 

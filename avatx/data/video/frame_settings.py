@@ -82,12 +82,12 @@ FIELDS: tuple[str, ...] = tuple(field.name for field in dataclasses.fields(Frame
 _NAMES = ", ".join(FIELDS)
 
 
-def check_value(name: str, value: Any, label: str = "") -> None:
-    """Raises UserError, which begins with `label` (`name` by default), for an impossible value."""
+def check_value(name: str, value: Any) -> None:
+    """Raises UserError for a value that the field cannot have."""
     expected = _expected(name, value)
     if expected:
         shown = f"{value:g}" if isinstance(value, float) else value
-        raise UserError(f"{label or name} {shown}: expected {expected}")
+        raise UserError(f"{name} {shown}: expected {expected}")
 
 
 def _expected(name: str, value: Any) -> str:
@@ -137,7 +137,7 @@ def known_of_record(provenance: Mapping[str, Any]) -> Known:
         known["optical_flow"] = flow.get("method")
     elif "shorter_side" in provenance:
         known["optical_flow"] = ""
-    return known
+    return {name: None if _expected(name, value) else value for name, value in known.items()}
 
 
 def differing(one: Mapping[str, Any], other: Mapping[str, Any]) -> tuple[str, ...]:

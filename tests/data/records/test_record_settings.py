@@ -94,5 +94,5 @@ def test_plans_are_read_back_also_those_of_before():
 )
 def test_other_settings_are_checked(values):
     ((name, _),) = values.items()
-    with pytest.raises(UserError, match=f"^{name} .*: expected"):
+    with pytest.raises(UserError, match=f"^{name} is .*, expected"):
         RecordSettings(**values)
