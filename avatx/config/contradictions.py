@@ -2,10 +2,8 @@
 
 from collections.abc import Iterator
 
+from avatx import registrations
 from avatx.config import schema, trunk_checks
-
-DETECTION_METRICS = ("mAP", "person_AP", "person_AP_75")
-CLASSIFICATION_METRICS = ("top_1", "top_5", "mean_class_accuracy")
 
 
 def contradictions(config) -> Iterator[tuple[str, str]]:
@@ -80,24 +78,23 @@ def _of_the_evaluation(config) -> Iterator[tuple[str, str]]:
             "it to false or leave it out",
         )
     evaluation = config.eval_config
-    kind = config.model.WhichOneof("model")
-    computed = CLASSIFICATION_METRICS if kind == "video_classifier" else DETECTION_METRICS
-    metric = evaluation.best_checkpoint_metric
-    if evaluation.HasField("best_checkpoint_metric") and metric not in computed:
-        yield (
-            "eval_config.best_checkpoint_metric",
-            f"best_checkpoint_metric is '{metric}' and the model is {kind}: expected "
-            f"{' or '.join(computed)}",
-        )
-    metrics_set = "ava_frame_map"
-    if evaluation.best_checkpoint_metric.startswith("person_AP"):
-        metrics_set = "action_agnostic_localization"
-    if evaluation.metrics_set and metrics_set not in evaluation.metrics_set:
-        yield (
-            "eval_config.metrics_set",
-            f"best_checkpoint_metric is '{evaluation.best_checkpoint_metric}', which is computed "
-            f"only if metrics_set holds '{metrics_set}': add it or choose another metric",
-        )
+    kind = registrations.find(config.model.WhichOneof("model"))
+    best = kind.best_checkpoint_metric
+    if evaluation.HasField("best_checkpoint_metric"):
+        best = evaluation.best_checkpoint_metric
+        if best not in kind.metrics:
+            yield (
+                "eval_config.best_checkpoint_metric",
+                f"best_checkpoint_metric is '{best}' and the model is {kind.name}: expected "
+                f"{' or '.join(kind.metrics)}",
+            )
+    for metrics_set, metrics in kind.metrics_sets.items():
+        if best in metrics and evaluation.metrics_set and metrics_set not in evaluation.metrics_set:
+            yield (
+                "eval_config.metrics_set",
+                f"best_checkpoint_metric is '{best}', which is computed only if metrics_set holds "
+                f"'{metrics_set}': add it or choose another metric",
+            )
 
 
 def _samples_without_people(model) -> Iterator[tuple[str, str]]:

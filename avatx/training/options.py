@@ -9,6 +9,8 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
+from avatx.registrations import MetaArchitecture
+
 
 @dataclasses.dataclass(frozen=True)
 class LearningRateOptions:
@@ -86,30 +88,34 @@ class EvalOptions:
 class Experiment:
     """Everything a run needs, built: what the builders hand to `avatx.training.run`.
 
-    make_model() -> DetectionModel, or VideoClassifier for the task "classification", its
-        variables made. Called under the distribution strategy's scope and the precision policy.
+    meta_architecture: what is trained; says the step of training, what an evaluation counts and
+        what an epoch is counted in.
+    make_model() -> its model, a `VideoModel`, its variables made. Called under the distribution
+        strategy's scope and the precision policy.
     make_train_dataset(batch_size, input_context, start_step) -> endless tf.data.Dataset of
-        `Batch` (classification: `LabelledClips`), each of one replica's share. `batch_size` is
+        its task's batches (`Batch`, `LabelledClips`), each of one replica's share. `batch_size` is
         the clips of all replicas a step, `input_context` a tf.distribute.InputContext,
         `start_step` how many such steps were trained before.
-    make_eval_dataset(batch_size, input_context) -> tf.data.Dataset of `Batch` that ends, with
+    make_eval_dataset(batch_size, input_context) -> tf.data.Dataset of such batches that ends, with
         as many batches for each replica; it is filled up with clips marked as not valid.
+    label_map: a `LabelMap` of the classes that are scored.
+    class_names: class id -> name, of all classes that the model may give.
     """
 
+    meta_architecture: MetaArchitecture
     make_model: Callable[[], Any]
-    make_train_dataset: Callable[..., Any] | None
-    make_eval_dataset: Callable[..., Any] | None
+    make_train_dataset: Callable[..., Any]
+    make_eval_dataset: Callable[..., Any]
     train: TrainOptions
     eval: EvalOptions
-    label_map: Any  # avatx.data.annotations.label_map.LabelMap
+    label_map: Any
+    class_names: dict[int, str]
     model_dir: str
     config_text: str = ""  # the effective pipeline.config
     # check_frames(training, evaluating) -> lines to print on how the records' frames were taken;
     # raises a UserError where they do not fit the config or each other.
     check_frames: Callable[[bool, bool], list[str]] = lambda training, evaluating: []
     distribution_strategy: str = "mirrored"  # see avatx.training.distribution
-    num_train_keyframes: int | None = None  # where known: for the epochs of the report
-    train_unit: str = "keyframes"  # what these are: keyframes or videos
-    # What is trained, a key of `avatx.training.tasks.TASKS`.
-    task: str = "action_detection"
+    # What an epoch has of the meta-architecture's `epoch_unit`, where known: for the report.
+    num_train_keyframes: int | None = None
     data_statistics: tuple[tuple[str, str], ...] = ()  # (name, value) lines of the report

@@ -1,6 +1,6 @@
 """The inner loop: steps on all replicas, in one tf.function, with nothing read in between.
 
-An `orbit.StandardTrainer` around an `official.core` Task. It is not `official.core`'s `Trainer`:
+An `orbit.StandardTrainer` around a `ModelTask`. It is not `official.core`'s `Trainer`:
 that one keeps its state in an ExperimentConfig, swaps averaged weights lossily, and has no room
 for a guard before the checkpoint or for the time spent waiting for input.
 """

@@ -13,8 +13,8 @@ from avatx import config
 from avatx.builders import (
     anchor_generator_builder,
     box_predictor_builder,
-    experiment_builder,
     input_reader_builder,
+    label_map_builder,
     model_builder,
     optimizer_builder,
     preprocessor_builder,
@@ -243,7 +243,7 @@ def test_label_map_beyond_num_classes(tmp_path):
     loaded.model.action_faster_rcnn.num_classes = 8
     loaded.eval_input_reader.label_map_path = str(tmp_path / "map.pbtxt")
     with pytest.raises(UserError, match="largest class id is 9 and model num_classes is 8"):
-        experiment_builder.build_label_map(loaded)
+        label_map_builder.build_scored(loaded)
 
 
 def test_the_readers_must_number_their_classes_alike(tmp_path):
@@ -254,9 +254,9 @@ def test_the_readers_must_number_their_classes_alike(tmp_path):
         path.write_text("".join(f'item {{ name: "{n}" id: {i} }}' for i, n in enumerate(names, 1)))
         getattr(loaded, f"{reader}_input_reader").label_map_path = str(path)
     with pytest.raises(UserError, match=r"train\.pbtxt calls class 1 'x' and .*eval\.pbtxt 'y'"):
-        experiment_builder.build_label_map(loaded)
+        label_map_builder.build_scored(loaded)
     (tmp_path / "train.pbtxt").unlink()  # an evaluation elsewhere may do without
-    assert experiment_builder.build_label_map(loaded).names == {1: "y", 2: "x"}
+    assert label_map_builder.build_scored(loaded).names == {1: "y", 2: "x"}
 
 
 def test_check_config_prints_json_alone():

@@ -45,6 +45,7 @@ def trained(tmp_path_factory):
         str(PLAYGROUND),
         [
             f"train_input_reader.label_map_path={folder / 'labels.pbtxt'}",
+            f"eval_input_reader.label_map_path={folder / 'labels.pbtxt'}",
             DETECTOR + "num_classes=5",
             DETECTOR + "image_resizer.fixed_shape_resizer.height=48",
             DETECTOR + "image_resizer.fixed_shape_resizer.width=64",
@@ -300,14 +301,26 @@ def test_mistakes_are_one_line_and_leave_nothing(trained, tmp_path, without_savi
     output = tmp_path / "export"
     (tmp_path / "nothing").mkdir()
     for checkpoint, message in [
-        (tmp_path / "absent", "--trained_checkpoint_dir.*absent"),
-        (tmp_path / "nothing", "--trained_checkpoint_dir.*no whole checkpoint"),
+        (tmp_path / "absent", "^trained_checkpoint_dir.*absent"),
+        (tmp_path / "nothing", "^trained_checkpoint_dir.*no whole checkpoint"),
     ]:
         with pytest.raises(UserError, match=message):
             exporter.export_pipeline(str(folder / "pipeline.config"), str(checkpoint), str(output))
+        with pytest.raises(UserError, match=message.replace("^", "^--")):
+            run_tool(
+                "--pipeline_config_path",
+                folder / "pipeline.config",
+                "--trained_checkpoint_dir",
+                checkpoint,
+                "--output_directory",
+                output,
+            )
     for override, message in [
         ("model.action_faster_rcnn.proposal_source=GROUNDTRUTH", "cannot be exported"),
-        ("model.action_faster_rcnn.num_classes=4", "class id 5, above num_classes: 4"),
+        (
+            "model.action_faster_rcnn.num_classes=4",
+            "largest class id is 5 and model num_classes is 4",
+        ),
         (
             "model.action_faster_rcnn.first_stage_box_predictor_depth=16",
             "proposal_stage.*use the pipeline.config that it was trained with",

@@ -15,23 +15,29 @@ from avatx.meta_architectures.proposal_stage import FirstStageOptions, ProposalS
 from avatx.meta_architectures.second_stage import SecondStage, SecondStageOptions
 from avatx.predictors.tx import TxBoxPredictor, TxOptions
 from avatx.training.seed import set_random_seed
+from avatx.trunks.trunk import Trunk
 
 NUM_CLASSES = 5
 IMAGE_SIZE = (64, 80)
 
 
-class SmallTrunk(tf_keras.Model):
+class SmallTrunk(Trunk):
     """T/4 x H/16 x W/16 in two convolutions. I3D's own tests are with the trunks."""
 
-    input_channels = 3
+    output_stride = (4, 16, 16)
+    output_depth = 48
 
     def __init__(self, depth=48):
         super().__init__()
+        self.output_depth = depth
         self.first = _conv(16)
         self.second = _conv(depth)
 
     def call(self, clips, training=False):
         return self.second(self.first(clips))
+
+    def build_tail(self):
+        raise NotImplementedError
 
 
 def _conv(depth):

@@ -15,6 +15,7 @@ from avatx.core.structures import LabelledClips
 from avatx.data.annotations.label_map import LabelMap
 from avatx.layers.batch_norm import BatchNorm
 from avatx.meta_architectures.video_classifier import VideoClassifier
+from avatx.registrations import find
 from avatx.training.options import (
     EvalOptions,
     Experiment,
@@ -115,7 +116,9 @@ def tiny_classification(
         checkpoint_interval=2,
         summary_interval=2,
     )
+    label_map = LabelMap({i + 1: f"class {i + 1}" for i in range(NUM_CLASSES)})
     return Experiment(
+        meta_architecture=find("video_classifier"),
         make_model=make_model,
         make_train_dataset=make_train_dataset,
         make_eval_dataset=make_eval_dataset,
@@ -126,11 +129,10 @@ def tiny_classification(
             interval=interval,
             best_checkpoint_metric="top_1",
         ),
-        label_map=LabelMap({i + 1: f"class {i + 1}" for i in range(NUM_CLASSES)}),
+        label_map=label_map,
+        class_names=label_map.names,
         model_dir=str(model_dir),
         config_text="# the effective configuration\n",
         distribution_strategy=strategy,
         num_train_keyframes=100,
-        train_unit="videos",
-        task="classification",
     )

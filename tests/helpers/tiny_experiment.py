@@ -21,6 +21,7 @@ from avatx.meta_architectures.proposal_stage import FirstStageOptions, ProposalS
 from avatx.meta_architectures.second_stage import SecondStage, SecondStageOptions
 from avatx.predictors.i3d import I3DBoxPredictor
 from avatx.predictors.tx import TxBoxPredictor, TxOptions
+from avatx.registrations import find
 from avatx.training.options import (
     EvalOptions,
     Experiment,
@@ -160,13 +161,16 @@ def tiny_experiment(
     def train_dataset(batch_size, input_context, start_step):
         return make_train_dataset(batch_size, input_context, start_step, poisoned)
 
+    label_map = LabelMap({i + 1: f"class {i + 1}" for i in range(NUM_CLASSES)})
     return Experiment(
+        meta_architecture=find("action_faster_rcnn"),
         make_model=make_model,
         make_train_dataset=train_dataset,
         make_eval_dataset=make_eval_dataset,
         train=dataclasses.replace(options, **train),
         eval=default(EvalOptions, batch_size=4, interval=interval),
-        label_map=LabelMap({i + 1: f"class {i + 1}" for i in range(NUM_CLASSES)}),
+        label_map=label_map,
+        class_names=label_map.names,
         model_dir=str(model_dir),
         config_text="# the effective configuration\n",
         distribution_strategy=strategy,
