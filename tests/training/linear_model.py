@@ -33,11 +33,11 @@ class LinearModel(tf_keras.Model):
         super().__init__()
         initial = tf_keras.initializers.Constant
         self.kernel = self.add_weight(
-            name="dense/kernel", shape=[2, 1], initializer=initial([[0.5], [-0.25]])
+            name="kernel", shape=[2, 1], initializer=initial([[0.5], [-0.25]])
         )
-        self.bias = self.add_weight(name="dense/bias", shape=[1], initializer=initial(0.1))
-        self.gamma = self.add_weight(name="norm/gamma", shape=[2], initializer=initial(3.0))
-        self.beta = self.add_weight(name="norm/beta", shape=[2], initializer=initial(2.0))
+        self.bias = self.add_weight(name="bias", shape=[1], initializer=initial(0.1))
+        self.gamma = self.add_weight(name="gamma", shape=[2], initializer=initial(3.0))
+        self.beta = self.add_weight(name="beta", shape=[2], initializer=initial(2.0))
 
     def preprocess(self, clips):
         return tf.reshape(clips, [-1, 2])
