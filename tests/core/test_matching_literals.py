@@ -67,7 +67,14 @@ def test_suppression_begins_beyond_the_threshold(threshold, kept):
     assert taken.count.numpy().tolist() == [kept]
 
 
-@pytest.mark.parametrize("per_class, total, expected", [(1, 5, [0.9, 0.6]), (5, 3, [0.9, 0.8, 0.6]), (2, 4, [0.9, 0.8, 0.6, 0.5])])
+@pytest.mark.parametrize(
+    "per_class, total, expected",
+    [
+        (1, 5, [0.9, 0.6]),
+        (5, 3, [0.9, 0.8, 0.6]),
+        (2, 4, [0.9, 0.8, 0.6, 0.5]),
+    ],
+)
 def test_how_many_of_a_class_and_in_all(per_class, total, expected):
     apart = [[[0.0, 0.0, 0.1, 0.1]], [[0.5, 0.5, 0.6, 0.6]], [[0.8, 0.8, 0.9, 0.9]]]
     scores = [[0.9, 0.5], [0.8, 0.6], [0.4, 0.3]]
@@ -75,6 +82,18 @@ def test_how_many_of_a_class_and_in_all(per_class, total, expected):
         tf.constant([apart]), tf.constant([scores]), tf.fill([1, 3, 2], True), 0.5, per_class, total
     )
     assert taken.scores.numpy()[0, : int(taken.count[0])].tolist() == pytest.approx(expected)
+
+
+def test_boxes_come_back_as_they_were_given_and_know_where_from():
+    """Over the frame too; of equal boxes it is the score that tells."""
+    boxes = tf.constant([[[[-0.5, 0.0, 1.5, 2.0]], [[-0.5, 0.0, 1.5, 2.0]], [[0.0, 0.0, 0.1, 0.1]]]])
+    scores = tf.constant([[[0.2], [0.8], [0.5]]])
+    taken = non_max_suppression.non_max_suppression(
+        boxes, scores, tf.fill([1, 3, 1], True), 1.0, max_per_class=3, max_total=3
+    )
+    np.testing.assert_allclose(taken.boxes[0], tf.gather(boxes[0, :, 0], [1, 2, 0]))
+    source = non_max_suppression.source_index(taken, boxes, scores)
+    assert source.numpy().tolist() == [[1, 2, 0]]
 
 
 def test_the_divisor_is_the_number_of_samples_not_of_what_counts():

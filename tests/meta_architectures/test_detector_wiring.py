@@ -8,6 +8,7 @@ import tf_keras
 from avatx.core import anchors, structures
 from avatx.meta_architectures import (
     action_faster_rcnn,
+    clip_preprocessing,
     post_processing,
     proposal_stage,
     second_stage,
@@ -192,3 +193,12 @@ def test_a_clip_of_another_size_is_resized_and_scaled():
     assert prepared.shape == (1, 1, HEIGHT, WIDTH, 3) and prepared.dtype == np.float32
     np.testing.assert_allclose(prepared[0, 0, : HEIGHT // 2], -1.0)
     np.testing.assert_allclose(prepared[0, 0, HEIGHT // 2 :], 1.0)
+
+
+def test_resizing_interpolates_between_the_centres_of_pixels():
+    """Rows 0 and 200 to four rows: 0, 50, 150, 200."""
+    clip = np.zeros([1, 1, 2, 1, 3], np.float32)
+    clip[:, :, 1] = 200.0
+    resized = clip_preprocessing.normalized_clips(tf.constant(clip), (4, 1))
+    expected = np.array([0, 50, 150, 200]) / 127.5 - 1
+    np.testing.assert_allclose(resized[0, 0, :, 0, 0], expected, atol=1e-6)

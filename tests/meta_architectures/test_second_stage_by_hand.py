@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from avatx.core import structures
+from avatx.core import sampling, structures
 from avatx.meta_architectures import second_stage
 
 OPTIONS = second_stage.SecondStageOptions(
@@ -49,6 +49,8 @@ def make(**changed):
         ({"matched_threshold": 0.51}, 4, [PERSON], 3),
         ({"batch_size": 3, "balance_fraction": 0.7}, 3, [PERSON, NEARLY], 1),
         ({"batch_size": 20}, 7, [PERSON, NEARLY], 4),
+        # Positives that are not drawn come back where there is room, as nothing.
+        ({"batch_size": 20, "balance_fraction": 0.0}, 7, [], 4),
     ],
 )
 def test_sample(changed, entries, positives, negatives):
@@ -61,9 +63,10 @@ def test_sample(changed, entries, positives, negatives):
     assert targets.positive.numpy().tolist() == [expected]
     boxes = proposals.boxes[0].numpy()
     assert sorted(boxes[: len(positives)].tolist()) == sorted(positives)
-    others = {tuple(np.float32(box)) for box in [*ELSEWHERE, NEARLY]}
-    assert {tuple(box) for box in boxes[len(positives) : count]} <= others
     np.testing.assert_array_equal(boxes[count:], 0)
+    others = ELSEWHERE + ([NEARLY] if changed.get("matched_threshold") else [])
+    others = {tuple(np.float32(box)) for box in others}
+    assert {tuple(box) for box in boxes[len(positives) : count]} <= others
     scores = {tuple(np.float32(PERSON)): 1.0}
     scores |= {tuple(np.float32(b)): s for b, s in zip([NEARLY, *ELSEWHERE], [0.9, 0.8, 0.7, 0.6, 0.5])}
     for box, score in zip(boxes[:count], proposals.scores[0, :count].numpy()):
@@ -76,6 +79,23 @@ def test_one_positive_by_the_fraction():
     _, targets = make(balance_fraction=0.25).sample(PROPOSALS, GROUNDTRUTH)
     assert targets.positive.numpy().tolist() == [[True, False, False, False]]
     assert targets.sampled.numpy().tolist() == [[True] * 4]
+
+
+def test_the_stages_draw_from_seeds_of_their_own():
+    """Which 4 of 40 people, and which 4 of 40 proposals, are not those of one row of numbers."""
+    count = 40
+    boxes = tf.constant([[[i / 50, 0.0, i / 50 + 0.01, 0.2] for i in range(count)]])
+    people = structures.Groundtruth(
+        boxes, tf.ones([1, count, 3]), tf.constant([count]), tf.constant([[5, 6]])
+    )
+    others = structures.Proposals(boxes + [0, 0.5, 0, 0.5], tf.ones([1, count]), tf.constant([count]))
+    proposals, _ = make(batch_size=8).sample(others, people)
+    drawn = proposals.boxes[0, :, 0].numpy() * 50
+    of_people, of_others = (set(np.round(part).astype(int)) for part in (drawn[:4], drawn[4:]))
+    priorities = sampling.random_priorities(people.sampling_seed, count)[0].numpy()
+    of_first_stage = set(np.argsort(-priorities)[:4])
+    assert len(of_people) == len(of_others) == 4
+    assert of_people != of_others and of_first_stage not in (of_people, of_others)
 
 
 def test_assign_takes_all_but_padding():

@@ -6,6 +6,7 @@ import linear_model
 import numpy as np
 import pytest
 import tensorflow as tf
+import tf_keras
 from tiny_experiment import read_curves
 
 from avatx import errors
@@ -129,6 +130,30 @@ def test_resuming_does_not_start_from_the_fine_tuning_again(tmp_path):
     assert np.abs(kernels[0] - [[7.0], [-5.0]]).max() > 0.1
 
 
+
+
+class RandomModel(linear_model.LinearModel):
+    """Starts anywhere, and draws in training."""
+
+    def __init__(self):
+        super().__init__()
+        self.kernel.assign(tf_keras.initializers.RandomNormal()([2, 1]))
+
+    def predict(self, clips, training=False):
+        outputs = super().predict(clips)
+        return outputs + tf.random.normal(tf.shape(outputs)) if training else outputs
+
+
+def test_the_seed_decides_start_and_draws(tmp_path):
+    losses = []
+    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+        run.train(
+            linear_model.experiment(tmp_path / name, make_model=RandomModel, seed=seed, num_steps=2)
+        )
+        reader = tf.train.load_checkpoint(str(tmp_path / name))
+        losses.append(reader.get_tensor("model/kernel/.ATTRIBUTES/VARIABLE_VALUE"))
+    np.testing.assert_array_equal(losses[0], losses[1])
+    assert np.abs(losses[0] - losses[2]).min() > 1e-3
 
 
 @pytest.mark.parametrize("interval, expected", [(2, [2, 4, 5]), (3, [3, 5]), (0, [5])])
