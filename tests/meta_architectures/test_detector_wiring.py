@@ -185,6 +185,19 @@ def test_annotated_boxes_as_proposals_have_their_classes_and_no_boxes_to_learn()
         assert float(losses["Loss/BoxClassifierLoss/localization_loss"]) == 0
 
 
+def test_annotated_people_are_not_suppressed_and_not_refined():
+    model = make(
+        proposal_source=action_faster_rcnn.ProposalSource.GROUNDTRUTH,
+        post_processing=post_processing.PostProcessing(0.3, 0.5, 4, 4),
+    )
+    boxes = [[0.2, 0.2, 0.4, 0.6], [0.2, 0.2, 0.4, 0.6], [0.0, 0.0, 1.0, 1.0]]
+    logits = [[0.0, L3, -9.0, -9.0], [0.0, 0.0, -9.0, -9.0], [9.0] * 4]
+    found = model.postprocess(predictions_of(logits, [[[9.0] * 4]] * 3, boxes, 2))
+    assert found.num_detections.numpy().tolist() == [2]
+    np.testing.assert_allclose(found.scores[0, :2], [0.75, 0.5], rtol=1e-5)
+    np.testing.assert_allclose(found.boxes[0, :2], boxes[:2])
+
+
 def test_a_clip_of_another_size_is_resized_and_scaled():
     model = make()
     black_above = np.zeros([1, 1, 2 * HEIGHT, 2 * WIDTH, 3], np.uint8)

@@ -31,8 +31,8 @@ GROUNDTRUTH = structures.Groundtruth(
 )
 # Five and one of padding, which lies on the person.
 PROPOSALS = structures.Proposals(
-    boxes=tf.constant([[NEARLY, *ELSEWHERE, PERSON]]),
-    scores=tf.constant([[0.9, 0.8, 0.7, 0.6, 0.5, 0.4]]),
+    boxes=tf.constant([[*ELSEWHERE, NEARLY, PERSON]]),
+    scores=tf.constant([[0.8, 0.7, 0.6, 0.5, 0.9, 0.4]]),
     num_proposals=tf.constant([5]),
 )
 
@@ -101,7 +101,7 @@ def test_the_stages_draw_from_seeds_of_their_own():
 def test_assign_takes_all_but_padding():
     targets = make().assign(PROPOSALS, GROUNDTRUTH)
     assert targets.sampled.numpy().tolist() == [[True] * 5 + [False]]
-    assert targets.positive.numpy().tolist() == [[True] + [False] * 5]
+    assert targets.positive.numpy().tolist() == [[False] * 4 + [True, False]]
     targets = make(matched_threshold=0.51).assign(PROPOSALS, GROUNDTRUTH)
     assert not targets.positive.numpy().any()
 
@@ -118,23 +118,27 @@ def test_groundtruth_as_proposals_leaves_empty_boxes_out_and_keeps_the_order():
     assert proposals.scores.numpy().tolist() == [[1, 1, 0, 0, 0]]
 
 
-# A person of classes 1 and 3, background, and one that is positive but was not drawn.
+# A person of classes 1 and 3, twice background, and one that is positive but was not drawn.
 TARGETS = structures.SecondStageTargets(
-    class_targets=tf.constant([[[0.0, 1, 0, 1], [1, 0, 0, 0], [0, 1, 1, 1]]]),
-    box_targets=tf.constant([[[1.0, 0, 0, 0], [0] * 4, [7] * 4]]),
-    positive=tf.constant([[True, False, True]]),
-    sampled=tf.constant([[True, True, False]]),
+    class_targets=tf.constant([[[0.0, 1, 0, 1], [1, 0, 0, 0], [1, 0, 0, 0], [0, 1, 1, 1]]]),
+    box_targets=tf.constant([[[1.0, 0, 0, 0], [0] * 4, [0] * 4, [7] * 4]]),
+    positive=tf.constant([[True, False, False, True]]),
+    sampled=tf.constant([[True, True, True, False]]),
 )
 L2, L3 = math.log(2), math.log(3)
-LOGITS = tf.constant([[[0.0, L3, 0, -L3], [L3, 0, 0, 0], [50] * 4]])
-# sigmoid(ln 3) = 3/4: the person costs ln 2 + ln 4/3 + ln 2 + ln 4, the background ln 4/3 + 3 ln 2.
-CLASSES = (2 * L2 + math.log(4 / 3) + 2 * L2 + math.log(4 / 3) + 3 * L2) / 2
-FOR_ALL = tf.constant([[[[0.5, 0, 0, 3.0]], [[9.0] * 4], [[9.0] * 4]]])
+LOGITS = tf.constant([[[0.0, L3, 0, -L3], [L3, 0, 0, 0], [0] * 4, [50] * 4]])
+# sigmoid(ln 3) = 3/4: the person costs ln 2 + ln 4/3 + ln 2 + ln 4, the background ln 4/3 + 3 ln 2
+# and 4 ln 2; by three samples.
+CLASSES = (2 * L2 + math.log(4 / 3) + 2 * L2 + math.log(4 / 3) + 3 * L2 + 4 * L2) / 3
+FOR_ALL = tf.constant([[[[0.5, 0, 0, 3.0]], [[9.0] * 4], [[9.0] * 4], [[9.0] * 4]]])
 # Errors of class 1: 0.5; of class 2: many; of class 3: 1 and 2.
-BY_CLASS = tf.constant([[[[0.5, 0, 0, 0], [9.0] * 4, [0, 0, 0, 2.0]]] + [[[9.0] * 4] * 3] * 2])
+BY_CLASS = tf.constant([[[[0.5, 0, 0, 0], [9.0] * 4, [0, 0, 0, 2.0]]] + [[[9.0] * 4] * 3] * 3])
 
 
-@pytest.mark.parametrize("encodings, boxes", [(FOR_ALL, (0.125 + 2.5) / 2), (BY_CLASS, (0.125 + 0.5 + 1.5) / 2)])
+@pytest.mark.parametrize(
+    "encodings, boxes",
+    [(FOR_ALL, (0.125 + 2.5) / 3), (BY_CLASS, (0.125 + 0.5 + 1.5) / 3)],
+)
 @pytest.mark.parametrize("weight", ["classification_loss_weight", "localization_loss_weight", None])
 def test_loss(encodings, boxes, weight):
     losses = make(**({weight: 2.0} if weight else {})).loss(
