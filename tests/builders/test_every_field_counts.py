@@ -270,7 +270,7 @@ def changed(loaded, path, field, value):
     return None
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def cases():
     """(sample, path), each path in the first sample in which another value is taken."""
     found, taken = [], set()
@@ -297,7 +297,7 @@ def cases():
 
 @pytest.fixture(scope="module")
 def unchanged(maps):
-    @functools.lru_cache(maxsize=None)
+    @functools.cache
     def of(name, part):
         return built(sample(name, maps), maps, part)
 

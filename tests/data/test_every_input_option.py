@@ -22,7 +22,7 @@ def pattern(tmp_path_factory):
     return write_set(tmp_path_factory.mktemp("set"), num_files=3)
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def training_keys(pattern, count=EPOCH, **changes):
     """Building a stream takes far longer than reading it: none is built twice."""
     return all_keys(build_dataset(options(pattern, **changes), CLIP, 1, training=True).take(count))
