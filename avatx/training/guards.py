@@ -13,7 +13,6 @@ import tensorflow as tf
 from avatx.core.structures import decode_video_id
 from avatx.errors import UserError
 
-
 # What may be wrong with a step, as the guard's variable holds it.
 _LOSS, _GRADIENT, _TOO_LARGE = 0, 1, 2
 

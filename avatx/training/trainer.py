@@ -81,9 +81,7 @@ class ModelTrainer(orbit.StandardTrainer):
         scalars = tf.pad(scalars, [[0, MAX_SCALARS - len(self._names)]])
         self._sums.assign_add(scalars)
         step = self._global_step.assign_add(1)
-        clips = tuple(
-            tf.concat(self._local(x), axis=0) for x in self._task.clip_identity(batch)
-        )
+        clips = tuple(tf.concat(self._local(x), axis=0) for x in self._task.clip_identity(batch))
         # A float16 gradient overflows now and then by design: its loss scale skips those steps.
         scaled = self._optimizer.loss_scale is not None
         gradient_norm = None if scaled else logs[GRADIENT_NORM]
