@@ -9,6 +9,7 @@ from google.protobuf import text_format
 from avatx.builders import (
     classification_data_builder,
     detection_data_builder,
+    frame_settings_builder,
     input_reader_builder,
     model_builder,
     training_builder,
@@ -66,6 +67,7 @@ def build(
         options = _configured(eval_options, "eval_input_reader")
         return kind.data.make_eval_dataset(config, options, batch_size, input_context)
 
+    frames = frame_settings_builder.RecordFrames.read(config)
     label_map = build_label_map(config)
     count, lines = kind.data.describe(train_options, label_map.names)
     return Experiment(
@@ -78,7 +80,8 @@ def build(
         ),
         label_map=label_map,
         model_dir=model_dir,
-        config_text=text_format.MessageToString(config),
+        config_text=text_format.MessageToString(frames.filled(config)),
+        check_frames=frames.check,
         distribution_strategy=distribution_strategy,
         task=kind.task,
         num_train_keyframes=count,

@@ -85,6 +85,10 @@ class TwoStream(Trunk):
     def output_depth(self) -> int:
         return self.rgb.output_depth + self.flow.output_depth
 
+    @property
+    def streams(self) -> dict[str, Trunk]:
+        return {"rgb": self.rgb, "flow": self.flow}
+
     @tf.autograph.experimental.do_not_convert
     def call(self, clips: tf.Tensor, training: bool | None = None) -> tf.Tensor:
         if clips.shape[-1] != self.input_channels:

@@ -12,6 +12,7 @@ from avatx.data.annotations.labelled_list import LabelledClip, read_classes, rea
 from avatx.data.records.record_pipeline import check_output, create_records
 from avatx.data.records.record_plan import RecordPlan, RecordSettings
 from avatx.data.records.remote_files import load_file_system, scheme
+from avatx.data.video.frame_settings import FrameSettings
 from avatx.data.video.video_folder import identity
 from avatx.errors import UserError
 
@@ -25,7 +26,7 @@ def create_classification_records(
     folders: str | None = None,
     label_map: str | None = None,
     output_label_map: str | None = None,
-    settings: RecordSettings = RecordSettings(shorter_side=256, margin_seconds=0.0),
+    settings: RecordSettings = RecordSettings(FrameSettings(shorter_side=256), margin_seconds=0.0),
     beam_arguments: Sequence[str] = (),
     overwrite: bool = False,
     log: Callable[[str], None] = print,

@@ -27,7 +27,7 @@ def test_patterns_give_sorted_files_once(tmp_path):
 
 def test_local_paths_load_nothing(tmp_path):
     code = (
-        "import sys; from avatx.data import remote_files; "
+        "import sys; from avatx.data.records import remote_files; "
         "remote_files.match_files([sys.argv[1]]); "
         "sys.exit('tensorflow_io' in sys.modules)"
     )
