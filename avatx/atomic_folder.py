@@ -16,7 +16,9 @@ PREFIX = ".partial-"
 
 
 @contextlib.contextmanager
-def work_folder(folder, prefix: str = PREFIX, sweep: bool = False) -> Iterator[str]:
+def work_folder(
+    folder, prefix: str = PREFIX, sweep: bool = False, named: str | None = None
+) -> Iterator[str]:
     """Gives a hidden folder in `folder`, which is gone with what is in it when the block ends.
 
     The block makes its files there and renames them, as its last act, to where they belong.
@@ -26,6 +28,7 @@ def work_folder(folder, prefix: str = PREFIX, sweep: bool = False) -> Iterator[s
       prefix: how the hidden folder's name begins.
       sweep: remove first what runs that were killed have left under this prefix. Then two runs
         at once do not go.
+      named: what an error says cannot be written; by default `folder`.
 
     Raises:
       UserError: `folder` cannot be written; so is every OSError of the block.
@@ -42,7 +45,7 @@ def work_folder(folder, prefix: str = PREFIX, sweep: bool = False) -> Iterator[s
         work = tempfile.mkdtemp(prefix=prefix, dir=folder)
         yield work
     except OSError as error:
-        raise _refusal(folder, error) from error
+        raise _refusal(folder, named or folder, error) from error
     finally:
         if work is not None:
             shutil.rmtree(work, ignore_errors=True)
@@ -71,20 +74,21 @@ def atomic_files(folder, prefix: str = PREFIX, sweep: bool = False) -> Iterator[
 
 
 @contextlib.contextmanager
-def atomic_folder(path, sweep: bool = False) -> Iterator[str]:
+def atomic_folder(path, prefix: str | None = None, sweep: bool = False) -> Iterator[str]:
     """Gives a folder that takes the name `path` when the block ends well.
 
     An older folder `path` stays until then and on an error, and goes as a whole.
 
     Args:
       path: the folder; those above it are made where they are missing.
+      prefix: how the name of the hidden folder beside it begins; by default with its name.
       sweep: as of `work_folder`.
 
     Raises:
       UserError: the folder that holds `path` cannot be written.
     """
     parent, name = os.path.split(os.path.abspath(path))
-    with work_folder(parent, f".{name}.partial", sweep) as work:
+    with work_folder(parent, prefix or f".{name}.partial", sweep, os.fspath(path)) as work:
         made, older = os.path.join(work, "made"), os.path.join(work, "older")
         os.mkdir(made)
         yield made
@@ -105,11 +109,11 @@ def move_files(source, target, names: list[str] | None = None) -> None:
         os.replace(os.path.join(source, name), os.path.join(target, name))
 
 
-def _refusal(folder: str, error: OSError) -> UserError:
+def _refusal(folder: str, named: str, error: OSError) -> UserError:
     reason = error.strerror or error
     # An error of something else that the block does, such as reading its input.
     if isinstance(error.filename, str):
-        inside = os.path.abspath(error.filename).startswith(os.path.abspath(folder))
-        if not inside and not os.path.abspath(folder).startswith(os.path.abspath(error.filename)):
+        own, other = (os.path.join(os.path.abspath(p), "") for p in (folder, error.filename))
+        if not other.startswith(own) and not own.startswith(other):
             return UserError(f"{error.filename}: {reason}")
-    return UserError(f"{folder} cannot be written: {reason}")
+    return UserError(f"{named} cannot be written: {reason}")

@@ -3,13 +3,13 @@
 import contextlib
 import os
 import re
-import shutil
 import signal
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy as np
 
+from avatx.atomic_folder import atomic_files
 from avatx.core.people import merge_people
 from avatx.data.video.frame_encoding import stored_size
 from avatx.data.video.frame_settings import FrameSettings, for_model
@@ -91,7 +91,7 @@ def detect_video(
         )
     with (
         VideoReader(video, frame_settings=frame_settings) as reader,
-        _partial_folder(output_directory) as folder,
+        atomic_files(output_directory, ".detect_video.partial", sweep=True) as folder,
     ):
         video_id = name_video(video)
         attend = detector.detect_with_attention if attention else None
@@ -186,33 +186,6 @@ def _batches(clips: Iterator[KeyframeClip], batch_size: int) -> Iterator[list[Ke
             batch = []
     if batch:
         yield batch
-
-
-@contextlib.contextmanager
-def _partial_folder(output_directory: str):
-    """A folder whose files move to `output_directory` together when the block ends well."""
-    made = not os.path.isdir(output_directory)
-    folder = os.path.join(output_directory, ".detect_video.partial")
-    try:
-        os.makedirs(output_directory, exist_ok=True)
-        shutil.rmtree(folder, ignore_errors=True)  # of a run that was killed
-        os.mkdir(folder)
-    except OSError as error:
-        raise UserError(
-            f"--output {output_directory}: cannot be written ({error.strerror}); "
-            "give a folder that can"
-        ) from None
-    try:
-        yield folder
-        for name in sorted(os.listdir(folder)):
-            os.replace(os.path.join(folder, name), os.path.join(output_directory, name))
-    except OSError as error:
-        raise UserError(f"--output {output_directory}: cannot be written ({error})") from error
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-        if made:
-            with contextlib.suppress(OSError):
-                os.rmdir(output_directory)  # succeeds only where nothing was written
 
 
 @contextlib.contextmanager

@@ -10,6 +10,7 @@ from collections.abc import Callable
 import numpy as np
 from PIL import Image
 
+from avatx.atomic_folder import atomic_files
 from avatx.core.people import Attended, Person
 from avatx.data.input.clip_source import Clip
 from avatx.data.video.video_writer import VideoWriter
@@ -17,7 +18,6 @@ from avatx.pictures.attention import attention_sheet, cell_frame, frame_cell, ov
 from avatx.pictures.boxes import draw_people, upscale
 from avatx.pictures.contact_sheet import Tile, contact_sheet
 from avatx.pictures.embedding import paint, unit_colours
-from avatx.whole_output import whole_output
 
 _SHORTER_SIDE = 240  # to which small frames are enlarged
 _MOMENTS = 3  # rows of figure4.png
@@ -50,7 +50,7 @@ class AttentionFigure:
         Raises:
           UserError: the folder cannot be written.
         """
-        with whole_output(folder) as work:
+        with atomic_files(folder) as work:
             pictures = {
                 "figure4.png": self.overview(),
                 "attention.png": self.attention_sheet(),

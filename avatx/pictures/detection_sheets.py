@@ -12,11 +12,11 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image
 
+from avatx.atomic_folder import atomic_files
 from avatx.evaluation.examples import KINDS_IN_WORDS, TRUE, ClassExamples, Example
 from avatx.pictures.boxes import upscale
 from avatx.pictures.contact_sheet import Tile
 from avatx.pictures.strips import Strip, draw_box, strip_sheet
-from avatx.whole_output import whole_output
 
 _RIGHT, _WRONG, _ANNOTATED = (0, 94, 184), (200, 30, 30), (0, 135, 70)
 _SHORTER_SIDE = 200  # to which frames are brought before drawing
@@ -53,7 +53,7 @@ def write_sheets(
         for example in [*one.top, *one.mistakes]
     }
     source.prepare(wanted, offsets)
-    with whole_output(folder) as work:
+    with atomic_files(folder) as work:
         written, best = [], {"top": [], "mistakes": []}
         for one in classes:
             name = class_names[one.class_id]
