@@ -11,11 +11,12 @@ import numpy as np
 
 from avatx.atomic_folder import atomic_files
 from avatx.core.people import merge_people
+from avatx.data.times import FAR_FUTURE, MICROSECONDS
 from avatx.data.video.frame_encoding import stored_size
 from avatx.data.video.frame_settings import FrameSettings, for_model
 from avatx.data.video.keyframe_clips import KeyframeClip, keyframe_clips
 from avatx.data.video.optical_flow import METHODS, with_flow
-from avatx.data.video.video_reader import MICROSECONDS, VideoReader
+from avatx.data.video.video_reader import VideoReader
 from avatx.data.video.video_writer import VideoWriter
 from avatx.errors import UserError
 from avatx.inference.detector import Detector
@@ -28,7 +29,6 @@ from avatx.pictures.keyframe_pictures import Pictures
 ANNOTATED_SHORTER_SIDE = 480
 # Larger frames are drawn on at this size, for memory's sake.
 LARGEST_DRAWN_SHORTER_SIDE = 1080
-_END = 1 << 62  # microseconds, past the end of any video
 
 
 class VideoSummary(NamedTuple):
@@ -110,7 +110,7 @@ def detect_video(
             annotator = Annotator(writer, every, ANNOTATED_SHORTER_SIDE)
 
             def frames():
-                for microseconds, picture in reader.span(0, _END):
+                for microseconds, picture in reader.span(0, FAR_FUTURE):
                     if stopping:
                         return
                     time = microseconds / MICROSECONDS
@@ -150,7 +150,7 @@ def detect_video(
             height=reader.size[0],
             width=reader.size[1],
             frame_rate=reader.frame_rate,
-            duration=reader.end_time / 1e6 if reader.end_time else reader.duration,
+            duration=reader.end_time / MICROSECONDS if reader.end_time else reader.duration,
         )
         pictures.write(folder)
         files = sorted(os.listdir(folder))

@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image
 
 from avatx.atomic_folder import atomic_files
+from avatx.data.times import MICROSECONDS, to_microseconds
 from avatx.evaluation.examples import KINDS_IN_WORDS, TRUE, ClassExamples, Example
 from avatx.pictures.boxes import upscale
 from avatx.pictures.contact_sheet import Tile
@@ -46,7 +47,7 @@ def write_sheets(
     Raises:
       UserError: a video is not there, or the folder cannot be written.
     """
-    offsets = np.rint(np.array(seconds) * 1e6).astype(np.int64)
+    offsets = to_microseconds(seconds)
     wanted = {
         (example.video_id, example.keyframe)
         for one in classes
@@ -82,7 +83,7 @@ def write_sheets(
 def describe(example: Example, class_names: dict[int, str]) -> list[str]:
     """The lines over an example: what was detected, what is annotated, what kind of mistake."""
     name = class_names[example.class_id]
-    place = f"{example.video_id} at {example.keyframe / 1e6:g} s"
+    place = f"{example.video_id} at {example.keyframe / MICROSECONDS:g} s"
     if example.kind == TRUE:
         verdict = f"{name} {example.score:.2f}"
     else:
@@ -95,7 +96,7 @@ def describe(example: Example, class_names: dict[int, str]) -> list[str]:
     if example.somebody_else:
         notes.append("somebody else in the frame does it")
     if example.at_other_time is not None:
-        shift = example.at_other_time - example.keyframe / 1e6
+        shift = example.at_other_time - example.keyframe / MICROSECONDS
         when = "later" if shift > 0 else "earlier"
         notes.append(f"it is annotated at this place {abs(shift):g} s {when}")
     return [f"{verdict}   ({place})", "; ".join([truth, *notes])]

@@ -12,12 +12,11 @@ import avatx
 from avatx.atomic_file import atomic_path, atomic_text_file
 from avatx.data.records import labelled_video, record
 from avatx.data.records.record_plan import RecordSettings, num_items
+from avatx.data.times import MICROSECONDS
 from avatx.data.video.frame_encoding import encode_jpeg, stored_size
 from avatx.data.video.optical_flow import FlowEncoder
 from avatx.data.video.video_reader import VideoReader
 from avatx.errors import UserError
-
-MICROSECONDS = 1_000_000
 
 # (path, identity) -> microseconds where a video turned out to end, so that the many keyframes past
 # the end of a truncated video do not each look for it.
