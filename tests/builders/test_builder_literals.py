@@ -16,8 +16,8 @@ from avatx.builders import (
     preprocessor_builder,
     training_builder,
 )
-from avatx.data.augmentation import RandomColor, RandomCropImage, RandomHorizontalFlip
-from avatx.data.input_pipeline import ClipShape, InputOptions
+from avatx.data.input.augmentation import RandomColor, RandomCropImage, RandomHorizontalFlip
+from avatx.data.input.input_pipeline import ClipShape, InputOptions
 from avatx.meta_architectures.post_processing import PostProcessing
 from avatx.meta_architectures.proposal_stage import FirstStageOptions
 from avatx.meta_architectures.second_stage import SecondStageOptions
@@ -57,9 +57,7 @@ def test_anchors_of_non_square_strides():
     )
     anchors = generator((2, 3), (100, 200)).numpy() * [100, 200, 100, 200]
     # 0.5 x 8 / 2 = 2 high, 0.5 x 16 x 2 = 16 wide, around (3 + 10 i, 7 + 40 j).
-    expected = [
-        [y - 1, x - 8, y + 1, x + 8] for y in (3.0, 13.0) for x in (7.0, 47.0, 87.0)
-    ]
+    expected = [[y - 1, x - 8, y + 1, x + 8] for y in (3.0, 13.0) for x in (7.0, 47.0, 87.0)]
     np.testing.assert_allclose(anchors, expected, atol=1e-4)
 
 

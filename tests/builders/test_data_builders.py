@@ -6,8 +6,8 @@ import pytest
 
 from avatx import config
 from avatx.builders import experiment_builder
-from avatx.data import classification_pipeline, input_pipeline
-from avatx.data.augmentation import RandomHorizontalFlip
+from avatx.data.input import classification_pipeline, input_pipeline
+from avatx.data.input.augmentation import RandomHorizontalFlip
 from avatx.errors import UserError
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -41,7 +41,10 @@ def given(monkeypatch, pipeline, make):
     monkeypatch.setattr(pipeline, "build_dataset", lambda *a, **k: calls.append((a, k)) or "data")
     assert make() == "data"
     ((arguments, keywords),) = calls
-    return {**dict(zip(("options", "clip_shape", "batch_size"), arguments)), **keywords}
+    return {
+        **dict(zip(("options", "clip_shape", "batch_size"), arguments, strict=True)),
+        **keywords,
+    }
 
 
 @pytest.mark.parametrize(
@@ -76,9 +79,7 @@ def test_views_of_a_labelled_video(maps, monkeypatch):
     built = experiment(
         "pretrain_i3d", "eval_config.num_test_clips=7", "eval_config.num_test_crops=3"
     )
-    found = given(
-        monkeypatch, classification_pipeline, lambda: built.make_eval_dataset(6, None)
-    )
+    found = given(monkeypatch, classification_pipeline, lambda: built.make_eval_dataset(6, None))
     assert (found["views"].num_clips, found["views"].num_crops) == (7, 3)
 
 

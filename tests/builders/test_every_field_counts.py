@@ -15,9 +15,10 @@ import tensorflow as tf
 import tf_keras
 from google.protobuf.descriptor import FieldDescriptor
 
-from avatx import config, config_checks
+from avatx import config
 from avatx.builders import experiment_builder, trunk_builder
-from avatx.data import classification_pipeline, input_pipeline
+from avatx.config import checks as config_checks
+from avatx.data.input import classification_pipeline, input_pipeline
 from avatx.errors import UserError
 from avatx.meta_architectures.action_faster_rcnn import ActionFasterRCNN
 from avatx.meta_architectures.video_classifier import VideoClassifier
@@ -59,8 +60,10 @@ SAMPLES = {
     "i3d": ("i3d_r64", [f"{RCNN}.trunk.i3d.depth_multiplier=0.0625"]),
     "two streams": (
         "tx_highres_two_stream",
-        [f"{RCNN}.trunk.two_stream={{ rgb {{ i3d {{ depth_multiplier: 0.0625 }} }} flow "
-         "{ i3d { depth_multiplier: 0.0625 } } }"],
+        [
+            f"{RCNN}.trunk.two_stream={{ rgb {{ i3d {{ depth_multiplier: 0.0625 }} }} flow "
+            "{ i3d { depth_multiplier: 0.0625 } } }"
+        ],
     ),  # fmt: skip
     "classifier": (
         "pretrain_i3d",
@@ -89,7 +92,7 @@ VALUES = {
 
 # Path -> the test that shows the field's effect, or why no other value is taken.
 BUILT_ALIKE = {
-    "eval_input_reader.shuffle": "refused: tests/test_config.py::test_a_wrong_override_is_named",
+    "eval_input_reader.shuffle": "refused: tests/config/test_pipeline_config.py::test_a_wrong_override_is_named",
 }
 
 

@@ -86,7 +86,9 @@ def test_how_many_of_a_class_and_in_all(per_class, total, expected):
 
 def test_boxes_come_back_as_they_were_given_and_know_where_from():
     """Over the frame too; of equal boxes it is the score that tells."""
-    boxes = tf.constant([[[[-0.5, 0.0, 1.5, 2.0]], [[-0.5, 0.0, 1.5, 2.0]], [[0.0, 0.0, 0.1, 0.1]]]])
+    boxes = tf.constant(
+        [[[[-0.5, 0.0, 1.5, 2.0]], [[-0.5, 0.0, 1.5, 2.0]], [[0.0, 0.0, 0.1, 0.1]]]]
+    )
     scores = tf.constant([[[0.2], [0.8], [0.5]]])
     taken = non_max_suppression.non_max_suppression(
         boxes, scores, tf.fill([1, 3, 1], True), 1.0, max_per_class=3, max_total=3

@@ -5,8 +5,8 @@ import pathlib
 
 import pytest
 
-from avatx.data.ava_table import AvaTable
-from avatx.data.label_map import LabelMap
+from avatx.data.annotations.ava_table import AvaTable
+from avatx.data.annotations.label_map import LabelMap
 from avatx.evaluation import evaluation_run
 from avatx.training.options import EvalOptions
 
@@ -49,7 +49,11 @@ def test_nothing_changed():
     assert (found["mAP"], found["person_AP"], found["person_AP_75"]) == (0.5, 0.5, 0)
     assert found["protocol"] == "AVA_2020"
     (person,) = [one for one in found["per_class"].values() if one["num_groundtruth"]]
-    assert (person["name"], person["num_detections"], person["num_true_positives"]) == ("stand", 2, 1)
+    assert (person["name"], person["num_detections"], person["num_true_positives"]) == (
+        "stand",
+        2,
+        1,
+    )
 
 
 def test_protocol():

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from avatx.data.ava_table import AvaTable
+from avatx.data.annotations.ava_table import AvaTable
 from avatx.evaluation import localization
 
 WIDTH = 0.5

@@ -11,11 +11,11 @@ import tensorflow as tf
 from fake_detection_model import FakeDetectionModel
 from PIL import Image
 
-from avatx.data import record
-from avatx.data.ava_records import create_ava_records
-from avatx.data.input_pipeline import ClipShape, InputOptions, build_dataset
-from avatx.data.record_plan import RecordSettings
-from avatx.data.video_writer import VideoWriter
+from avatx.data.input.input_pipeline import ClipShape, InputOptions, build_dataset
+from avatx.data.records import record
+from avatx.data.records.ava_records import create_ava_records
+from avatx.data.records.record_plan import RecordSettings
+from avatx.data.video.video_writer import VideoWriter
 from avatx.errors import UserError
 from avatx.export import saved_model
 from avatx.inference import video_detection
@@ -145,7 +145,10 @@ def rows_of(folder):
     names = ("video", "second", "x1", "y1", "x2", "y2", "class_id", "score")
     text = (folder / "detections.csv").read_text()
     return [
-        {name: value if name == "video" else float(value) for name, value in zip(names, row)}
+        {
+            name: value if name == "video" else float(value)
+            for name, value in zip(names, row, strict=True)
+        }
         for row in csv.reader(io.StringIO(text))
     ]
 
@@ -217,7 +220,7 @@ def test_optical_flow(detector, tmp_path):
 def test_progress(detector, video, tmp_path):
     seen = []
     run(detector, video, tmp_path / "out", progress=lambda *told: seen.append(told))
-    times, durations = zip(*seen)
+    times, durations = zip(*seen, strict=True)
     np.testing.assert_allclose(times, np.arange(LENGTH) / VIDEO_RATE, atol=1e-3)
     np.testing.assert_allclose(durations, LENGTH / VIDEO_RATE, atol=1e-3)
 
@@ -266,7 +269,9 @@ def test_json_facts(detector, video, tmp_path):
 
 def test_detections_above():
     found = ClipDetections(
-        np.arange(12, dtype=np.float32).reshape(3, 4), np.array([5, 6, 7]), np.array([0.9, 0.5, 0.1])
+        np.arange(12, dtype=np.float32).reshape(3, 4),
+        np.array([5, 6, 7]),
+        np.array([0.9, 0.5, 0.1]),
     ).above(0.5)
     assert found.scores.tolist() == [0.9, 0.5]
     assert found.classes.tolist() == [5, 6]
@@ -275,7 +280,12 @@ def test_detections_above():
 
 @pytest.mark.parametrize(
     "path, name",
-    [("a/film.v2.mp4", "film.v2"), ('a/x,"y".mp4', "x__y_"), ("rtsp://camera/1", "1"), ("/", "video")],
+    [
+        ("a/film.v2.mp4", "film.v2"),
+        ('a/x,"y".mp4', "x__y_"),
+        ("rtsp://camera/1", "1"),
+        ("/", "video"),
+    ],
 )
 def test_names_of_videos(path, name):
     assert video_detection.name_video(path) == name

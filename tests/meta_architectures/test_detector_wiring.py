@@ -34,7 +34,9 @@ class Every(tf_keras.Model):
 
 
 def make(class_specific_boxes=False, **options):
-    generator = anchors.GridAnchorGenerator((0.5, 1.0), (1.0,), (32.0, 32.0), (16.0, 16.0), (8.0, 8.0))
+    generator = anchors.GridAnchorGenerator(
+        (0.5, 1.0), (1.0,), (32.0, 32.0), (16.0, 16.0), (8.0, 8.0)
+    )
     model = action_faster_rcnn.ActionFasterRCNN(
         image_size=(HEIGHT, WIDTH),
         trunk=Every(),

@@ -163,13 +163,15 @@ def test_no_gradient_reaches_logits_or_encodings_through_proposals():
     logits, encodings = PROPOSED.objectness_logits, PROPOSED.box_encodings
     with tf.GradientTape() as tape:
         tape.watch([logits, encodings])
-        proposals = make().propose(PROPOSED._replace(objectness_logits=logits, box_encodings=encodings))
+        proposals = make().propose(
+            PROPOSED._replace(objectness_logits=logits, box_encodings=encodings)
+        )
         total = tf.reduce_sum(proposals.boxes) + tf.reduce_sum(proposals.scores)
     assert tape.gradient(total, [logits, encodings]) == [None, None]
 
 
 def test_layers_equal_a_loop_over_cells():
-    """Kernels of 1 x 1: each cell by itself, then ReLU, then two linear layers; cells row by row."""
+    """Kernels of 1 x 1: each cell by itself, ReLU, then two linear layers; cells row by row."""
     stage = make()
     generator = np.random.default_rng(0)
     features = generator.normal(size=[2, 2, 3, 4]).astype(np.float32)
@@ -191,7 +193,10 @@ def test_layers_equal_a_loop_over_cells():
         np.testing.assert_allclose(first.box_encodings[clip], encodings, rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize("changed, shape", [({"box_predictor_kernel_size": 3}, (3, 3, 4, 3)), ({"box_predictor_depth": 7}, (1, 1, 4, 7))])
+@pytest.mark.parametrize(
+    "changed, shape",
+    [({"box_predictor_kernel_size": 3}, (3, 3, 4, 3)), ({"box_predictor_depth": 7}, (1, 1, 4, 7))],
+)
 def test_size_of_the_layers(changed, shape):
     stage = make(**changed)
     first = stage(tf.zeros([1, 2, 3, 4]), (16, 12))
@@ -207,6 +212,8 @@ def test_anchors_are_clipped_to_a_frame_that_is_not_square():
             for half_height, half_width in ((4, 2), (8, 4)):
                 corners = [y - half_height, x - half_width, y + half_height, x + half_width]
                 limits = [16, 12, 16, 12]
-                expected.append([min(max(c, 0), m) / m for c, m in zip(corners, limits)])
+                expected.append(
+                    [min(max(c, 0), m) / m for c, m in zip(corners, limits, strict=True)]
+                )
     first = make()(tf.zeros([1, 2, 3, 4]), (16, 12))
     np.testing.assert_allclose(first.anchors, expected, atol=1e-6)

@@ -68,10 +68,15 @@ def test_sample(changed, entries, positives, negatives):
     others = {tuple(np.float32(box)) for box in others}
     assert {tuple(box) for box in boxes[len(positives) : count]} <= others
     scores = {tuple(np.float32(PERSON)): 1.0}
-    scores |= {tuple(np.float32(b)): s for b, s in zip([NEARLY, *ELSEWHERE], [0.9, 0.8, 0.7, 0.6, 0.5])}
-    for box, score in zip(boxes[:count], proposals.scores[0, :count].numpy()):
+    scores |= {
+        tuple(np.float32(b)): s
+        for b, s in zip([NEARLY, *ELSEWHERE], [0.9, 0.8, 0.7, 0.6, 0.5], strict=True)
+    }
+    for box, score in zip(boxes[:count], proposals.scores[0, :count].numpy(), strict=True):
         assert score == pytest.approx(scores[tuple(box)])
-    for target, positive in zip(targets.class_targets[0].numpy().tolist()[:count], expected):
+    for target, positive in zip(
+        targets.class_targets[0].numpy().tolist()[:count], expected, strict=True
+    ):
         assert target == ([0, 1, 0, 1] if positive else [1, 0, 0, 0])
 
 
@@ -88,7 +93,9 @@ def test_the_stages_draw_from_seeds_of_their_own():
     people = structures.Groundtruth(
         boxes, tf.ones([1, count, 3]), tf.constant([count]), tf.constant([[5, 6]])
     )
-    others = structures.Proposals(boxes + [0, 0.5, 0, 0.5], tf.ones([1, count]), tf.constant([count]))
+    others = structures.Proposals(
+        boxes + [0, 0.5, 0, 0.5], tf.ones([1, count]), tf.constant([count])
+    )
     proposals, _ = make(batch_size=8).sample(others, people)
     drawn = proposals.boxes[0, :, 0].numpy() * 50
     of_people, of_others = (set(np.round(part).astype(int)) for part in (drawn[:4], drawn[4:]))

@@ -17,16 +17,14 @@ def test_dropout_of_the_one_and_batch_norm_of_the_other():
     )  # fmt: skip
     both = tx_i3d.TxI3DBoxPredictor(
         tx.TxBoxPredictor(5, options, outputs=box_predictor.Outputs.CLASS_LOGITS),
-        i3d.I3DBoxPredictor(
-            5, small_tail("TRAINED"), outputs=box_predictor.Outputs.BOX_ENCODINGS
-        ),
+        i3d.I3DBoxPredictor(5, small_tail("TRAINED"), outputs=box_predictor.Outputs.BOX_ENCODINGS),
     )
     calm = both(FEATURES, BOXES)
     statistics = [v.numpy() for v in both.tail.non_trainable_variables]
     np.testing.assert_array_equal(both(FEATURES, BOXES).class_logits, calm.class_logits)
-    for before, after in zip(statistics, both.tail.non_trainable_variables):
+    for before, after in zip(statistics, both.tail.non_trainable_variables, strict=True):
         np.testing.assert_array_equal(before, after)
     trained = both(FEATURES, BOXES, training=True)
     assert np.abs(trained.class_logits - calm.class_logits).max() > 1e-6
-    for before, after in zip(statistics, both.tail.non_trainable_variables):
+    for before, after in zip(statistics, both.tail.non_trainable_variables, strict=True):
         assert np.abs(before - after).max() > 0

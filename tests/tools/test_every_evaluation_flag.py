@@ -1,4 +1,4 @@
-"""Each flag of evaluate_csv, analyze, validate_csv and shuffle_labels, by the numbers it changes."""
+"""Each flag of evaluate_csv, analyze, validate_csv and shuffle_labels: the numbers it changes."""
 
 import importlib.util
 import json
@@ -6,7 +6,7 @@ import pathlib
 
 import pytest
 
-from avatx.data import ava_csv
+from avatx.data.annotations import ava_csv
 from avatx.errors import UserError
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -15,8 +15,7 @@ ROOT = pathlib.Path(__file__).parents[2]
 TRUTH = "v,0001,0.1,0.1,0.5,0.5,12,0\nv,0002,0.1,0.1,0.5,0.5,11,0\n"
 # Found at IoU 1 and 0.65; a false one at a keyframe of nobody.
 FOUND = (
-    "v,0001,0.1,0.1,0.5,0.5,12,0.5\nv,0002,0.1,0.1,0.36,0.5,11,0.4\n"
-    "v,0009,0.1,0.1,0.5,0.5,12,0.9\n"
+    "v,0001,0.1,0.1,0.5,0.5,12,0.5\nv,0002,0.1,0.1,0.36,0.5,11,0.4\nv,0009,0.1,0.1,0.5,0.5,12,0.9\n"
 )
 NAMES = {11: "sit", 12: "stand"}
 
@@ -33,7 +32,9 @@ def files(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "truth.csv").write_text(TRUTH)
     (tmp_path / "found.csv").write_text(FOUND)
-    (tmp_path / "map").write_text("".join(f'item {{ name: "{n}" id: {i} }}' for i, n in NAMES.items()))
+    (tmp_path / "map").write_text(
+        "".join(f'item {{ name: "{n}" id: {i} }}' for i, n in NAMES.items())
+    )
     (tmp_path / "stand").write_text('item { name: "stand" id: 12 }')
     (tmp_path / "excluded.csv").write_text("v,0002\n")
     (tmp_path / "train.csv").write_text("v,5,0.1,0.1,0.5,0.5,12,0\n" * 3)

@@ -107,7 +107,7 @@ TOOLS = {
     "create_ava_tfrecord": Tool(
         ["--videos", "v", "--annotations", "a.csv", "--label_map", "m", "--output", "o/x",
          "--num_shards", "3"],
-        [Kept("avatx.data.ava_records", "create_ava_records", ENTRY)],
+        [Kept("avatx.data.records.ava_records", "create_ava_records", ENTRY)],
         {
             "--videos": (["v1", "v2"], {"videos": ["v1", "v2"]}),
             "--annotations": (["b.csv"], {"annotations": "b.csv"}),
@@ -129,7 +129,7 @@ TOOLS = {
     ),
     "create_kinetics_tfrecord": Tool(
         ["--annotations", "a.csv", "--output", "o/x", "--num_shards", "3"],
-        [Kept("avatx.data.classification_records", "create_classification_records", ENTRY)],
+        [Kept("avatx.data.records.classification_records", "create_classification_records", ENTRY)],
         {
             "--annotations": (["b.csv"], {"annotations": "b.csv"}),
             "--folders": (["f"], {"folders": "f", "annotations": None}),
@@ -171,7 +171,7 @@ TOOLS = {
     "classify_video": Tool(
         ["--checkpoint", "c", "--video", "v", "--label_map", "MAP"],
         [
-            Kept("avatx.builders.classifier_builder", "restore_classifier", Classifier()),
+            Kept("avatx.trained.classifier", "restore_classifier", Classifier()),
             Kept("avatx.inference.video_classification", "classify",
                  (np.array([0.25, 0.75]), 8, None)),
         ],
@@ -214,7 +214,7 @@ TOOLS = {
     ),
     "import_i3d_weights": Tool(
         ["--source", "s", "--output", "o"],
-        [Kept("avatx.trunks.i3d_weights", "import_weights",
+        [Kept("avatx.checkpoints.i3d_weights", "import_weights",
               {"loaded": ["x"], "missing": [], "unused": [], "output": "o", "modality": "rgb",
                "source": "s", "sha256": "", "num_parameters": 1, "num_moving_statistics": 1})],
         {
@@ -266,8 +266,8 @@ TOOLS = {
     "make_playground": Tool(
         ["--output", "o", "--split", "train", "--num_videos", "3"],
         [
-            Kept("avatx.data.playground", "generate", Anything()),
-            Kept("avatx.data.playground", "generate_actions", {}),
+            Kept("avatx.playground", "generate", Anything()),
+            Kept("avatx.playground", "generate_actions", {}),
         ],
         {
             "--output": (["p"], {"generate.0": "p"}),
@@ -286,13 +286,13 @@ TOOLS = {
         ["--groundtruth", "g", "--detections", "d", "--label_map", "MAP", "--videos", "v",
          "--output", "o"],
         [
-            Kept("avatx.data.ava_csv", "read_annotations", "ANNOTATIONS"),
-            Kept("avatx.data.ava_csv", "read_detections", "DETECTIONS"),
-            Kept("avatx.data.ava_csv", "read_excluded_timestamps", "EXCLUDED"),
-            Kept("avatx.figures.clip_source", "check_options"),
-            Kept("avatx.figures.clip_source", "make_source", "SOURCE"),
-            Kept("avatx.figures.examples", "find_examples", []),
-            Kept("avatx.figures.detection_sheets", "write_sheets", []),
+            Kept("avatx.data.annotations.ava_csv", "read_annotations", "ANNOTATIONS"),
+            Kept("avatx.data.annotations.ava_csv", "read_detections", "DETECTIONS"),
+            Kept("avatx.data.annotations.ava_csv", "read_excluded_timestamps", "EXCLUDED"),
+            Kept("avatx.data.input.clip_source", "check_options"),
+            Kept("avatx.data.input.clip_source", "make_source", "SOURCE"),
+            Kept("avatx.evaluation.examples", "find_examples", []),
+            Kept("avatx.pictures.detection_sheets", "write_sheets", []),
         ],
         {
             "--groundtruth": (["h"], {"read_annotations.path": "h"}),
@@ -386,7 +386,7 @@ def write_down(told, name, function, result, single):
         names = []
 
     def replacement(*arguments, **keywords):
-        given = dict(zip(names, arguments)) if names else {}
+        given = dict(zip(names, arguments, strict=True)) if names else {}
         for key, value in {**given, **keywords}.items():
             head = key if single else f"{name}.{key}"
             if dataclasses.is_dataclass(value) and not isinstance(value, type):

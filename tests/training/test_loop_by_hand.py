@@ -10,7 +10,8 @@ import tf_keras
 from tiny_experiment import read_curves
 
 from avatx import errors
-from avatx.training import controller, restore, run
+from avatx.checkpoints import restore
+from avatx.training import controller, run
 
 ONE, OTHER = (linear_model.XS, linear_model.LABELS), ([[1.0, 2.0], [1.0, 2.0]], [1, 1])
 LOSSES = {0: linear_model.LOSS, 1: 0.81}  # of steps 1, 3, ... and 2, 4, ... at a rate of 0
@@ -51,7 +52,7 @@ def test_intervals(tmp_path, capsys, steps_per_loop, summary, save, reported, sa
     said = capsys.readouterr().out
     assert [step for step in range(9) if f" step {step}/7 " in said] == reported
     # A point is the mean over the steps since the last one.
-    for first, last in zip([0, *reported], reported):
+    for first, last in zip([0, *reported], reported, strict=True):
         expected = np.mean([LOSSES[step % 2] for step in range(first, last)])
         assert curves["total_loss"][last] == pytest.approx(expected, rel=1e-5)
         assert curves["Loss/squared"][last] == pytest.approx(expected, rel=1e-5)
@@ -128,8 +129,6 @@ def test_resuming_does_not_start_from_the_fine_tuning_again(tmp_path):
     ]
     np.testing.assert_allclose(*kernels, rtol=1e-6)
     assert np.abs(kernels[0] - [[7.0], [-5.0]]).max() > 0.1
-
-
 
 
 class RandomModel(linear_model.LinearModel):

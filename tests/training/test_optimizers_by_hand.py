@@ -62,7 +62,9 @@ def test_sgd(momentum, nesterov):
     assert kernels == biases == pytest.approx(sgd(momentum, nesterov), rel=1e-5)
 
 
-@pytest.mark.parametrize("numbers", [(0.9, 0.999, 1e-7), (0.5, 0.999, 1e-7), (0.9, 0.75, 1e-7), (0.9, 0.999, 0.5)])
+@pytest.mark.parametrize(
+    "numbers", [(0.9, 0.999, 1e-7), (0.5, 0.999, 1e-7), (0.9, 0.75, 1e-7), (0.9, 0.999, 0.5)]
+)
 @pytest.mark.parametrize("kind", ["adam", "adamw"])
 def test_adam(kind, numbers):
     beta_1, beta_2, epsilon = numbers

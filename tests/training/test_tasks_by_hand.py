@@ -62,7 +62,9 @@ def video_id(name):
 def test_detection():
     task = action_detection_task.ActionDetectionTask(linear_model.experiment())
     model = FakeDetector()
-    keyframes = structures.Keyframes(np.stack([video_id("né"), video_id("b")]), np.array([902.5, 3]))
+    keyframes = structures.Keyframes(
+        np.stack([video_id("né"), video_id("b")]), np.array([902.5, 3])
+    )
     batch = structures.Batch(tf.constant(4.0), "groundtruth", keyframes, None)
     assert task.compute_losses(batch, model) == {"Loss/a": 1.0}
     detections = task.inference_step(batch, model)

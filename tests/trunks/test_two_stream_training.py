@@ -16,7 +16,7 @@ def stream(channels, endpoint):
 def moved(layer, before):
     """Whether each stream's moving means changed."""
     after = [v.numpy() for v in layer.non_trainable_variables]
-    return all(np.abs(a - b).max() > 0 for a, b in zip(after, before))
+    return all(np.abs(a - b).max() > 0 for a, b in zip(after, before, strict=True))
 
 
 def check(layer, inputs):
@@ -24,9 +24,9 @@ def check(layer, inputs):
     streams = (layer.rgb, layer.flow)
     before = [[v.numpy() for v in one.non_trainable_variables] for one in streams]
     layer(inputs, training=False)
-    assert not any(moved(one, values) for one, values in zip(streams, before))
+    assert not any(moved(one, values) for one, values in zip(streams, before, strict=True))
     layer(inputs, training=True)
-    assert all(moved(one, values) for one, values in zip(streams, before))
+    assert all(moved(one, values) for one, values in zip(streams, before, strict=True))
 
 
 def test_trunk_and_tail():

@@ -8,9 +8,9 @@ import pytest
 import tensorflow as tf
 from small_records import all_keys, keyframe, options, segment, write, write_set
 
-from avatx.data.augmentation import RandomCropImage
-from avatx.data.input_errors import explained
-from avatx.data.input_pipeline import ClipShape, InputOptions, build_dataset
+from avatx.data.input.augmentation import RandomCropImage
+from avatx.data.input.input_pipeline import ClipShape, InputOptions, build_dataset
+from avatx.data.records.input_errors import explained
 from avatx.errors import UserError
 
 CLIP = ClipShape(num_frames=2, frame_rate=25.0, height=8, width=8)
@@ -31,7 +31,6 @@ def training_keys(pattern, count=EPOCH, **changes):
 def test_every_option_is_changed_here():
     for field in dataclasses.fields(InputOptions):
         assert f"test_{field.name}" in globals(), field.name
-
 
 
 def test_input_paths(tmp_path):

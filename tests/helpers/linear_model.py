@@ -124,7 +124,9 @@ def experiment(model_dir="", batches=None, make_model=LinearModel, **train):
 
 def optimizer_options(train, **changed):
     """The optimiser of TrainOptions with fields changed, those of its schedule among them."""
-    rate_fields = {field.name for field in dataclasses.fields(options.LearningRateOptions)} - {"kind"}
+    rate_fields = {field.name for field in dataclasses.fields(options.LearningRateOptions)} - {
+        "kind"
+    }
     rate = {name: changed.pop(name) for name in list(changed) if name in rate_fields}
     if "schedule" in changed:
         rate["kind"] = changed.pop("schedule")

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from google.protobuf.descriptor import FieldDescriptor
 
-from avatx import config_checks
+from avatx.config import checks as config_checks
 from avatx.errors import UserError
 from avatx.protos import pipeline_pb2
 
@@ -202,8 +202,11 @@ def fill(message, way=()):
         oneof = message.DESCRIPTOR.oneofs_by_name.get(name)
         if oneof is not None:
             on_the_way = bool(way) and way[0].containing_oneof is oneof
-            name = way[0].name if on_the_way else CHOSEN.get(
-                f"{message.DESCRIPTOR.name}.{name}", oneof.fields[0].name)
+            name = (
+                way[0].name
+                if on_the_way
+                else CHOSEN.get(f"{message.DESCRIPTOR.name}.{name}", oneof.fields[0].name)
+            )
         field = message.DESCRIPTOR.fields_by_name[name]
         if field.message_type is None or name in done:
             continue

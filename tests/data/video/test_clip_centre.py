@@ -5,8 +5,8 @@ import pytest
 import tensorflow as tf
 from small_records import keyframe, options, segment, write
 
-from avatx.data import clip_sampling
-from avatx.data.input_pipeline import ClipShape, build_dataset
+from avatx.data.input.input_pipeline import ClipShape, build_dataset
+from avatx.data.video import clip_sampling
 
 
 def test_wanted_times_of_an_even_clip():
@@ -63,7 +63,7 @@ def test_a_frame_between_two_is_the_earlier_one_of_a_tie():
 
 def test_a_clip_needs_its_whole_span(tmp_path):
     """Of 8 frames at 8 a second, the first lies 500 ms before and the last 375 ms after."""
-    from avatx.data.input_errors import explained
+    from avatx.data.records.input_errors import explained
     from avatx.errors import UserError
 
     def read(margin):
@@ -86,7 +86,7 @@ def test_a_clip_needs_its_whole_span(tmp_path):
 
 def test_flow_comes_with_its_frame(tmp_path):
     """The optical flow shown is that of the frame shown, not that of its place in the record."""
-    from avatx.data import optical_flow
+    from avatx.data.video import optical_flow
 
     stored = segment("v", [keyframe(1_030_000)], num_frames=30, frame_rate=10.0)
     stored.flow = [
@@ -104,7 +104,7 @@ def test_flow_comes_with_its_frame(tmp_path):
 
 
 def test_graph_and_numpy_agree_on_one_frame():
-    from avatx.data.keyframe_parsing import nearest_frames
+    from avatx.data.input.keyframe_parsing import nearest_frames
 
     found = nearest_frames(tf.constant([7], tf.int64), tf.constant([0, 7, 9], tf.int64))
     assert found.numpy().tolist() == [0, 0, 0]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from avatx.data import record
+from avatx.data.records import record
 
 
 def two_people(**changes) -> record.Segment:

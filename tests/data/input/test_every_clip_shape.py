@@ -7,10 +7,11 @@ import pytest
 import tensorflow as tf
 from small_records import keyframe, options, segment, write
 
-from avatx.data import classification_pipeline, record
-from avatx.data.classification_pipeline import TestViews
-from avatx.data.input_errors import explained
-from avatx.data.input_pipeline import ClipShape, InputOptions, build_dataset
+from avatx.data.input import classification_pipeline
+from avatx.data.input.classification_pipeline import TestViews
+from avatx.data.input.input_pipeline import ClipShape, InputOptions, build_dataset
+from avatx.data.records import record
+from avatx.data.records.input_errors import explained
 from avatx.errors import UserError
 
 

@@ -10,11 +10,11 @@ import tensorflow as tf
 from coded_video import write_coded_video
 from PIL import Image
 
-from avatx.data import record
-from avatx.data.ava_records import create_ava_records
-from avatx.data.classification_records import create_classification_records
-from avatx.data.label_map import LabelMap
-from avatx.data.record_plan import RecordSettings, fingerprint
+from avatx.data.annotations.label_map import LabelMap
+from avatx.data.records import record
+from avatx.data.records.ava_records import create_ava_records
+from avatx.data.records.classification_records import create_classification_records
+from avatx.data.records.record_plan import RecordSettings, fingerprint
 from avatx.errors import UserError
 
 FRAME_RATE = 8  # of the video: a frame each 125 ms
@@ -267,7 +267,7 @@ def test_a_setting_s_range(name, good, bad):
 
 def test_identity_of_a_folder_of_frames(tmp_path):
     """A frame more, or one that changed, is another video."""
-    from avatx.data.video_folder import identity
+    from avatx.data.video.video_folder import identity
 
     (tmp_path / "a.jpg").write_bytes(b"123")
     os.utime(tmp_path / "a.jpg", ns=(5, 5_000))

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from avatx.data import augmentation
-from avatx.data.augmentation import (
+from avatx.data.input import augmentation
+from avatx.data.input.augmentation import (
     RandomColor,
     RandomCropImage,
     RandomHorizontalFlip,
