@@ -136,10 +136,10 @@ def test_a_mirrored_box_by_hand():
 
 def test_whole_pixels_by_hand():
     """Rows are of the height, columns of the width; edges go to the nearest border."""
-    view = identity_view()._replace(window=tf.constant([0.12, 0.26, 0.48, 0.91]))
+    view = identity_view()._replace(window=tf.constant([0.134, 0.29, 0.486, 0.88]))
     view, pixels = whole_pixels(view, tf.constant(50), tf.constant(20))
-    assert pixels.numpy().tolist() == [6, 5, 18, 13]  # 6 to 24 of 50, 5.2 to 18.2 of 20
-    np.testing.assert_allclose(view.window, [0.12, 0.25, 0.48, 0.9], atol=1e-6)
+    assert pixels.numpy().tolist() == [7, 6, 17, 12]  # 6.7 to 24.3 of 50, 5.8 to 17.6 of 20
+    np.testing.assert_allclose(view.window, [0.14, 0.3, 0.48, 0.9], atol=1e-6)
 
 
 def test_no_saturation_is_rec_601_luma():
