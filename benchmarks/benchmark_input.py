@@ -26,21 +26,30 @@ def main(argv: Sequence[str] | None = None) -> int:
     cli.import_tensorflow()
     import tensorflow as tf
 
+    from avatx.builders import preprocessor_builder
+    from avatx.builders.options import options_from
     from avatx.data.input import input_pipeline
-    from avatx.data.input.augmentation import RandomCropImage, RandomHorizontalFlip
     from avatx.data.input.keyframe_parsing import KeyframeParser
     from avatx.data.records import remote_files
     from avatx.data.records.input_errors import explained
+    from avatx.protos import input_reader_pb2, preprocessor_pb2
 
-    options = input_pipeline.InputOptions(
-        tuple(arguments.input),
-        arguments.num_classes,
-        shuffle_buffer_size=arguments.shuffle_buffer_size,
+    options = options_from(
+        input_reader_pb2.InputReader(shuffle_buffer_size=arguments.shuffle_buffer_size),
+        input_pipeline.InputOptions,
+        input_paths=tuple(arguments.input),
+        num_classes=arguments.num_classes,
+        max_boxes=100,
+        seed=0,
     )
     clip_shape = input_pipeline.ClipShape(
         arguments.num_frames, arguments.frame_rate, *arguments.size
     )
-    augmentations = (RandomHorizontalFlip(), RandomCropImage()) if arguments.augment else ()
+    steps = [
+        preprocessor_pb2.PreprocessingStep(random_horizontal_flip={}),
+        preprocessor_pb2.PreprocessingStep(random_crop_image={}),
+    ]
+    augmentations = tuple(map(preprocessor_builder.build, steps)) if arguments.augment else ()
     files = remote_files.match_files(options.input_paths)
 
     with explained(arguments.input):

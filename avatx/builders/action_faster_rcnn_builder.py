@@ -3,6 +3,7 @@
 from typing import Any
 
 from avatx.builders import anchor_generator_builder, box_predictor_builder, trunk_builder
+from avatx.builders.options import options_from
 from avatx.meta_architectures.action_faster_rcnn import ActionFasterRCNN, ProposalSource
 from avatx.meta_architectures.post_processing import PostProcessing
 from avatx.meta_architectures.proposal_stage import FirstStageOptions, ProposalStage
@@ -17,26 +18,8 @@ def build(config: action_faster_rcnn_pb2.ActionFasterRcnn) -> ActionFasterRCNN:
     anchors = anchor_generator_builder.build(
         config.first_stage_anchor_generator, trunk.output_stride[1:]
     )
-    first_stage = FirstStageOptions(
-        box_predictor_kernel_size=config.first_stage_box_predictor_kernel_size,
-        box_predictor_depth=config.first_stage_box_predictor_depth,
-        minibatch_size=config.first_stage_minibatch_size,
-        positive_balance_fraction=config.first_stage_positive_balance_fraction,
-        matched_threshold=config.first_stage_matched_threshold,
-        unmatched_threshold=config.first_stage_unmatched_threshold,
-        nms_score_threshold=config.first_stage_nms_score_threshold,
-        nms_iou_threshold=config.first_stage_nms_iou_threshold,
-        max_proposals=config.first_stage_max_proposals,
-        localization_loss_weight=config.first_stage_localization_loss_weight,
-        objectness_loss_weight=config.first_stage_objectness_loss_weight,
-    )
-    second_stage = SecondStageOptions(
-        batch_size=config.second_stage_batch_size,
-        balance_fraction=config.second_stage_balance_fraction,
-        matched_threshold=config.second_stage_matched_threshold,
-        localization_loss_weight=config.second_stage_localization_loss_weight,
-        classification_loss_weight=config.second_stage_classification_loss_weight,
-    )
+    first_stage = options_from(config, FirstStageOptions, "first_stage_")
+    second_stage = options_from(config, SecondStageOptions, "second_stage_")
     suppression = config.second_stage_post_processing.batch_non_max_suppression
     return ActionFasterRCNN(
         image_size=(size.height, size.width),
@@ -44,12 +27,7 @@ def build(config: action_faster_rcnn_pb2.ActionFasterRcnn) -> ActionFasterRCNN:
         proposal_stage=ProposalStage(anchors, first_stage, name="proposal_stage"),
         box_predictor=box_predictor_builder.build(config, trunk),
         second_stage=SecondStage(second_stage),
-        post_processing=PostProcessing(
-            score_threshold=suppression.score_threshold,
-            iou_threshold=suppression.iou_threshold,
-            max_detections_per_class=suppression.max_detections_per_class,
-            max_total_detections=suppression.max_total_detections,
-        ),
+        post_processing=options_from(suppression, PostProcessing),
         proposal_source=ProposalSource(
             action_faster_rcnn_pb2.ProposalSource.Name(config.proposal_source)
         ),

@@ -36,8 +36,8 @@ class ActionFasterRCNN(DetectionModel):
         trunk: Trunk,
         proposal_stage: ProposalStage,
         box_predictor: BoxPredictor,
-        second_stage: SecondStage = SecondStage(),
-        post_processing: PostProcessing = PostProcessing(),
+        second_stage: SecondStage,
+        post_processing: PostProcessing,
         proposal_source: ProposalSource = ProposalSource.RPN,
         **kwargs,
     ):

@@ -24,7 +24,7 @@ class VideoClassifier(VideoModel):
         image_size: tuple[int, int],
         trunk: Trunk,
         num_classes: int,
-        dropout: float = 0.5,
+        dropout: float,
         **kwargs,
     ):
         """Puts dropout and one dense layer behind the trunk and its tail.

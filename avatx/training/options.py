@@ -22,66 +22,66 @@ class LearningRateOptions:
     manual_step: `learning_rate_base`, from step `manual_steps[i][0]` on `manual_steps[i][1]`.
     """
 
-    kind: str = "cosine_decay"  # cosine_decay | constant | manual_step
-    learning_rate_base: float = 0.1
-    total_steps: int = 500000  # cosine_decay only
-    warmup_learning_rate: float = 0.01
-    warmup_steps: int = 0
-    manual_steps: tuple[tuple[int, float], ...] = ()  # (first step, learning rate)
+    kind: str  # cosine_decay | constant | manual_step
+    learning_rate_base: float
+    total_steps: int  # cosine_decay only
+    warmup_learning_rate: float
+    warmup_steps: int
+    manual_steps: tuple[tuple[int, float], ...]  # (first step, learning rate)
 
 
 @dataclasses.dataclass(frozen=True)
 class OptimizerOptions:
     """The optimiser; `momentum` is read by SGD alone, the betas by Adam alone."""
 
-    kind: str = "momentum"  # momentum | adam | adamw
-    momentum: float = 0.9
-    nesterov: bool = False
-    beta_1: float = 0.9
-    beta_2: float = 0.999
-    epsilon: float = 1e-7
-    learning_rate: LearningRateOptions = LearningRateOptions()
+    kind: str  # momentum | adam | adamw
+    momentum: float
+    nesterov: bool
+    beta_1: float
+    beta_2: float
+    epsilon: float
+    learning_rate: LearningRateOptions
 
 
 @dataclasses.dataclass(frozen=True)
 class TrainOptions:
     """One training run."""
 
-    batch_size: int = 30  # clips a step over all replicas and micro-batches
-    num_steps: int = 500000
-    optimizer: OptimizerOptions = OptimizerOptions()
-    gradient_clipping_by_norm: float = 0.0  # by the global norm; 0: off
-    gradient_accumulation_steps: int = 1  # micro-batches a step
-    moving_average_decay: float = 0.0  # of the trained weights; 0: off
-    weight_decay: float = 0.0  # x sum of squared kernels is added to the loss; adamw: decoupled
-    precision: str = "float32"  # float32 | bfloat16 | float16
-    seed: int = 0
-    fine_tune_checkpoint: str = ""  # "": from scratch
-    fine_tune_flow_checkpoint: str = ""  # of a two_stream trunk's flow trunk
-    fine_tune_checkpoint_type: str = "classification"  # classification | detection
-    checkpoint_interval: int = 1000  # steps
-    checkpoints_to_keep: int = 5
-    summary_interval: int = 100  # steps between TensorBoard points and progress lines
-    steps_per_loop: int = 100  # most steps run without coming back to Python
-    max_loss: float = 1e4  # a total loss beyond it stops the run, as NaN does; 0: only NaN does
+    batch_size: int  # clips a step over all replicas and micro-batches
+    num_steps: int
+    optimizer: OptimizerOptions
+    gradient_clipping_by_norm: float  # by the global norm; 0: off
+    gradient_accumulation_steps: int  # micro-batches a step
+    moving_average_decay: float  # of the trained weights; 0: off
+    weight_decay: float  # x sum of squared kernels is added to the loss; adamw: decoupled
+    precision: str  # float32 | bfloat16 | float16
+    seed: int
+    fine_tune_checkpoint: str  # "": from scratch
+    fine_tune_flow_checkpoint: str  # of a two_stream trunk's flow trunk
+    fine_tune_checkpoint_type: str  # classification | detection
+    checkpoint_interval: int  # steps
+    checkpoints_to_keep: int
+    summary_interval: int  # steps between TensorBoard points and progress lines
+    steps_per_loop: int  # most steps run without coming back to Python
+    max_loss: float  # a total loss beyond it stops the run, as NaN does; 0: only NaN does
 
 
 @dataclasses.dataclass(frozen=True)
 class EvalOptions:
     """One evaluation of one checkpoint."""
 
-    batch_size: int = 1  # clips a step over all replicas, rounded up to a multiple of these
-    interval: int = 0  # training steps between evaluations of train_and_eval; 0: only at the end
-    protocol: str = "AVA_2020"
-    iou_threshold: float = 0.5
-    groundtruth_path: str = ""  # AVA csv; "": the boxes of the evaluation records
-    excluded_timestamps_path: str = ""  # "": none
+    batch_size: int  # clips a step over all replicas, rounded up to a multiple of these
+    interval: int  # training steps between evaluations of train_and_eval; 0: only at the end
+    protocol: str
+    iou_threshold: float
+    groundtruth_path: str  # AVA csv; "": the boxes of the evaluation records
+    excluded_timestamps_path: str  # "": none
     # What is computed: the keys of `avatx.evaluation.evaluation_run.METRICS_SETS`.
-    metrics_set: tuple[str, ...] = ("ava_frame_map", "action_agnostic_localization")
+    metrics_set: tuple[str, ...]
     # mAP, person_AP or person_AP_75 (classification: top_1, top_5 or mean_class_accuracy);
     # "": export no best checkpoint.
-    best_checkpoint_metric: str = "mAP"
-    num_visualizations: int = 0  # clips that TensorBoard shows at each evaluation
+    best_checkpoint_metric: str
+    num_visualizations: int  # clips that TensorBoard shows at each evaluation
 
 
 @dataclasses.dataclass(frozen=True)

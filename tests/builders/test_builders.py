@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import pytest
+from default_options import default
 from google.protobuf import text_format
 
 from avatx import config
@@ -177,7 +178,7 @@ def test_preprocessing_steps():
         return preprocessor_builder.build(parsed(text, preprocessor_pb2.PreprocessingStep()))
 
     assert build("random_horizontal_flip { probability: 0.25 }") == (
-        augmentation.RandomHorizontalFlip(probability=0.25)
+        default(augmentation.RandomHorizontalFlip, probability=0.25)
     )
     assert build("random_crop_image { min_area: 0.5 overlap_threshold: 0.25 }").min_area == 0.5
     assert build("random_color { contrast: 0.5 }").contrast == 0.5

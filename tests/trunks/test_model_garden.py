@@ -155,7 +155,7 @@ def test_mixed_precision_is_near_float32(kind, policy):
 
 
 def test_flow_channels():
-    trunk = model_garden.Movinet(input_channels=2)
+    trunk = model_garden.Movinet("a0", input_channels=2)
     assert trunk(CLIPS[..., :2]).shape[-1] == trunk.output_depth
 
 
@@ -165,7 +165,7 @@ def test_unknown_ids_and_modes_name_the_choices():
     with pytest.raises(UserError, match="movinet: model_id 'a6' .*a0, a1, a2, a3, a4, a5"):
         model_garden.Movinet("a6")
     with pytest.raises(UserError, match="batch_norm.*'frozen'.*FROZEN"):
-        model_garden.Movinet(batch_norm="frozen")
+        model_garden.Movinet("a0", batch_norm="frozen")
 
 
 def test_i3d_does_not_import_model_garden():

@@ -60,8 +60,8 @@ class TestViews:
 
     __test__ = False  # no test class of pytest's
 
-    num_clips: int = 10
-    num_crops: int = 1
+    num_clips: int
+    num_crops: int
 
     def __post_init__(self):
         for field in dataclasses.fields(self):
@@ -94,7 +94,7 @@ def build_dataset(
     *,
     training: bool,
     augmentations: Sequence[Augmentation] = (),
-    views: TestViews = TestViews(),
+    views: TestViews | None = None,
     input_context: tf.distribute.InputContext | None = None,
     start_step: int = 0,
 ) -> tf.data.Dataset:
@@ -111,7 +111,7 @@ def build_dataset(
       batch_size: clips of all replicas together.
       training: random windows, shuffled, for ever; else `views`, in order, once.
       augmentations: applied in order after the random crop; training only.
-      views: testing only.
+      views: testing only, and needed there.
       input_context: as of `input_pipeline.build_dataset`.
       start_step: as of `input_pipeline.build_dataset`.
 
@@ -121,6 +121,8 @@ def build_dataset(
         replicas cannot share evenly. Later records raise when they are read: see
         `input_errors.explained`.
     """
+    if not training and views is None:
+        raise ValueError("views: None; expected TestViews for testing")
     if clip_shape.channels != 3:
         raise UserError(
             "trunk two_stream: records of labelled videos hold no optical flow; "

@@ -82,7 +82,11 @@ from avatx import cli
 def main():
     from avatx.data.records.input_errors import explained
     from avatx.data.input.input_pipeline import ClipShape, InputOptions, build_dataset
-    options = InputOptions((sys.argv[1],), 3, max_boxes=4)
+    options = InputOptions(
+        (sys.argv[1],), num_classes=3, label_map_path="", max_boxes=4, shuffle=False,
+        shuffle_buffer_size=1, open_segments=1, num_readers=4, drop_keyframes_without_people=False,
+        seed=0, num_parallel_decodes=0,
+    )
     with explained(options.input_paths):
         for batch in build_dataset(options, ClipShape(2, 25.0, 8, 8), 4, training=False):
             print("valid", int(sum(batch.valid.numpy())))
