@@ -79,25 +79,21 @@ def _of_the_evaluation(config) -> Iterator[tuple[str, str]]:
         )
     evaluation = config.eval_config
     kind = registrations.find(config.model.WhichOneof("model"))
-    metric = kind.best_checkpoint_metric
+    best = kind.best_checkpoint_metric
     if evaluation.HasField("best_checkpoint_metric"):
-        metric = evaluation.best_checkpoint_metric
-    if metric not in kind.metrics:
-        yield (
-            "eval_config.best_checkpoint_metric",
-            f"best_checkpoint_metric is '{metric}' and the model is {kind.name}: expected "
-            f"{' or '.join(kind.metrics)}",
-        )
+        best = evaluation.best_checkpoint_metric
+        if best not in kind.metrics:
+            yield (
+                "eval_config.best_checkpoint_metric",
+                f"best_checkpoint_metric is '{best}' and the model is {kind.name}: expected "
+                f"{' or '.join(kind.metrics)}",
+            )
     for metrics_set, metrics in kind.metrics_sets.items():
-        if (
-            metric in metrics
-            and evaluation.metrics_set
-            and metrics_set not in evaluation.metrics_set
-        ):
+        if best in metrics and evaluation.metrics_set and metrics_set not in evaluation.metrics_set:
             yield (
                 "eval_config.metrics_set",
-                f"best_checkpoint_metric is '{metric}', which is computed "
-                f"only if metrics_set holds '{metrics_set}': add it or choose another metric",
+                f"best_checkpoint_metric is '{best}', which is computed only if metrics_set holds "
+                f"'{metrics_set}': add it or choose another metric",
             )
 
 

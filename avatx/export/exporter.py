@@ -78,6 +78,7 @@ def export_pipeline(
             trained.class_names,
             os.path.join(folder, SAVED_MODEL_FOLDER),
             attention=attention,
+            frame_settings=trained.frame_settings,
         )
         pipeline_config.write(trained.config, os.path.join(folder, CONFIG_FILE))
         write_label_map(os.path.join(folder, LABEL_MAP_FILE), trained.label_map)

@@ -14,6 +14,7 @@ from avatx.training.seed import set_random_seed
 from avatx.trunks import model_garden, movinet_blocks
 
 TRUNKS = {"resnet_3d": model_garden.Resnet3D, "movinet": model_garden.Movinet}
+SMALLEST = {"resnet_3d": 50, "movinet": "a0"}
 CLIPS = np.random.default_rng(3).uniform(-1, 1, (2, 5, 33, 40, 3)).astype(np.float32)
 
 
@@ -45,7 +46,7 @@ def make(kind, policy="float32", **options):
 
 def make_anew(kind, **options):
     set_random_seed(1)
-    trunk = TRUNKS[kind](**options)
+    trunk = TRUNKS[kind](SMALLEST[kind], **options)
     tail = trunk.build_tail()
     tail(trunk(CLIPS[:1]))
     randomize(trunk)
