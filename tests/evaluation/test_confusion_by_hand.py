@@ -1,9 +1,9 @@
 """Confusions of a handful of people, counted by hand."""
 
 import pytest
-
 from avatx.data.ava_table import AvaTable
 from avatx.data.label_map import LabelMap
+
 from avatx.evaluation.confusion import confusion
 from avatx.evaluation.matching import match_detections
 from avatx.evaluation.people import find_people
@@ -51,9 +51,7 @@ def test_one_label_each_is_the_usual_matrix():
 
 
 def test_the_most_frequent_confusion_comes_first():
-    found = counted(
-        [[1], [2], [2], [2]], [(0, 2, 0.9), (1, 4, 0.9), (2, 4, 0.9), (3, 2, 0.9)]
-    )
+    found = counted([[1], [2], [2], [2]], [(0, 2, 0.9), (1, 4, 0.9), (2, 4, 0.9), (3, 2, 0.9)])
     assert [(p["label"], p["taken_for"], p["people"], p["share"]) for p in found["pairs"]] == [
         (2, 4, 2, pytest.approx(2 / 3)), (1, 2, 1, 1)]  # fmt: skip
 

@@ -4,12 +4,12 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
-
-from avatx.inference import pictures as pictures_module
-from avatx.inference.detector import ClipDetections
 from avatx.inference.keyframe_clips import KeyframeClip
 from avatx.inference.pictures import MAX_KEYFRAMES, Pictures, annotated_people
 from avatx.visualization.boxes import Action, Person
+
+from avatx.inference import pictures as pictures_module
+from avatx.inference.detector import ClipDetections
 
 
 class Told(NamedTuple):
@@ -25,7 +25,9 @@ class FakeDetector:
         """Three detections; the attention of each is its number."""
         assert clips.shape == (1, 2, 8, 8, 3)
         boxes = np.float32([[0, 0, 1, 1], [0.1, 0.1, 0.5, 0.5], [0.6, 0.6, 0.9, 0.9]])
-        maps = np.arange(3, dtype=np.float32).reshape(3, 1, 1, 1, 1, 1) * np.ones([1, 1, 2, 1, 2, 2])
+        maps = np.arange(3, dtype=np.float32).reshape(3, 1, 1, 1, 1, 1) * np.ones(
+            [1, 1, 2, 1, 2, 2]
+        )
         return [(ClipDetections(boxes, np.array([1, 2, 2]), np.float32([0.9, 0.8, 0.7])), maps)]
 
 
@@ -95,7 +97,10 @@ def test_attention_is_that_of_the_person_of_the_highest_score(drawn, tmp_path):
     assert (level, shown.actions[0].score) == (1, 0.8)
     assert maps == 1  # of the detection of this class at this box, not of the first one
     assert "film, 1 s" in title and "stand 0.80" in title
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["attention.jpg", "contact_sheet.jpg"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "attention.jpg",
+        "contact_sheet.jpg",
+    ]
 
 
 def test_nobody_to_attend(drawn, tmp_path):

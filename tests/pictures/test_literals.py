@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-
 from avatx.visualization import attention, boxes, embedding
 from avatx.visualization.boxes import Action, Person
 
@@ -119,7 +118,9 @@ def test_colours_run_from_the_second_to_the_last_but_two_percent():
     values = np.arange(101.0)[:, np.newaxis] * [1, 0, 0]
     projection = embedding.fit_projection(values)
     assert (projection.low[0], projection.high[0]) == pytest.approx((-48, 48))
-    found = projection.colours(np.array([[0.0, 0, 0], [2, 0, 0], [50, 0, 0], [98, 0, 0], [100, 0, 0]]))
+    found = projection.colours(
+        np.array([[0.0, 0, 0], [2, 0, 0], [50, 0, 0], [98, 0, 0], [100, 0, 0]])
+    )
     assert found[:, 0].tolist() == [0, 0, 128, 255, 255]
 
 
