@@ -1,9 +1,9 @@
 """Which bin of area a detection belongs to, by hand."""
 
 import pytest
-from avatx.data.ava_table import AvaTable
-from avatx.data.label_map import LabelMap
 
+from avatx.data.annotations.ava_table import AvaTable
+from avatx.data.annotations.label_map import LabelMap
 from avatx.evaluation import breakdowns
 from avatx.evaluation.matching import match_detections
 from avatx.evaluation.people import find_people

@@ -1,9 +1,9 @@
 """Confusions of a handful of people, counted by hand."""
 
 import pytest
-from avatx.data.ava_table import AvaTable
-from avatx.data.label_map import LabelMap
 
+from avatx.data.annotations.ava_table import AvaTable
+from avatx.data.annotations.label_map import LabelMap
 from avatx.evaluation.confusion import confusion
 from avatx.evaluation.matching import match_detections
 from avatx.evaluation.people import find_people

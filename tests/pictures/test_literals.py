@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
-from avatx.visualization import attention, boxes, embedding
-from avatx.visualization.boxes import Action, Person
+
+from avatx.core.people import Action, Person
+from avatx.pictures import attention, boxes, embedding
 
 
 def test_a_colour_for_each_of_ava_s_groups():

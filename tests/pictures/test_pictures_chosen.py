@@ -4,12 +4,12 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
-from avatx.inference.keyframe_clips import KeyframeClip
-from avatx.inference.pictures import MAX_KEYFRAMES, Pictures, annotated_people
-from avatx.visualization.boxes import Action, Person
+from avatx.data.video.keyframe_clips import KeyframeClip
 
-from avatx.inference import pictures as pictures_module
+from avatx.core.people import Action, Person
 from avatx.inference.detector import ClipDetections
+from avatx.pictures import keyframe_pictures as pictures_module
+from avatx.pictures.keyframe_pictures import MAX_KEYFRAMES, Pictures, annotated_people
 
 
 class Told(NamedTuple):
@@ -60,7 +60,7 @@ def drawn(monkeypatch):
 
 @pytest.mark.parametrize("count", [1, 5, MAX_KEYFRAMES, 23, 24, 40, 100])
 def test_keyframes_of_a_long_video_are_evenly_spread(drawn, tmp_path, count):
-    pictures = Pictures(FakeDetector(), "film", None, attention=False)
+    pictures = Pictures(FakeDetector.class_names, "film")
     for index in range(count):
         pictures.add(clip(index, 0.5), [])
         assert len(pictures._shown) < 2 * MAX_KEYFRAMES
@@ -76,7 +76,7 @@ def test_keyframes_of_a_long_video_are_evenly_spread(drawn, tmp_path, count):
 
 def test_groundtruth_beside_the_detections(drawn, tmp_path):
     (tmp_path / "truth.csv").write_text("film,1,0.1,0.1,0.5,0.5,2,0\nfilm,2\n")
-    pictures = Pictures(FakeDetector(), "film", str(tmp_path / "truth.csv"), attention=False)
+    pictures = Pictures(FakeDetector.class_names, "film", str(tmp_path / "truth.csv"))
     for index in range(4):
         pictures.add(clip(index), [])
     pictures.write(str(tmp_path))
@@ -88,7 +88,9 @@ def test_groundtruth_beside_the_detections(drawn, tmp_path):
 
 
 def test_attention_is_that_of_the_person_of_the_highest_score(drawn, tmp_path):
-    pictures = Pictures(FakeDetector(), "film", None, attention=True)
+    pictures = Pictures(
+        FakeDetector.class_names, "film", attend=FakeDetector().detect_with_attention
+    )
     for index, score in enumerate((0.3, 0.8, 0.5)):
         pictures.add(clip(index), [person(score), person(0.1)])
     pictures.add(clip(3), [])
@@ -104,7 +106,9 @@ def test_attention_is_that_of_the_person_of_the_highest_score(drawn, tmp_path):
 
 
 def test_nobody_to_attend(drawn, tmp_path):
-    pictures = Pictures(FakeDetector(), "film", None, attention=True)
+    pictures = Pictures(
+        FakeDetector.class_names, "film", attend=FakeDetector().detect_with_attention
+    )
     pictures.add(clip(0), [])
     pictures.write(str(tmp_path))
     assert "attention" not in drawn
