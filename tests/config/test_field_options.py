@@ -19,7 +19,7 @@ from avatx.protos import (
     trunk_pb2,
     video_classifier_pb2,
 )
-from avatx.trunks import i3d_endpoints
+from avatx.trunks import i3d_endpoints, model_garden
 
 MESSAGES = schema.all_messages(pipeline_pb2.PipelineConfig.DESCRIPTOR)
 FIELDS = [field for message in MESSAGES for field in message.fields]
@@ -100,8 +100,9 @@ def test_a_missing_field_and_an_empty_oneof_are_named():
         "image_resizer is missing",
         "trunk is missing",
     ]
-    names = "i3d or resnet_3d or movinet or two_stream"
-    assert ("trunk_oneof", f"{names} is missing") in list(problems_of(trunk_pb2.Trunk()))
+    names = "constant_learning_rate or cosine_decay_learning_rate or manual_step_learning_rate"
+    missing = list(problems_of(optimizer_pb2.LearningRate()))
+    assert missing == [("learning_rate", f"{names} is missing")]
 
 
 def test_defaults_are_right_themselves():
@@ -137,3 +138,6 @@ def test_choices_are_those_of_the_code():
     comment = text.rpartition("\n\n")[2]
     for name in registrations.names():
         assert all(metric in comment for metric in registrations.find(name).metrics)
+    ids = schema.choices_of(field_of(trunk_pb2.Resnet3d, "model_id"))
+    assert ids == tuple(map(str, model_garden.RESNET_3D_IDS))
+    assert schema.choices_of(field_of(trunk_pb2.Movinet, "model_id")) == model_garden.MOVINET_IDS
