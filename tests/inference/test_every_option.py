@@ -8,6 +8,7 @@ import json
 import numpy as np
 import pytest
 import tensorflow as tf
+from default_options import default
 from fake_detection_model import FakeDetectionModel
 from PIL import Image
 
@@ -118,7 +119,7 @@ def test_frames_are_those_of_records_thinned_alike(detector, video, tmp_path, ra
     )
     pattern = str(tmp_path / "records" / "set-*.tfrecord")
     clip = ClipShape(NUM_FRAMES, CLIP_RATE, 64, 96)
-    batch = next(iter(build_dataset(InputOptions((pattern,), 1), clip, 4, training=False)))
+    batch = next(iter(build_dataset(default(InputOptions, (pattern,), 1), clip, 4, training=False)))
     (serialized,) = tf.data.TFRecordDataset(tf.io.gfile.glob(pattern))
     assert len(record.decode(serialized.numpy()).frames) == {0.0: 40, 4.0: 14, 7.0: 23}[rate]
     np.testing.assert_array_equal(numbers(spy.clips), numbers(batch.clips))
@@ -238,8 +239,15 @@ def test_progress(detector, video, tmp_path):
     ],
 )
 def test_ranges(name, good, bad):
-    plain = {"score_threshold": 0.3, "every": 1.0, "frames_rate": 30.0, "shorter_side": 400,
-             "batch_size": 1, "optical_flow": "dis", "max_frame_rate": 0.0}  # fmt: skip
+    plain = {
+        "score_threshold": 0.3,
+        "every": 1.0,
+        "frames_rate": 30.0,
+        "shorter_side": 400,
+        "batch_size": 1,
+        "optical_flow": "dis",
+        "max_frame_rate": 0.0,
+    }
     for value in good:
         video_detection.check_options(**{**plain, name: value})
     for value in bad:

@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 import tensorflow as tf
+from default_options import default
 from small_records import keyframe, options, segment, write
 
 from avatx.data.input import classification_pipeline
@@ -74,10 +75,18 @@ def labelled(tmp_path_factory):
         image[:, :32] = 255
         frames.append(tf.io.encode_jpeg(image, quality=100).numpy())
     video = record.Segment(
-        video_id="v", start=0, end=2_000_000, height=48, width=64, frame_rate=10.0,
-        timestamps=np.arange(20) * 100_000, frames=frames, keyframes=[], clip_class_ids=[2],
+        video_id="v",
+        start=0,
+        end=2_000_000,
+        height=48,
+        width=64,
+        frame_rate=10.0,
+        timestamps=np.arange(20) * 100_000,
+        frames=frames,
+        keyframes=[],
+        clip_class_ids=[2],
         clip_class_names=["jump"],
-    )  # fmt: skip
+    )
     with tf.io.TFRecordWriter(str(path)) as writer:
         writer.write(record.encode(video))
     return str(path)
@@ -87,7 +96,11 @@ def views(labelled, num_clips, num_crops):
     # Of 48 x 64 stored pixels a clip of 24 x 24 is a window of as many.
     clip = ClipShape(4, 10.0, 24, 24)
     dataset = classification_pipeline.build_dataset(
-        InputOptions((labelled,), 3), clip, 1, training=False, views=TestViews(num_clips, num_crops)
+        default(InputOptions, (labelled,), 3),
+        clip,
+        1,
+        training=False,
+        views=TestViews(num_clips, num_crops),
     )
     return [batch.clips.numpy()[0] for batch in dataset]
 
@@ -115,9 +128,12 @@ def test_test_views_of_nothing():
 
 def test_label_and_index_of_a_labelled_video(labelled):
     dataset = classification_pipeline.build_dataset(
-        InputOptions((labelled,), 3), ClipShape(4, 10.0, 24, 24), 2, training=False,
+        default(InputOptions, (labelled,), 3),
+        ClipShape(4, 10.0, 24, 24),
+        2,
+        training=False,
         views=TestViews(3, 1),
-    )  # fmt: skip
+    )
     batches = list(dataset)
     assert np.concatenate([b.labels for b in batches]).tolist() == [1, 1, 1, 1]  # class id 2
     assert np.concatenate([b.view for b in batches])[:3].tolist() == [0, 1, 2]

@@ -6,6 +6,7 @@ import functools
 import numpy as np
 import pytest
 import tensorflow as tf
+from default_options import default
 from small_records import all_keys, keyframe, options, segment, write, write_set
 
 from avatx.data.input.augmentation import RandomCropImage
@@ -38,7 +39,7 @@ def test_input_paths(tmp_path):
     for name in ("b", "a", "c"):
         write(tmp_path / f"{name}.tfrecord", [segment(name, [keyframe(0)], num_frames=4)])
     paths = tuple(str(tmp_path / f"{name}.tfrecord") for name in ("c", "[ab]", "a"))
-    dataset = build_dataset(InputOptions(paths, 3, max_boxes=4), CLIP, 1, training=False)
+    dataset = build_dataset(default(InputOptions, paths, 3, max_boxes=4), CLIP, 1, training=False)
     assert [video for video, _ in all_keys(dataset)] == ["c", "a", "b"]
 
 
@@ -115,10 +116,22 @@ def test_num_readers(pattern):
     """So many files give a record in turn."""
     one = training_keys(pattern, shuffle=False, num_readers=1)
     two = training_keys(pattern, shuffle=False, num_readers=2)
-    assert [video for video, _ in one[::3]] == ["video0", "video0", "video1", "video1",
-                                               "video2", "video2"]  # fmt: skip
-    assert [video for video, _ in two[::3]] == ["video0", "video1", "video0", "video1",
-                                               "video2", "video2"]  # fmt: skip
+    assert [video for video, _ in one[::3]] == [
+        "video0",
+        "video0",
+        "video1",
+        "video1",
+        "video2",
+        "video2",
+    ]
+    assert [video for video, _ in two[::3]] == [
+        "video0",
+        "video1",
+        "video0",
+        "video1",
+        "video2",
+        "video2",
+    ]
 
 
 def test_drop_keyframes_without_people(tmp_path):
@@ -130,7 +143,7 @@ def test_drop_keyframes_without_people(tmp_path):
 
 def test_seed(pattern):
     """Of the order, of the crops and of what is sampled; each changes with the epoch as well."""
-    crop = [RandomCropImage(min_area=0.2, max_area=0.3, overlap_threshold=0.0)]
+    crop = [default(RandomCropImage, min_area=0.2, max_area=0.3, overlap_threshold=0.0)]
 
     def read(seed):
         chosen = options(pattern, seed=seed)
@@ -166,8 +179,9 @@ def test_num_parallel_decodes(pattern, monkeypatch):
     assert found == in_order and 3 in given and tf.data.AUTOTUNE not in given
 
 
-@pytest.mark.parametrize("name", ["num_classes", "max_boxes", "shuffle_buffer_size",
-                                  "open_segments", "num_readers"])  # fmt: skip
+@pytest.mark.parametrize(
+    "name", ["num_classes", "max_boxes", "shuffle_buffer_size", "open_segments", "num_readers"]
+)
 def test_options_of_at_least_one(name):
     assert getattr(options("x", **{name: 1}), name) == 1
     with pytest.raises(UserError, match=f"{name}: 0; expected at least 1"):

@@ -11,6 +11,7 @@ import hashlib
 import numpy as np
 import pytest
 import tensorflow as tf
+from default_options import default
 from small_records import keyframe, segment, write
 
 from avatx.data.input import classification_pipeline, input_pipeline
@@ -20,7 +21,7 @@ from avatx.data.input.input_pipeline import ClipShape, InputOptions
 from avatx.data.records import record
 
 CLIP = ClipShape(num_frames=3, frame_rate=4.0, height=10, width=14)
-AUGMENTATIONS = (RandomHorizontalFlip(), RandomCropImage(), RandomColor())
+AUGMENTATIONS = (default(RandomHorizontalFlip), default(RandomCropImage), default(RandomColor))
 HEIGHT, WIDTH, FRAMES = 48, 64, 12
 
 
@@ -202,7 +203,7 @@ CLIPS_WRITTEN_DOWN = {
 def test_keyframes_in_training(keyframes, name):
     changes, batch_size, worker, start_step, count = KEYFRAME_TRAINING[name]
     dataset = input_pipeline.build_dataset(
-        InputOptions((keyframes,), **{"num_classes": 3, "max_boxes": 4, **changes}),
+        default(InputOptions, (keyframes,), **{"num_classes": 3, "max_boxes": 4, **changes}),
         CLIP,
         batch_size,
         training=True,
@@ -217,7 +218,7 @@ def test_keyframes_in_training(keyframes, name):
 def test_keyframes_in_evaluation(keyframes, name):
     batch_size, worker = EVALUATION[name]
     dataset = input_pipeline.build_dataset(
-        InputOptions((keyframes,), num_classes=3, max_boxes=4, seed=6),
+        default(InputOptions, (keyframes,), num_classes=3, max_boxes=4, seed=6),
         CLIP,
         batch_size,
         training=False,
@@ -230,7 +231,7 @@ def test_keyframes_in_evaluation(keyframes, name):
 def test_labelled_clips_in_training(videos, name):
     changes, batch_size, worker, start_step, count = LABELLED_TRAINING[name]
     dataset = classification_pipeline.build_dataset(
-        InputOptions((videos,), **{"num_classes": 3, **changes}),
+        default(InputOptions, (videos,), **{"num_classes": 3, **changes}),
         CLIP,
         batch_size,
         training=True,
@@ -245,7 +246,7 @@ def test_labelled_clips_in_training(videos, name):
 def test_labelled_clips_in_testing(videos, name):
     batch_size, worker = EVALUATION[name]
     dataset = classification_pipeline.build_dataset(
-        InputOptions((videos,), num_classes=3, seed=6),
+        default(InputOptions, (videos,), num_classes=3, seed=6),
         CLIP,
         batch_size,
         training=False,
