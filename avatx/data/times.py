@@ -29,9 +29,9 @@ def to_microseconds(seconds) -> np.ndarray:
     doubtful = np.abs(np.abs(scaled - rounded) - 0.5) < 1e-3
     microseconds = rounded.astype(np.int64)
     if np.any(doubtful):
-        microseconds = np.atleast_1d(microseconds)
+        microseconds = np.ravel(microseconds)
         at = np.flatnonzero(doubtful)
-        exact = [f"{value:.6f}" for value in np.atleast_1d(seconds)[at].tolist()]
+        exact = [f"{value:.6f}" for value in np.ravel(seconds)[at].tolist()]
         microseconds[at] = [int(text.replace(".", "")) for text in exact]
         microseconds = microseconds.reshape(seconds.shape)
     return microseconds

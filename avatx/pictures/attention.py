@@ -1,4 +1,4 @@
-"""Pictures of what a person's query attended to (the paper's figures 5 and 6)."""
+"""Pictures of what a person's query attended to (paper, figure 4, the columns on the right)."""
 
 from collections.abc import Sequence
 
