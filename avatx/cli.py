@@ -1,11 +1,12 @@
 """How every command line of tools/ starts and ends."""
 
+import contextlib
 import importlib
 import os
 import pathlib
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import NoReturn
 
 from avatx import stderr_noise
@@ -47,6 +48,27 @@ def entry() -> NoReturn:
     """The console entry points: avatx-model-main runs tools/model_main.py's `main`."""
     name = pathlib.Path(sys.argv[0]).stem.removeprefix("avatx-").replace("-", "_")
     run(importlib.import_module(f"avatx.tools.{name}").main)
+
+
+@contextlib.contextmanager
+def arguments_are_flags(*names: str, **flags: str) -> Iterator[None]:
+    """What a library says of one of its arguments is said of the flag that the argument is from.
+
+    A library's message about an argument begins with the argument's name.
+
+    Args:
+      *names: arguments that are called as their flags: "model_dir" for --model_dir.
+      **flags: argument to the name of a flag that is called otherwise, without the dashes.
+    """
+    flags = {**{name: name for name in names}, **flags}
+    try:
+        yield
+    except UserError as error:
+        first, space, rest = str(error).partition(" ")
+        name = first.rstrip(":")
+        if name not in flags:
+            raise
+        raise UserError(f"--{flags[name]}{first[len(name) :]}{space}{rest}") from error
 
 
 def import_tensorflow() -> None:

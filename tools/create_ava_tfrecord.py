@@ -9,10 +9,10 @@ Beam's: `--direct_num_workers 8 --direct_running_mode multi_processing` uses eig
 """
 
 import argparse
-import dataclasses
 import os
 
 from avatx import cli
+from avatx.data.video.frame_flags import add_frame_flags, given_settings
 
 
 def _arguments() -> argparse.ArgumentParser:
@@ -34,12 +34,10 @@ def _arguments() -> argparse.ArgumentParser:
     add("--excluded", metavar="CSV", help="excluded timestamps: keyframes to leave out")
     add("--output", required=True, metavar="PREFIX", help="folder and beginning of shard names")
     add("--num_shards", required=True, type=int)
-    add(
-        "--shorter_side",
-        type=int,
-        default=400,
-        metavar="PIXELS",
-        help="shrink frames to this, ratio kept, never enlarged; 0 leaves them (default 400)",
+    add_frame_flags(
+        parser,
+        default="0",
+        defaults={"shorter_side": "400", "folder_frame_rate": "30", "optical_flow": "none"},
     )
     add("--jpeg_quality", type=int, default=90)
     add(
@@ -55,24 +53,6 @@ def _arguments() -> argparse.ArgumentParser:
         help="video kept around the keyframes: half the longest clip, in seconds (default 2)",
     )
     add(
-        "--max_frame_rate",
-        type=float,
-        default=0.0,
-        help="thin faster videos to this many frames a second (default 0: keep all)",
-    )
-    add(
-        "--frames_rate",
-        type=float,
-        default=30.0,
-        help="frames a second of folders of frames (default 30)",
-    )
-    add(
-        "--video_start_seconds",
-        type=float,
-        default=0.0,
-        help="the csv's time of a video's first frame; 900 for AVA cut to 15 minutes (default 0)",
-    )
-    add(
         "--keyframe_seconds",
         type=int,
         nargs=2,
@@ -80,29 +60,28 @@ def _arguments() -> argparse.ArgumentParser:
         help="every whole second of this range is a keyframe of each video, an empty one where "
         "the csv has no row (AVA: 902 1798)",
     )
-    add(
-        "--optical_flow",
-        default="",
-        metavar="METHOD",
-        help="also store the flow from each frame to the next, by dis or farneback, for models "
-        "with a flow stream (default: none)",
-    )
     add("--overwrite", action="store_true", help="write all shards again, also unchanged ones")
     return parser
 
 
 def main(argv=None) -> int:
     flags, beam_arguments = _arguments().parse_known_args(argv)
+    given = given_settings(flags)
 
     # Imported here, for they bring TensorFlow: --help and a mistyped flag need not wait for it.
     cli.import_tensorflow()
     from avatx.data.records.ava_records import create_ava_records
     from avatx.data.records.manifest import NAME, summary
     from avatx.data.records.record_plan import RecordSettings
+    from avatx.data.video.frame_settings import FrameSettings
 
-    settings = RecordSettings(
-        **{field.name: getattr(flags, field.name) for field in dataclasses.fields(RecordSettings)}
-    )
+    with cli.arguments_are_flags("jpeg_quality", "seconds_per_record", "margin_seconds"):
+        settings = RecordSettings(
+            FrameSettings(**given),
+            jpeg_quality=flags.jpeg_quality,
+            seconds_per_record=flags.seconds_per_record,
+            margin_seconds=flags.margin_seconds,
+        )
     entry = create_ava_records(
         videos=flags.videos,
         annotations=flags.annotations,

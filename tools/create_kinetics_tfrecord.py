@@ -16,7 +16,7 @@ import argparse
 import os
 
 from avatx import cli
-from avatx.errors import UserError
+from avatx.data.video.frame_flags import add_frame_flags, given_settings
 
 
 def _arguments() -> argparse.ArgumentParser:
@@ -52,48 +52,35 @@ def _arguments() -> argparse.ArgumentParser:
     )
     add("--output", required=True, metavar="PREFIX", help="folder and beginning of shard names")
     add("--num_shards", required=True, type=int)
-    add(
-        "--shorter_side",
-        type=int,
-        default=256,
-        metavar="PIXELS",
-        help="shrink frames to this, ratio kept, never enlarged; 0 leaves them (default 256)",
+    add_frame_flags(
+        parser,
+        ("shorter_side", "max_frame_rate", "folder_frame_rate"),
+        default="0",
+        defaults={"shorter_side": "256", "folder_frame_rate": "30"},
+        other_names={"max_frame_rate": ("--frame_rate",)},
     )
     add("--jpeg_quality", type=int, default=90)
-    add(
-        "--frame_rate",
-        type=float,
-        default=0.0,
-        help="thin faster videos to this many frames a second (default 0: keep all)",
-    )
-    add(
-        "--frames_rate",
-        type=float,
-        default=30.0,
-        help="frames a second of folders of frames (default 30)",
-    )
     add("--overwrite", action="store_true", help="write all shards again, also unchanged ones")
     return parser
 
 
 def main(argv=None) -> int:
     flags, beam_arguments = _arguments().parse_known_args(argv)
+    given = given_settings(flags)
 
     # Imported here, for they bring TensorFlow: --help and a mistyped flag need not wait for it.
     cli.import_tensorflow()
     from avatx.data.records.classification_records import create_classification_records
     from avatx.data.records.manifest import NAME, summary
     from avatx.data.records.record_plan import RecordSettings
+    from avatx.data.video.frame_settings import FrameSettings
 
-    if not 0 <= flags.frame_rate < float("inf"):
-        raise UserError(f"--frame_rate is {flags.frame_rate}, expected 0 (all frames) or more")
-    settings = RecordSettings(
-        shorter_side=flags.shorter_side,
-        jpeg_quality=flags.jpeg_quality,
-        margin_seconds=0.0,
-        max_frame_rate=flags.frame_rate,
-        frames_rate=flags.frames_rate,
-    )
+    with cli.arguments_are_flags("jpeg_quality"):
+        settings = RecordSettings(
+            FrameSettings(**{"shorter_side": 256, **given}),
+            jpeg_quality=flags.jpeg_quality,
+            margin_seconds=0.0,
+        )
     entry = create_classification_records(
         annotations=flags.annotations,
         folders=flags.folders,

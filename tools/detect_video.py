@@ -8,6 +8,7 @@ import signal
 import sys
 
 from avatx import cli
+from avatx.data.video.frame_flags import add_frame_flags, given_settings, overridden
 
 
 def parse_arguments(argv=None) -> argparse.Namespace:
@@ -28,32 +29,10 @@ def parse_arguments(argv=None) -> argparse.Namespace:
     parser.add_argument(
         "--every", type=float, default=1.0, help="seconds between keyframes (default %(default)s)"
     )
-    parser.add_argument(
-        "--frames_rate",
-        type=float,
-        default=30.0,
-        help="frames a second of a folder of frames (default %(default)s)",
-    )
-    parser.add_argument(
-        "--shorter_side",
-        type=int,
-        default=400,
-        help="shrink the model's frames to this, as create_ava_tfrecord.py did for "
-        "training; 0 leaves them (default %(default)s)",
-    )
-    parser.add_argument(
-        "--max_frame_rate",
-        type=float,
-        default=0.0,
-        help="thin faster videos to this many frames a second, as "
-        "create_ava_tfrecord.py did for training (default: keep all)",
-    )
-    parser.add_argument(
-        "--optical_flow",
-        default="dis",
-        metavar="METHOD",
-        help="dis or farneback, as for training; only a model with a flow stream "
-        "looks at it (default %(default)s)",
+    add_frame_flags(
+        parser,
+        ("shorter_side", "folder_frame_rate", "max_frame_rate", "optical_flow"),
+        default="as the model was trained",
     )
     parser.add_argument(
         "--batch_size", type=int, default=1, help="clips a call of the model (default %(default)s)"
@@ -69,26 +48,23 @@ def parse_arguments(argv=None) -> argparse.Namespace:
 
 def main(argv=None) -> int:
     arguments = parse_arguments(argv)
+    given = given_settings(arguments)
     # `kill` cleans up as ctrl-C does.
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     cli.import_tensorflow()
-    from avatx.inference.video_detection import check_options, detect_video
+    from avatx.data.video.frame_settings import for_model
+    from avatx.inference.video_detection import check_arguments, detect_video
 
-    check_options(
-        arguments.score_threshold,
-        arguments.every,
-        arguments.frames_rate,
-        arguments.shorter_side,
-        arguments.batch_size,
-        arguments.optical_flow,
-        arguments.max_frame_rate,
-    )
+    with cli.arguments_are_flags("score_threshold", "every", "batch_size"):
+        check_arguments(arguments.score_threshold, arguments.every, arguments.batch_size)
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
     from avatx.inference.detector import Detector
 
     detector = Detector(arguments.saved_model)
+    for line in overridden(given, detector.frame_settings):
+        print(line, file=sys.stderr)
     with Progress(
         TextColumn("detecting"),
         BarColumn(),
@@ -103,11 +79,8 @@ def main(argv=None) -> int:
             arguments.output,
             score_threshold=arguments.score_threshold,
             every=arguments.every,
-            frames_rate=arguments.frames_rate,
-            shorter_side=arguments.shorter_side,
+            frame_settings=for_model(detector.frame_settings, detector.has_flow, given),
             batch_size=arguments.batch_size,
-            optical_flow=arguments.optical_flow,
-            max_frame_rate=arguments.max_frame_rate,
             groundtruth=arguments.groundtruth,
             attention=arguments.attention,
             progress=lambda seconds, total: bar.update(task, completed=seconds, total=total),

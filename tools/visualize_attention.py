@@ -12,6 +12,7 @@ import signal
 import sys
 
 from avatx import cli
+from avatx.data.video.frame_flags import add_frame_flags, given_settings, overridden
 from avatx.errors import UserError
 
 
@@ -32,36 +33,8 @@ def parse_arguments(argv=None) -> argparse.Namespace:
         "AVA's csv (default 1)",
     )
     add("--output", required=True, metavar="DIR")
-    add(
-        "--shorter_side",
-        type=int,
-        default=400,
-        help="shrink frames to this, as create_ava_tfrecord.py did (default %(default)s)",
-    )
-    add(
-        "--frames_rate",
-        type=float,
-        default=30.0,
-        help="frames a second of a folder of frames (default %(default)s)",
-    )
-    add(
-        "--video_start_seconds",
-        type=float,
-        default=0.0,
-        help="the timestamp of the video's first frame (default 0)",
-    )
-    add(
-        "--optical_flow",
-        default="dis",
-        choices=("dis", "farneback"),
-        help="how the flow of a model with a flow stream is computed from a video, as its records' "
-        "was (default %(default)s)",
-    )
-    add(
-        "--max_frame_rate",
-        type=float,
-        default=0.0,
-        help="thin faster videos, as create_ava_tfrecord.py did (default: keep all)",
+    add_frame_flags(
+        parser, default="as the model was trained", defaults={"video_start_seconds": "0"}
     )
     add(
         "--override",
@@ -99,35 +72,28 @@ def parse_person(text: str):
 def main(argv=None) -> int:
     flags = parse_arguments(argv)
     number, box = parse_person(flags.person)
+    given = given_settings(flags)
     # `kill` cleans up as ctrl-C does.
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     cli.import_tensorflow()
     from avatx.data.input import clip_source
     from avatx.data.video.clip_sampling import wanted_times
+    from avatx.data.video.frame_settings import for_model
     from avatx.pictures.attention_figure import AttentionFigure
     from avatx.trained.attention_model import AttentionModel
 
-    clip_source.check_options(
-        shorter_side=flags.shorter_side,
-        frames_rate=flags.frames_rate,
-        start=flags.video_start_seconds,
-        seconds=[flags.timestamp],
-        field="--timestamp",
-        max_frame_rate=flags.max_frame_rate,
-    )
+    clip_source.check_seconds("--timestamp", flags.timestamp)
     model = AttentionModel(flags.pipeline_config_path, flags.checkpoint, flags.override)
     video_id, keyframe = clip_source.moment(flags.video_id or flags.video, flags.timestamp)
     offsets = wanted_times(0, model.num_frames, model.frame_rate)
     if flags.video:
+        for line in overridden(given, model.frame_settings):
+            print(line, file=sys.stderr)
         clip = clip_source.frames_of_video(
             flags.video,
             keyframe,
             offsets,
-            shorter_side=flags.shorter_side,
-            frames_rate=flags.frames_rate,
-            start=flags.video_start_seconds,
-            optical_flow=flags.optical_flow if model.has_flow else None,
-            max_frame_rate=flags.max_frame_rate,
+            for_model(model.frame_settings, model.has_flow, given),
         )
     else:
         source = clip_source.RecordClips(flags.records, model.has_flow)

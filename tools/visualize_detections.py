@@ -11,6 +11,7 @@ import signal
 import sys
 
 from avatx import cli
+from avatx.data.video.frame_flags import add_frame_flags, given_settings
 from avatx.errors import UserError
 
 
@@ -35,18 +36,11 @@ def parse_arguments(argv=None) -> argparse.Namespace:
     )
     add("--protocol", default="AVA_2020")
     add("--iou_threshold", type=float, default=0.5)
-    add("--shorter_side", type=int, default=400, help="shrink videos' frames to this")
-    add(
-        "--frames_rate",
-        type=float,
-        default=30.0,
-        help="frames a second of folders of frames (default %(default)s)",
-    )
-    add(
-        "--video_start_seconds",
-        type=float,
-        default=0.0,
-        help="the csv's time of a video's first frame; 900 for AVA cut to 15 minutes (default 0)",
+    add_frame_flags(
+        parser,
+        ("shorter_side", "folder_frame_rate", "video_start_seconds"),
+        default="0",
+        defaults={"shorter_side": "400", "folder_frame_rate": "30"},
     )
     return parser.parse_args(argv)
 
@@ -57,29 +51,20 @@ def main(argv=None) -> int:
         raise UserError(f"--top {flags.top}: expected 1 or more")
     if not 0 < flags.iou_threshold <= 1:
         raise UserError(f"--iou_threshold {flags.iou_threshold}: expected more than 0, at most 1")
+    given = given_settings(flags)
     # `kill` cleans up as ctrl-C does.
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     cli.import_tensorflow()
     from avatx.data.annotations import ava_csv
     from avatx.data.annotations.label_map import read_label_map
     from avatx.data.input import clip_source
+    from avatx.data.video.frame_settings import FrameSettings
     from avatx.evaluation.examples import find_examples
     from avatx.pictures.detection_sheets import write_sheets
 
-    clip_source.check_options(
-        shorter_side=flags.shorter_side,
-        frames_rate=flags.frames_rate,
-        start=flags.video_start_seconds,
-        seconds=flags.seconds,
-    )
+    clip_source.check_seconds("--seconds", *flags.seconds)
     seconds = sorted({*flags.seconds, 0.0})
-    source = clip_source.make_source(
-        flags.videos,
-        flags.records,
-        shorter_side=flags.shorter_side,
-        frames_rate=flags.frames_rate,
-        start=flags.video_start_seconds,
-    )
+    source = clip_source.make_source(flags.videos, flags.records, FrameSettings(**given))
     label_map = read_label_map(flags.label_map)
     excluded = ava_csv.read_excluded_timestamps(flags.excluded) if flags.excluded else None
     classes = find_examples(

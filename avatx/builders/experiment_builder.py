@@ -1,14 +1,13 @@
 """PipelineConfig -> avatx.training.options.Experiment: everything a run needs."""
 
 import os
-from types import ModuleType
 from typing import NamedTuple
 
 from google.protobuf import text_format
 
 from avatx.builders import (
-    classification_data_builder,
-    detection_data_builder,
+    data_builder,
+    frame_settings_builder,
     input_reader_builder,
     model_builder,
     training_builder,
@@ -25,12 +24,12 @@ class _Kind(NamedTuple):
     task: str  # a key of avatx.training.tasks.TASKS
     train_unit: str  # what an epoch is counted in
     best_checkpoint_metric: str  # where eval_config names none
-    data: ModuleType  # make_train_dataset, make_eval_dataset, describe
+    data: data_builder.DataBuilder
 
 
 _KINDS = {
-    "action_faster_rcnn": _Kind("action_detection", "keyframes", "mAP", detection_data_builder),
-    "video_classifier": _Kind("classification", "videos", "top_1", classification_data_builder),
+    "action_faster_rcnn": _Kind("action_detection", "keyframes", "mAP", data_builder.KEYFRAMES),
+    "video_classifier": _Kind("classification", "videos", "top_1", data_builder.LABELLED_CLIPS),
 }
 
 
@@ -66,6 +65,7 @@ def build(
         options = _configured(eval_options, "eval_input_reader")
         return kind.data.make_eval_dataset(config, options, batch_size, input_context)
 
+    frames = frame_settings_builder.RecordFrames.read(config)
     label_map = build_label_map(config)
     count, lines = kind.data.describe(train_options, label_map.names)
     return Experiment(
@@ -78,7 +78,8 @@ def build(
         ),
         label_map=label_map,
         model_dir=model_dir,
-        config_text=text_format.MessageToString(config),
+        config_text=text_format.MessageToString(frames.filled(config)),
+        check_frames=frames.check,
         distribution_strategy=distribution_strategy,
         task=kind.task,
         num_train_keyframes=count,

@@ -38,6 +38,7 @@ def build_eval_options(
     """What the evaluation is told.
 
     Args:
+      config: the message.
       num_steps: the training's.
       best_checkpoint_metric: where `config` names none.
     """

@@ -9,22 +9,14 @@ detector's two parts, and `tf.train.Checkpoint(root=classifier)` the whole.
 import os
 import re
 import tempfile
-from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
 from avatx.checkpoints import i3d_sources
+from avatx.checkpoints.report import RestoreReport
 from avatx.errors import UserError
 from avatx.trunks import i3d, i3d_blocks
-
-
-class RestoreReport(NamedTuple):
-    """What a checkpoint filled, all in Kinetics names (or the checkpoint's own for others)."""
-
-    loaded: list[str]  # variables that got their value from the checkpoint
-    new: list[str]  # variables of the tail that the checkpoint lacks: they keep their start values
-    unused: list[str]  # what the checkpoint holds and nobody asked for
 
 
 def restore_trunk(
@@ -34,6 +26,10 @@ def restore_trunk(
 
     The checkpoint may be an imported one, DeepMind's own, or that of any model of ours with an
     I3D inside. Nothing is assigned unless everything fits.
+
+    Returns:
+      The report, all in Kinetics names (or the checkpoint's own for others); `new` are those of the
+      tail alone.
 
     Raises:
       UserError: no readable checkpoint, a variable of the trunk is missing, or a shape differs.
@@ -99,9 +95,7 @@ def import_weights(source: str, output: str) -> dict:
       UserError: see `i3d_sources.read`; or the trunk is not fully there, or a part only partly.
     """
     if not os.path.basename(output):
-        raise UserError(
-            f"--output '{output}' names no file; expected the like of data/kinetics/i3d"
-        )
+        raise UserError(f"output '{output}' names no file; expected the like of data/kinetics/i3d")
     weights = i3d_sources.read(source)
     classifier = _classifier_for(weights)
     parts = {

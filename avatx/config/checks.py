@@ -65,6 +65,12 @@ RANGES = {
     "VideoClassifier": {"num_classes": COUNT, "dropout": Range(0, 1, high_open=True)},
     "LocationEmbedding": {"depth": NOT_NEGATIVE},
     "Clip": {"num_frames": COUNT, "frame_rate": POSITIVE},
+    "FrameSettings": {
+        "shorter_side": NOT_NEGATIVE,
+        "folder_frame_rate": Range(0, 1e6, low_open=True, high_open=True),
+        "max_frame_rate": Range(0, 1e6, high_open=True),
+        "video_start_seconds": Range(-1e9, 1e9, low_open=True, high_open=True),
+    },
     "FixedShapeResizer": {"height": Range(16), "width": Range(16)},
     "Trunk": {"batch_norm_momentum": FRACTION},
     "I3d": {"depth_multiplier": POSITIVE},
@@ -142,6 +148,7 @@ CLASSIFICATION_METRICS = ("top_1", "top_5", "mean_class_accuracy")
 
 CHOICES = {
     "TrainConfig": {"fine_tune_checkpoint_type": ("classification", "detection")},
+    "FrameSettings": {"optical_flow": ("dis", "farneback", "")},
     "I3d": {"final_endpoint": tuple(i3d_endpoints.ENDPOINTS)},
     "Resnet3d": {"model_id": (50, 101, 152, 200, 270)},
     "Movinet": {"model_id": ("a0", "a1", "a2", "a3", "a4", "a5")},
@@ -224,6 +231,8 @@ def check(config, path: str, sources: dict[str, str]) -> None:
                 full = prefix + required
                 raise UserError(f"{where(full)}: {prefix}{_spell(message, required)} is missing")
         for field, limits in RANGES.get(kind, {}).items():
+            if _is_unknown(message, field):
+                continue
             value = getattr(message, field)
             for one in [value] if isinstance(value, (int, float)) else value:
                 if not limits.holds(one):
@@ -233,7 +242,8 @@ def check(config, path: str, sources: dict[str, str]) -> None:
             value = getattr(message, field)
             for one in [value] if isinstance(value, (str, int)) else value:
                 if one not in choices:
-                    full, expected = f"{prefix}{field}", " or ".join(map(str, choices))
+                    full = f"{prefix}{field}"
+                    expected = " or ".join(str(choice) or "nothing" for choice in choices)
                     raise UserError(f"{where(full)}: {full} is '{one}': expected {expected}")
     for field, problem in _contradictions(config):
         raise UserError(f"{where(field)}: {problem}")
@@ -253,6 +263,14 @@ def _is_set(message, name: str) -> bool:
     if is_repeated(message.DESCRIPTOR.fields_by_name[name]):
         return len(getattr(message, name)) > 0
     return message.HasField(name)
+
+
+def _is_unknown(message, name: str) -> bool:
+    """Whether a field is neither set nor has a default: then it has no value to check."""
+    field = message.DESCRIPTOR.fields_by_name[name]
+    if is_repeated(field) or field.has_default_value:
+        return False
+    return not message.HasField(name)
 
 
 def _spell(message, name: str) -> str:

@@ -51,6 +51,7 @@ def merge_people(
       classes: [N] class ids.
       scores: [N], or None for groundtruth.
       class_names: class id to name; an id without a name is written as "class 7".
+      iou_threshold: least overlap of two boxes of one person.
 
     Returns:
       People by descending score of their best action.

@@ -41,6 +41,8 @@ def assign_anchors(
       anchors: [A, 4] float32, normalised.
       usable: [A] bool; the others are ignored.
       groundtruth: of B clips.
+      matched_threshold: least IoU of a positive anchor.
+      unmatched_threshold: IoU under which an anchor is negative.
     """
     groundtruth, valid = _with_one_more_padding_box(groundtruth)
     overlap = box_ops.iou(anchors[tf.newaxis], groundtruth.boxes)  # [B, A, G]
@@ -72,6 +74,7 @@ def assign_proposals(
       boxes: [B, R, 4] float32, normalised.
       usable: [B, R] bool, False for padding; becomes `sampled`.
       groundtruth: of the same clips.
+      matched_threshold: least IoU of a proposal that takes a box's labels.
     """
     groundtruth, valid = _with_one_more_padding_box(groundtruth)
     overlap = box_ops.iou(boxes, groundtruth.boxes)  # [B, R, G]

@@ -31,8 +31,13 @@ def analyze(
     """Breaks the score down.
 
     Args:
+      groundtruth: as of `avatx.evaluation.frame_map.evaluate`.
+      detections: as of `evaluate`.
+      label_map: as of `evaluate`.
       training: annotations that the detector was trained on, for how often each class was seen.
-      The others as `avatx.evaluation.frame_map.evaluate`.
+      protocol: as of `evaluate`.
+      iou_threshold: as of `evaluate`.
+      excluded: as of `evaluate`.
 
     Returns:
       A dict that is JSON: what `evaluate` returns without `per_class`, `person_AP`,

@@ -28,7 +28,10 @@ def part(
     """The score of some detections against some groundtruth.
 
     Args:
-      detections, groundtruth: [D] and [G] bool, what belongs to the part; None for all.
+      matched: of the whole.
+      label_map: the classes that are evaluated.
+      detections: [D] bool, which of the matched detections belong to the part; None for all.
+      groundtruth: [G] bool, which of the groundtruth belongs to the part; None for all.
 
     Returns:
       `mAP` (None if no class has groundtruth here), `num_classes_with_groundtruth`, the sums
@@ -54,6 +57,7 @@ def equal_count_edges(areas: np.ndarray, number_of_bins: int) -> list[float | No
 
     Args:
       areas: [N] float64.
+      number_of_bins: at most so many.
 
     Returns:
       0, the inner edges, None. Fewer bins where there are fewer areas, or equal ones.
@@ -79,6 +83,11 @@ def by_area(
     groundtruth, detections, true and false positives.
 
     Args:
+      matched: `detections` matched to groundtruth.
+      people: the different boxes of groundtruth.
+      detections: the table that was matched.
+      label_map: the classes that are evaluated.
+      iou_threshold: IoU from which a detection is in its groundtruth box's bin.
       edges: bins hold `edges[i] <= area < edges[i + 1]`; None for bins with equally many people
         who have an evaluated label.
 
@@ -165,7 +174,9 @@ def by_class(
     """Classes by how often they were trained, the rarest first.
 
     Args:
+      per_class: of `avatx.evaluation.frame_map.per_class_results`.
       training: the training annotations; None where unknown: then by groundtruth count.
+      groups: class id to group.
 
     Returns:
       The dicts of `per_class` with `id`, `group` (None if there is none) and

@@ -34,7 +34,12 @@ def diagnose(
     """Says what the data shows when `result["mAP"]` is near 0, and what no mAP shows.
 
     Args:
-      result: of `evaluate`; the others as given to it.
+      result: of `evaluate`.
+      groundtruth: as given to `evaluate`.
+      detections: as given to `evaluate`.
+      label_map: as given to `evaluate`.
+      excluded: as given to `evaluate`.
+      keyframes: as given to `evaluate`.
 
     Returns:
       One sentence a mistake found, the gravest first; if mAP is not near 0, only that boxes are in

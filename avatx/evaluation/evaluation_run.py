@@ -171,6 +171,8 @@ def write_results(
 
     Args:
       output_dir: made if it is not there.
+      evaluated: the detections.
+      scores: the metrics.
       step: of the checkpoint, for metrics.json.
     """
     os.makedirs(output_dir, exist_ok=True)

@@ -78,8 +78,14 @@ def find_examples(
     videos than `count`, further keyframes of theirs fill up, each with its best.
 
     Args:
+      groundtruth: as of `avatx.evaluation.frame_map.evaluate`.
+      detections: as of `evaluate`.
+      label_map: as of `evaluate`.
+      count: examples of each class and kind.
       classes: ids; all of the label map's that have detections if empty.
-      protocol, iou_threshold, excluded: as `avatx.evaluation.frame_map.evaluate`.
+      protocol: as of `evaluate`.
+      iou_threshold: as of `evaluate`.
+      excluded: as of `evaluate`.
 
     Raises:
       UserError: a class is not in the label map, or no detection counts.

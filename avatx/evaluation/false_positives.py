@@ -57,7 +57,12 @@ def kinds_of_detections(
     """The kind of each detection.
 
     Args:
+      matched: `detections` matched to groundtruth.
+      people: the different boxes of groundtruth.
+      detections: the table that was matched.
+      label_map: the classes that are evaluated.
       groups: class id to group; where a class has none, no action is similar to it.
+      iou_threshold: IoU from which a detection is on a person.
 
     Returns:
       [D] int8, place in `KINDS`.
@@ -93,7 +98,9 @@ def count_kinds(
     """Counts by kind.
 
     Args:
+      matched: the detections, matched to groundtruth.
       kind: of `kinds_of_detections`.
+      label_map: the classes that are evaluated.
 
     Returns:
       `top`: among each class's N best detections, N being the number of its groundtruth, all

@@ -48,6 +48,8 @@ def per_class_results(
     """Average precision and counts of each class, in the label map's order.
 
     Args:
+      matched: detections matched to groundtruth.
+      label_map: the classes that are evaluated.
       detections: [D] bool, which matched detections to look at; None for all.
       groundtruth: [G] bool, which groundtruth to look at; None for all.
     """

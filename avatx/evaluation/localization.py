@@ -120,6 +120,7 @@ def suppress(boxes: np.ndarray, group: np.ndarray, iou_threshold: float) -> np.n
     Args:
       boxes: [N, 4] float64, of positive area, sorted by group and there by descending score.
       group: [N] int, ascending.
+      iou_threshold: IoU above which the lower score is dropped.
 
     Returns:
       Ascending indices of those kept.

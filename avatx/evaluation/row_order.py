@@ -55,10 +55,12 @@ def order_in_keyframes(
     """Passes the keyframes marked in `through_heap` through the heap.
 
     Args:
+      table: the detections.
       rows: [n] rows of the table, grouped by keyframe.
       keyframe: [n] int, their keyframes, ascending.
       score: [n] float.
       through_heap: [number of keyframes] bool.
+      capacity: what the heap of one keyframe holds; None for all.
 
     Returns:
       The rows of those keyframes, in the same order of keyframes.
@@ -80,6 +82,7 @@ def best_of_keyframes(
     Args:
       keyframe: [n] int, ascending.
       score: [n] float.
+      capacity: how many a keyframe keeps.
 
     Returns:
       keep: [n] bool.

@@ -10,7 +10,8 @@ import numpy as np
 
 from avatx import config as pipeline_config
 from avatx.builders import model_builder
-from avatx.checkpoints.restore import resolve_checkpoint, restore_for_inference
+from avatx.checkpoints.paths import resolve_checkpoint
+from avatx.checkpoints.restore import restore_for_inference
 from avatx.data.annotations.label_map import read_label_map, write_label_map
 from avatx.errors import UserError
 from avatx.export import saved_model

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from avatx import stderr_noise
+from avatx.data.video.frame_settings import Known
 from avatx.errors import UserError
 
 _REQUIRED_SIGNATURES = ("serving_default", "metadata")
@@ -34,6 +35,7 @@ class Detector:
       num_frames: T, frames of a clip.
       frame_rate: frames a second of a clip.
       class_names: class id to name, ascending.
+      frame_settings: how frames were taken for its training, as far as the export says.
       has_flow: whether its clips are RGB and optical flow, 5 channels, and not RGB alone.
 
     Raises:
@@ -67,6 +69,7 @@ class Detector:
             int(class_id): name.decode()
             for class_id, name in zip(metadata["class_ids"], metadata["class_names"], strict=True)
         }
+        self.frame_settings: Known = {}
 
         inputs = self._signatures["serving_default"].structured_input_signature[1]
         self.has_flow = inputs["clips"].shape[-1] == 5

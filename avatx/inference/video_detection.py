@@ -12,6 +12,7 @@ import numpy as np
 
 from avatx.core.people import merge_people
 from avatx.data.video.frame_encoding import stored_size
+from avatx.data.video.frame_settings import FrameSettings, for_model
 from avatx.data.video.keyframe_clips import KeyframeClip, keyframe_clips
 from avatx.data.video.optical_flow import METHODS, with_flow
 from avatx.data.video.video_reader import MICROSECONDS, VideoReader
@@ -46,13 +47,10 @@ def detect_video(
     *,
     score_threshold: float = 0.3,
     every: float = 1.0,
-    frames_rate: float = 30.0,
-    shorter_side: int = 400,
+    frame_settings: FrameSettings | None = None,
     batch_size: int = 1,
     groundtruth: str | None = None,
     attention: bool = False,
-    optical_flow: str = "dis",
-    max_frame_rate: float = 0.0,
     progress: Callable[[float, float | None], None] = lambda seconds, duration: None,
 ) -> VideoSummary:
     """Writes detections.csv, detections.json, annotated.mp4 and contact_sheet.jpg.
@@ -68,39 +66,38 @@ def detect_video(
       output_directory: made where it is missing.
       score_threshold: in [0, 1]; lower scores are left out everywhere. An evaluation wants 0.
       every: seconds between keyframes.
-      frames_rate: frames a second of a folder of frames.
-      shorter_side: pixels to which the model's frames are shrunk beforehand, as the records it
-        was trained on were by the flag of this name; 0 leaves them. Pictures keep their size.
+      frame_settings: how the model's frames are taken from the video; by default as it was
+        trained. Pictures keep their size. Time 0 is the video's first frame whatever they say.
       batch_size: clips a call of the model.
       groundtruth: AVA annotation csv to show beside the detections on the contact sheet.
       attention: also write attention.jpg: what the person of the highest score attended to.
-      optical_flow: how the flow of a model with a flow stream is computed, as its records' was;
-        other models do not look at it.
-      max_frame_rate: thin faster videos to this many frames a second, as the records were; 0
-        keeps all.
       progress: called with the seconds read and the duration, None where it is not known.
 
     Raises:
       UserError: a bad argument, a video that cannot be read, or an output folder that cannot
         be written.
     """
-    check_options(
-        score_threshold, every, frames_rate, shorter_side, batch_size, optical_flow, max_frame_rate
-    )
+    check_arguments(score_threshold, every, batch_size)
+    frame_settings = frame_settings or for_model(detector.frame_settings, detector.has_flow)
+    if detector.has_flow and not frame_settings.optical_flow:
+        raise UserError(
+            "optical_flow is empty, and the model has a flow stream: expected "
+            f"{' or '.join(METHODS)}"
+        )
     if attention and not detector.has_attention:
         raise UserError(
             f"{detector.path}: exported without attention; export again with "
             "tools/exporter_main.py --attention, or leave --attention out"
         )
     with (
-        VideoReader(video, frames_rate=frames_rate) as reader,
+        VideoReader(video, frame_settings=frame_settings) as reader,
         _partial_folder(output_directory) as folder,
     ):
         video_id = name_video(video)
         attend = detector.detect_with_attention if attention else None
         pictures = Pictures(detector.class_names, video_id, groundtruth, attend)
         drawn_size = stored_size(reader.size, LARGEST_DRAWN_SHORTER_SIDE)
-        model_size = stored_size(reader.size, shorter_side)
+        model_size = stored_size(reader.size, frame_settings.shorter_side)
         blank = np.empty([*drawn_size, 3], np.uint8)
         height, width = upscale(blank, ANNOTATED_SHORTER_SIDE).shape[:2]
         keyframes: list[KeyframeDetections] = []
@@ -113,7 +110,7 @@ def detect_video(
             annotator = Annotator(writer, every, ANNOTATED_SHORTER_SIDE)
 
             def frames():
-                for microseconds, picture in reader.span(0, _END, max_frame_rate=max_frame_rate):
+                for microseconds, picture in reader.span(0, _END):
                     if stopping:
                         return
                     time = microseconds / MICROSECONDS
@@ -124,7 +121,8 @@ def detect_video(
                     annotator.add(time, drawn)
                     yield time, frame
 
-            stream = with_flow(frames(), optical_flow) if detector.has_flow else frames()
+            method = frame_settings.optical_flow if detector.has_flow else ""
+            stream = with_flow(frames(), method) if method else frames()
             clips = keyframe_clips(stream, every, detector.num_frames, detector.frame_rate)
             for batch in _batches(clips, batch_size):
                 found = detector.detect(np.stack([clip.frames for clip in batch]))
@@ -160,30 +158,14 @@ def detect_video(
     return VideoSummary(len(keyframes), count, files, stopped)
 
 
-def check_options(
-    score_threshold: float,
-    every: float,
-    frames_rate: float,
-    shorter_side: int,
-    batch_size: int,
-    optical_flow: str = "dis",
-    max_frame_rate: float = 0.0,
-) -> None:
+def check_arguments(score_threshold: float, every: float, batch_size: int) -> None:
     """Raises UserError for a value out of range; cheap, so call it before loading a model."""
     if not 0 <= score_threshold <= 1:
-        raise UserError(f"--score_threshold {score_threshold}: expected 0 to 1")
+        raise UserError(f"score_threshold {score_threshold}: expected 0 to 1")
     if not 1e-3 <= every < float("inf"):
-        raise UserError(f"--every {every}: expected seconds, 0.001 or more")
-    if not 0 < frames_rate < float("inf"):
-        raise UserError(f"--frames_rate {frames_rate}: expected frames a second, above 0")
-    if shorter_side < 0:
-        raise UserError(f"--shorter_side {shorter_side}: expected pixels, 0 or more")
+        raise UserError(f"every {every}: expected seconds, 0.001 or more")
     if batch_size < 1:
-        raise UserError(f"--batch_size {batch_size}: expected 1 or more")
-    if optical_flow not in METHODS:
-        raise UserError(f"--optical_flow {optical_flow}: expected {' or '.join(METHODS)}")
-    if not 0 <= max_frame_rate < float("inf"):
-        raise UserError(f"--max_frame_rate {max_frame_rate}: expected 0 (all frames) or more")
+        raise UserError(f"batch_size {batch_size}: expected 1 or more")
 
 
 def name_video(video: str) -> str:

@@ -42,9 +42,17 @@ class ActionFasterRCNN(DetectionModel):
         proposal_source: ProposalSource = ProposalSource.RPN,
         **kwargs,
     ):
-        """Args:
-        image_size: (H, W) that frames are resized to, pixels.
-        trunk: clips [B, T, H, W, trunk.input_channels] -> features [B, T', H', W', C'].
+        """Takes the parts; none is made here.
+
+        Args:
+          image_size: (H, W) that frames are resized to, pixels.
+          trunk: clips [B, T, H, W, trunk.input_channels] -> features [B, T', H', W', C'].
+          proposal_stage: the RPN: where people may be.
+          box_predictor: the head: what each proposal does, and its box.
+          second_stage: targets and losses of the head.
+          post_processing: the head's scores to detections.
+          proposal_source: whose boxes the head sees, the RPN's or the groundtruth's.
+          **kwargs: of `tf_keras.Model`.
         """
         super().__init__(**kwargs)
         self.image_size = tuple(image_size)

@@ -26,10 +26,12 @@ class PostProcessing:
     max_total_detections: int = 100
 
     def __call__(self, boxes: tf.Tensor, scores: tf.Tensor, usable: tf.Tensor) -> Detections:
-        """Args:
-        boxes: [B, R, 1, 4] or [B, R, C, 4] float32, normalised, clipped.
-        scores: [B, R, C] float32 in [0, 1], without background.
-        usable: [B, R] bool, False for padding.
+        """Keeps the best detections of each clip that do not overlap.
+
+        Args:
+          boxes: [B, R, 1, 4] or [B, R, C, 4] float32, normalised, clipped.
+          scores: [B, R, C] float32 in [0, 1], without background.
+          usable: [B, R] bool, False for padding.
         """
         kept = non_max_suppression(
             boxes,

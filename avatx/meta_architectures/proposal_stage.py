@@ -56,9 +56,11 @@ class ProposalStage(tf_keras.layers.Layer):
         self.box_encodings = _conv(4 * per_cell, 1, "box_encodings", dtype=tf.float32)
 
     def call(self, features: tf.Tensor, image_size) -> FirstStage:
-        """Args:
-        features: [B, H', W', C], the temporally central frame.
-        image_size: (H, W) of the frames that the features come from, pixels.
+        """Scores the anchors of every cell and says how to move them.
+
+        Args:
+          features: [B, H', W', C], the temporally central frame.
+          image_size: (H, W) of the frames that the features come from, pixels.
         """
         batch, height, width, _ = tf.unstack(tf.shape(features))
         hidden = tf.cast(self.conv(features), tf.float32)

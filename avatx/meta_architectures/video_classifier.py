@@ -28,11 +28,14 @@ class VideoClassifier(tf_keras.Model):
         dropout: float = 0.5,
         **kwargs,
     ):
-        """Args:
-        image_size: (H, W) that frames are resized to, pixels.
-        trunk: clips -> features; its `build_tail` makes the tail.
-        num_classes: C; `logits[..., i]` is class id i + 1. There is no background.
-        dropout: rate of the pooled features in training.
+        """Puts dropout and one dense layer behind the trunk and its tail.
+
+        Args:
+          image_size: (H, W) that frames are resized to, pixels.
+          trunk: clips -> features; its `build_tail` makes the tail.
+          num_classes: C; `logits[..., i]` is class id i + 1. There is no background.
+          dropout: rate of the pooled features in training.
+          **kwargs: of `tf_keras.Model`.
         """
         super().__init__(**kwargs)
         self.image_size = tuple(image_size)

@@ -244,9 +244,9 @@ def _by_area(analysis) -> list[str]:
         "mAP by the share of the frame that the person's box covers; green line: people in the "
         "bin. Bins hold equally many people (different groundtruth boxes with an evaluated "
         "label). A detection whose best box of its class reaches IoU "
-        f"{analysis['iou_threshold']:g} is in that box's bin, any other in the bin of its own area, "
-        "so bins add up to the whole. "
-        "Each bin's mean is over the classes that it has groundtruth of."
+        f"{analysis['iou_threshold']:g} is in that box's bin, any other in the bin of its own "
+        "area, so bins add up to the whole. Each bin's mean is over the classes that it has "
+        "groundtruth of."
     )
     if not shares:
         caption += (

@@ -78,7 +78,11 @@ def bars_with_line(
 
     Args:
       name: for ids, of letters and hyphens.
-      values: None is written as n/a.
+      labels: under the bars, from the left.
+      values: of the bars; None is written as n/a.
+      sizes: of the line.
+      value_label: of the axis on the left.
+      size_label: of the axis on the right.
     """
     with _Chart(name, 3.0) as chart:
         axes, place = chart.axes, np.arange(len(labels))
@@ -112,10 +116,14 @@ def class_bars(
     """A lying bar a class from the top down, coloured by series, and a green line of counts.
 
     Args:
+      name: for ids, of letters and hyphens.
+      labels: of the bars, from the top.
       values: in [0, 1]; None is written as n/a.
       series: the group of each class, None for none.
       colours: of all groups, in the legend's order.
       counts: not negative, drawn on a logarithmic axis; zeros are left out of the line.
+      value_label: of the axis of the values.
+      count_label: of the axis of the counts.
     """
     with _Chart(name, 1.3 + 0.175 * len(labels)) as chart:
         axes, place = chart.axes, np.arange(len(labels))
@@ -154,7 +162,10 @@ def stacked_bars(
     """A lying bar a label from the top down, divided by the share of each part.
 
     Args:
+      name: for ids, of letters and hyphens.
+      labels: of the bars, from the top.
       parts: name of a part -> its count in each bar; at most as many as `DETECTIONS`.
+      value_label: of the axis of the shares.
     """
     counts = np.array([list(one) for one in parts.values()], np.float64)  # [parts, labels]
     series = DETECTIONS[: len(parts)]

@@ -62,7 +62,10 @@ def draw_box(
     Args:
       frame: [H, W, 3] uint8; not changed.
       box: [4] yxyx, normalised.
+      colour: of the box and its label.
+      label: written at the box; None for none.
       line: pixels.
+      below: the label is under the box, not over it.
     """
     image = Image.fromarray(frame)
     draw = ImageDraw.Draw(image)

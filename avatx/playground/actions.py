@@ -50,7 +50,12 @@ def generate_actions(
     Everything is made in a hidden folder, which takes the place of an earlier run's at the end.
 
     Args:
-      output, split, num_videos, seed, num_workers, show_progress: as of `dataset.generate`.
+      output: as of `dataset.generate`.
+      split: as of `dataset.generate`.
+      num_videos: as of `dataset.generate`.
+      seed: as of `dataset.generate`.
+      num_workers: as of `dataset.generate`.
+      show_progress: as of `dataset.generate`.
 
     Returns:
       The number of clips by class.

@@ -164,6 +164,8 @@ def run_tasks(make, tasks, num_workers, show_progress):
     Args:
       make: a module's function: (folder, split, index, seed) to (index, anything).
       tasks: such tuples, those of index 0, 1, 2 and so on.
+      num_workers: processes.
+      show_progress: as of `generate`.
     """
     from rich.console import Console
     from rich.progress import (

@@ -43,11 +43,14 @@ class BoxPredictor(tf_keras.layers.Layer):
         outputs: Outputs = Outputs.ALL,
         **kwargs,
     ):
-        """Args:
-        num_classes: C, without background.
-        class_specific_boxes: a box for each class, or one for all (the paper's choice).
-        class_prediction_bias_init: logit of each action before training.
-        outputs: which fields of `BoxPredictions` it gives; the others are None.
+        """Says what the predictor gives; a subclass makes its layers.
+
+        Args:
+          num_classes: C, without background.
+          class_specific_boxes: a box for each class, or one for all (the paper's choice).
+          class_prediction_bias_init: logit of each action before training.
+          outputs: which fields of `BoxPredictions` it gives; the others are None.
+          **kwargs: of `tf_keras.layers.Layer`.
         """
         super().__init__(**kwargs)
         self.num_classes = num_classes

@@ -39,12 +39,14 @@ class I3DBoxPredictor(BoxPredictor):
         st_roi_pool: StRoiPool | None = None,
         **kwargs,
     ):
-        """Args:
-        num_classes: C, without background.
-        tail: [N, T', h, w, C'] -> [N, T', h, w, F], from the trunk's `build_tail()`.
-        dropout: probability with which a pooled feature is dropped in training.
-        st_roi_pool: pools a proposal's cells from all frames; 14 x 14 to 7 x 7 if None.
-        **kwargs: see `BoxPredictor`.
+        """Puts a pool before the tail and the output layers behind it.
+
+        Args:
+          num_classes: C, without background.
+          tail: [N, T', h, w, C'] -> [N, T', h, w, F], from the trunk's `build_tail()`.
+          dropout: probability with which a pooled feature is dropped in training.
+          st_roi_pool: pools a proposal's cells from all frames; 14 x 14 to 7 x 7 if None.
+          **kwargs: see `BoxPredictor`.
         """
         super().__init__(num_classes, **kwargs)
         self.st_roi_pool = st_roi_pool or StRoiPool(name="st_roi_pool")

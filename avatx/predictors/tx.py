@@ -60,12 +60,14 @@ class TxBoxPredictor(BoxPredictor):
         location_embedding: LocationEmbedding | None = None,
         **kwargs,
     ):
-        """Args:
-        num_classes: C, without background.
-        options: size of the head.
-        roi_pool: pools a proposal's cells from the central frame; 14 x 14 to 7 x 7 if None.
-        location_embedding: added to the features; none if None.
-        **kwargs: see `BoxPredictor`.
+        """Makes the query layers and attention units of each layer and head.
+
+        Args:
+          num_classes: C, without background.
+          options: size of the head.
+          roi_pool: pools a proposal's cells from the central frame; 14 x 14 to 7 x 7 if None.
+          location_embedding: added to the features; none if None.
+          **kwargs: see `BoxPredictor`.
         """
         super().__init__(num_classes, **kwargs)
         self.options = options

@@ -18,9 +18,12 @@ class TxI3DBoxPredictor(BoxPredictor):
     attends = True
 
     def __init__(self, tx: TxBoxPredictor, i3d: I3DBoxPredictor, **kwargs):
-        """Args:
-        tx: made with `Outputs.CLASS_LOGITS`.
-        i3d: made with `Outputs.BOX_ENCODINGS`; whether boxes are class-specific is its.
+        """Takes both predictors, each made to give its part alone.
+
+        Args:
+          tx: made with `Outputs.CLASS_LOGITS`.
+          i3d: made with `Outputs.BOX_ENCODINGS`; it decides whether boxes are class-specific.
+          **kwargs: see `BoxPredictor`.
         """
         for part, outputs in ((tx, Outputs.CLASS_LOGITS), (i3d, Outputs.BOX_ENCODINGS)):
             if part.outputs is not outputs:

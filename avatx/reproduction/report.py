@@ -24,6 +24,7 @@ def write_report(
       asked: a mistake in one of these is an error.
       all_runs: these and whatever else may be in the output; of the others one that was made
         with something else is left out, and said to be.
+      output: the folder of the runs, and of both files.
       note: what the tables' words of the paper mean in this suite.
 
     Raises:

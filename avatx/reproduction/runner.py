@@ -48,6 +48,7 @@ def run_all(
     Args:
       runs: a run that evaluates another's checkpoint comes after it.
       make_command: a run's arguments of the Python interpreter.
+      num_jobs: processes at once.
       note: kept in each run's record (commit, machine).
       interval: seconds between two lines of progress.
 

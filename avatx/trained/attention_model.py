@@ -10,7 +10,8 @@ import tensorflow as tf
 
 from avatx import config as pipeline_config
 from avatx.builders import experiment_builder, model_builder
-from avatx.checkpoints.restore import resolve_checkpoint, restore_for_inference
+from avatx.checkpoints.paths import resolve_checkpoint
+from avatx.checkpoints.restore import restore_for_inference
 from avatx.core.people import Action, Attended, Person, merge_people
 from avatx.core.structures import Groundtruth
 from avatx.errors import UserError
@@ -29,6 +30,7 @@ class AttentionModel:
 
     Attributes:
       num_frames, frame_rate: of the clips.
+      frame_settings: how frames were taken for its training, as far as the config says.
       has_flow: whether clips are RGB and optical flow, 5 channels, and not RGB alone.
       step: of the checkpoint.
 
@@ -49,6 +51,7 @@ class AttentionModel:
         self._model = model_builder.build(config.model)
         clip = config.model.action_faster_rcnn.clip
         self.num_frames, self.frame_rate = clip.num_frames, clip.frame_rate
+        self.frame_settings: dict = {}
         self.has_flow = self._model.input_channels == 5
         if not self._model.box_predictor.attends:
             raise UserError(

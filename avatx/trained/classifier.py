@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from avatx import config as pipeline_config
 from avatx.builders import model_builder
-from avatx.checkpoints import restore
+from avatx.checkpoints import paths, restore
 from avatx.config import checks as config_checks
 from avatx.errors import UserError
 from avatx.meta_architectures.video_classifier import VideoClassifier
@@ -60,7 +60,7 @@ def restore_classifier(
             "a video_classifier"
         )
     model = model_builder.build(config.model)
-    path = restore.resolve_checkpoint(checkpoint, "--checkpoint")
+    path = paths.resolve_checkpoint(checkpoint, "--checkpoint")
     parts = {"trunk": model.trunk, "tail": model.tail, "logits": model.logits}
     if restore.restore_parts(parts, path, required=tuple(parts)) is None:
         raise UserError(

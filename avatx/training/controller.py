@@ -21,11 +21,13 @@ class TrainingController(orbit.Controller):
     """Trains, and evaluates in between where it has an evaluator."""
 
     def __init__(self, *, trainer: ModelTrainer, options: TrainOptions, initialize, **kwargs):
-        """Args:
-        trainer: the inner loop.
-        options: intervals and the last step.
-        initialize: called without arguments when there is no checkpoint to resume from.
-        **kwargs: of `orbit.Controller`.
+        """Takes the trainer and what to do before its first step.
+
+        Args:
+          trainer: the inner loop.
+          options: intervals and the last step.
+          initialize: called without arguments when there is no checkpoint to resume from.
+          **kwargs: of `orbit.Controller`.
         """
         self._options = options
         self._initialize = initialize

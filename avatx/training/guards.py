@@ -24,12 +24,14 @@ class LossGuard:
         clip_specs: Sequence[tf.TensorSpec],
         clip_names: Callable[[Sequence[np.ndarray]], list[str]],
     ):
-        """Args:
-        batch_size: clips of one step on this worker.
-        num_scalars: length of the vector that `check` gets.
-        max_loss: total loss beyond which training stops; 0: only if it is not a number.
-        clip_specs: of the tensors by which one clip is known.
-        clip_names: such tensors, [batch_size, ...] each, as names for people.
+        """Makes the variables that a bad step is noted in.
+
+        Args:
+          batch_size: clips of one step on this worker.
+          num_scalars: length of the vector that `check` gets.
+          max_loss: total loss beyond which training stops; 0: only if it is not a number.
+          clip_specs: of the tensors by which one clip is known.
+          clip_names: such tensors, [batch_size, ...] each, as names for people.
         """
         self._max_loss = max_loss
         self._clip_names = clip_names
@@ -66,7 +68,9 @@ class LossGuard:
         tf.cond(tf.logical_and(bad, self._step < 0), note, lambda: False)
 
     def raise_if_bad(self, names: list[str], checkpoint: str | None = None) -> None:
-        """Args:
+        """Stops training where `check` noted a bad step.
+
+        Args:
           names: what the scalars are called.
           checkpoint: the last checkpoint on disk, for the message.
 

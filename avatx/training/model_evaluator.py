@@ -23,13 +23,15 @@ class ModelEvaluator(orbit.AbstractEvaluator, abc.ABC):
         global_step: tf.Variable,
         weights=None,
     ):
-        """Args:
-        experiment: names the dataset, the label map and the directory.
-        task: the inference step of one replica.
-        model: what is evaluated, built.
-        strategy: where the replicas are.
-        global_step: scalar int64, the step of the model's weights.
-        weights: () -> context manager inside which the model has the weights to evaluate.
+        """Takes what every evaluation of the training needs.
+
+        Args:
+          experiment: names the dataset, the label map and the directory.
+          task: the inference step of one replica.
+          model: what is evaluated, built.
+          strategy: where the replicas are.
+          global_step: scalar int64, the step of the model's weights.
+          weights: () -> context manager inside which the model has the weights to evaluate.
         """
         self._experiment = experiment
         self._task = task

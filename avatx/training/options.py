@@ -104,6 +104,9 @@ class Experiment:
     label_map: Any  # avatx.data.annotations.label_map.LabelMap
     model_dir: str
     config_text: str = ""  # the effective pipeline.config
+    # check_frames(training, evaluating) -> lines to print on how the records' frames were taken;
+    # raises a UserError where they do not fit the config or each other.
+    check_frames: Callable[[bool, bool], list[str]] = lambda training, evaluating: []
     distribution_strategy: str = "mirrored"  # see avatx.training.distribution
     num_train_keyframes: int | None = None  # where known: for the epochs of the report
     train_unit: str = "keyframes"  # what these are: keyframes or videos

@@ -16,7 +16,7 @@ from official.core import train_utils
 from official.modeling import performance
 
 from avatx.atomic_file import atomic_text_file
-from avatx.checkpoints import restore
+from avatx.checkpoints import paths, restore
 from avatx.errors import UserError
 from avatx.evaluation.evaluation_run import METRICS_FILE
 from avatx.training import fine_tuning, report
@@ -62,7 +62,7 @@ def evaluate(experiment: Experiment, checkpoint: str = "") -> dict[str, float]:
       `mAP`, `person_AP` and `person_AP_75`, those of the metrics_set.
     """
     field = "--checkpoint_dir" if checkpoint else "--model_dir"
-    path = restore.resolve_checkpoint(checkpoint or experiment.model_dir, field)
+    path = paths.resolve_checkpoint(checkpoint or experiment.model_dir, field)
     with _precision(experiment.train.precision):
         return _CheckpointEvaluation(experiment)(path)
 
@@ -90,7 +90,7 @@ def evaluate_continuously(
             checkpoint_dir, min_interval_secs=1, timeout=timeout
         ):
             metrics = evaluation(path)
-            if restore.checkpoint_step(path) >= experiment.train.num_steps:
+            if paths.checkpoint_step(path) >= experiment.train.num_steps:
                 return metrics
     if metrics is None:
         raise UserError(
@@ -105,6 +105,7 @@ class _CheckpointEvaluation:
 
     def __init__(self, experiment: Experiment):
         self._experiment = experiment
+        _check_frames(experiment, training=False, evaluating=True)
         _make_model_dir(experiment.model_dir)
         self._strategy = make_strategy(experiment.distribution_strategy)
         kind = TASKS[experiment.task]
@@ -126,7 +127,7 @@ class _CheckpointEvaluation:
         with self._strategy.scope(), writer.as_default():  # for the evaluator's pictures
             self._step.assign(restore.restore_for_inference(self._model, path))
             # Where there are checkpoints, the file says how they were trained.
-            if not restore.checkpoint_paths(self._experiment.model_dir):
+            if not paths.checkpoint_paths(self._experiment.model_dir):
                 write_config(self._experiment)
             metrics = self._evaluator.evaluate(tf.constant(-1))
         self._controller.eval_summary_manager.write_summaries(metrics)
@@ -145,6 +146,7 @@ def _train(experiment: Experiment, evaluate: bool) -> dict[str, float] | None:
             "do; raise train_config.num_steps or choose another --model_dir"
         )
         return None
+    _check_frames(experiment, training=True, evaluating=evaluate)
     prepare_model_dir(experiment)
     set_random_seed(options.seed)
     with _precision(options.precision):
@@ -245,6 +247,12 @@ def _best_checkpoint_action(experiment: Experiment, checkpoint, global_step):
     return action
 
 
+def _check_frames(experiment: Experiment, training: bool, evaluating: bool) -> None:
+    """Prints what is odd about how the records' frames were taken; raises what is wrong."""
+    for line in experiment.check_frames(training, evaluating):
+        print(f"note: {line}")
+
+
 def _make_model_dir(model_dir: str) -> None:
     try:
         os.makedirs(model_dir, exist_ok=True)
@@ -281,9 +289,12 @@ def _lacks_evaluation(experiment: Experiment) -> bool:
 
 
 def _is_finished(experiment: Experiment) -> bool:
-    paths = restore.checkpoint_paths(experiment.model_dir)
+    checkpoints = paths.checkpoint_paths(experiment.model_dir)
     try:
-        return bool(paths) and restore.checkpoint_step(paths[0]) >= experiment.train.num_steps
+        return (
+            bool(checkpoints)
+            and paths.checkpoint_step(checkpoints[0]) >= experiment.train.num_steps
+        )
     except UserError:  # damaged: resuming will look for an older one
         return False
 

@@ -26,12 +26,14 @@ class ModelTrainer(orbit.StandardTrainer):
         strategy: tf.distribute.Strategy,
         global_step: tf.Variable,
     ):
-        """Args:
-        task: the train step of one replica.
-        model: what is trained, built.
-        optimizer: its optimiser, built.
-        strategy: where the replicas are.
-        global_step: scalar int64, steps trained.
+        """Makes the sums of the losses and the guard that watches them.
+
+        Args:
+          task: the train step of one replica.
+          model: what is trained, built.
+          optimizer: its optimiser, built.
+          strategy: where the replicas are.
+          global_step: scalar int64, steps trained.
 
         Set `train_dataset` (distributed, endless, of the task's batches) before training.
         """

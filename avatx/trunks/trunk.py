@@ -56,6 +56,12 @@ class Trunk(tf_keras.Model, abc.ABC):
     def output_depth(self) -> int:
         """Channels of a feature cell."""
 
+    @property
+    def streams(self) -> dict[str, "Trunk"]:
+        """The networks that it consists of and that are pre-trained one by one, by name. None,
+        unless a trunk says otherwise: then it is one network itself."""
+        return {}
+
     def before_tail(self, features: tf.Tensor) -> tf.Tensor:
         """What a classifier does between this trunk and its tail: the strides that a head's tail
         leaves out. Nothing, unless a trunk says otherwise."""

@@ -21,9 +21,13 @@ class TwoStreamTail(tf_keras.layers.Layer):
     """Each stream's tail on its own channels: [N, T, H, W, C] -> [N, T, H, W, output_depth]."""
 
     def __init__(self, rgb, flow, rgb_depth: int, **kwargs):
-        """Args:
-        rgb, flow: the streams' tails.
-        rgb_depth: the first of the C channels, which are the RGB stream's.
+        """Takes both tails; their channels stand side by side.
+
+        Args:
+          rgb: tail of the RGB stream.
+          flow: tail of the flow stream.
+          rgb_depth: how many of the C channels, the first ones, are the RGB stream's.
+          **kwargs: of `tf_keras.layers.Layer`.
         """
         super().__init__(**kwargs)
         self.rgb = rgb
@@ -80,6 +84,10 @@ class TwoStream(Trunk):
     @property
     def output_depth(self) -> int:
         return self.rgb.output_depth + self.flow.output_depth
+
+    @property
+    def streams(self) -> dict[str, Trunk]:
+        return {"rgb": self.rgb, "flow": self.flow}
 
     @tf.autograph.experimental.do_not_convert
     def call(self, clips: tf.Tensor, training: bool | None = None) -> tf.Tensor:

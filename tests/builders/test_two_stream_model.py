@@ -7,6 +7,7 @@ import tensorflow as tf
 from avatx import config
 from avatx.builders import input_reader_builder, model_builder, summary, training_builder
 from avatx.core.structures import Batch, Groundtruth, Keyframes
+from avatx.data.video.frame_settings import FrameSettings
 from avatx.data.video.optical_flow import with_flow
 from avatx.data.video.video_reader import VideoReader
 from avatx.data.video.video_writer import VideoWriter
@@ -271,8 +272,7 @@ def test_detect_video_gives_the_model_the_flow_of_the_video(detector, tmp_path, 
             str(tmp_path / "v.mp4"),
             str(tmp_path / "out"),
             score_threshold=0.0,
-            shorter_side=40,
-            optical_flow=method,
+            frame_settings=FrameSettings(shorter_side=40, optical_flow=method),
         )
     finally:
         del detector.detect
@@ -286,7 +286,10 @@ def test_detect_video_gives_the_model_the_flow_of_the_video(detector, tmp_path, 
 
 
 def test_detect_video_refuses_another_method(detector, tmp_path):
-    with pytest.raises(UserError, match="--optical_flow tvl1: expected dis or farneback"):
-        video_detection.detect_video(detector, "v.mp4", str(tmp_path), optical_flow="tvl1")
-    with pytest.raises(UserError, match="--max_frame_rate -1"):
-        video_detection.detect_video(detector, "v.mp4", str(tmp_path), max_frame_rate=-1)
+    none = FrameSettings()
+    with pytest.raises(UserError, match="optical_flow is empty, .*: expected dis or farneback"):
+        video_detection.detect_video(detector, "v.mp4", str(tmp_path), frame_settings=none)
+    with pytest.raises(UserError, match="optical_flow tvl1: expected dis or farneback"):
+        FrameSettings(optical_flow="tvl1")
+    with pytest.raises(UserError, match="max_frame_rate -1"):
+        FrameSettings(max_frame_rate=-1)

@@ -6,7 +6,7 @@ import tensorflow as tf
 import tf_keras
 from tiny_experiment import make_model
 
-from avatx.checkpoints import restore
+from avatx.checkpoints import paths, reader, restore
 from avatx.errors import UserError
 from avatx.training import fine_tuning
 from avatx.training.optimizer import averaged_weights, build_optimizer
@@ -14,7 +14,7 @@ from avatx.training.options import TrainOptions
 
 
 def weights(model):
-    return {path: value.numpy() for path, value in restore.variables_by_path(model).items()}
+    return {path: value.numpy() for path, value in reader.variables_by_path(model).items()}
 
 
 def save(model, directory, **options):
@@ -57,7 +57,7 @@ def test_keys_are_those_of_the_checkpoint(tmp_path):
         for key, _ in tf.train.list_variables(str(tmp_path / "ckpt-1"))
         if key.startswith("model/")
     }
-    assert keys == set(restore.variables_by_path(model))
+    assert keys == set(reader.variables_by_path(model))
 
 
 def test_a_checkpoint_of_another_model_is_refused(tmp_path):
@@ -74,7 +74,7 @@ def test_a_checkpoint_of_another_model_is_refused(tmp_path):
 def test_no_checkpoint(tmp_path, what):
     (tmp_path / "empty").mkdir()
     with pytest.raises(UserError, match=what):
-        restore.resolve_checkpoint(str(tmp_path / what), "--checkpoint_dir")
+        paths.resolve_checkpoint(str(tmp_path / what), "--checkpoint_dir")
 
 
 def test_resuming_with_another_model_is_refused(tmp_path):

@@ -12,6 +12,7 @@ from small_records import segment, write
 from avatx.data.annotations.ava_table import AvaTable
 from avatx.data.annotations.label_map import LabelMap
 from avatx.data.input import clip_source
+from avatx.data.video.frame_settings import FrameSettings
 from avatx.errors import UserError
 from avatx.evaluation.examples import find_examples
 from avatx.pictures import detection_sheets
@@ -196,7 +197,7 @@ def test_a_missing_video_and_a_time_past_its_end(tmp_path):
     clip = source.clip("a", 3_900_000, np.array([-9_000_000, 0, 9_000_000]))
     assert [read_code(frame) for frame in clip.frames] == [0, 39, 39]
     assert clip.seconds.tolist() == [-3.9, 0, 0]  # of the frames shown
-    late = clip_source.VideoClips([str(tmp_path)], start=900)
+    late = clip_source.VideoClips([str(tmp_path)], FrameSettings(video_start_seconds=900))
     clip = late.clip("a", 902_000_000, np.array([0, 60_000]))
     assert [read_code(frame) for frame in clip.frames] == [20, 21]
     assert clip.offsets.tolist() == [0, 100_000]

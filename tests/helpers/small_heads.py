@@ -23,7 +23,9 @@ def head_model(head, *overrides, seed=0):
     """The playground's detector, narrower and smaller still, with `head` (text of the proto).
 
     Args:
+      head: the message of the box predictor, as text.
       overrides: fields of action_faster_rcnn, "first_stage_max_proposals=8".
+      seed: of the weights.
     """
     sizes = (
         f"num_classes={NUM_CLASSES}",

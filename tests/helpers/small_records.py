@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from avatx.core.structures import Batch
-from avatx.data.input.input_pipeline import InputOptions
+from avatx.data.input.input_options import InputOptions
 from avatx.data.records import record
 
 HEIGHT, WIDTH = 48, 64

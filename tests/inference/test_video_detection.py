@@ -15,6 +15,7 @@ from fake_detection_model import FakeDetectionModel
 from PIL import Image
 
 from avatx.data.annotations import ava_csv
+from avatx.data.video.frame_settings import FrameSettings
 from avatx.data.video.video_reader import VideoReader
 from avatx.data.video.video_writer import VideoWriter
 from avatx.errors import UserError
@@ -162,7 +163,9 @@ def test_the_model_sees_frames_as_records_store_them(detector, tmp_path, monkeyp
     seen = []
     original = detector.detect
     monkeypatch.setattr(detector, "detect", lambda clips: seen.append(clips) or original(clips))
-    video_detection.detect_video(detector, video, str(tmp_path / "out"), shorter_side=48)
+    video_detection.detect_video(
+        detector, video, str(tmp_path / "out"), frame_settings=FrameSettings(shorter_side=48)
+    )
     with VideoReader(video) as reader:
         stored = [reader.to_rgb(picture, (48, 64)) for _, picture in reader.span(0, 10**9)]
         size = reader.size
@@ -179,7 +182,10 @@ def test_folder_of_frames(detector, tmp_path):
     for i in range(20):
         Image.new("RGB", (64, 48), (i, i, i)).save(folder / f"frame_{i + 1:05}.png")
     summary = video_detection.detect_video(
-        detector, str(folder) + "/", str(tmp_path / "out"), frames_rate=10
+        detector,
+        str(folder) + "/",
+        str(tmp_path / "out"),
+        frame_settings=FrameSettings(folder_frame_rate=10),
     )
     assert summary.num_keyframes == 2
     text = (tmp_path / "out" / "detections.csv").read_text()
@@ -189,13 +195,11 @@ def test_folder_of_frames(detector, tmp_path):
 @pytest.mark.parametrize(
     "options, message",
     [
-        ({"score_threshold": 1.5}, "--score_threshold 1.5: expected 0 to 1"),
-        ({"score_threshold": float("nan")}, "--score_threshold nan"),
-        ({"every": 0}, "--every 0"),
-        ({"every": float("inf")}, "--every inf"),
-        ({"frames_rate": -1}, "--frames_rate -1"),
-        ({"shorter_side": -1}, "--shorter_side -1"),
-        ({"batch_size": 0}, "--batch_size 0"),
+        ({"score_threshold": 1.5}, "score_threshold 1.5: expected 0 to 1"),
+        ({"score_threshold": float("nan")}, "score_threshold nan"),
+        ({"every": 0}, "every 0"),
+        ({"every": float("inf")}, "every inf"),
+        ({"batch_size": 0}, "batch_size 0"),
         ({"groundtruth": "/nowhere.csv"}, "/nowhere.csv"),
     ],
 )
@@ -263,7 +267,7 @@ def test_ctrl_c_ends_a_live_source_and_keeps_what_was_seen(detector, tmp_path, m
         def __exit__(self, *_):
             pass
 
-        def span(self, start, end, max_frame_rate=0.0):
+        def span(self, start, end):
             for i in range(10_000):
                 if i == 65:
                     os.kill(os.getpid(), signal.SIGINT)

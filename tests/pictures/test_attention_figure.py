@@ -19,6 +19,7 @@ from avatx.core.people import Attended, Person
 from avatx.data.input import clip_source
 from avatx.data.video import optical_flow
 from avatx.data.video.clip_sampling import nearest_frames, wanted_times
+from avatx.data.video.frame_settings import FrameSettings
 from avatx.data.video.video_reader import VideoReader
 from avatx.errors import UserError
 from avatx.pictures.attention_figure import AttentionFigure
@@ -139,7 +140,7 @@ def test_attention_sums_to_one_and_a_found_person_is_as_its_box(folder, tx):
         (["--timestamp", "-1"], "no frame at -1 seconds: it begins at 0 and the keyframe is at -1"),
         (["--video_start_seconds", "inf"], "--video_start_seconds inf: expected seconds"),
         (["--shorter_side", "-5"], "--shorter_side -5: expected pixels"),
-        (["--frames_rate", "0"], "--frames_rate 0: expected frames a second"),
+        (["--frames_rate", "0"], "--folder_frame_rate 0: expected frames a second"),
         (["--max_frame_rate", "-1"], "--max_frame_rate -1: expected 0"),
         (["--timestamp", "9"], "no frame at 9 seconds: it holds 4 seconds"),
         (["--video", "/nowhere.mp4"], "/nowhere.mp4"),
@@ -209,12 +210,13 @@ def test_frames_from_records(tmp_path):
 def test_the_flow_of_a_video_is_that_of_its_records(folder, tmp_path):
     film, keyframe = str(folder / "film.mp4"), 2_000_000
     offsets = wanted_times(0, 8, 8.0)
-    clip = clip_source.frames_of_video(film, keyframe, offsets, optical_flow="dis").frames
+    flow = FrameSettings(optical_flow="dis")
+    clip = clip_source.frames_of_video(film, keyframe, offsets, flow).frames
     with VideoReader(film) as reader:
         times, frames = zip(*optical_flow.with_flow(reader.frames(), "dis"), strict=True)
     wanted = nearest_frames(np.rint(np.array(times) * 1e6).astype(np.int64), keyframe + offsets)
     np.testing.assert_array_equal(clip, np.stack([frames[i] for i in wanted]))  # the last, too
-    thin = clip_source.frames_of_video(film, keyframe, offsets, max_frame_rate=2)
+    thin = clip_source.frames_of_video(film, keyframe, offsets, FrameSettings(max_frame_rate=2))
     assert [read_code(frame) for frame in thin.frames[::4]] == [15, 20]
     assert thin.seconds[::2].tolist() == [-0.5, -0.5, 0, 0]  # a tie goes to the earlier frame
 

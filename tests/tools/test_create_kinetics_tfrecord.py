@@ -100,7 +100,7 @@ def test_mistakes(tmp_path):
         )
     with pytest.raises(UserError, match="--jpeg_quality is 0"):
         tool("create_kinetics_tfrecord", *good, "--output", tmp_path / "x", "--jpeg_quality", 0)
-    with pytest.raises(UserError, match="--frame_rate is -1"):
+    with pytest.raises(UserError, match="--max_frame_rate -1"):
         tool("create_kinetics_tfrecord", *good, "--output", tmp_path / "x", "--frame_rate", -1)
     with pytest.raises(UserError, match="--videos is for the files of --annotations"):
         tool(

@@ -14,7 +14,7 @@ from tiny_classification import (
 )
 from tiny_experiment import read_curves
 
-from avatx.checkpoints import restore
+from avatx.checkpoints import paths, restore
 from avatx.errors import UserError
 from avatx.evaluation.classification import VideoScores
 from avatx.training import run
@@ -95,7 +95,7 @@ def test_a_bad_loss_names_the_videos(tmp_path):
     experiment = tiny_classification(tmp_path, max_loss=1e-6)
     with pytest.raises(UserError, match="step 1: the loss exceeds.*video 3 of the records"):
         run.train(experiment)
-    assert not restore.checkpoint_paths(str(tmp_path))
+    assert not paths.checkpoint_paths(str(tmp_path))
 
 
 CODE = """

@@ -14,7 +14,7 @@ tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfigur
 import avatx
 from tiny_experiment import make_clip, make_model
 from avatx.predictors.i3d import I3DBoxPredictor
-from avatx.checkpoints.restore import variables_by_path
+from avatx.checkpoints.reader import variables_by_path
 from avatx.training.seed import set_random_seed
 
 def make(mode, head, momentum):

@@ -6,7 +6,7 @@ import tensorflow as tf
 import tf_keras
 from tiny_classification import make_i3d
 
-from avatx.checkpoints import restore
+from avatx.checkpoints import reader, restore
 from avatx.errors import UserError
 from avatx.training import fine_tuning
 from avatx.training.optimizer import build_optimizer
@@ -51,7 +51,7 @@ def initialize(model, path):
 
 
 def values(layer):
-    return {path: value.numpy() for path, value in restore.variables_by_path(layer).items()}
+    return {path: value.numpy() for path, value in reader.variables_by_path(layer).items()}
 
 
 @pytest.mark.parametrize("decay", [0.0, 0.9])
@@ -65,7 +65,7 @@ def test_trunk_and_tail_are_filled_averaged_where_there_is_an_average(tmp_path, 
     trained = {id(variable) for variable in source.trainable_variables}
     moved = 0
     for ours, theirs in ((model.trunk, source.trunk), (model.box_predictor.tail, source.tail)):
-        for path, variable in restore.variables_by_path(theirs).items():
+        for path, variable in reader.variables_by_path(theirs).items():
             offset = 1.0 if decay and id(variable) in trained else 0.0
             moved += offset
             np.testing.assert_array_equal(values(ours)[path], variable.numpy() + offset)

@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 from tiny_experiment import read_curves, tiny_experiment
 
-from avatx.checkpoints import restore
+from avatx.checkpoints import paths
 from avatx.errors import UserError
 from avatx.training import run
 
@@ -33,9 +33,9 @@ def values(directory):
 
 
 def newest_readable_step(directory):
-    for path in restore.checkpoint_paths(str(directory)):
+    for path in paths.checkpoint_paths(str(directory)):
         try:
-            return restore.checkpoint_step(path)
+            return paths.checkpoint_step(path)
         except UserError:  # killed while its index was written
             continue
     raise AssertionError("no checkpoint can be read")
@@ -88,7 +88,7 @@ def test_kill_9_and_start_again(start_python, tmp_path, capsys):
 
 @pytest.mark.parametrize("state_file", [True, False])
 def test_checkpoints_are_found_newest_first(tmp_path, state_file):
-    assert restore.checkpoint_paths(str(tmp_path)) == []
+    assert paths.checkpoint_paths(str(tmp_path)) == []
     variable = tf.Variable(1.0)
     manager = tf.train.CheckpointManager(
         tf.train.Checkpoint(x=variable), str(tmp_path), max_to_keep=3, checkpoint_name="ckpt"
@@ -97,5 +97,5 @@ def test_checkpoints_are_found_newest_first(tmp_path, state_file):
         manager.save(checkpoint_number=step)
     if not state_file:
         (tmp_path / "checkpoint").unlink()
-    names = [os.path.basename(path) for path in restore.checkpoint_paths(str(tmp_path))]
+    names = [os.path.basename(path) for path in paths.checkpoint_paths(str(tmp_path))]
     assert names == ["ckpt-100", "ckpt-10", "ckpt-9"]

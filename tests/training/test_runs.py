@@ -10,7 +10,7 @@ import tensorflow as tf
 import tf_keras
 from tiny_experiment import NUM_EVAL_CLIPS, make_clip, make_model, read_curves, tiny_experiment
 
-from avatx.checkpoints import restore
+from avatx.checkpoints import paths
 from avatx.core.structures import Detections
 from avatx.data.annotations import ava_csv
 from avatx.errors import UserError
@@ -33,7 +33,7 @@ def test_train_and_eval_fills_the_model_directory(tmp_path, capsys):
     assert tf_keras.mixed_precision.global_policy().name == "float32"
     directory = tmp_path / "model"
 
-    names = [os.path.basename(path) for path in restore.checkpoint_paths(str(directory))]
+    names = [os.path.basename(path) for path in paths.checkpoint_paths(str(directory))]
     assert names == ["ckpt-5", "ckpt-4"]
     assert (directory / "pipeline.config").read_text() == experiment.config_text
     written = json.loads((directory / "metrics.json").read_text())
@@ -46,7 +46,7 @@ def test_train_and_eval_fills_the_model_directory(tmp_path, capsys):
     curves = read_curves(directory / "eval")
     assert set(curves["mAP"]) == {2, 4, 5}
     assert best["mAP"] == pytest.approx(max(curves["mAP"].values()), abs=1e-6)
-    step = restore.checkpoint_step(restore.resolve_checkpoint(str(directory / "best")))
+    step = paths.checkpoint_step(paths.resolve_checkpoint(str(directory / "best")))
     assert step == best["best_ckpt_global_step"]
     assert curves["mAP"][step] == pytest.approx(best["mAP"], abs=1e-6)
 

@@ -56,7 +56,9 @@ def whole_pixels(view: View, height: tf.Tensor, width: tf.Tensor) -> tuple[View,
     """Moves the window's edges to borders of pixels, so that boxes follow the pixels exactly.
 
     Args:
-      height, width: [] int32, of the stored frames.
+      view: its window is in fractions of the stored frames.
+      height: [] int32, of the stored frames.
+      width: [] int32, of the stored frames.
 
     Returns:
       the view, and its window in pixels [4] int32: (top, left, height, width), at least 1 high
@@ -94,6 +96,7 @@ def view_boxes(view: View, boxes: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """Boxes as seen in the view.
 
     Args:
+      view: the window and whether it is mirrored.
       boxes: [N, 4] float32 in the stored frame.
 
     Returns:

@@ -22,6 +22,7 @@ def decode_clip(
     Args:
       frames: [F] string, JPEG, all of one size.
       frame_index: [T] int32 into `frames`.
+      clip_shape: the size to resize to, and whether there is flow.
       view: gives flip and colours.
       pixels: [4] int32 (top, left, height, width) of the view's window, None for all.
       flow: [F] string, see `optical_flow.encode`; read where the clip shape has flow.

@@ -5,7 +5,6 @@ really shown. So records with a short margin are shown as far as they go, where 
 (`avatx.data.input.keyframe_parsing`) refuses them: a picture can say what it shows, a batch cannot.
 """
 
-import math
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -13,6 +12,7 @@ import numpy as np
 
 from avatx.data.video.clip_sampling import nearest_frames, to_microseconds
 from avatx.data.video.frame_encoding import stored_size
+from avatx.data.video.frame_settings import FrameSettings
 from avatx.data.video.optical_flow import decode as decode_flow
 from avatx.data.video.optical_flow import with_flow
 from avatx.data.video.video_reader import MICROSECONDS, VideoReader
@@ -36,26 +36,9 @@ class Clip(NamedTuple):
         return np.round(self.offsets / MICROSECONDS, 2) + 0.0
 
 
-def check_options(
-    *,
-    shorter_side: int,
-    frames_rate: float,
-    start: float,
-    seconds: Sequence[float] = (),
-    field: str = "--seconds",
-    max_frame_rate: float = 0.0,
-) -> None:
-    """Raises UserError, naming the flag, for numbers that no video can be read with.
-
-    `seconds` are all that `field` holds.
-    """
-    if shorter_side < 0:
-        raise UserError(f"--shorter_side {shorter_side}: expected pixels, 0 or more")
-    if not 0 < frames_rate < math.inf:
-        raise UserError(f"--frames_rate {frames_rate:g}: expected frames a second, more than 0")
-    if not 0 <= max_frame_rate < math.inf:
-        raise UserError(f"--max_frame_rate {max_frame_rate:g}: expected 0 (all frames) or more")
-    for name, value in (("--video_start_seconds", start), *((field, one) for one in seconds)):
+def check_seconds(name: str, *seconds: float) -> None:
+    """Raises UserError, which begins with `name`, for a time that no video reaches."""
+    for value in seconds:
         if not abs(value) <= _MAX_SECONDS:
             raise UserError(f"{name} {value:g}: expected seconds, at most {_MAX_SECONDS:g}")
 
@@ -64,12 +47,7 @@ def frames_of_video(
     path: str,
     keyframe: int,
     offsets: np.ndarray,
-    *,
-    shorter_side: int = 400,
-    frames_rate: float = 30.0,
-    start: float = 0.0,
-    optical_flow: str | None = None,
-    max_frame_rate: float = 0.0,
+    frame_settings: FrameSettings = FrameSettings(),
 ) -> Clip:
     """The frames of a video nearest to the wanted times; border frames repeat.
 
@@ -77,25 +55,21 @@ def frames_of_video(
       path: whatever VideoReader opens.
       keyframe: microseconds, on the csv's clock.
       offsets: [N] int64 microseconds from the keyframe, ascending.
-      shorter_side: pixels to which frames are shrunk, as the records' were; 0 leaves them.
-      frames_rate: frames a second of a folder of frames.
-      start: seconds on the csv's clock at which the video begins.
-      optical_flow: how to compute the flow of each frame, as the records' was; None for none.
-      max_frame_rate: thin faster videos to this many frames a second, as the records were; 0
-        keeps all.
+      frame_settings: how frames are taken, as the records' were.
 
     Raises:
       UserError: the video cannot be read, or the keyframe is not in it.
     """
+    start, method = frame_settings.video_start_seconds, frame_settings.optical_flow
     moment = keyframe - round(start * MICROSECONDS)
     wanted = moment + np.asarray(offsets, np.int64)
-    with VideoReader(path, frames_rate=frames_rate) as reader:
-        size = stored_size(reader.size, shorter_side)
+    with VideoReader(path, frame_settings=frame_settings) as reader:
+        size = stored_size(reader.size, frame_settings.shorter_side)
         times, frames = [], []
-        pictures = reader.span(min(moment, wanted[0]), _END, max_frame_rate=max_frame_rate)
+        pictures = reader.span(min(moment, wanted[0]), _END)
         stream = ((time, reader.to_rgb(picture, size)) for time, picture in pictures)
         # A frame's flow is known when the frame after it is read, so the span itself has no end.
-        for time, frame in with_flow(stream, optical_flow) if optical_flow else stream:
+        for time, frame in with_flow(stream, method) if method else stream:
             times.append(time)
             frames.append(frame)
             if time >= max(moment, wanted[-1]):
@@ -106,7 +80,7 @@ def frames_of_video(
                 raise UserError(
                     f"{path}: has no frame at {moment / MICROSECONDS:g} seconds: it begins at "
                     f"{start:g} and the keyframe is at {keyframe / MICROSECONDS:g}; look at the "
-                    "time and at --video_start_seconds"
+                    "time and at video_start_seconds"
                 )
             length = f"{end / MICROSECONDS:g}" if end else "no decodable"
             raise UserError(
@@ -123,20 +97,14 @@ class VideoClips:
 
     Args:
       folders: hold `<video id>.<extension>`, or folders of frames.
-      shorter_side, frames_rate, start: as `frames_of_video`.
+      frame_settings: how frames are taken.
     """
 
-    def __init__(
-        self,
-        folders: Sequence[str],
-        shorter_side: int = 400,
-        frames_rate: float = 30.0,
-        start: float = 0.0,
-    ):
+    def __init__(self, folders: Sequence[str], frame_settings: FrameSettings = FrameSettings()):
         from avatx.data.video.video_folder import VideoFolder
 
         self._videos = VideoFolder(folders)
-        self._options = {"shorter_side": shorter_side, "frames_rate": frames_rate, "start": start}
+        self._frame_settings = frame_settings
 
     def prepare(self, wanted: Iterable[Moment], offsets: np.ndarray) -> None:
         """Raises UserError where a video is not there; it is read where it is asked for."""
@@ -144,8 +112,8 @@ class VideoClips:
             self._find(video_id)
 
     def clip(self, video_id: str, keyframe: int, offsets: np.ndarray) -> Clip:
-        """As `frames_of_video`, without flow."""
-        return frames_of_video(self._find(video_id), keyframe, offsets, **self._options)
+        """As `frames_of_video`."""
+        return frames_of_video(self._find(video_id), keyframe, offsets, self._frame_settings)
 
     def _find(self, video_id: str) -> str:
         path = self._videos.find(video_id)
@@ -238,11 +206,15 @@ def _decode(jpeg: bytes, flow: bytes | None = None) -> np.ndarray:
     return frame if flow is None else np.concatenate([frame, decode_flow(flow)], axis=-1)
 
 
-def make_source(videos: Sequence[str] | None, records: Sequence[str] | None, **options):
-    """`VideoClips` (which take the options) or `RecordClips`, whichever is given."""
+def make_source(
+    videos: Sequence[str] | None,
+    records: Sequence[str] | None,
+    frame_settings: FrameSettings = FrameSettings(),
+):
+    """`VideoClips` (which take the settings) or `RecordClips`, whichever is given."""
     if bool(videos) == bool(records):
         raise UserError("give either --videos or --records")
-    return VideoClips(videos, **options) if videos else RecordClips(records)
+    return VideoClips(videos, frame_settings) if videos else RecordClips(records)
 
 
 def moment(video_id: str, seconds: float) -> Moment:

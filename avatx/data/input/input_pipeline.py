@@ -15,12 +15,8 @@ import numpy as np
 import tensorflow as tf
 
 from avatx.data.input.augmentation import Augmentation
-from avatx.data.input.clip_shape import ClipShape
-from avatx.data.input.input_options import InputOptions
 from avatx.data.input.source import ExampleSource, Share
 from avatx.errors import UserError
-
-__all__ = ["ClipShape", "InputOptions", "build_dataset"]
 
 _PREFETCHED_BATCHES = 2  # bounded: a batch of 30 clips of 64 x 400 x 400 is 920 MB
 

@@ -49,6 +49,7 @@ def merge_rows(
       boxes: [R, 4] float32, a csv row each.
       class_ids: [R] int64 in 1..num_classes.
       person_ids: [R] int64, -1 where unknown.
+      num_classes: length of the k-hot labels.
 
     Returns:
       boxes [N, 4] float32 in order of first appearance, labels [N, num_classes] float32.

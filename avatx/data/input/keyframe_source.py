@@ -28,7 +28,7 @@ from avatx.data.input.input_options import InputOptions
 from avatx.data.input.keyframe_parsing import KeyframeExample, KeyframeParser
 from avatx.data.input.source import Share
 from avatx.data.records import remote_files
-from avatx.data.records.data_statistics import count_by_manifest
+from avatx.data.records.data_statistics import counts_by_manifest
 from avatx.data.records.input_errors import check, explained
 from avatx.data.records.record import ParsedSegment
 
@@ -105,9 +105,9 @@ class KeyframeSource:
         """Keyframes that training sees in one epoch; stops counting at `at_least`."""
         files = share.of_files(self.files)
         if at_least is None and not self.options.drop_keyframes_without_people:
-            known = count_by_manifest(files)
+            known = counts_by_manifest(files, "keyframes")
             if known is not None:
-                return known
+                return sum(known)
         count = 0
         numbers = tf.data.TFRecordDataset(files).map(
             lambda serialized: tf.size(self._for_training(self._parser.segment(serialized)))

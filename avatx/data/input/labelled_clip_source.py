@@ -25,11 +25,10 @@ from avatx.data.input.labelled_clip_parsing import LabelledClip, LabelledClipPar
 from avatx.data.input.source import Share
 from avatx.data.input.spatial_window import crop, random_corner, spread_corner, window_size
 from avatx.data.records import remote_files
-from avatx.data.records.data_statistics import counts_by_manifest
-from avatx.data.records.input_errors import explained
+from avatx.data.records.data_statistics import count_videos
 from avatx.errors import UserError
 
-__all__ = ["LabelledClipSource", "TestViews", "count_videos"]
+__all__ = ["LabelledClipSource", "TestViews"]
 
 
 class LabelledClipSource:
@@ -151,19 +150,3 @@ class LabelledClipSource:
             deterministic=True,
         )
         return share.of_examples(videos)
-
-
-def count_videos(files: Sequence[str]) -> list[int]:
-    """Labelled videos in each file: of the manifests beside them, else by reading them through.
-
-    Raises:
-      UserError: a file is corrupt.
-    """
-    counts = counts_by_manifest(files, "records")
-    if counts is not None:
-        return counts
-    with explained(files):
-        return [
-            int(tf.data.TFRecordDataset(path).reduce(np.int64(0), lambda count, _: count + 1))
-            for path in files
-        ]

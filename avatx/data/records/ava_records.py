@@ -39,12 +39,16 @@ def create_ava_records(
 
     Args:
       videos: folders that hold the videos, see `VideoFolder`.
-      annotations, label_map, excluded: paths, see `avatx.data.annotations.ava_csv`, `avatx.data.annotations.label_map`.
+      annotations: path of a csv, see `avatx.data.annotations.ava_csv`.
+      label_map: path, see `avatx.data.annotations.label_map`.
       output: folder and beginning of the shards' names.
       num_shards: number of shards; some are empty where there are few records.
+      excluded: path of a csv of keyframes to leave out, see `avatx.data.annotations.ava_csv`.
       settings: how videos become records.
       keyframe_seconds: see `make_plan`.
-      beam_arguments, overwrite, log: see `create_records`.
+      beam_arguments: see `create_records`.
+      overwrite: see `create_records`.
+      log: see `create_records`.
 
     Returns:
       The entry of manifest.json.

@@ -12,6 +12,7 @@ from avatx.data.annotations.labelled_list import LabelledClip, read_classes, rea
 from avatx.data.records.record_pipeline import check_output, create_records
 from avatx.data.records.record_plan import RecordPlan, RecordSettings
 from avatx.data.records.remote_files import load_file_system, scheme
+from avatx.data.video.frame_settings import FrameSettings
 from avatx.data.video.video_folder import identity
 from avatx.errors import UserError
 
@@ -25,7 +26,7 @@ def create_classification_records(
     folders: str | None = None,
     label_map: str | None = None,
     output_label_map: str | None = None,
-    settings: RecordSettings = RecordSettings(shorter_side=256, margin_seconds=0.0),
+    settings: RecordSettings = RecordSettings(FrameSettings(shorter_side=256), margin_seconds=0.0),
     beam_arguments: Sequence[str] = (),
     overwrite: bool = False,
     log: Callable[[str], None] = print,
@@ -44,7 +45,9 @@ def create_classification_records(
         Not written where a `label_map` is given.
       settings: how videos become records; their `seconds_per_record` and `margin_seconds` play
         no part.
-      beam_arguments, overwrite, log: see `create_records`.
+      beam_arguments: see `create_records`.
+      overwrite: see `create_records`.
+      log: see `create_records`.
 
     Returns:
       The entry of manifest.json.

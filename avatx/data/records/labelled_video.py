@@ -27,12 +27,14 @@ def read(
     Args:
       planned: `video_id`, `source`, `identity`, `start` and `end` in microseconds (`end` None is
         the end of the video), `class_id`.
-      settings, class_names: as of `record_shard.read_segment`.
+      settings: as of `record_shard.read_segment`.
+      class_names: as of `record_shard.read_segment`.
 
     Returns:
       The segment, or None if there is not one frame; and what was skipped, likewise.
     """
     start, end = planned["start"], planned["end"]
+    frame_settings = settings.frame_settings
 
     def skip(reason: str):
         return None, [
@@ -46,15 +48,13 @@ def read(
     if planned["source"] is None:
         return skip("the video was not found")
     try:
-        reader = VideoReader(planned["source"], frames_rate=settings.frames_rate)
+        reader = VideoReader(planned["source"], frame_settings=frame_settings)
     except UserError as error:
         return skip(str(error).replace(f"{planned['source']}: ", ""))
     with reader:
-        size = stored_size(reader.size, settings.shorter_side)
+        size = stored_size(reader.size, frame_settings.shorter_side)
         timestamps, frames, num_bytes = [], [], 0
-        for time, picture in reader.span(
-            start, _END_OF_TIME if end is None else end, max_frame_rate=settings.max_frame_rate
-        ):
+        for time, picture in reader.span(start, _END_OF_TIME if end is None else end):
             if time < start or end is not None and time >= end:
                 continue
             jpeg = reader.jpeg_bytes(picture) if size == tuple(reader.size) else None
@@ -76,10 +76,9 @@ def read(
             "source": os.path.basename(planned["source"]),
             "source_height": reader.size[0],
             "source_width": reader.size[1],
-            "shorter_side": settings.shorter_side,
             "jpeg_quality": settings.jpeg_quality,
             "jpeg_chroma": "4:2:0",
-            "max_frame_rate": settings.max_frame_rate,
+            **frame_settings.to_provenance(),
         }
         if reader.error:
             facts["damage"] = reader.error

@@ -276,6 +276,7 @@ def parse(serialized: tf.Tensor, flow: bool = False) -> ParsedSegment:
     """`decode` inside a graph: a scalar string tensor to a `ParsedSegment`. Decodes no frame.
 
     Args:
+      serialized: [] string, an entry of a TFRecord file.
       flow: parse the optical flow, too.
     """
     flow_features = {FLOW_ENCODED: tf.io.FixedLenSequenceFeature([], tf.string, allow_missing=True)}

@@ -41,6 +41,9 @@ def check_keys(path: str, serialized: bytes, index: int = 0, labelled: bool = Fa
     """Raises UserError unless the index-th entry of `path` has a record's keys.
 
     Args:
+      path: the TFRecord file, for the message.
+      serialized: the entry.
+      index: the entry's number in its file, from 0.
       labelled: it is to be the record of a labelled video, not of keyframes.
     """
     remedy = _REMEDY.format("kinetics" if labelled else "ava")

@@ -10,7 +10,6 @@ shard whose fingerprint still agrees is not written again; whatever a killed run
 """
 
 import contextlib
-import dataclasses
 import json
 import logging
 import os
@@ -157,7 +156,7 @@ def create_records(
                         "shard": files.shard(index),
                         "done": files.done(index),
                         "fingerprint": digest,
-                        "settings": dataclasses.asdict(settings),
+                        "settings": settings.to_dict(),
                         "segments": segments,
                         "class_names": list(label_map.names.items()),
                     }
@@ -189,7 +188,7 @@ def create_records(
             f"no {what} could be read, so nothing was written; "
             f"for one, {skip['video_id']}: {skip['reason']}"
         )
-    entry = manifest.make_entry(plan, results, dataclasses.asdict(settings), inputs)
+    entry = manifest.make_entry(plan, results, settings.to_dict(), inputs)
     manifest.write_manifest(files.folder, files.name, entry)
     return entry
 
@@ -209,7 +208,7 @@ def write_planned_shard(plan_path: str) -> None:
         result = record_shard.write_shard(
             plan["shard"],
             plan["segments"],
-            RecordSettings(**plan["settings"]),
+            RecordSettings.from_dict(plan["settings"]),
             dict(plan["class_names"]),
             temporary_folder=os.path.dirname(plan_path),
             on_keyframes=tell,

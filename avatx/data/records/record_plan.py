@@ -9,14 +9,14 @@ import dataclasses
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
 from avatx.data.annotations.ava_table import AvaTable, timestamp_microseconds
 from avatx.data.annotations.label_map import LabelMap
-from avatx.data.video import optical_flow
+from avatx.data.video.frame_settings import FrameSettings
 from avatx.errors import UserError
 
 MICROSECONDS = 1_000_000
@@ -28,44 +28,51 @@ class RecordSettings:
     """How videos become records.
 
     Attributes:
-      shorter_side: pixels the shorter side is shrunk to, ratio kept, never enlarged; 0 leaves it.
+      frame_settings: how frames are taken.
       jpeg_quality: 1 to 100.
       seconds_per_record: keyframes of so many seconds share a record.
       margin_seconds: video kept before the first and after the last keyframe of a record.
-      max_frame_rate: thin faster videos to this many frames a second; 0 keeps all frames.
-      frames_rate: frames a second of folders of frames.
-      video_start_seconds: the csv's time of each video's first frame (900 for AVA's videos cut
-        to their annotated 15 minutes).
-      optical_flow: "dis" or "farneback" to store the frames' flow, too; "" stores none.
     """
 
-    shorter_side: int = 400
+    frame_settings: FrameSettings = FrameSettings()
     jpeg_quality: int = 90
     seconds_per_record: float = 10.0
     margin_seconds: float = 2.0
-    max_frame_rate: float = 0.0
-    frames_rate: float = 30.0
-    video_start_seconds: float = 0.0
-    optical_flow: str = ""
 
     def __post_init__(self):
         checks = (
-            ("shorter_side", self.shorter_side >= 0, "0 or more"),
             ("jpeg_quality", 1 <= self.jpeg_quality <= 100, "1 to 100"),
             ("seconds_per_record", 0.001 <= self.seconds_per_record < 1e6, "0.001 to 1000000"),
             ("margin_seconds", 0 <= self.margin_seconds < 1e6, "0 to 1000000"),
-            ("max_frame_rate", 0 <= self.max_frame_rate < 1e6, "0 (all frames) or more"),
-            ("frames_rate", 0 < self.frames_rate < 1e6, "above 0"),
-            ("video_start_seconds", abs(self.video_start_seconds) < 1e9, "a number of seconds"),
-            (
-                "optical_flow",
-                self.optical_flow in ("", *optical_flow.METHODS),
-                " or ".join(optical_flow.METHODS),
-            ),
         )
         for name, good, expected in checks:
             if not good:  # NaN fails every comparison, so it ends here too
-                raise UserError(f"--{name} is {getattr(self, name)}, expected {expected}")
+                raise UserError(f"{name} is {getattr(self, name)}, expected {expected}")
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-able and flat: the frame settings beside the rest."""
+        return {**self.frame_settings.to_dict(), **self._others()}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "RecordSettings":
+        """`to_dict` backwards; also of an older avatx."""
+        others = {field.name for field in dataclasses.fields(cls)} - {"frame_settings"}
+        frames = {name: value for name, value in values.items() if name not in others}
+        return cls(
+            FrameSettings.from_dict(frames), **{name: values[name] for name in others & {*values}}
+        )
+
+    def hashed(self) -> dict[str, Any]:
+        """`to_dict` under the names by which finished shards are known: see `fingerprint`."""
+        chosen = self.to_dict()
+        chosen["frames_rate"] = chosen.pop("folder_frame_rate")
+        if not chosen["optical_flow"]:  # a shard without flow is what it was before there was any
+            del chosen["optical_flow"]
+        return chosen
+
+    def _others(self) -> dict[str, Any]:
+        names = (field.name for field in dataclasses.fields(self))
+        return {name: getattr(self, name) for name in names if name != "frame_settings"}
 
 
 @dataclasses.dataclass
@@ -209,8 +216,6 @@ def fingerprint(
     facts = [
         {name: value for name, value in segment.items() if name != "source"} for segment in segments
     ]
-    chosen = dataclasses.asdict(settings)
-    if not settings.optical_flow:  # a shard without flow is what it was before there was any
-        del chosen["optical_flow"]
-    text = json.dumps([FORMAT, facts, chosen, sorted(label_map.names.items())], sort_keys=True)
+    classes = sorted(label_map.names.items())
+    text = json.dumps([FORMAT, facts, settings.hashed(), classes], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()

@@ -34,7 +34,8 @@ def read_segment(
       {video_id, reason, timestamps in seconds}.
     """
     video_id, source = planned["video_id"], planned["source"]
-    offset = round(settings.video_start_seconds * MICROSECONDS)
+    frame_settings = settings.frame_settings
+    offset = round(frame_settings.video_start_seconds * MICROSECONDS)
     skipped: dict[str, list[float]] = {}
 
     def skip(reason: str, keyframes) -> None:
@@ -59,23 +60,20 @@ def read_segment(
     )
     keyframes = [keyframe for keyframe in keyframes if keyframe["timestamp"] >= offset]
 
-    key = f"{source} {planned['identity']} {offset}"
+    key = f"{source} {planned['identity']} {frame_settings}"
     end, why = _ENDS.get(key, (None, ""))
     if keyframes and (end is None or keyframes[0]["timestamp"] <= end):
         try:
-            reader = VideoReader(source, frames_rate=settings.frames_rate)
+            reader = VideoReader(source, frame_settings=frame_settings)
         except UserError as error:
             skip(str(error).replace(f"{source}: ", ""), keyframes)
             return result(None)
         with reader:
-            size = stored_size(reader.size, settings.shorter_side)
+            size = stored_size(reader.size, frame_settings.shorter_side)
             timestamps, frames, num_encoded = [], [], 0
-            flow = FlowEncoder(settings.optical_flow) if settings.optical_flow else None
-            for time, picture in reader.span(
-                planned["start"] - offset,
-                planned["end"] - offset,
-                max_frame_rate=settings.max_frame_rate,
-            ):
+            method = frame_settings.optical_flow
+            flow = FlowEncoder(method) if method else None
+            for time, picture in reader.span(planned["start"] - offset, planned["end"] - offset):
                 jpeg = reader.jpeg_bytes(picture) if size == tuple(reader.size) else None
                 rgb = reader.to_rgb(picture, size) if jpeg is None or flow else None
                 if jpeg is None:
@@ -100,17 +98,14 @@ def read_segment(
                 "source": os.path.basename(source),
                 "source_height": reader.size[0],
                 "source_width": reader.size[1],
-                "shorter_side": settings.shorter_side,
                 # Nothing for a folder of JPEG files that are stored as they are.
                 **(
                     {"jpeg_quality": settings.jpeg_quality, "jpeg_chroma": "4:2:0"}
                     if num_encoded
                     else {}
                 ),
-                "max_frame_rate": settings.max_frame_rate,
                 "margin_seconds": settings.margin_seconds,
-                "video_start_seconds": settings.video_start_seconds,
-                **({"optical_flow": flow.provenance} if flow else {}),
+                **frame_settings.to_provenance(flow.provenance if flow else None),
             }
             frame_rate = reader.frame_rate or 0.0
     if end is not None:
@@ -184,7 +179,8 @@ def write_shard(
     Args:
       path: the shard.
       segments: see `RecordPlan.shards`.
-      settings, class_names: see `read_segment`.
+      settings: see `read_segment`.
+      class_names: see `read_segment`.
       temporary_folder: where the unfinished file lies; on the same file system as `path`.
       on_keyframes: called with the number of keyframes dealt with after each segment.
       before_rename: called when the new file is about to take its place.

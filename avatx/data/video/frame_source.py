@@ -2,7 +2,7 @@
 
 `<video_id>/<video_id>_000001.jpg`, `img_00001.png` and the like: the last digits of the name are
 the frame's number. Frame 1 is shown at time 0 (frame 0, where there is one), frame n at
-(n - 1) / frames_rate seconds; a number that is absent is a gap in time, not a shift.
+(n - 1) / frame_rate seconds; a number that is absent is a gap in time, not a shift.
 """
 
 import itertools
@@ -28,11 +28,11 @@ def frame_files(folder: str) -> list[tuple[int, str]]:
 class FrameFolder:
     """See `VideoReader`, whose back end for folders this is."""
 
-    def __init__(self, path: str, frames_rate: float):
-        if not frames_rate > 0:
-            raise UserError(f"{path}: frames a second are {frames_rate}, expected above 0")
+    def __init__(self, path: str, frame_rate: float):
+        if not frame_rate > 0:
+            raise UserError(f"{path}: frames a second are {frame_rate}, expected above 0")
         self.path = path
-        self.frame_rate = float(frames_rate)
+        self.frame_rate = float(frame_rate)
         self.error: str | None = None
         self.end_time: int | None = None
         self.ended = False
@@ -45,9 +45,9 @@ class FrameFolder:
                 raise UserError(f"{path}: {former[1]} and {latter[1]} have the same number")
         self._names = [name for _, name in files]
         self._times = np.rint(
-            (np.array(numbers) - min(1, numbers[0])) * (MICROSECONDS / frames_rate)
+            (np.array(numbers) - min(1, numbers[0])) * (MICROSECONDS / frame_rate)
         ).astype(np.int64)
-        self.duration = self._times[-1] / MICROSECONDS + 1 / frames_rate
+        self.duration = self._times[-1] / MICROSECONDS + 1 / frame_rate
         try:
             self.size = self._decode(self._names[0]).shape[:2]
         except OSError as error:

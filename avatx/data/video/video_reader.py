@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from avatx.data.video.frame_settings import FrameSettings
+
 MICROSECONDS = 1_000_000
 
 
@@ -25,7 +27,8 @@ class VideoReader:
       source: path of a video file, path of a folder of numbered frames, or whatever PyAV opens
         (`/dev/video0`, `rtsp://...`, `https://...`). Paths with a scheme that TensorFlow's file
         systems know (`gs://`, `s3://`) are read through them.
-      frames_rate: frames a second of a folder of frames; nothing else looks at it.
+      frame_settings: of which the reader heeds when a folder's frames are shown, and how many
+        frames a second there are at most; by default there are all. Frames keep their size.
       num_threads: decoder threads; 0 lets FFmpeg choose. For a file or stream only.
 
     Attributes:
@@ -41,12 +44,16 @@ class VideoReader:
       UserError: nothing is there, or nothing in it can be decoded as video.
     """
 
-    def __init__(self, source: str, *, frames_rate: float = 30.0, num_threads: int = 0):
+    def __init__(
+        self, source: str, *, frame_settings: FrameSettings | None = None, num_threads: int = 0
+    ):
         self.path = os.fspath(source)
+        settings = FrameSettings() if frame_settings is None else frame_settings
+        self._max_frame_rate = settings.max_frame_rate
         if os.path.isdir(self.path):
             from avatx.data.video.frame_source import FrameFolder
 
-            self._source = FrameFolder(self.path, frames_rate)
+            self._source = FrameFolder(self.path, settings.folder_frame_rate)
         else:
             from avatx.data.video.container_source import ContainerSource
 
@@ -103,37 +110,46 @@ class VideoReader:
         """
         first = None if start is None else round(start * MICROSECONDS)
         last = None if end is None else round(end * MICROSECONDS)
-        for time, picture in self._source.pictures(first):
+        for time, picture in self._pictures(first):
             if last is not None and time >= last:
                 return
             if first is None or time >= first:
                 yield time / MICROSECONDS, self._source.to_rgb(picture, size)
 
-    def span(
-        self, start: int, end: int, *, max_frame_rate: float = 0.0
-    ) -> Iterator[tuple[int, Any]]:
+    def _pictures(self, start: int | None) -> Iterator[tuple[int, Any]]:
+        """The source's pictures from `start` or before on, thinned where that is asked for.
+
+        Of each 1 / max_frame_rate seconds the first frame is kept; they are counted from time 0,
+        so every call keeps the same frames.
+        """
+        rate = self._max_frame_rate
+        if not rate:
+            yield from self._source.pictures(start)
+            return
+        # Thinning has to begin at the first frame of a cell, not where seeking happens to land.
+        begin = None if start is None else start - round(2 * MICROSECONDS / rate)
+        cell = None
+        for time, picture in self._source.pictures(begin):
+            # 1 us of grace: a frame that a coarse time base put just before its cell.
+            previous, cell = cell, (time + 1) * rate // MICROSECONDS
+            if cell != previous:
+                yield time, picture
+
+    def span(self, start: int, end: int) -> Iterator[tuple[int, Any]]:
         """Pictures, not yet RGB, of [start, end] and the nearest one on either side of it.
 
         With these the frame nearest to any moment of the span is the whole video's nearest. A
         picture exactly at `start` or `end` needs no neighbour outside, and none is given.
 
         Args:
-          start, end: microseconds, both included; may reach past the video's ends.
-          max_frame_rate: keep only the first frame of each 1 / max_frame_rate seconds (counted
-            from time 0, so every span keeps the same frames); 0 keeps all.
+          start: microseconds, included; may lie before the video's begin.
+          end: microseconds, included; may lie past the video's end.
 
         Yields:
           (time in microseconds, picture for `to_rgb`).
         """
-        before, cell = None, None
-        # Thinning has to begin at the first frame of a cell, not where seeking happens to land.
-        begin = start - round(2 * MICROSECONDS / max_frame_rate) if max_frame_rate else start
-        for time, picture in self._source.pictures(begin):
-            if max_frame_rate:
-                # 1 us of grace: a frame that a coarse time base put just before its cell.
-                previous, cell = cell, (time + 1) * max_frame_rate // MICROSECONDS
-                if cell == previous:
-                    continue
+        before = None
+        for time, picture in self._pictures(start):
             if time < start:
                 before = (time, picture)
                 continue

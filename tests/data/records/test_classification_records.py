@@ -11,22 +11,21 @@ from coded_video import cut, read_code, variable_times, write_coded_video
 from PIL import Image
 
 from avatx.data.annotations.label_map import read_label_map
-from avatx.data.input.classification_pipeline import (
-    ClipShape,
-    InputOptions,
-    TestViews,
-    build_dataset,
-)
+from avatx.data.input.clip_shape import ClipShape
+from avatx.data.input.input_options import InputOptions
+from avatx.data.input.input_pipeline import build_dataset
+from avatx.data.input.labelled_clip_source import LabelledClipSource, TestViews
 from avatx.data.records import record
 from avatx.data.records.classification_records import create_classification_records
 from avatx.data.records.manifest import summary
 from avatx.data.records.record_plan import RecordSettings
+from avatx.data.video.frame_settings import FrameSettings
 from avatx.errors import UserError
 
 pytest.importorskip("av")
 pytest.importorskip("apache_beam")
 
-SETTINGS = RecordSettings(shorter_side=0, margin_seconds=0.0, jpeg_quality=95)
+SETTINGS = RecordSettings(FrameSettings(shorter_side=0), margin_seconds=0.0, jpeg_quality=95)
 
 
 def codes(segment):
@@ -149,11 +148,13 @@ def test_pipeline_reads_what_was_written(data):
     folder, _, _ = data
     clip = ClipShape(num_frames=8, frame_rate=12.5, height=48, width=160)
     dataset = build_dataset(
-        InputOptions((str(folder / "out" / "set-*.tfrecord"),), num_classes=2),
-        clip,
+        LabelledClipSource(
+            InputOptions((str(folder / "out" / "set-*.tfrecord"),), num_classes=2),
+            clip,
+            TestViews(2, 1),
+        ),
         1,
         training=False,
-        views=TestViews(2, 1),
     )
     order = [
         record.decode(entry.numpy())
@@ -182,7 +183,9 @@ def test_folders_sizes_rates_and_a_given_label_map(tmp_path):
     write_coded_video(tmp_path / "v" / "hand_wave" / "x.mp4", 25, 20)
     names = tmp_path / "names.txt"
     names.write_text("bend\nhand wave\n")
-    settings = RecordSettings(shorter_side=24, margin_seconds=0.0, max_frame_rate=12.5)
+    settings = RecordSettings(
+        FrameSettings(shorter_side=24, max_frame_rate=12.5), margin_seconds=0.0
+    )
     create(tmp_path, folders=str(tmp_path / "v"), label_map=str(names), settings=settings)
     segment = segments(tmp_path / "out", "set")["hand_wave/x", 0]
     assert codes(segment) == list(range(0, 20, 2))

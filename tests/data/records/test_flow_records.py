@@ -10,11 +10,15 @@ from small_records import HEIGHT, WIDTH, keyframe, options, segment, write
 from avatx.data.annotations.label_map import LabelMap
 from avatx.data.input import augmentation
 from avatx.data.input.augmentation import RandomColor, RandomHorizontalFlip, identity_view
-from avatx.data.input.input_pipeline import ClipShape, build_dataset, decode_clip
+from avatx.data.input.clip_decoding import decode_clip
+from avatx.data.input.clip_shape import ClipShape
+from avatx.data.input.input_pipeline import build_dataset
+from avatx.data.input.keyframe_source import KeyframeSource
 from avatx.data.records import record, record_plan
 from avatx.data.records.ava_records import create_ava_records
 from avatx.data.records.record_plan import RecordSettings
 from avatx.data.video import optical_flow
+from avatx.data.video.frame_settings import FrameSettings
 from avatx.data.video.video_reader import VideoReader
 from avatx.data.video.video_writer import VideoWriter
 from avatx.errors import UserError
@@ -39,7 +43,7 @@ def flow_segment(name="v", num_frames=20, **arguments):
 
 def first_clip(path, clip_shape, augmentations=(), training=False):
     dataset = build_dataset(
-        options(path), clip_shape, 1, training=training, augmentations=augmentations
+        KeyframeSource(options(path), clip_shape), 1, training=training, augmentations=augmentations
     )
     return next(iter(dataset)).clips[0].numpy()
 
@@ -65,7 +69,7 @@ def library(tmp_path_factory):
             label_map=str(folder / "labels.pbtxt"),
             output=str(folder / name / "set"),
             num_shards=1,
-            settings=RecordSettings(margin_seconds=1.0, optical_flow=method),
+            settings=RecordSettings(FrameSettings(optical_flow=method), margin_seconds=1.0),
             log=lambda line: None,
         )
     return folder
@@ -105,21 +109,27 @@ def test_a_record_without_flow_is_what_it_was(library):
     assert record.encode(dataclasses.replace(flowing, flow=None)) == serialized
 
 
-def test_shards_made_before_there_was_flow_are_not_made_again(monkeypatch):
+def test_shards_made_before_there_was_flow_are_not_made_again():
     labels = LabelMap({1: "stand"})
     without = record_plan.fingerprint([], RecordSettings(), labels)
-    assert without != record_plan.fingerprint([], RecordSettings(optical_flow="dis"), labels)
-    known = dataclasses.asdict(RecordSettings())
-    del known["optical_flow"]
-    monkeypatch.setattr(record_plan.dataclasses, "asdict", lambda _: {**known, "optical_flow": ""})
-    assert without == record_plan.fingerprint([], RecordSettings(), labels)
+    flowing = RecordSettings(FrameSettings(optical_flow="dis"))
+    assert without != record_plan.fingerprint([], flowing, labels)
+    known = {
+        "shorter_side": 400,
+        "jpeg_quality": 90,
+        "seconds_per_record": 10.0,
+        "margin_seconds": 2.0,
+        "max_frame_rate": 0.0,
+        "frames_rate": 30.0,
+        "video_start_seconds": 0.0,
+    }
     text = record_plan.json.dumps([record_plan.FORMAT, [], known, [[1, "stand"]]], sort_keys=True)
     assert without == record_plan.hashlib.sha256(text.encode()).hexdigest()
 
 
 def test_unknown_method_and_uneven_flow_are_refused():
-    with pytest.raises(UserError, match="--optical_flow is tvl1, expected dis or farneback"):
-        RecordSettings(optical_flow="tvl1")
+    with pytest.raises(UserError, match="optical_flow tvl1: expected dis or farneback"):
+        RecordSettings(FrameSettings(optical_flow="tvl1"))
     with pytest.raises(ValueError, match="20 frames but the flow of 3"):
         record.encode(dataclasses.replace(flow_segment(), flow=[b"", b"", b""]))
 
@@ -214,7 +224,7 @@ def test_colours_leave_the_flow_alone():
 def test_records_without_flow_are_named_with_the_remedy(tmp_path):
     path = write(tmp_path / "old.tfrecord", [segment("v", [keyframe(400_000)], num_frames=20)])
     with pytest.raises(UserError) as error:
-        build_dataset(options(path), BOTH, 1, training=False)
+        build_dataset(KeyframeSource(options(path), BOTH), 1, training=False)
     text = str(error.value)
     assert text.startswith(f"{path}: record v@") and "\n" not in text
     assert "20 frames and the optical flow of 0" in text

@@ -63,7 +63,7 @@ class Case:
             label_map=str(self.folder / "labels.pbtxt"),
             output=str(self.folder / "out" / name),
             num_shards=num_shards,
-            settings=RecordSettings(**settings),
+            settings=RecordSettings.from_dict(settings),
             log=self.lines.append,
             **arguments,
         )

@@ -27,7 +27,7 @@ def test_patterns_give_sorted_files_once(tmp_path):
 
 def test_local_paths_load_nothing(tmp_path):
     code = (
-        "import sys; from avatx.data import remote_files; "
+        "import sys; from avatx.data.records import remote_files; "
         "remote_files.match_files([sys.argv[1]]); "
         "sys.exit('tensorflow_io' in sys.modules)"
     )
@@ -81,10 +81,14 @@ from avatx import cli
 
 def main():
     from avatx.data.records.input_errors import explained
-    from avatx.data.input.input_pipeline import ClipShape, InputOptions, build_dataset
+    from avatx.data.input.clip_shape import ClipShape
+    from avatx.data.input.input_options import InputOptions
+    from avatx.data.input.input_pipeline import build_dataset
+    from avatx.data.input.keyframe_source import KeyframeSource
     options = InputOptions((sys.argv[1],), 3, max_boxes=4)
+    clip = ClipShape(2, 25.0, 8, 8)
     with explained(options.input_paths):
-        for batch in build_dataset(options, ClipShape(2, 25.0, 8, 8), 4, training=False):
+        for batch in build_dataset(KeyframeSource(options, clip), 4, training=False):
             print("valid", int(sum(batch.valid.numpy())))
 
 cli.run(main)

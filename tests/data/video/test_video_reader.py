@@ -20,6 +20,7 @@ from coded_video import (
 from PIL import Image
 
 from avatx.data.video.clip_sampling import nearest_frames
+from avatx.data.video.frame_settings import FrameSettings
 from avatx.data.video.video_reader import VideoReader
 from avatx.errors import UserError
 
@@ -89,13 +90,10 @@ def test_nearest_within_a_span_is_nearest_in_the_video(video):
 
 def test_thinning_keeps_the_same_frames_in_every_span(film):
     path, expected = film
-    with VideoReader(path) as reader:
+    with VideoReader(path, frame_settings=FrameSettings(max_frame_rate=8)) as reader:
 
         def codes(start, end):
-            return {
-                read_code(reader.to_rgb(picture))
-                for _, picture in reader.span(start, end, max_frame_rate=8)
-            }
+            return {read_code(reader.to_rgb(picture)) for _, picture in reader.span(start, end)}
 
         whole = codes(0, 7_000_000)
         assert len(whole) == pytest.approx(expected[-1] * 8, abs=2)
@@ -321,13 +319,14 @@ def test_folder_equals_the_video_it_was_dumped_from(tmp_path):
 
 
 def test_numbers_are_times(tmp_path):
-    with VideoReader(_write_folder(tmp_path / "one", [1, 2, 5, 9]), frames_rate=10) as reader:
+    ten = FrameSettings(folder_frame_rate=10)
+    with VideoReader(_write_folder(tmp_path / "one", [1, 2, 5, 9]), frame_settings=ten) as reader:
         times, codes = _read(reader)
         np.testing.assert_allclose(times, [0, 0.1, 0.4, 0.8])
         assert codes == [1, 2, 5, 9] and reader.duration == pytest.approx(0.9)
-    with VideoReader(_write_folder(tmp_path / "zero", [0, 1]), frames_rate=10) as reader:
+    with VideoReader(_write_folder(tmp_path / "zero", [0, 1]), frame_settings=ten) as reader:
         np.testing.assert_allclose(_read(reader)[0], [0, 0.1])
-    with VideoReader(_write_folder(tmp_path / "later", [3, 4]), frames_rate=10) as reader:
+    with VideoReader(_write_folder(tmp_path / "later", [3, 4]), frame_settings=ten) as reader:
         np.testing.assert_allclose(_read(reader)[0], [0.2, 0.3])
 
 
