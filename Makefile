@@ -2,6 +2,7 @@
 # make test   the test suite          make test-long   the tests that take longer
 # make lint   formatting, likely bugs and types     make coverage   the suite, and what it ran of avatx/
 # make setup  only the virtual environment (.venv), from the lock
+# make config-docs  docs/config.md, of the comments and options in protos/
 # LOCK=newest uses requirements/newest.txt in .venv-newest.
 
 LOCK ?= default
@@ -12,7 +13,7 @@ PYTHON ?= $(shell for python in python3.11 python3.12 python3.10 python3; do \
 RUN := $(VENV)/bin/python
 DEMO ?= runs/demo
 
-.PHONY: setup demo test test-quick test-long lint types coverage locks clean
+.PHONY: config-docs setup demo test test-quick test-long lint types coverage locks clean
 
 setup: $(VENV)/.installed
 
@@ -59,6 +60,9 @@ coverage: setup
 	$(RUN) -m coverage run -m pytest -m "not long"
 	$(RUN) -m coverage combine --quiet
 	$(RUN) -m coverage report --sort=cover
+
+config-docs: setup
+	$(RUN) -m avatx.config.document protos docs/config.md
 
 # Needs uv (pip install uv).
 locks:

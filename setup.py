@@ -25,13 +25,15 @@ class BuildProtos(Command):
         self.set_undefined_options("build_py", ("build_lib", "build_lib"))
 
     def run(self):
-        from grpc_tools import protoc  # a build requirement only
+        import grpc_tools.protoc  # a build requirement only
 
         output = "." if self.editable_mode else self.build_lib
         os.makedirs(output, exist_ok=True)
         sources = [f"avatx/protos/{path.name}" for path in sorted(HERE.glob("protos/*.proto"))]
-        arguments = ["protoc", "-Iavatx/protos=protos", f"--python_out={output}", *sources]
-        if protoc.main(arguments):
+        # Where google/protobuf/descriptor.proto is, which field_options.proto extends.
+        google = pathlib.Path(grpc_tools.__file__).parent / "_proto"
+        includes = ["-Iavatx/protos=protos", f"-I{google}"]
+        if grpc_tools.protoc.main(["protoc", *includes, f"--python_out={output}", *sources]):
             raise SystemExit("protoc failed on protos/*.proto; its message is above")
 
     def get_source_files(self):

@@ -26,21 +26,30 @@ def main(argv: Sequence[str] | None = None) -> int:
     cli.import_tensorflow()
     import tensorflow as tf
 
-    from avatx.data.input.augmentation import RandomCropImage, RandomHorizontalFlip
+    from avatx.builders import preprocessor_builder
+    from avatx.builders.options import options_from
     from avatx.data.input.clip_shape import ClipShape
     from avatx.data.input.input_options import InputOptions
     from avatx.data.input.input_pipeline import build_dataset
     from avatx.data.input.keyframe_source import KeyframeSource
     from avatx.data.input.source import Share
     from avatx.data.records.input_errors import explained
+    from avatx.protos import input_reader_pb2, preprocessor_pb2
 
-    options = InputOptions(
-        tuple(arguments.input),
-        arguments.num_classes,
-        shuffle_buffer_size=arguments.shuffle_buffer_size,
+    options = options_from(
+        input_reader_pb2.InputReader(shuffle_buffer_size=arguments.shuffle_buffer_size),
+        InputOptions,
+        input_paths=tuple(arguments.input),
+        num_classes=arguments.num_classes,
+        max_boxes=100,
+        seed=0,
     )
     clip_shape = ClipShape(arguments.num_frames, arguments.frame_rate, *arguments.size)
-    augmentations = (RandomHorizontalFlip(), RandomCropImage()) if arguments.augment else ()
+    steps = [
+        preprocessor_pb2.PreprocessingStep(random_horizontal_flip={}),
+        preprocessor_pb2.PreprocessingStep(random_crop_image={}),
+    ]
+    augmentations = tuple(map(preprocessor_builder.build, steps)) if arguments.augment else ()
 
     with explained(arguments.input):
         source = KeyframeSource(options, clip_shape)

@@ -48,14 +48,13 @@ def main(argv=None) -> int:
     cli.import_tensorflow()
     from avatx.data.annotations.labelled_list import read_classes
     from avatx.inference import video_classification
-    from avatx.trained import classifier as classifier_builder
+    from avatx.trained.classifier import restore_classifier
 
     label_map = read_classes(flags.label_map)
     names = label_map.names
     overrides = [override for group in flags.override for override in group]
-    classifier = classifier_builder.restore_classifier(
-        flags.checkpoint, flags.pipeline_config_path, overrides
-    )
+    with cli.arguments_are_flags("checkpoint"):
+        classifier = restore_classifier(flags.checkpoint, flags.pipeline_config_path, overrides)
     if label_map.max_id > classifier.model.num_classes:
         raise UserError(
             f"--label_map {flags.label_map}: its largest class id is {label_map.max_id} and the "

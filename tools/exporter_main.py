@@ -49,13 +49,14 @@ def main(argv=None) -> int:
     cli.import_tensorflow()
     from avatx.export.exporter import export_pipeline
 
-    summary = export_pipeline(
-        arguments.pipeline_config_path,
-        arguments.trained_checkpoint_dir,
-        arguments.output_directory,
-        arguments.override,
-        arguments.attention,
-    )
+    with cli.arguments_are_flags("trained_checkpoint_dir", "output_directory"):
+        summary = export_pipeline(
+            arguments.pipeline_config_path,
+            arguments.trained_checkpoint_dir,
+            arguments.output_directory,
+            arguments.override,
+            arguments.attention,
+        )
     print(
         f"exported step {summary.step}, {summary.num_parameters:,} parameters, "
         f"to {arguments.output_directory}"

@@ -27,7 +27,8 @@ def main(argv=None) -> int:
     cli.import_tensorflow()
     from avatx.checkpoints import i3d_weights  # after the flags: TensorFlow takes seconds to import
 
-    report = i3d_weights.import_weights(args.source, args.output)
+    with cli.arguments_are_flags("source", "output"):
+        report = i3d_weights.import_weights(args.source, args.output)
     if args.json:
         print(json.dumps(report, indent=2))
         return 0

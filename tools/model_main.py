@@ -68,7 +68,10 @@ def main(argv=None) -> int:
     readers = (config.train_input_reader, config.eval_input_reader)
     input_paths = [path for reader in readers for path in reader.tf_record_input_reader.input_path]
     experiment = experiment_builder.build(config, flags.model_dir, flags.distribution_strategy)
-    with explained(input_paths):
+    by_flag = cli.arguments_are_flags(
+        "model_dir", "distribution_strategy", "checkpoint_dir", checkpoint="checkpoint_dir"
+    )
+    with by_flag, explained(input_paths):
         if mode == "train":
             run.train(experiment)
         elif mode == "train_and_eval":

@@ -83,28 +83,32 @@ def main(argv=None) -> int:
     from avatx.trained.attention_model import AttentionModel
 
     clip_source.check_seconds("--timestamp", flags.timestamp)
-    model = AttentionModel(flags.pipeline_config_path, flags.checkpoint, flags.override)
+    with cli.arguments_are_flags("checkpoint"):
+        model = AttentionModel(flags.pipeline_config_path, flags.checkpoint, flags.override)
+    trained = model.trained
+    shape = trained.clip
     video_id, keyframe = clip_source.moment(flags.video_id or flags.video, flags.timestamp)
-    offsets = wanted_times(0, model.num_frames, model.frame_rate)
+    offsets = wanted_times(0, shape.num_frames, shape.frame_rate)
     if flags.video:
-        for line in overridden(given, model.frame_settings):
+        for line in overridden(given, trained.frame_settings):
             print(line, file=sys.stderr)
         clip = clip_source.frames_of_video(
             flags.video,
             keyframe,
             offsets,
-            for_model(model.frame_settings, model.has_flow, given),
+            for_model(trained.frame_settings, shape.has_flow, given),
         )
     else:
-        source = clip_source.RecordClips(flags.records, model.has_flow)
+        source = clip_source.RecordClips(flags.records, shape.has_flow)
         source.prepare([(video_id, keyframe)], offsets)
         clip = source.clip(video_id, keyframe, offsets)
-    attended = model.look(clip.frames, number, box)
+    with cli.arguments_are_flags(number="person"):
+        attended = model.look(clip.frames, number, box)
     actions = ", ".join(f"{action.name} {action.score:.2f}" for action in attended.person.actions)
     name = flags.video_id or os.path.splitext(os.path.basename(flags.video.rstrip("/")))[0]
     title = f"{name}, {flags.timestamp:g} s"
-    files = AttentionFigure(clip, attended, model.frame_rate, title).write(flags.output)
-    print(f"step {model.step}: {actions}; wrote {', '.join(files)} in {flags.output}")
+    files = AttentionFigure(clip, attended, shape.frame_rate, title).write(flags.output)
+    print(f"step {trained.step}: {actions}; wrote {', '.join(files)} in {flags.output}")
     return 0
 
 

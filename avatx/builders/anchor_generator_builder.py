@@ -1,5 +1,6 @@
 """AnchorGenerator -> avatx.core.anchors."""
 
+from avatx.builders.options import options_from
 from avatx.core.anchors import GridAnchorGenerator
 from avatx.protos import anchor_generator_pb2
 
@@ -15,9 +16,9 @@ def build(
     kind = config.WhichOneof("anchor_generator_oneof")
     if kind == "grid_anchor_generator":
         grid = config.grid_anchor_generator
-        return GridAnchorGenerator(
-            scales=tuple(grid.scales),
-            aspect_ratios=tuple(grid.aspect_ratios),
+        return options_from(
+            grid,
+            GridAnchorGenerator,
             base_size=(grid.height, grid.width),
             stride=(grid.height_stride or output_stride[0], grid.width_stride or output_stride[1]),
             offset=(grid.height_offset, grid.width_offset),

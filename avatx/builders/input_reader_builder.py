@@ -1,6 +1,7 @@
 """InputReader -> how its records are read, and what one clip is."""
 
 from avatx.builders import preprocessor_builder, trunk_builder
+from avatx.builders.options import options_from
 from avatx.data.input.clip_shape import ClipShape
 from avatx.data.input.input_options import InputOptions
 from avatx.protos import (
@@ -39,14 +40,12 @@ def build_options(
     """How `reader` reads. Raises ValueError for an unknown kind of reader."""
     if reader.WhichOneof("input_reader") != "tf_record_input_reader":
         raise ValueError(f"unknown input_reader: {reader.WhichOneof('input_reader')}")
-    return InputOptions(
+    return options_from(
+        reader,
+        InputOptions,
         input_paths=tuple(reader.tf_record_input_reader.input_path),
         num_classes=model.num_classes,
-        label_map_path=reader.label_map_path,
         max_boxes=train.max_number_of_boxes,
-        shuffle=reader.shuffle,
-        shuffle_buffer_size=reader.shuffle_buffer_size,
-        num_readers=reader.num_readers,
         seed=train.seed,
     )
 

@@ -1,77 +1,13 @@
 """DetectionModel -> avatx.meta_architectures."""
 
-from avatx.builders import anchor_generator_builder, box_predictor_builder, trunk_builder
-from avatx.meta_architectures.action_faster_rcnn import ActionFasterRCNN, ProposalSource
-from avatx.meta_architectures.post_processing import PostProcessing
-from avatx.meta_architectures.proposal_stage import FirstStageOptions, ProposalStage
-from avatx.meta_architectures.second_stage import SecondStage, SecondStageOptions
-from avatx.meta_architectures.video_classifier import VideoClassifier
-from avatx.protos import action_faster_rcnn_pb2, model_pb2, video_classifier_pb2
+from avatx import registrations
+from avatx.meta_architectures.video_model import VideoModel
+from avatx.protos import model_pb2
 
 
-def build(config: model_pb2.DetectionModel) -> ActionFasterRCNN | VideoClassifier:
+def build(config: model_pb2.DetectionModel) -> VideoModel:
     """The model, with its variables made. Raises ValueError for an unknown meta-architecture."""
     kind = config.WhichOneof("model")
-    if kind == "action_faster_rcnn":
-        model = _build_action_faster_rcnn(config.action_faster_rcnn)
-    elif kind == "video_classifier":
-        model = _build_video_classifier(config.video_classifier)
-    else:
-        raise ValueError(f"unknown model: {kind}")
+    model = registrations.find(kind).build_model(getattr(config, kind))
     model.create_variables()
     return model
-
-
-def _build_video_classifier(config: video_classifier_pb2.VideoClassifier) -> VideoClassifier:
-    size = config.image_resizer.fixed_shape_resizer
-    return VideoClassifier(
-        image_size=(size.height, size.width),
-        trunk=trunk_builder.build(config.trunk),
-        num_classes=config.num_classes,
-        dropout=config.dropout,
-    )
-
-
-def _build_action_faster_rcnn(config: action_faster_rcnn_pb2.ActionFasterRcnn):
-    size = config.image_resizer.fixed_shape_resizer
-    trunk = trunk_builder.build(config.trunk)
-    anchors = anchor_generator_builder.build(
-        config.first_stage_anchor_generator, trunk.output_stride[1:]
-    )
-    first_stage = FirstStageOptions(
-        box_predictor_kernel_size=config.first_stage_box_predictor_kernel_size,
-        box_predictor_depth=config.first_stage_box_predictor_depth,
-        minibatch_size=config.first_stage_minibatch_size,
-        positive_balance_fraction=config.first_stage_positive_balance_fraction,
-        matched_threshold=config.first_stage_matched_threshold,
-        unmatched_threshold=config.first_stage_unmatched_threshold,
-        nms_score_threshold=config.first_stage_nms_score_threshold,
-        nms_iou_threshold=config.first_stage_nms_iou_threshold,
-        max_proposals=config.first_stage_max_proposals,
-        localization_loss_weight=config.first_stage_localization_loss_weight,
-        objectness_loss_weight=config.first_stage_objectness_loss_weight,
-    )
-    second_stage = SecondStageOptions(
-        batch_size=config.second_stage_batch_size,
-        balance_fraction=config.second_stage_balance_fraction,
-        matched_threshold=config.second_stage_matched_threshold,
-        localization_loss_weight=config.second_stage_localization_loss_weight,
-        classification_loss_weight=config.second_stage_classification_loss_weight,
-    )
-    suppression = config.second_stage_post_processing.batch_non_max_suppression
-    return ActionFasterRCNN(
-        image_size=(size.height, size.width),
-        trunk=trunk,
-        proposal_stage=ProposalStage(anchors, first_stage, name="proposal_stage"),
-        box_predictor=box_predictor_builder.build(config, trunk),
-        second_stage=SecondStage(second_stage),
-        post_processing=PostProcessing(
-            score_threshold=suppression.score_threshold,
-            iou_threshold=suppression.iou_threshold,
-            max_detections_per_class=suppression.max_detections_per_class,
-            max_total_detections=suppression.max_total_detections,
-        ),
-        proposal_source=ProposalSource(
-            action_faster_rcnn_pb2.ProposalSource.Name(config.proposal_source)
-        ),
-    )

@@ -1,34 +1,23 @@
 """PreprocessingStep -> avatx.data.input.augmentation."""
 
-from avatx.data.input import augmentation
+from avatx.builders.options import looked_up, options_from
+from avatx.data.input.augmentation import Augmentation
 from avatx.protos import preprocessor_pb2
 
+# Name in the config -> a frozen dataclass with the message's fields that is an `Augmentation`.
+AUGMENTATIONS = {
+    "random_horizontal_flip": "avatx.data.input.augmentation.RandomHorizontalFlip",
+    "random_crop_image": "avatx.data.input.augmentation.RandomCropImage",
+    "random_color": "avatx.data.input.augmentation.RandomColor",
+}
 
-def build(step: preprocessor_pb2.PreprocessingStep) -> augmentation.Augmentation:
+
+def build(step: preprocessor_pb2.PreprocessingStep) -> Augmentation:
     """The augmentation that one element of `data_augmentation_options` describes.
 
     Raises:
-      ValueError: an empty step.
+      ValueError: an empty or unknown step.
     """
-    kind = step.WhichOneof("preprocessing_step")
-    if kind == "random_horizontal_flip":
-        probability = step.random_horizontal_flip.probability
-        return augmentation.RandomHorizontalFlip(probability=probability)
-    if kind == "random_crop_image":
-        crop = step.random_crop_image
-        return augmentation.RandomCropImage(
-            min_aspect_ratio=crop.min_aspect_ratio,
-            max_aspect_ratio=crop.max_aspect_ratio,
-            min_area=crop.min_area,
-            max_area=crop.max_area,
-            overlap_threshold=crop.overlap_threshold,
-            random_coef=crop.random_coef,
-        )
-    if kind == "random_color":
-        color = step.random_color
-        return augmentation.RandomColor(
-            max_brightness_delta=color.max_brightness_delta,
-            contrast=color.contrast,
-            saturation=color.saturation,
-        )
-    raise ValueError(f"unknown preprocessing_step: {kind}")
+    name = step.WhichOneof("preprocessing_step")
+    kind = looked_up(AUGMENTATIONS, name, "preprocessing_step")
+    return options_from(getattr(step, name), kind)

@@ -4,6 +4,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from avatx import registrations
 from avatx.builders import input_reader_builder, model_builder, training_builder
 from avatx.protos import pipeline_pb2
 from avatx.training import optimizer, report
@@ -51,7 +52,8 @@ def summarize(config: pipeline_pb2.PipelineConfig) -> dict[str, Any]:
 
 def _shapes(config: pipeline_pb2.PipelineConfig, model) -> dict[str, Any]:
     """Static shapes of one clip's way through the model; nothing is computed."""
-    clip = input_reader_builder.build_clip_shape(input_reader_builder.model_of(config))
+    message = input_reader_builder.model_of(config)
+    clip = input_reader_builder.build_clip_shape(message)
 
     @tf.function(
         input_signature=[
@@ -62,25 +64,10 @@ def _shapes(config: pipeline_pb2.PipelineConfig, model) -> dict[str, Any]:
         return model.trunk(clips, training=False)
 
     shape = features.get_concrete_function().output_shapes.as_list()
-    way = {
+    return {
         "clip": [clip.num_frames, clip.height, clip.width, clip.channels],
         "features": shape[1:],
-    }
-    if config.model.WhichOneof("model") == "video_classifier":
-        return {**way, "pooled": [model.tail.output_depth], "logits": [model.num_classes]}
-    frcnn = config.model.action_faster_rcnn
-    post_processing = model.post_processing
-    return {
-        **way,
-        "anchors": shape[2] * shape[3] * model.proposal_stage.anchor_generator.anchors_per_cell,
-        "proposals": [frcnn.first_stage_max_proposals, 4],
-        "class_logits": [frcnn.first_stage_max_proposals, model.num_classes + 1],
-        "box_encodings": [
-            frcnn.first_stage_max_proposals,
-            model.box_predictor.boxes_per_proposal,
-            4,
-        ],
-        "detections": [post_processing.max_total_detections, 4],
+        **registrations.find(config.model.WhichOneof("model")).describe_shapes(message, model),
     }
 
 

@@ -1,40 +1,44 @@
 """Trunk -> avatx.trunks."""
 
+from avatx.builders.options import argument_names, fields_of, looked_up
+from avatx.errors import UserError
 from avatx.protos import trunk_pb2
-from avatx.trunks import model_garden
-from avatx.trunks.i3d import I3D
 from avatx.trunks.trunk import Trunk
 from avatx.trunks.two_stream import FLOW_CHANNELS, RGB_CHANNELS, TwoStream
 
+# Name in the config -> the class, made with the fields of the message as arguments.
+TRUNKS = {
+    "i3d": "avatx.trunks.i3d.I3D",
+    "resnet_3d": "avatx.trunks.model_garden.Resnet3D",
+    "movinet": "avatx.trunks.model_garden.Movinet",
+}
 
-def build(config: trunk_pb2.Trunk, *, name: str = "trunk", input_channels: int = 3) -> Trunk:
-    """The trunk. Raises ValueError for an unknown one, UserError for a wrong endpoint or id, or
-    two streams that do not fit."""
+
+def build(
+    config: trunk_pb2.Trunk, *, name: str = "trunk", input_channels: int = RGB_CHANNELS
+) -> Trunk:
+    """The trunk.
+
+    Raises:
+      ValueError: an unknown one.
+      UserError: a wrong endpoint or id, streams that do not fit, or a batch norm of a trunk that
+        names no such argument.
+    """
     kind = config.WhichOneof("trunk_oneof")
-    common = {
-        "batch_norm": trunk_pb2.BatchNorm.Name(config.batch_norm),
-        "batch_norm_momentum": config.batch_norm_momentum,
-        "name": name,
-        "input_channels": input_channels,
-    }
-    if kind == "i3d":
-        return I3D(
-            final_endpoint=config.i3d.final_endpoint,
-            depth_multiplier=config.i3d.depth_multiplier,
-            separable=config.i3d.separable,
-            **common,
-        )
-    if kind == "resnet_3d":
-        return model_garden.Resnet3D(config.resnet_3d.model_id, **common)
-    if kind == "movinet":
-        return model_garden.Movinet(config.movinet.model_id, **common)
     if kind == "two_stream":
         return TwoStream(
             build(config.two_stream.rgb, name="rgb"),
             build(config.two_stream.flow, name="flow", input_channels=FLOW_CHANNELS),
             name=name,
         )
-    raise ValueError(f"unknown trunk: {kind}")
+    trunk = looked_up(TRUNKS, kind, "trunk")
+    arguments = fields_of(getattr(config, kind))
+    for field, value in fields_of(config).items():  # batch_norm and batch_norm_momentum
+        if field in argument_names(trunk):
+            arguments[field] = value
+        elif config.HasField(field):
+            raise UserError(f"trunk.{field} is set and {kind} does not read it: leave it out")
+    return trunk(**arguments, name=name, input_channels=input_channels)
 
 
 def input_channels(config: trunk_pb2.Trunk) -> int:

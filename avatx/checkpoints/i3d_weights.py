@@ -95,7 +95,7 @@ def import_weights(source: str, output: str) -> dict:
       UserError: see `i3d_sources.read`; or the trunk is not fully there, or a part only partly.
     """
     if not os.path.basename(output):
-        raise UserError(f"output '{output}' names no file; expected the like of data/kinetics/i3d")
+        raise UserError(f"output {output!r} names no file; expected the like of data/kinetics/i3d")
     weights = i3d_sources.read(source)
     classifier = _classifier_for(weights)
     parts = {

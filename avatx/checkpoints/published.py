@@ -17,11 +17,9 @@ from avatx.errors import UserError
 from avatx.trunks.i3d import I3D
 from avatx.trunks.trunk import Trunk
 
-Tail = tf_keras.layers.Layer | None
-
 
 @functools.singledispatch
-def fill(trunk: Trunk, tail: Tail, path: str, field: str) -> RestoreReport:
+def fill(trunk: Trunk, tail: tf_keras.layers.Layer | None, path: str, field: str) -> RestoreReport:
     """Fills a trunk that was built, and its tail where there is one.
 
     Args:
@@ -43,7 +41,7 @@ def fill(trunk: Trunk, tail: Tail, path: str, field: str) -> RestoreReport:
 
 
 @fill.register
-def _(trunk: I3D, tail: Tail, path: str, field: str) -> RestoreReport:
+def _(trunk: I3D, tail: tf_keras.layers.Layer | None, path: str, field: str) -> RestoreReport:
     """An I3D is filled by Kinetics names, too, wherever another one is cut."""
     reader = CheckpointReader(path)  # a damaged one is told before anything looks into it
     i3d_weights.check_kind(trunk, path)
@@ -60,5 +58,5 @@ def _(trunk: I3D, tail: Tail, path: str, field: str) -> RestoreReport:
     return report or i3d_weights.restore_trunk(trunk, tail, path)
 
 
-def _parts(trunk: Trunk, tail: Tail) -> dict[str, tf_keras.layers.Layer]:
+def _parts(trunk: Trunk, tail: tf_keras.layers.Layer | None) -> dict[str, tf_keras.layers.Layer]:
     return {"trunk": trunk} if tail is None else {"trunk": trunk, "tail": tail}

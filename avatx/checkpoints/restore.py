@@ -154,7 +154,8 @@ def restore_parts(
 
 def _compare(variables: dict[str, tf.Variable], held: dict[str, list[int]]) -> RestoreReport:
     """Which variables of a model a checkpoint holds in the same shape."""
-    loaded, new = [], []
+    loaded: list[str] = []
+    new: list[str] = []
     for path, variable in variables.items():
         (loaded if held.get(path) == list(variable.shape) else new).append(path)
     return RestoreReport(loaded, new, sorted(set(held) - set(loaded)))

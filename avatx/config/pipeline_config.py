@@ -15,6 +15,7 @@ from google.protobuf import symbol_database, text_format
 
 from avatx.config import checks as config_checks
 from avatx.config import lines as config_lines
+from avatx.config import schema
 from avatx.errors import UserError
 from avatx.protos import pipeline_pb2
 
@@ -79,7 +80,7 @@ def apply_override(config, override: str) -> str:
         if field is None:
             raise UserError(f"{where}: {_no_field(message.DESCRIPTOR, name)}")
         last = depth == len(parts) - 1
-        if index is not None and (not config_checks.is_repeated(field) or last):
+        if index is not None and (not schema.is_repeated(field) or last):
             raise UserError(
                 f"{where}: '{part}': only fields inside repeated messages have an index"
             )
@@ -87,7 +88,7 @@ def apply_override(config, override: str) -> str:
             _set(message, field, value.strip(), where)
         elif field.type != Field.TYPE_MESSAGE:
             raise UserError(f"{where}: '{name}' is a value and has no field '{parts[depth + 1]}'")
-        elif config_checks.is_repeated(field):
+        elif schema.is_repeated(field):
             elements = getattr(message, name)
             if index is None or int(index) >= len(elements):
                 raise UserError(
@@ -102,7 +103,7 @@ def apply_override(config, override: str) -> str:
 
 def _set(message, field, value: str, where: str) -> None:
     """Sets `field` of `message` by letting the text format parse "name: value"."""
-    repeated = config_checks.is_repeated(field)
+    repeated = schema.is_repeated(field)
     if repeated and value.startswith("[") and value.endswith("]"):
         values = [part.strip() for part in value[1:-1].split(",") if part.strip()]
     else:

@@ -24,9 +24,9 @@ class GridAnchorGenerator:
 
     scales: Sequence[float]
     aspect_ratios: Sequence[float]
-    base_size: tuple[float, float] = (256.0, 256.0)
-    stride: tuple[float, float] = (16.0, 16.0)
-    offset: tuple[float, float] = (0.0, 0.0)
+    base_size: tuple[float, float]
+    stride: tuple[float, float]
+    offset: tuple[float, float]
 
     @property
     def anchors_per_cell(self) -> int:

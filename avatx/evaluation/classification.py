@@ -9,8 +9,7 @@ from typing import Any
 
 import numpy as np
 
-TOP = (1, 5)
-HEADLINE = (*(f"top_{k}" for k in TOP), "mean_class_accuracy")  # keys of `VideoScores.metrics`
+from avatx.evaluation.metrics import TOP
 
 
 class VideoScores:

@@ -13,15 +13,11 @@ from avatx.data.annotations.label_map import LabelMap
 from avatx.evaluation import report
 from avatx.evaluation.diagnosis import diagnose
 from avatx.evaluation.frame_map import evaluate
-from avatx.evaluation.localization import IOU_THRESHOLDS, evaluate_localization
+from avatx.evaluation.localization import evaluate_localization
+from avatx.evaluation.metrics import IOU_THRESHOLDS, METRICS_SETS
 
 METRICS_FILE = "metrics.json"
 DETECTIONS_FILE = "detections.csv"
-# Name in pipeline.config -> the headline numbers that it gives.
-METRICS_SETS = {
-    "ava_frame_map": ("mAP",),
-    "action_agnostic_localization": tuple(IOU_THRESHOLDS),
-}
 
 
 class Evaluated(NamedTuple):

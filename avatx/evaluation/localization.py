@@ -17,11 +17,11 @@ from avatx.data.annotations.ava_table import AvaTable, Keyframe
 from avatx.data.annotations.label_map import LabelMap
 from avatx.evaluation.frame_map import evaluate
 from avatx.evaluation.keyframe_index import index_keyframes
+from avatx.evaluation.metrics import IOU_THRESHOLDS
 from avatx.evaluation.protocol import DEFAULT_PROTOCOL
 
 PERSON = LabelMap({1: "person"})
 MERGING_IOU = 0.5  # two detections that overlap more are one person
-IOU_THRESHOLDS = {"person_AP": 0.5, "person_AP_75": 0.75}  # by their name in metrics.json
 _COMPARED_AT_ONCE = 1 << 17  # detections, to stay in the processor's cache
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from avatx.atomic_file import atomic_text_file
-from avatx.evaluation.localization import IOU_THRESHOLDS
+from avatx.evaluation.metrics import IOU_THRESHOLDS
 
 
 def _number(value: float | None) -> str:

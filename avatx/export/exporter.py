@@ -3,19 +3,19 @@
 import contextlib
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from avatx import config as pipeline_config
-from avatx.builders import model_builder
 from avatx.checkpoints.paths import resolve_checkpoint
-from avatx.checkpoints.restore import restore_for_inference
-from avatx.data.annotations.label_map import read_label_map, write_label_map
+from avatx.data.annotations.label_map import write_label_map
 from avatx.errors import UserError
 from avatx.export import saved_model
-from avatx.meta_architectures.action_faster_rcnn import ProposalSource
+from avatx.meta_architectures.detection_model import DetectionModel
+from avatx.meta_architectures.video_model import VideoModel
+from avatx.trained.trained_model import TrainedModel
 
 SAVED_MODEL_FOLDER = "saved_model"
 CONFIG_FILE = "pipeline.config"
@@ -34,7 +34,7 @@ def export_pipeline(
     pipeline_config_path: str,
     trained_checkpoint_dir: str,
     output_directory: str,
-    overrides: Iterable[str] = (),
+    overrides: Sequence[str] = (),
     attention: bool = False,
 ) -> ExportSummary:
     """Writes saved_model/, pipeline.config and label_map.pbtxt to `output_directory`.
@@ -55,43 +55,35 @@ def export_pipeline(
     """
     output_directory = os.path.abspath(output_directory)
     check_output_directory(output_directory)
-    config = pipeline_config.load(pipeline_config_path, overrides)
-    if config.model.WhichOneof("model") != "action_faster_rcnn":
-        raise UserError(
-            f"{pipeline_config_path}: describes a {config.model.WhichOneof('model')}; only a "
-            "detector (action_faster_rcnn) can be exported"
-        )
-    detector = config.model.action_faster_rcnn
-    label_map_path = (
-        config.train_input_reader.label_map_path or config.eval_input_reader.label_map_path
-    )
-    label_map = read_label_map(label_map_path)
-    if label_map.max_id > detector.num_classes:
-        raise UserError(
-            f"{label_map_path}: has class id {label_map.max_id}, above num_classes: "
-            f"{detector.num_classes} of {pipeline_config_path}"
-        )
-    resolve_checkpoint(trained_checkpoint_dir, "--trained_checkpoint_dir")
-    model = model_builder.build(config.model)
-    if model.proposal_source is not ProposalSource.RPN:
-        raise UserError(
-            f"{pipeline_config_path}: a model with proposal_source: GROUNDTRUTH needs annotated "
-            "boxes and cannot be exported; one with RPN can"
-        )
-    step = restore_for_inference(model, trained_checkpoint_dir)
+    checkpoint = resolve_checkpoint(trained_checkpoint_dir, "trained_checkpoint_dir")
+
+    def check(model: VideoModel) -> None:
+        if not isinstance(model, DetectionModel):
+            raise UserError(
+                f"{pipeline_config_path}: describes a {type(model).__name__}; only a detector "
+                "(action_faster_rcnn) can be exported"
+            )
+        if model.needs_groundtruth:
+            raise UserError(
+                f"{pipeline_config_path}: a model with proposal_source: GROUNDTRUTH needs "
+                "annotated boxes and cannot be exported; one with RPN can"
+            )
+
+    trained = TrainedModel.load(pipeline_config_path, checkpoint, overrides, check=check)
     with _appearing_folder(output_directory) as folder:
         saved_model.export(
-            model,
-            detector.clip.num_frames,
-            detector.clip.frame_rate,
-            label_map.names,
+            trained.model,
+            trained.clip.num_frames,
+            trained.clip.frame_rate,
+            trained.class_names,
             os.path.join(folder, SAVED_MODEL_FOLDER),
             attention=attention,
+            frame_settings=trained.frame_settings,
         )
-        pipeline_config.write(config, os.path.join(folder, CONFIG_FILE))
-        write_label_map(os.path.join(folder, LABEL_MAP_FILE), label_map)
-    num_parameters = sum(int(np.prod(v.shape)) for v in model.variables)
-    return ExportSummary(step, num_parameters, saved_model.serves_jpeg(model))
+        pipeline_config.write(trained.config, os.path.join(folder, CONFIG_FILE))
+        write_label_map(os.path.join(folder, LABEL_MAP_FILE), trained.label_map)
+    num_parameters = sum(int(np.prod(v.shape)) for v in trained.model.variables)
+    return ExportSummary(trained.step, num_parameters, saved_model.serves_jpeg(trained.model))
 
 
 def check_output_directory(path: str) -> None:
@@ -99,14 +91,14 @@ def check_output_directory(path: str) -> None:
     if not os.path.exists(path):
         return
     if not os.path.isdir(path):
-        raise UserError(f"--output_directory {path}: is a file; give a folder")
+        raise UserError(f"output_directory {path}: is a file; give a folder")
     names = set(os.listdir(path))
     foreign = sorted(names - {SAVED_MODEL_FOLDER, CONFIG_FILE, LABEL_MAP_FILE})
     if names and SAVED_MODEL_FOLDER not in names:
         foreign = sorted(names)
     if foreign:
         raise UserError(
-            f"--output_directory {path}: holds {foreign[0]}, which is no export's; give a new or "
+            f"output_directory {path}: holds {foreign[0]}, which is no export's; give a new or "
             "empty folder, or an older export to replace"
         )
 
@@ -123,8 +115,7 @@ def _appearing_folder(path: str):
         os.mkdir(partial)
     except OSError as error:
         raise UserError(
-            f"--output_directory {path}: cannot be written ({error.strerror}); "
-            "give a folder that can"
+            f"output_directory {path}: cannot be written ({error.strerror}); give a folder that can"
         ) from None
     try:
         yield partial

@@ -1,12 +1,12 @@
 """A SavedModel written by avatx/export as a function on NumPy arrays."""
 
 import os
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from avatx import stderr_noise
-from avatx.data.video.frame_settings import Known
+from avatx.data.video.frame_settings import FIELDS, Known
 from avatx.errors import UserError
 
 _REQUIRED_SIGNATURES = ("serving_default", "metadata")
@@ -35,7 +35,7 @@ class Detector:
       num_frames: T, frames of a clip.
       frame_rate: frames a second of a clip.
       class_names: class id to name, ascending.
-      frame_settings: how frames were taken for its training, as far as the export says.
+      frame_settings: how frames were taken for its training; older exports say nothing of it.
       has_flow: whether its clips are RGB and optical flow, 5 channels, and not RGB alone.
 
     Raises:
@@ -69,7 +69,7 @@ class Detector:
             int(class_id): name.decode()
             for class_id, name in zip(metadata["class_ids"], metadata["class_names"], strict=True)
         }
-        self.frame_settings: Known = {}
+        self.frame_settings = _frame_settings(metadata)
 
         inputs = self._signatures["serving_default"].structured_input_signature[1]
         self.has_flow = inputs["clips"].shape[-1] == 5
@@ -113,6 +113,14 @@ class Detector:
         with stderr_noise.dropped():  # the graph optimiser's, at a signature's first call
             outputs = self._signatures[signature](clips=tf.constant(clips, tf.uint8))
             return {key: value.numpy() for key, value in outputs.items()}
+
+
+def _frame_settings(metadata: dict[str, Any]) -> Known:
+    known: Known = dict.fromkeys(FIELDS)
+    for name in known.keys() & metadata.keys():
+        value = metadata[name].item() if hasattr(metadata[name], "item") else metadata[name]
+        known[name] = value.decode() if isinstance(value, bytes) else value
+    return known
 
 
 def find_saved_model(path: str) -> str:

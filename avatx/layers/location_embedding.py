@@ -20,7 +20,7 @@ _FRAMES_PER_UNIT = 8.0
 class LocationEmbedding(tf_keras.layers.Layer):
     """Concatenates 2 * `depth` channels of location to a feature map."""
 
-    def __init__(self, depth: int = 32, **kwargs):
+    def __init__(self, depth: int, **kwargs):
         super().__init__(**kwargs)
         self.depth = depth
         self.spatial_mlp = _mlp(depth, "spatial")

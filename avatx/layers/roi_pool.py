@@ -11,7 +11,7 @@ class RoiPool(tf_keras.layers.Layer):
     API. It knows no bfloat16, so all is done in float32 and cast back.
     """
 
-    def __init__(self, crop_size: int = 14, pool_size: int = 2, pool_stride: int = 2, **kwargs):
+    def __init__(self, crop_size: int, pool_size: int, pool_stride: int, **kwargs):
         super().__init__(**kwargs)
         self.crop_size = crop_size
         self.pool_size = pool_size

@@ -13,7 +13,7 @@ from avatx.layers.roi_pool import RoiPool
 class StRoiPool(tf_keras.layers.Layer):
     """`RoiPool` on each of the T' feature frames of a box's clip."""
 
-    def __init__(self, crop_size: int = 14, pool_size: int = 2, pool_stride: int = 2, **kwargs):
+    def __init__(self, crop_size: int, pool_size: int, pool_stride: int, **kwargs):
         super().__init__(**kwargs)
         self.roi_pool = RoiPool(crop_size, pool_size, pool_stride, name="roi_pool")
 

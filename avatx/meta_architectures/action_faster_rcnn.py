@@ -8,16 +8,15 @@ import dataclasses
 from enum import Enum
 
 import tensorflow as tf
-import tf_keras
 
 from avatx.core import box_ops
-from avatx.core.structures import Detections, Groundtruth, Predictions
-from avatx.meta_architectures.clip_preprocessing import normalized_clips
+from avatx.core.structures import BoxPredictions, Detections, Groundtruth, Predictions
 from avatx.meta_architectures.detection_model import DetectionModel
 from avatx.meta_architectures.post_processing import PostProcessing
 from avatx.meta_architectures.proposal_stage import ProposalStage
 from avatx.meta_architectures.second_stage import SecondStage, groundtruth_proposals, is_proposal
 from avatx.predictors.box_predictor import BoxPredictor
+from avatx.trunks.trunk import Trunk
 
 
 class ProposalSource(Enum):
@@ -34,11 +33,11 @@ class ActionFasterRCNN(DetectionModel):
     def __init__(
         self,
         image_size: tuple[int, int],
-        trunk: tf_keras.Model,
+        trunk: Trunk,
         proposal_stage: ProposalStage,
         box_predictor: BoxPredictor,
-        second_stage: SecondStage = SecondStage(),
-        post_processing: PostProcessing = PostProcessing(),
+        second_stage: SecondStage,
+        post_processing: PostProcessing,
         proposal_source: ProposalSource = ProposalSource.RPN,
         **kwargs,
     ):
@@ -54,9 +53,7 @@ class ActionFasterRCNN(DetectionModel):
           proposal_source: whose boxes the head sees, the RPN's or the groundtruth's.
           **kwargs: of `tf_keras.Model`.
         """
-        super().__init__(**kwargs)
-        self.image_size = tuple(image_size)
-        self.trunk = trunk
+        super().__init__(image_size, trunk, **kwargs)
         self.proposal_stage = proposal_stage
         self.box_predictor = box_predictor
         self.second_stage = second_stage
@@ -67,15 +64,16 @@ class ActionFasterRCNN(DetectionModel):
         self.proposal_source = proposal_source
 
     @property
-    def input_channels(self) -> int:
-        return self.trunk.input_channels
-
-    @property
     def num_classes(self) -> int:
         return self.box_predictor.num_classes
 
-    def preprocess(self, clips: tf.Tensor) -> tf.Tensor:
-        return normalized_clips(clips, self.image_size)
+    @property
+    def needs_groundtruth(self) -> bool:
+        return self.proposal_source is ProposalSource.GROUNDTRUTH
+
+    @property
+    def attends(self) -> bool:
+        return self.box_predictor.attends
 
     def predict(
         self,
@@ -84,15 +82,14 @@ class ActionFasterRCNN(DetectionModel):
         training: bool = False,
         attention: bool = False,
     ) -> Predictions:
-        uses_groundtruth = training or self.proposal_source is ProposalSource.GROUNDTRUTH
-        if groundtruth is None and uses_groundtruth:
+        if groundtruth is None and (training or self.needs_groundtruth):
             raise ValueError("training and proposal_source GROUNDTRUTH need groundtruth; got None")
         features = self.trunk(clips, training=training)  # [B, T', H', W', C']
         center = features[:, tf.shape(features)[1] // 2]
         first_stage = self.proposal_stage(center, image_size=tf.unstack(tf.shape(clips)[2:4]))
 
         targets = ()
-        if self.proposal_source is ProposalSource.GROUNDTRUTH:
+        if self.needs_groundtruth:
             proposals = groundtruth_proposals(groundtruth)
             if training:
                 targets = (self.second_stage.assign(proposals, groundtruth),)
@@ -106,13 +103,21 @@ class ActionFasterRCNN(DetectionModel):
         )
         return Predictions(features, first_stage, proposals, box_predictions, targets)
 
+    def predict_boxes(
+        self, features: tf.Tensor, boxes: tf.Tensor, attention: bool = False
+    ) -> BoxPredictions:
+        return self.box_predictor(features, boxes, attention=attention)
+
+    def keys(self, features: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        return self.box_predictor.keys(features)
+
     def loss(self, predictions: Predictions, groundtruth: Groundtruth) -> dict[str, tf.Tensor]:
         """Of predictions made with `training=False` too: then over all proposals."""
         if predictions.targets:
             (targets,) = predictions.targets
         else:
             targets = self.second_stage.assign(predictions.proposals, groundtruth)
-        if self.proposal_source is ProposalSource.GROUNDTRUTH:  # nothing to refine
+        if self.needs_groundtruth:  # nothing to refine
             targets = targets._replace(positive=tf.zeros_like(targets.positive))
         return {
             **self.proposal_stage.loss(predictions.first_stage, groundtruth),
@@ -122,13 +127,12 @@ class ActionFasterRCNN(DetectionModel):
     def postprocess(self, predictions: Predictions) -> Detections:
         proposals, box_predictions = predictions.proposals, predictions.box_predictions
         boxes = proposals.boxes[:, :, tf.newaxis]  # [B, R, 1, 4]
-        if self.proposal_source is ProposalSource.RPN:
+        if not self.needs_groundtruth:
             boxes = box_ops.clip(box_ops.decode(box_predictions.box_encodings, boxes))
         scores = tf.sigmoid(box_predictions.class_logits)[..., 1:]  # [B, R, C]
         return self.post_processing(boxes, scores, is_proposal(proposals))
 
     def create_variables(self) -> None:
-        """Makes all variables, by a run on a small black clip: no shape depends on the clip's."""
         features = self.trunk(tf.zeros([1, 8, 32, 32, self.input_channels]), training=False)
         self.proposal_stage(features[:, 0], image_size=(32, 32))
         self.box_predictor(features, tf.zeros([1, 1, 4]))

@@ -8,32 +8,29 @@
 - Groundtruth and `training` are arguments: the model keeps no state but its variables.
 - Boxes, logits and losses are float32 under any precision policy.
 
-The structures are in `avatx.core.structures`. As the Object Detection API's `core/model.py`, less
-its hidden state.
+What a detector declares beside its verbs (its classes, the clips it takes) is in `video_model.py`,
+which classifiers share. The structures are in `avatx.core.structures`. As the Object Detection
+API's `core/model.py`, less its hidden state.
 """
 
 import tensorflow as tf
-import tf_keras
 
-from avatx.core.structures import Detections, Groundtruth, Predictions
+from avatx.core.structures import BoxPredictions, Detections, Groundtruth, Predictions
+from avatx.meta_architectures.video_model import VideoModel
 
 
-class DetectionModel(tf_keras.Model):
-    """What training, evaluation and export know of a detector.
-
-    `predict` and `loss` are this contract's and not Keras's: such a model is never compiled
-    or fitted by Keras.
-    """
+class DetectionModel(VideoModel):
+    """What training, evaluation, export and pictures know of a detector."""
 
     @property
-    def input_channels(self) -> int:
-        """Channels of a clip: 3 for RGB, 5 for RGB and optical flow (x, y)."""
-        return 3
+    def needs_groundtruth(self) -> bool:
+        """Whether it finds nobody by itself: `predict` then needs groundtruth always."""
+        return False
 
-    def preprocess(self, clips: tf.Tensor) -> tf.Tensor:
-        """Clips [B, T, H, W, input_channels] in [0, 255], uint8 or float, any H and W, as the
-        trunk takes them: float32 in [-1, 1], resized."""
-        raise NotImplementedError
+    @property
+    def attends(self) -> bool:
+        """Whether it has attention maps and keys to show."""
+        return False
 
     def predict(
         self,
@@ -51,6 +48,29 @@ class DetectionModel(tf_keras.Model):
           attention: whether to return attention maps where the model has any.
         """
         raise NotImplementedError
+
+    def predict_boxes(
+        self, features: tf.Tensor, boxes: tf.Tensor, attention: bool = False
+    ) -> BoxPredictions:
+        """What the head says of boxes of one's own, as after training.
+
+        Args:
+          features: [B, T', H', W', C'] of `Predictions`.
+          boxes: [B, R, 4] float32.
+          attention: whether to return attention maps where the model has any.
+        """
+        raise NotImplementedError
+
+    def keys(self, features: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        """What each cell is known by to the queries (paper, figure 4), for pictures.
+
+        Args:
+          features: [B, T', H', W', C'] of `Predictions`.
+
+        Returns:
+          A layer each: [B, heads, T', H', W', D]. Nothing where the model does not attend.
+        """
+        return ()
 
     def loss(self, predictions: Predictions, groundtruth: Groundtruth) -> dict[str, tf.Tensor]:
         """Scalar losses by name, weighted; the training loss is their sum. Each is the mean

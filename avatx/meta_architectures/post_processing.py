@@ -20,10 +20,10 @@ class PostProcessing:
       max_total_detections: of one keyframe, D.
     """
 
-    score_threshold: float = 0.0
-    iou_threshold: float = 0.6
-    max_detections_per_class: int = 100
-    max_total_detections: int = 100
+    score_threshold: float
+    iou_threshold: float
+    max_detections_per_class: int
+    max_total_detections: int
 
     def __call__(self, boxes: tf.Tensor, scores: tf.Tensor, usable: tf.Tensor) -> Detections:
         """Keeps the best detections of each clip that do not overlap.

@@ -23,17 +23,17 @@ from avatx.core.structures import FirstStage, Groundtruth, Proposals
 class FirstStageOptions:
     """Fields of pipeline.config of the same name, less `first_stage_`."""
 
-    box_predictor_kernel_size: int = 3
-    box_predictor_depth: int = 512
-    minibatch_size: int = 256
-    positive_balance_fraction: float = 0.5
-    matched_threshold: float = 0.7
-    unmatched_threshold: float = 0.3
-    nms_score_threshold: float = 0.0
-    nms_iou_threshold: float = 0.7
-    max_proposals: int = 300
-    localization_loss_weight: float = 1.0
-    objectness_loss_weight: float = 1.0
+    box_predictor_kernel_size: int
+    box_predictor_depth: int
+    minibatch_size: int
+    positive_balance_fraction: float
+    matched_threshold: float
+    unmatched_threshold: float
+    nms_score_threshold: float
+    nms_iou_threshold: float
+    max_proposals: int
+    localization_loss_weight: float
+    objectness_loss_weight: float
 
 
 class ProposalStage(tf_keras.layers.Layer):
@@ -42,7 +42,7 @@ class ProposalStage(tf_keras.layers.Layer):
     def __init__(
         self,
         anchor_generator: GridAnchorGenerator,
-        options: FirstStageOptions = FirstStageOptions(),
+        options: FirstStageOptions,
         **kwargs,
     ):
         super().__init__(**kwargs)

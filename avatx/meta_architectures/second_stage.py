@@ -18,11 +18,11 @@ from avatx.core.structures import BoxPredictions, Groundtruth, Proposals, Second
 class SecondStageOptions:
     """Fields of pipeline.config of the same name, less `second_stage_`."""
 
-    batch_size: int = 64
-    balance_fraction: float = 0.25
-    matched_threshold: float = 0.5
-    localization_loss_weight: float = 1.0
-    classification_loss_weight: float = 1.0
+    batch_size: int
+    balance_fraction: float
+    matched_threshold: float
+    localization_loss_weight: float
+    classification_loss_weight: float
 
 
 def groundtruth_proposals(groundtruth: Groundtruth) -> Proposals:
@@ -47,7 +47,7 @@ def is_proposal(proposals: Proposals) -> tf.Tensor:
 class SecondStage:
     """Sampling, targets and loss of the second stage. It has no variables."""
 
-    options: SecondStageOptions = SecondStageOptions()
+    options: SecondStageOptions
 
     def assign(self, proposals: Proposals, groundtruth: Groundtruth) -> SecondStageTargets:
         """Targets of all proposals; all but padding count."""

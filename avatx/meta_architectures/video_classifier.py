@@ -9,15 +9,14 @@ is `avatx.trunks.i3d.I3DClassifier`, variable by variable.
 import tensorflow as tf
 import tf_keras
 
-from avatx.meta_architectures.clip_preprocessing import normalized_clips
+from avatx.meta_architectures.video_model import VideoModel
 from avatx.trunks.trunk import Trunk
 
 
-class VideoClassifier(tf_keras.Model):
+class VideoClassifier(VideoModel):
     """Trunk, the strides before its tail, tail, mean, dropout, logits.
 
-    `predict` and `loss` are this contract's and not Keras's: such a model is never compiled
-    or fitted by Keras. Logits and losses are float32 under any precision policy.
+    Logits and losses are float32 under any precision policy.
     """
 
     def __init__(
@@ -25,7 +24,7 @@ class VideoClassifier(tf_keras.Model):
         image_size: tuple[int, int],
         trunk: Trunk,
         num_classes: int,
-        dropout: float = 0.5,
+        dropout: float,
         **kwargs,
     ):
         """Puts dropout and one dense layer behind the trunk and its tail.
@@ -37,9 +36,7 @@ class VideoClassifier(tf_keras.Model):
           dropout: rate of the pooled features in training.
           **kwargs: of `tf_keras.Model`.
         """
-        super().__init__(**kwargs)
-        self.image_size = tuple(image_size)
-        self.trunk = trunk
+        super().__init__(image_size, trunk, **kwargs)
         self.tail = trunk.build_tail()
         self.dropout = tf_keras.layers.Dropout(dropout)
         self.logits = tf_keras.layers.Dense(num_classes, dtype=tf.float32, name="logits")
@@ -47,11 +44,6 @@ class VideoClassifier(tf_keras.Model):
     @property
     def num_classes(self) -> int:
         return self.logits.units
-
-    def preprocess(self, clips: tf.Tensor) -> tf.Tensor:
-        """Clips [B, T, H, W, channels] in [0, 255], uint8 or float, any H and W, as the trunk
-        takes them: float32 in [-1, 1], resized."""
-        return normalized_clips(clips, self.image_size)
 
     def predict(self, clips: tf.Tensor, training: bool = False) -> tf.Tensor:
         """Logits [B, C] float32 of preprocessed clips."""
@@ -73,5 +65,4 @@ class VideoClassifier(tf_keras.Model):
         return self.predict(self.preprocess(clips), training=training)
 
     def create_variables(self) -> None:
-        """Makes all variables, by a run on a small black clip: no shape depends on the clip's."""
-        self.predict(tf.zeros([1, 8, 32, 32, self.trunk.input_channels]))
+        self.predict(tf.zeros([1, 8, 32, 32, self.input_channels]))

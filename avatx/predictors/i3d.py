@@ -35,8 +35,8 @@ class I3DBoxPredictor(BoxPredictor):
         self,
         num_classes: int,
         tail: tf_keras.layers.Layer,
-        dropout: float = 0.0,
-        st_roi_pool: StRoiPool | None = None,
+        dropout: float,
+        st_roi_pool: StRoiPool,
         **kwargs,
     ):
         """Puts a pool before the tail and the output layers behind it.
@@ -45,11 +45,11 @@ class I3DBoxPredictor(BoxPredictor):
           num_classes: C, without background.
           tail: [N, T', h, w, C'] -> [N, T', h, w, F], from the trunk's `build_tail()`.
           dropout: probability with which a pooled feature is dropped in training.
-          st_roi_pool: pools a proposal's cells from all frames; 14 x 14 to 7 x 7 if None.
+          st_roi_pool: pools a proposal's cells from all frames.
           **kwargs: see `BoxPredictor`.
         """
         super().__init__(num_classes, **kwargs)
-        self.st_roi_pool = st_roi_pool or StRoiPool(name="st_roi_pool")
+        self.st_roi_pool = st_roi_pool
         self.tail = tail
         self.dropout = tf_keras.layers.Dropout(dropout)
         self.output_layers = self.make_output_layers()

@@ -36,15 +36,15 @@ class Query(Enum):
 
 @dataclass(frozen=True)
 class TxOptions:
-    """Size of the head; the defaults are the paper's network."""
+    """Fields of TxBoxPredictor of the same name: the size of the head."""
 
-    num_layers: int = 3
-    num_heads: int = 2
-    depth: int = 128  # D, of each head
-    dropout: float = 0.3
-    query: Query = Query.HIGH_RES
-    query_reduction_depth: int = 384
-    feed_forward_depth: int = 512
+    num_layers: int
+    num_heads: int
+    depth: int  # D, of each head
+    dropout: float
+    query: Query
+    query_reduction_depth: int
+    feed_forward_depth: int
 
 
 class TxBoxPredictor(BoxPredictor):
@@ -55,8 +55,8 @@ class TxBoxPredictor(BoxPredictor):
     def __init__(
         self,
         num_classes: int,
-        options: TxOptions = TxOptions(),
-        roi_pool: RoiPool | None = None,
+        options: TxOptions,
+        roi_pool: RoiPool,
         location_embedding: LocationEmbedding | None = None,
         **kwargs,
     ):
@@ -65,13 +65,13 @@ class TxBoxPredictor(BoxPredictor):
         Args:
           num_classes: C, without background.
           options: size of the head.
-          roi_pool: pools a proposal's cells from the central frame; 14 x 14 to 7 x 7 if None.
+          roi_pool: pools a proposal's cells from the central frame.
           location_embedding: added to the features; none if None.
           **kwargs: see `BoxPredictor`.
         """
         super().__init__(num_classes, **kwargs)
         self.options = options
-        self.roi_pool = roi_pool or RoiPool(name="roi_pool")
+        self.roi_pool = roi_pool
         self.location_embedding = location_embedding
         self.query_layers, self.units = [], []
         for layer in range(options.num_layers):

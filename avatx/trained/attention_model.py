@@ -8,14 +8,12 @@ from collections.abc import Sequence
 import numpy as np
 import tensorflow as tf
 
-from avatx import config as pipeline_config
-from avatx.builders import experiment_builder, model_builder
-from avatx.checkpoints.paths import resolve_checkpoint
-from avatx.checkpoints.restore import restore_for_inference
 from avatx.core.people import Action, Attended, Person, merge_people
 from avatx.core.structures import Groundtruth
 from avatx.errors import UserError
-from avatx.meta_architectures.action_faster_rcnn import ProposalSource
+from avatx.meta_architectures.detection_model import DetectionModel
+from avatx.meta_architectures.video_model import VideoModel
+from avatx.trained.trained_model import TrainedModel
 
 _SHOWN_SCORE = 0.2  # of a person's actions
 
@@ -29,10 +27,7 @@ class AttentionModel:
       overrides: as --override.
 
     Attributes:
-      num_frames, frame_rate: of the clips.
-      frame_settings: how frames were taken for its training, as far as the config says.
-      has_flow: whether clips are RGB and optical flow, 5 channels, and not RGB alone.
-      step: of the checkpoint.
+      trained: the model, its clips, its classes, its step.
 
     Raises:
       UserError: config, label map or checkpoint are missing or do not fit; or the head does not
@@ -40,26 +35,22 @@ class AttentionModel:
     """
 
     def __init__(self, pipeline_config_path: str, checkpoint: str, overrides: Sequence[str] = ()):
-        config = pipeline_config.load(pipeline_config_path, overrides)
-        if not config.model.HasField("action_faster_rcnn"):
-            raise UserError(
-                f"{pipeline_config_path}: not a detector (action_faster_rcnn): nothing of it "
-                "attends to a person"
-            )
-        self._class_names = experiment_builder.build_label_map(config).names
-        resolve_checkpoint(checkpoint, "--checkpoint")
-        self._model = model_builder.build(config.model)
-        clip = config.model.action_faster_rcnn.clip
-        self.num_frames, self.frame_rate = clip.num_frames, clip.frame_rate
-        self.frame_settings: dict = {}
-        self.has_flow = self._model.input_channels == 5
-        if not self._model.box_predictor.attends:
-            raise UserError(
-                f"{pipeline_config_path}: its box predictor does not attend, so there is neither "
-                "attention nor keys to show; give a model with tx_box_predictor or "
-                "tx_i3d_box_predictor"
-            )
-        self.step = restore_for_inference(self._model, checkpoint)
+        def check(model: VideoModel) -> None:
+            if not isinstance(model, DetectionModel):
+                raise UserError(
+                    f"{pipeline_config_path}: not a detector (action_faster_rcnn): nothing of it "
+                    "attends to a person"
+                )
+            if not model.attends:
+                raise UserError(
+                    f"{pipeline_config_path}: its box predictor does not attend, so there is "
+                    "neither attention nor keys to show; give a model with tx_box_predictor or "
+                    "tx_i3d_box_predictor"
+                )
+
+        self.trained = TrainedModel.load(pipeline_config_path, checkpoint, overrides, check=check)
+        self._model = self.trained.model
+        self._class_names = self.trained.class_names
 
     def look(
         self, clip: np.ndarray, number: int = 1, box: Sequence[float] | None = None
@@ -77,10 +68,10 @@ class AttentionModel:
         """
         model = self._model
         clips = model.preprocess(tf.constant(clip[np.newaxis]))
-        if model.proposal_source is ProposalSource.GROUNDTRUTH and box is None:
+        if model.needs_groundtruth and box is None:
             raise UserError(
-                "--person: this model has proposal_source GROUNDTRUTH and finds nobody by "
-                "itself; give a box, x1,y1,x2,y2"
+                f"number {number}: this model has proposal_source GROUNDTRUTH and finds nobody by "
+                "itself; give a box"
             )
         given = [0.0, 0.0, 1.0, 1.0] if box is None else box
         predictions = model.predict(clips, _groundtruth(given, model.num_classes))
@@ -89,9 +80,9 @@ class AttentionModel:
         else:
             person_box = np.asarray(box, np.float32)
         box = tf.constant(np.reshape(box, [1, 1, 4]), tf.float32)
-        head = model.box_predictor(predictions.features, box, attention=True)
+        head = model.predict_boxes(predictions.features, box, attention=True)
         scores = tf.sigmoid(head.class_logits)[0, 0, 1:].numpy()
-        keys = model.box_predictor.keys(predictions.features)
+        keys = model.keys(predictions.features)
         return Attended(
             Person(person_box, self._actions(scores)),
             np.stack([layer[0, 0].numpy() for layer in head.attention]).astype(np.float32),
@@ -111,8 +102,8 @@ class AttentionModel:
         )
         if not 1 <= number <= len(people):
             found = f"{len(people)} people are found" if len(people) != 1 else "1 person is found"
-            expected = f"expected 1 to {len(people)}" if people else "give a box, x1,y1,x2,y2"
-            raise UserError(f"--person {number}: {found} in this clip; {expected}")
+            expected = f"expected 1 to {len(people)}" if people else "give a box"
+            raise UserError(f"number {number}: {found} in this clip; {expected}")
         box = people[number - 1].box
         best = int(np.argmin(np.abs(boxes - box).sum(axis=1)))  # the detection itself
         proposal = int(detections.proposal_index[0, best])

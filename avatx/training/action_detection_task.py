@@ -8,7 +8,6 @@ import tf_keras
 
 from avatx.core.structures import VIDEO_ID_BYTES, Batch, Detections
 from avatx.training.guards import keyframe_names
-from avatx.training.options import Experiment
 from avatx.training.task import ModelTask
 
 
@@ -19,9 +18,6 @@ class ActionDetectionTask(ModelTask):
         tf.TensorSpec([VIDEO_ID_BYTES], tf.uint8),
         tf.TensorSpec([], tf.float64),
     )
-
-    def __init__(self, experiment: Experiment, name: str = "action_detection"):
-        super().__init__(experiment, name)
 
     def compute_losses(self, batch: Batch, model: tf_keras.Model) -> dict[str, tf.Tensor]:
         predictions = model.predict(model.preprocess(batch.clips), batch.groundtruth, training=True)

@@ -6,8 +6,9 @@ import time
 import numpy as np
 import tensorflow as tf
 
-from avatx.evaluation.classification import HEADLINE, VideoScores
+from avatx.evaluation.classification import VideoScores
 from avatx.evaluation.evaluation_run import METRICS_FILE
+from avatx.evaluation.metrics import CLASSIFICATION
 from avatx.evaluation.report import write_json
 from avatx.training.model_evaluator import ModelEvaluator
 
@@ -37,7 +38,7 @@ class ClassificationEvaluator(ModelEvaluator):
                     collected.add(*map(np.asarray, replica))
         metrics = collected.metrics(experiment.label_map.names)
         write_json(os.path.join(experiment.model_dir, METRICS_FILE), {"step": step, **metrics})
-        headline = {name: metrics[name] or 0.0 for name in HEADLINE}
+        headline = {name: metrics[name] or 0.0 for name in CLASSIFICATION}
         seconds = time.perf_counter() - begin
         print(
             f"evaluation at step {step}: top-1 {headline['top_1']:.4f}, top-5 "

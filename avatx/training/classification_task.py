@@ -7,7 +7,6 @@ import tensorflow as tf
 import tf_keras
 
 from avatx.core.structures import LabelledClips
-from avatx.training.options import Experiment
 from avatx.training.task import ModelTask
 
 
@@ -15,9 +14,6 @@ class ClassificationTask(ModelTask):
     """Trains and runs a `VideoClassifier` on `LabelledClips`."""
 
     clip_specs = (tf.TensorSpec([], tf.int64),)
-
-    def __init__(self, experiment: Experiment, name: str = "classification"):
-        super().__init__(experiment, name)
 
     def compute_losses(self, batch: LabelledClips, model: tf_keras.Model) -> dict[str, tf.Tensor]:
         logits = model.predict(model.preprocess(batch.clips), training=True)

@@ -30,7 +30,7 @@ def make_strategy(name: str = "mirrored") -> tf.distribute.Strategy:
         return distribute_utils.get_distribution_strategy("one_device", num_gpus=0)
     if name.startswith("mirrored:"):
         return tf.distribute.MirroredStrategy(_devices(name))
-    raise UserError(f"--distribution_strategy {name!r}: unknown; expected {NAMES}")
+    raise UserError(f"distribution_strategy {name!r}: unknown; expected {NAMES}")
 
 
 def _devices(name: str) -> list:
@@ -42,7 +42,7 @@ def _devices(name: str) -> list:
     for device in wanted:
         if device not in available:
             raise UserError(
-                f"--distribution_strategy {name!r}: there is no device {device!r}; this machine "
+                f"distribution_strategy {name!r}: there is no device {device!r}; this machine "
                 f"has {', '.join(sorted(available))}"
             )
     return [available[device] for device in wanted]

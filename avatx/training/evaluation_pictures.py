@@ -97,7 +97,7 @@ class EvaluationPictures:
         ]
         self._pictures.append((f"clips/{title}", contact_sheet(tiles, 2, _TILE_WIDTH)))
         # The model takes all channels; pictures show the first three, RGB without optical flow.
-        if self._model.box_predictor.attends:
+        if self._model.attends:
             boxes, maps = self._attend(clip[np.newaxis], one.groundtruth)
             # A threshold on objectness may leave no proposal, and so no query to show.
             if len(boxes):

@@ -18,7 +18,7 @@ class ActionDetectionEvaluator(ModelEvaluator):
         """As `ModelEvaluator`."""
         super().__init__(experiment, task, model, *args, **kwargs)
         self._pictures = EvaluationPictures(
-            model, experiment.label_map.names, experiment.eval.num_visualizations
+            model, experiment.class_names, experiment.eval.num_visualizations
         )
 
     def evaluate(self, num_steps: tf.Tensor) -> dict[str, float]:

@@ -86,7 +86,7 @@ def startup_lines(experiment, strategy, model, start_step: int) -> list[str]:
         f"weight decay {options.weight_decay:g}, moving average "
         f"{options.moving_average_decay or 'off'}",
         f"steps            {start_step:,} to {options.num_steps:,}"
-        + _epochs(experiment.num_train_keyframes, experiment.train_unit, options),
+        + _epochs(experiment.num_train_keyframes, experiment.meta_architecture.epoch_unit, options),
     ]
     for part, numbers in count_parameters(model).items():
         others = f", {numbers['other']:,} frozen" if numbers["other"] else ""

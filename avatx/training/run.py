@@ -25,7 +25,6 @@ from avatx.training.distribution import check_batch_size, make_strategy
 from avatx.training.optimizer import averaged_weights, build_optimizer, reset_average
 from avatx.training.options import Experiment
 from avatx.training.seed import set_random_seed
-from avatx.training.tasks import TASKS
 from avatx.training.trainer import ModelTrainer
 
 CHECKPOINT_NAME = "ckpt"
@@ -36,8 +35,8 @@ def train(experiment: Experiment) -> None:
     """Trains to `num_steps`, from the newest checkpoint in the model directory if there is one.
 
     Raises:
-      UserError: a mistake in the options; or the loss is not a number or explodes, in which
-        case nothing of it was saved.
+      UserError: a mistake in the options; or the loss or the gradient is not a number, or the loss
+        explodes, in which case nothing of it was saved.
     """
     _train(experiment, evaluate=False)
 
@@ -61,7 +60,7 @@ def evaluate(experiment: Experiment, checkpoint: str = "") -> dict[str, float]:
     Returns:
       `mAP`, `person_AP` and `person_AP_75`, those of the metrics_set.
     """
-    field = "--checkpoint_dir" if checkpoint else "--model_dir"
+    field = "checkpoint" if checkpoint else "model_dir"
     path = paths.resolve_checkpoint(checkpoint or experiment.model_dir, field)
     with _precision(experiment.train.precision):
         return _CheckpointEvaluation(experiment)(path)
@@ -94,7 +93,7 @@ def evaluate_continuously(
                 return metrics
     if metrics is None:
         raise UserError(
-            f"--checkpoint_dir {checkpoint_dir}: no checkpoint came within {timeout:g} seconds"
+            f"checkpoint_dir {checkpoint_dir}: no checkpoint came within {timeout:g} seconds"
         )
     print(f"no new checkpoint within {timeout:g} seconds: evaluation ends")
     return metrics
@@ -108,12 +107,12 @@ class _CheckpointEvaluation:
         _check_frames(experiment, training=False, evaluating=True)
         _make_model_dir(experiment.model_dir)
         self._strategy = make_strategy(experiment.distribution_strategy)
-        kind = TASKS[experiment.task]
-        task = kind.task(experiment)
+        kind = experiment.meta_architecture
+        task = kind.make_task(experiment.train)
         with self._strategy.scope():
-            self._model = task.build_model()
+            self._model = experiment.make_model()
             self._step = orbit.utils.create_global_step()
-        evaluator = kind.evaluator(experiment, task, self._model, self._strategy, self._step)
+        evaluator = kind.make_evaluator(experiment, task, self._model, self._strategy, self._step)
         self._controller = orbit.Controller(
             evaluator=evaluator,
             global_step=self._step,
@@ -143,7 +142,7 @@ def _train(experiment: Experiment, evaluate: bool) -> dict[str, float] | None:
     if _is_finished(experiment) and not (evaluate and _lacks_evaluation(experiment)):
         print(
             f"{experiment.model_dir} is trained to step {options.num_steps} already: nothing to "
-            "do; raise train_config.num_steps or choose another --model_dir"
+            "do; raise train_config.num_steps or choose another model directory"
         )
         return None
     _check_frames(experiment, training=True, evaluating=evaluate)
@@ -173,10 +172,10 @@ def _train(experiment: Experiment, evaluate: bool) -> dict[str, float] | None:
 
 
 def _make_controller(experiment: Experiment, strategy, evaluate: bool) -> TrainingController:
-    options, kind = experiment.train, TASKS[experiment.task]
-    task = kind.task(experiment)
+    options, kind = experiment.train, experiment.meta_architecture
+    task = kind.make_task(options)
     with strategy.scope():
-        model = task.build_model()
+        model = experiment.make_model()
         optimizer = build_optimizer(options, model)
         global_step = orbit.utils.create_global_step()
     trainer = ModelTrainer(task, model, optimizer, strategy, global_step)
@@ -191,7 +190,7 @@ def _make_controller(experiment: Experiment, strategy, evaluate: bool) -> Traini
     )
     evaluator, eval_actions = None, []
     if evaluate:
-        evaluator = kind.evaluator(
+        evaluator = kind.make_evaluator(
             experiment,
             task,
             model,
@@ -257,7 +256,7 @@ def _make_model_dir(model_dir: str) -> None:
     try:
         os.makedirs(model_dir, exist_ok=True)
     except OSError as error:
-        raise UserError(f"--model_dir {model_dir}: cannot be made ({error.strerror})") from error
+        raise UserError(f"model_dir {model_dir}: cannot be made ({error.strerror})") from error
 
 
 def prepare_model_dir(experiment: Experiment) -> None:

@@ -1,8 +1,8 @@
 """One replica's view of training: from a batch to updated weights.
 
-A `Task` of Model Garden's `official.core`, with a train step of its own where Model Garden's
-does too little: micro-batches (gradient accumulation) and clipping by the norm of the summed
-gradient. Everything that scales a gradient is in `train_step` and nowhere else: loss scale,
+Not a `Task` of Model Garden's `official.core`: its train step has neither micro-batches (gradient
+accumulation) nor clipping by the norm of the summed gradient, and the rest of it would be unused.
+Everything that scales a gradient is in `train_step` and nowhere else: loss scale,
 division by replicas and micro-batches, the sum over replicas, weight decay, clipping.
 """
 
@@ -13,10 +13,9 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 import tf_keras
-from official.core import base_task
 
 from avatx.training.optimizer import Optimizer, update_average
-from avatx.training.options import Experiment
+from avatx.training.options import TrainOptions
 
 MAX_SCALARS = 32  # losses a model may name
 TOTAL_LOSS = "total_loss"
@@ -24,19 +23,19 @@ REGULARIZATION_LOSS = "regularization_loss"
 GRADIENT_NORM = "gradient_norm"
 
 
-class ModelTask(base_task.Task, abc.ABC):
+class ModelTask(abc.ABC):
     """Trains a model on batches, and runs it; a meta-architecture's task says how.
 
     Attributes:
+      options: of the training.
       clip_specs: of what `clip_identity` gives for one clip.
     """
 
-    loss = TOTAL_LOSS
+    options: TrainOptions
     clip_specs: tuple[tf.TensorSpec, ...]
 
-    def __init__(self, experiment: Experiment, name: str):
-        super().__init__(experiment, logging_dir=experiment.model_dir, name=name)
-        self.options = experiment.train
+    def __init__(self, options: TrainOptions):
+        self.options = options
 
     @abc.abstractmethod
     def compute_losses(self, batch, model: tf_keras.Model) -> dict[str, tf.Tensor]:
@@ -54,17 +53,8 @@ class ModelTask(base_task.Task, abc.ABC):
     def clip_names(self, identity: Sequence[np.ndarray]) -> list[str]:
         """`clip_identity` as names for people."""
 
-    def build_model(self) -> tf_keras.Model:
-        """Makes the model and its variables."""
-        return self.task_config.make_model()
-
-    def build_inputs(self, params, input_context=None) -> tf.data.Dataset:
-        """The training batches of one worker; `params` is (clips a replica, first step)."""
-        batch_size, start_step = params
-        return self.task_config.make_train_dataset(batch_size, input_context, start_step)
-
     def train_step(
-        self, inputs, model: tf_keras.Model, optimizer: Optimizer, metrics=None
+        self, inputs, model: tf_keras.Model, optimizer: Optimizer
     ) -> dict[str, tf.Tensor]:
         """One update of the weights. Called in replica context, in a tf.function.
 
@@ -72,13 +62,11 @@ class ModelTask(base_task.Task, abc.ABC):
           inputs: this replica's batch, every tensor [b, ...] with b = global batch / replicas.
           model: what is trained.
           optimizer: what updates it.
-          metrics: not used; the losses are returned instead.
 
         Returns:
           Scalars float32: each loss of the model, `total_loss`, and `gradient_norm`, which is
           that of the whole global batch before clipping.
         """
-        del metrics
         variables = model.trainable_variables
         replica = tf.distribute.get_replica_context()
         losses, gradients = self._accumulate(inputs, model, variables, optimizer)

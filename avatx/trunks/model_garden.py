@@ -116,9 +116,6 @@ class Resnet3D(ModelGardenTrunk):
     _FAMILY, _IDS = "resnet_3d", RESNET_3D_IDS
     output_stride = (4, 16, 16)
 
-    def __init__(self, model_id: int = 50, name: str = "resnet_3d", **kwargs):
-        super().__init__(model_id, name=name, **kwargs)
-
     def _trunk_layers(self):
         layers = [ResnetStem(self._norm_options(), name="stem")]
         return layers + self._group(0) + self._group(1) + self._group(2), self._depth(2)
@@ -186,9 +183,6 @@ class Movinet(ModelGardenTrunk):
 
     _FAMILY, _IDS = "movinet", MOVINET_IDS
     output_stride = (1, 16, 16)  # no layer of MoViNet strides in time
-
-    def __init__(self, model_id: str = "a0", name: str = "movinet", **kwargs):
-        super().__init__(model_id, name=name, **kwargs)
 
     def _specs(self):
         from official.projects.movinet.modeling import movinet

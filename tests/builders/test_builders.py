@@ -6,14 +6,15 @@ import subprocess
 import sys
 
 import pytest
+from default_options import default
 from google.protobuf import text_format
 
 from avatx import config
 from avatx.builders import (
     anchor_generator_builder,
     box_predictor_builder,
-    experiment_builder,
     input_reader_builder,
+    label_map_builder,
     model_builder,
     optimizer_builder,
     preprocessor_builder,
@@ -177,7 +178,7 @@ def test_preprocessing_steps():
         return preprocessor_builder.build(parsed(text, preprocessor_pb2.PreprocessingStep()))
 
     assert build("random_horizontal_flip { probability: 0.25 }") == (
-        augmentation.RandomHorizontalFlip(probability=0.25)
+        default(augmentation.RandomHorizontalFlip, probability=0.25)
     )
     assert build("random_crop_image { min_area: 0.5 overlap_threshold: 0.25 }").min_area == 0.5
     assert build("random_color { contrast: 0.5 }").contrast == 0.5
@@ -242,7 +243,7 @@ def test_label_map_beyond_num_classes(tmp_path):
     loaded.model.action_faster_rcnn.num_classes = 8
     loaded.eval_input_reader.label_map_path = str(tmp_path / "map.pbtxt")
     with pytest.raises(UserError, match="largest class id is 9 and model num_classes is 8"):
-        experiment_builder.build_label_map(loaded)
+        label_map_builder.build_scored(loaded)
 
 
 def test_the_readers_must_number_their_classes_alike(tmp_path):
@@ -253,9 +254,9 @@ def test_the_readers_must_number_their_classes_alike(tmp_path):
         path.write_text("".join(f'item {{ name: "{n}" id: {i} }}' for i, n in enumerate(names, 1)))
         getattr(loaded, f"{reader}_input_reader").label_map_path = str(path)
     with pytest.raises(UserError, match=r"train\.pbtxt calls class 1 'x' and .*eval\.pbtxt 'y'"):
-        experiment_builder.build_label_map(loaded)
+        label_map_builder.build_scored(loaded)
     (tmp_path / "train.pbtxt").unlink()  # an evaluation elsewhere may do without
-    assert experiment_builder.build_label_map(loaded).names == {1: "y", 2: "x"}
+    assert label_map_builder.build_scored(loaded).names == {1: "y", 2: "x"}
 
 
 def test_check_config_prints_json_alone():

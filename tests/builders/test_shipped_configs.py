@@ -14,7 +14,7 @@ from avatx.builders import (
     summary,
     training_builder,
 )
-from avatx.config import checks as config_checks
+from avatx.config import schema
 from avatx.protos import model_pb2, pipeline_pb2
 from avatx.reproduction.rows import ROWS, TABLES
 
@@ -94,7 +94,7 @@ def set_fields(message, prefix=""):
     fields = {}
     for field, value in message.ListFields():
         name = prefix + field.name
-        if config_checks.is_repeated(field):
+        if schema.is_repeated(field):
             fields[name] = [str(one) for one in value]
         elif field.message_type is not None:
             fields[name] = ""

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tf_keras
+from default_options import default
 from tiny_experiment import make_model
 
 from avatx.checkpoints import paths, reader, restore
@@ -19,7 +20,7 @@ def weights(model):
 
 def save(model, directory, **options):
     """Writes a training checkpoint of step 7 and returns what evaluation should see."""
-    optimizer = build_optimizer(TrainOptions(**options), model)
+    optimizer = build_optimizer(default(TrainOptions, **options), model)
     if optimizer.average is not None:
         for variable in model.trainable_variables:
             optimizer.average.get_slot(variable, "average").assign_add(tf.ones_like(variable))
@@ -82,7 +83,7 @@ def test_resuming_with_another_model_is_refused(tmp_path):
     other = make_model(final_endpoint="Mixed_3b")
     checkpoint = tf.train.Checkpoint(
         model=other,
-        optimizer=build_optimizer(TrainOptions(), other).checkpointed,
+        optimizer=build_optimizer(default(TrainOptions), other).checkpointed,
         global_step=tf.Variable(0, dtype=tf.int64),
     )
     with pytest.raises(UserError, match="ckpt-7 does not fit this pipeline.config"):
@@ -93,7 +94,7 @@ def test_resuming_with_another_model_is_refused(tmp_path):
 @pytest.mark.parametrize("kept", [0.0, 0.3, 0.9, "overwritten"])
 def test_a_damaged_newest_checkpoint_is_passed_over(tmp_path, capsys, suffix, kept):
     model = tf_keras.Sequential([tf_keras.layers.Dense(30, input_shape=(20,)) for _ in range(2)])
-    optimizer = build_optimizer(TrainOptions(), model)
+    optimizer = build_optimizer(default(TrainOptions), model)
     checkpoint = tf.train.Checkpoint(
         model=model,
         optimizer=optimizer.checkpointed,
@@ -121,8 +122,8 @@ def test_fine_tuning_from_a_detector_with_other_classes(tmp_path):
     source = make_model()
     expected = save(source, tmp_path)
     model = make_model(num_classes=5)
-    options = TrainOptions(
-        fine_tune_checkpoint=str(tmp_path), fine_tune_checkpoint_type="detection"
+    options = default(
+        TrainOptions, fine_tune_checkpoint=str(tmp_path), fine_tune_checkpoint_type="detection"
     )
     lines = fine_tuning.initialize(model, options)
     new = [line for line in lines if line.startswith("  new: ")]
@@ -136,8 +137,8 @@ def test_fine_tuning_from_a_detector_with_other_classes(tmp_path):
 
 def test_fine_tuning_needs_the_whole_trunk(tmp_path):
     save(make_model(), tmp_path)
-    options = TrainOptions(
-        fine_tune_checkpoint=str(tmp_path), fine_tune_checkpoint_type="detection"
+    options = default(
+        TrainOptions, fine_tune_checkpoint=str(tmp_path), fine_tune_checkpoint_type="detection"
     )
     with pytest.raises(UserError, match="trunk"):
         fine_tuning.initialize(make_model(final_endpoint="Mixed_3b"), options)
@@ -146,7 +147,7 @@ def test_fine_tuning_needs_the_whole_trunk(tmp_path):
 def test_fine_tuning_from_a_trunk(tmp_path):
     source, model = make_model(), make_model()
     tf.train.Checkpoint(trunk=source.trunk).write(str(tmp_path / "i3d"))
-    options = TrainOptions(fine_tune_checkpoint=str(tmp_path / "i3d"))
+    options = default(TrainOptions, fine_tune_checkpoint=str(tmp_path / "i3d"))
     head = model.box_predictor.variables[0].numpy()
     lines = fine_tuning.initialize(model, options)
     assert f"{len(source.trunk.variables)} variables loaded, 0 new" in lines[0]
@@ -163,8 +164,8 @@ def test_imported_weights_are_no_detector_and_the_remedy_is_named(tmp_path):
 
 
 def test_fine_tune_type_is_checked(tmp_path):
-    options = TrainOptions(
-        fine_tune_checkpoint=str(tmp_path), fine_tune_checkpoint_type="segmentation"
+    options = default(
+        TrainOptions, fine_tune_checkpoint=str(tmp_path), fine_tune_checkpoint_type="segmentation"
     )
     with pytest.raises(UserError, match="segmentation"):
         fine_tuning.initialize(make_model(), options)

@@ -1,16 +1,20 @@
 """pipeline.config: what is refused, with which words, and what is written back."""
 
+import dataclasses
+import importlib
 import pathlib
 import re
+import typing
 
 import pytest
-from google.protobuf.descriptor import FieldDescriptor
 
 from avatx import config
-from avatx.config import checks as config_checks
+from avatx.builders import box_predictor_builder, preprocessor_builder, trunk_builder
+from avatx.builders.options import argument_names, looked_up
+from avatx.config import schema
 from avatx.config.lines import field_lines
 from avatx.errors import UserError
-from avatx.protos import pipeline_pb2
+from avatx.protos import box_predictor_pb2, pipeline_pb2, preprocessor_pb2, trunk_pb2
 
 ROOT = pathlib.Path(__file__).parents[2]
 SHIPPED = sorted(ROOT.glob("configs/*/*.config"))
@@ -195,42 +199,68 @@ def test_lines_of_fields_in_lists_comments_and_strings():
     assert lines == {"a": 1, "a.c": 2, "a.d": 3, "a.e": 5, "a.e.f": 5, "a.g": 5, "a.g.h": 5, "k": 7}
 
 
-def all_messages(descriptor, found):
-    found[descriptor.full_name] = descriptor
-    for field in descriptor.fields:
-        if field.message_type is not None and field.message_type.full_name not in found:
-            all_messages(field.message_type, found)
-    return found
+def names_read():
+    """Names of fields that builders name, and of those that a class of their tables takes."""
+    source = "\n".join(path.read_text() for path in ROOT.glob("avatx/builders/*.py"))
+    read = set(re.findall(r"(?:\.|\")(\w+)", source))
+    for path in ROOT.glob("avatx/builders/*.py"):
+        module = importlib.import_module(f"avatx.builders.{path.stem}")
+        call = r"options_from\(\s*[\w.]+,\s*([A-Z]\w+)(?:, \"(\w+)\")?"
+        for kind, prefix in re.findall(call, path.read_text()):
+            read |= {prefix + field.name for field in dataclasses.fields(getattr(module, kind))}
+        for kind in filter(dataclasses.is_dataclass, vars(module).values()):
+            read |= {field.name for field in dataclasses.fields(kind)}
+        read |= set(getattr(module, "FIELDS", ()))  # of FrameSettings, read one by one
+    return read
 
 
 def test_every_field_is_read_by_a_builder():
     """A field that is accepted and ignored would be a lie to whoever edits it."""
-    source = "\n".join(path.read_text() for path in ROOT.glob("avatx/builders/*.py"))
-    read = set(re.findall(r"(?:\.|\")(\w+)", source))
-    messages = all_messages(pipeline_pb2.PipelineConfig.DESCRIPTOR, {})
+    read, taken = names_read(), {}
+    for kind in trunk_builder.TRUNKS:  # of the message around it
+        read |= set(argument_names(looked_up(trunk_builder.TRUNKS, kind, "")))
+    for field, kind in classes_of_tables().items():
+        names = set(argument_names(kind))
+        if "options" in names:
+            hints = typing.get_type_hints(kind.__init__)
+            names |= {one.name for one in dataclasses.fields(hints["options"])}
+        taken[field.message_type.full_name] = names
+    messages = schema.all_messages(pipeline_pb2.PipelineConfig.DESCRIPTOR)
     unread = [
         field.full_name
-        for message in messages.values()
+        for message in messages
         for field in message.fields
-        if field.name not in read
+        if field.name not in taken.get(message.full_name, read)
     ]
     assert not unread
+
+
+def classes_of_tables():
+    """Field of a oneof -> the class that a builder's table has for it."""
+    tables = (
+        (trunk_builder.TRUNKS, trunk_pb2.Trunk),
+        (box_predictor_builder.BOX_PREDICTORS, box_predictor_pb2.BoxPredictor),
+        (preprocessor_builder.AUGMENTATIONS, preprocessor_pb2.PreprocessingStep),
+    )
+    return {
+        message.DESCRIPTOR.fields_by_name[name]: looked_up(table, name, "")
+        for table, message in tables
+        for name in table
+    }
 
 
 def test_every_number_has_a_range():
     # Any value is right for these.
     free = {"height_offset", "width_offset", "seed", "warmup_steps", "total_steps", "step"}
     free.add("eval_interval")
-    messages = all_messages(pipeline_pb2.PipelineConfig.DESCRIPTOR, {})
-    numbers = (FieldDescriptor.CPPTYPE_INT32, FieldDescriptor.CPPTYPE_UINT32)
-    numbers += (FieldDescriptor.CPPTYPE_FLOAT,)
+    messages = schema.all_messages(pipeline_pb2.PipelineConfig.DESCRIPTOR)
     missing = [
         field.full_name
-        for message in messages.values()
+        for message in messages
         for field in message.fields
-        if field.cpp_type in numbers
+        if schema.is_number(field)
         and field.name not in free
-        and field.name not in config_checks.RANGES.get(message.name, {})
-        and field.name not in config_checks.CHOICES.get(message.name, {})
+        and not schema.range_of(field)
+        and not schema.choices_of(field)
     ]
     assert not missing

@@ -1,5 +1,6 @@
 import numpy as np
 import tensorflow as tf
+from default_options import default
 
 from avatx.core.anchors import GridAnchorGenerator
 
@@ -21,14 +22,14 @@ def test_equal_to_a_plain_loop():
 
 
 def test_aspect_ratio_is_width_over_height_and_keeps_the_area():
-    anchors = GridAnchorGenerator([1.0], [0.5, 1.0, 2.0])((1, 1), (100, 100)).numpy()
+    anchors = default(GridAnchorGenerator, [1.0], [0.5, 1.0, 2.0])((1, 1), (100, 100)).numpy()
     height, width = anchors[:, 2] - anchors[:, 0], anchors[:, 3] - anchors[:, 1]
     np.testing.assert_allclose(width / height, [0.5, 1.0, 2.0], rtol=1e-5)
     np.testing.assert_allclose(width * height, [2.56**2] * 3, rtol=1e-5)
 
 
 def test_the_grid_may_be_unknown_while_the_graph_is_built():
-    generator = GridAnchorGenerator([0.25, 0.5, 1.0, 2.0], [0.5, 1.0, 2.0])
+    generator = default(GridAnchorGenerator, [0.25, 0.5, 1.0, 2.0], [0.5, 1.0, 2.0])
 
     @tf.function(input_signature=[tf.TensorSpec([2], tf.int32), tf.TensorSpec([2], tf.int32)])
     def make(grid, image):

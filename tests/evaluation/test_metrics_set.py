@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from default_options import default
 
 from avatx.data.annotations.ava_table import AvaTable
 from avatx.data.annotations.label_map import LabelMap
@@ -32,7 +33,7 @@ def test_only_what_was_asked_for(tmp_path, capfd, metrics_set, names, iou_thresh
     scores = evaluation_run.score(
         evaluated,
         LabelMap({12: "stand", 14: "walk"}),
-        EvalOptions(iou_threshold=iou_threshold, **options),
+        default(EvalOptions, iou_threshold=iou_threshold, **options),
     )
     # Person AP has IoU thresholds of its own.
     expected = {"mAP": float(iou_threshold < 0.65), "person_AP": 1.0, "person_AP_75": 0.0}
@@ -47,4 +48,4 @@ def test_only_what_was_asked_for(tmp_path, capfd, metrics_set, names, iou_thresh
 
 
 def test_every_set_of_the_options_is_known():
-    assert EvalOptions().metrics_set == tuple(evaluation_run.METRICS_SETS)
+    assert default(EvalOptions).metrics_set == tuple(evaluation_run.METRICS_SETS)

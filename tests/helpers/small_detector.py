@@ -3,32 +3,41 @@
 import numpy as np
 import tensorflow as tf
 import tf_keras
+from default_options import default
 
 from avatx.core.anchors import GridAnchorGenerator
 from avatx.core.structures import Groundtruth
 from avatx.layers.location_embedding import LocationEmbedding
+from avatx.layers.roi_pool import RoiPool
 from avatx.meta_architectures.action_faster_rcnn import ActionFasterRCNN
+from avatx.meta_architectures.post_processing import PostProcessing
 from avatx.meta_architectures.proposal_stage import FirstStageOptions, ProposalStage
 from avatx.meta_architectures.second_stage import SecondStage, SecondStageOptions
 from avatx.predictors.tx import TxBoxPredictor, TxOptions
 from avatx.training.seed import set_random_seed
+from avatx.trunks.trunk import Trunk
 
 NUM_CLASSES = 5
 IMAGE_SIZE = (64, 80)
 
 
-class SmallTrunk(tf_keras.Model):
+class SmallTrunk(Trunk):
     """T/4 x H/16 x W/16 in two convolutions. I3D's own tests are with the trunks."""
 
-    input_channels = 3
+    output_stride = (4, 16, 16)
+    output_depth = 48
 
     def __init__(self, depth=48):
         super().__init__()
+        self.output_depth = depth
         self.first = _conv(16)
         self.second = _conv(depth)
 
     def call(self, clips, training=False):
         return self.second(self.first(clips))
+
+    def build_tail(self):
+        raise NotImplementedError
 
 
 def _conv(depth):
@@ -42,17 +51,18 @@ def small_model(dropout=0.0, class_specific_boxes=False, seed=0, trunk=None, **k
         image_size=IMAGE_SIZE,
         trunk=trunk or SmallTrunk(),
         proposal_stage=ProposalStage(
-            GridAnchorGenerator([0.125, 0.25], [0.5, 1.0], offset=(8.0, 8.0)),
-            FirstStageOptions(box_predictor_depth=32, max_proposals=12, minibatch_size=32),
+            default(GridAnchorGenerator, [0.125, 0.25], [0.5, 1.0], offset=(8.0, 8.0)),
+            default(FirstStageOptions, box_predictor_depth=32, max_proposals=12, minibatch_size=32),
         ),
         box_predictor=TxBoxPredictor(
             NUM_CLASSES,
-            TxOptions(2, 2, 16, dropout, query_reduction_depth=16, feed_forward_depth=32),
+            default(TxOptions, 2, 2, 16, dropout, query_reduction_depth=16, feed_forward_depth=32),
+            default(RoiPool),
             location_embedding=LocationEmbedding(8),
             class_specific_boxes=class_specific_boxes,
         ),
-        second_stage=SecondStage(SecondStageOptions(batch_size=16)),
-        **kwargs,
+        second_stage=SecondStage(default(SecondStageOptions, batch_size=16)),
+        **{"post_processing": default(PostProcessing), **kwargs},
     )
     model.create_variables()
     return model

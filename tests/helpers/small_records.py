@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import tensorflow as tf
+from default_options import default
 
 from avatx.core.structures import Batch
 from avatx.data.input.input_options import InputOptions
@@ -90,7 +91,7 @@ def write_set(folder, num_files: int, segments_each: int = 2, keyframes_each: in
 
 
 def options(pattern, **changes) -> InputOptions:
-    return InputOptions((str(pattern),), **{"num_classes": 3, "max_boxes": 4, **changes})
+    return default(InputOptions, (str(pattern),), **{"num_classes": 3, "max_boxes": 4, **changes})
 
 
 def keys(batch: Batch):

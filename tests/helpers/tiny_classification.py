@@ -9,11 +9,13 @@ import dataclasses
 import numpy as np
 import tensorflow as tf
 import tf_keras
+from default_options import default
 
 from avatx.core.structures import LabelledClips
 from avatx.data.annotations.label_map import LabelMap
 from avatx.layers.batch_norm import BatchNorm
 from avatx.meta_architectures.video_classifier import VideoClassifier
+from avatx.registrations import find
 from avatx.training.options import (
     EvalOptions,
     Experiment,
@@ -104,28 +106,33 @@ def tiny_classification(
     model_dir, strategy="cpu", make_model=make_model, interval=0, eval_batch_size=4, **train
 ):
     """An `Experiment`; `train` are fields of TrainOptions."""
-    rate = LearningRateOptions("constant", 0.01)
-    options = TrainOptions(
+    rate = default(LearningRateOptions, "constant", 0.01)
+    options = default(
+        TrainOptions,
         batch_size=4,
         num_steps=4,
-        optimizer=OptimizerOptions("adam", learning_rate=rate),
+        optimizer=default(OptimizerOptions, "adam", learning_rate=rate),
         gradient_clipping_by_norm=1.0,
         checkpoint_interval=2,
         summary_interval=2,
     )
+    label_map = LabelMap({i + 1: f"class {i + 1}" for i in range(NUM_CLASSES)})
     return Experiment(
+        meta_architecture=find("video_classifier"),
         make_model=make_model,
         make_train_dataset=make_train_dataset,
         make_eval_dataset=make_eval_dataset,
         train=dataclasses.replace(options, **train),
-        eval=EvalOptions(
-            batch_size=eval_batch_size, interval=interval, best_checkpoint_metric="top_1"
+        eval=default(
+            EvalOptions,
+            batch_size=eval_batch_size,
+            interval=interval,
+            best_checkpoint_metric="top_1",
         ),
-        label_map=LabelMap({i + 1: f"class {i + 1}" for i in range(NUM_CLASSES)}),
+        label_map=label_map,
+        class_names=label_map.names,
         model_dir=str(model_dir),
         config_text="# the effective configuration\n",
         distribution_strategy=strategy,
         num_train_keyframes=100,
-        train_unit="videos",
-        task="classification",
     )

@@ -8,16 +8,20 @@ import dataclasses
 
 import numpy as np
 import tensorflow as tf
+from default_options import default
 
 from avatx.core.anchors import GridAnchorGenerator
 from avatx.core.structures import VIDEO_ID_BYTES, Batch, Groundtruth, Keyframes
 from avatx.data.annotations.label_map import LabelMap
+from avatx.layers.roi_pool import RoiPool
+from avatx.layers.st_roi_pool import StRoiPool
 from avatx.meta_architectures.action_faster_rcnn import ActionFasterRCNN
 from avatx.meta_architectures.post_processing import PostProcessing
 from avatx.meta_architectures.proposal_stage import FirstStageOptions, ProposalStage
 from avatx.meta_architectures.second_stage import SecondStage, SecondStageOptions
 from avatx.predictors.i3d import I3DBoxPredictor
 from avatx.predictors.tx import TxBoxPredictor, TxOptions
+from avatx.registrations import find
 from avatx.training.options import (
     EvalOptions,
     Experiment,
@@ -46,7 +50,9 @@ def make_model(
     trunk_options = {"batch_norm": batch_norm, "batch_norm_momentum": batch_norm_momentum}
     if head == "i3d":
         trunk = I3D("Mixed_4f", **trunk_options, depth_multiplier=0.05)
-        box_predictor = I3DBoxPredictor(num_classes, trunk.build_tail(), name="box_predictor")
+        box_predictor = I3DBoxPredictor(
+            num_classes, trunk.build_tail(), 0.0, default(StRoiPool), name="box_predictor"
+        )
     else:
         trunk = I3D(final_endpoint, **trunk_options, depth_multiplier=0.125)
         box_predictor = _tx_box_predictor(num_classes)
@@ -54,19 +60,24 @@ def make_model(
         image_size=(SIZE, SIZE),
         trunk=trunk,
         proposal_stage=ProposalStage(
-            GridAnchorGenerator(scales=(0.5, 1.0), aspect_ratios=(0.5, 1.0), base_size=(32, 32)),
-            FirstStageOptions(box_predictor_depth=8, minibatch_size=16, max_proposals=8),
+            default(
+                GridAnchorGenerator, scales=(0.5, 1.0), aspect_ratios=(0.5, 1.0), base_size=(32, 32)
+            ),
+            default(FirstStageOptions, box_predictor_depth=8, minibatch_size=16, max_proposals=8),
         ),
         box_predictor=box_predictor,
-        second_stage=SecondStage(SecondStageOptions(batch_size=8)),
-        post_processing=PostProcessing(max_detections_per_class=5, max_total_detections=10),
+        second_stage=SecondStage(default(SecondStageOptions, batch_size=8)),
+        post_processing=default(
+            PostProcessing, max_detections_per_class=5, max_total_detections=10
+        ),
     )
     model.create_variables()
     return model
 
 
 def _tx_box_predictor(num_classes):
-    options = TxOptions(
+    options = default(
+        TxOptions,
         num_layers=1,
         num_heads=1,
         depth=8,
@@ -74,7 +85,7 @@ def _tx_box_predictor(num_classes):
         query_reduction_depth=4,
         feed_forward_depth=8,
     )
-    return TxBoxPredictor(num_classes, options)
+    return TxBoxPredictor(num_classes, options, default(RoiPool))
 
 
 def make_clip(number) -> Batch:
@@ -136,11 +147,12 @@ def tiny_experiment(
     model_dir, strategy="cpu", make_model=make_model, interval=0, poisoned=None, **train
 ):
     """An `Experiment`; `train` are fields of TrainOptions."""
-    rate = LearningRateOptions("cosine_decay", 0.05, 1000, 0.01, 5)
-    options = TrainOptions(
+    rate = default(LearningRateOptions, "cosine_decay", 0.05, 1000, 0.01, 5)
+    options = default(
+        TrainOptions,
         batch_size=4,
         num_steps=4,
-        optimizer=OptimizerOptions(learning_rate=rate),
+        optimizer=default(OptimizerOptions, learning_rate=rate),
         gradient_clipping_by_norm=1.0,
         checkpoint_interval=2,
         summary_interval=2,
@@ -149,13 +161,16 @@ def tiny_experiment(
     def train_dataset(batch_size, input_context, start_step):
         return make_train_dataset(batch_size, input_context, start_step, poisoned)
 
+    label_map = LabelMap({i + 1: f"class {i + 1}" for i in range(NUM_CLASSES)})
     return Experiment(
+        meta_architecture=find("action_faster_rcnn"),
         make_model=make_model,
         make_train_dataset=train_dataset,
         make_eval_dataset=make_eval_dataset,
         train=dataclasses.replace(options, **train),
-        eval=EvalOptions(batch_size=4, interval=interval),
-        label_map=LabelMap({i + 1: f"class {i + 1}" for i in range(NUM_CLASSES)}),
+        eval=default(EvalOptions, batch_size=4, interval=interval),
+        label_map=label_map,
+        class_names=label_map.names,
         model_dir=str(model_dir),
         config_text="# the effective configuration\n",
         distribution_strategy=strategy,

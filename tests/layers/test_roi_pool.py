@@ -1,5 +1,6 @@
 import numpy as np
 import tensorflow as tf
+from default_options import default
 
 from avatx.layers.roi_pool import RoiPool
 
@@ -28,7 +29,7 @@ def test_equal_to_a_plain_loop():
     upper_left = generator.random([2, 4, 2]) * 0.5
     boxes = np.concatenate([upper_left, upper_left + 0.4], axis=-1).astype(np.float32)
     boxes[0, 0] = [0, 0, 1, 1]
-    cells = RoiPool()(tf.constant(features), tf.constant(boxes))
+    cells = default(RoiPool)(tf.constant(features), tf.constant(boxes))
     assert cells.shape == (2, 4, 7, 7, 3)
     for clip in range(2):
         for box in range(4):
@@ -40,7 +41,7 @@ def test_gradient_reaches_the_features_and_not_the_boxes():
     features, boxes = tf.random.normal([1, 8, 8, 2]), tf.constant([[[0.2, 0.2, 0.5, 0.5]]])
     with tf.GradientTape(persistent=True) as tape:
         tape.watch([features, boxes])
-        total = tf.reduce_sum(RoiPool()(features, boxes))
+        total = tf.reduce_sum(default(RoiPool)(features, boxes))
     assert tape.gradient(total, boxes) is None
     gradient = tape.gradient(total, features).numpy()
     assert np.abs(gradient[0, 1:5, 1:5]).sum() > 0

@@ -1,5 +1,6 @@
 import numpy as np
 import tensorflow as tf
+from default_options import default
 
 from avatx.layers.roi_pool import RoiPool
 from avatx.layers.st_roi_pool import StRoiPool
@@ -41,7 +42,7 @@ def random_tubes(clips=2, frames=3, count=4):
 
 def test_equal_to_a_plain_loop():
     features, boxes, clip_index = random_tubes()
-    cells = StRoiPool()(tf.constant(features), tf.constant(boxes), tf.constant(clip_index))
+    cells = default(StRoiPool)(tf.constant(features), tf.constant(boxes), tf.constant(clip_index))
     assert cells.shape == (4, 3, 7, 7, 3)
     for cell, box, clip in zip(cells, boxes, clip_index, strict=True):
         np.testing.assert_allclose(cell, plain_st_roi_pool(features[clip], box), atol=1e-4)
@@ -49,9 +50,9 @@ def test_equal_to_a_plain_loop():
 
 def test_each_frame_is_pooled_as_a_still():
     features, boxes, _ = random_tubes(clips=1)
-    tubes = StRoiPool()(tf.constant(features), tf.constant(boxes), tf.zeros([4], tf.int32))
+    tubes = default(StRoiPool)(tf.constant(features), tf.constant(boxes), tf.zeros([4], tf.int32))
     for frame in range(3):
-        still = RoiPool()(tf.constant(features[:, frame]), tf.constant(boxes[np.newaxis]))
+        still = default(RoiPool)(tf.constant(features[:, frame]), tf.constant(boxes[np.newaxis]))
         np.testing.assert_array_equal(tubes[:, frame], still[0])
 
 

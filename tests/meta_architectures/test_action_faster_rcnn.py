@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tf_keras
+from default_options import default
 from small_detector import NUM_CLASSES, clip_of, random_batch, small_model
 
 from avatx.core import box_ops
@@ -192,7 +193,7 @@ def test_groundtruth_as_proposals():
     model = small_model(
         proposal_source=ProposalSource.GROUNDTRUTH,
         # Overlapping people are all kept: suppression is off with this source.
-        post_processing=PostProcessing(iou_threshold=0.0),
+        post_processing=default(PostProcessing, iou_threshold=0.0),
     )
     clips, groundtruth = random_batch()
     with pytest.raises(ValueError, match="groundtruth"):

@@ -1,5 +1,6 @@
 import numpy as np
 import tensorflow as tf
+from default_options import default
 
 from avatx.meta_architectures.post_processing import PostProcessing
 
@@ -27,7 +28,7 @@ def run(post_processing, boxes=BOXES[np.newaxis, :, np.newaxis], usable=ALL):
 
 
 def test_each_class_is_suppressed_by_itself_and_all_are_sorted_together():
-    found, detections = run(PostProcessing(score_threshold=0.05, iou_threshold=0.5))
+    found, detections = run(default(PostProcessing, score_threshold=0.05, iou_threshold=0.5))
     assert found == [(1, 0.9, 0), (2, 0.7, 1), (3, 0.6, 2), (2, 0.3, 2), (1, 0.1, 2)]
     np.testing.assert_array_equal(detections.boxes[0, :2], BOXES[:2])
     np.testing.assert_array_equal(detections.multiclass_scores[0, 0], SCORES[0])
@@ -37,20 +38,24 @@ def test_each_class_is_suppressed_by_itself_and_all_are_sorted_together():
 
 
 def test_caps_thresholds_and_padding():
-    assert run(PostProcessing(0.05, 0.5, 1, 100))[0] == [(1, 0.9, 0), (2, 0.7, 1), (3, 0.6, 2)]
+    assert run(PostProcessing(0.05, 0.5, 1, 100))[0] == [
+        (1, 0.9, 0),
+        (2, 0.7, 1),
+        (3, 0.6, 2),
+    ]
     found, detections = run(PostProcessing(0.05, 0.5, 100, 2))
     assert found == [(1, 0.9, 0), (2, 0.7, 1)] and detections.boxes.shape == (1, 2, 4)
-    assert run(PostProcessing(0.6, 0.5))[0] == [(1, 0.9, 0), (2, 0.7, 1), (3, 0.6, 2)]
-    assert len(run(PostProcessing(0.0, 1.0))[0]) == 9
+    assert run(default(PostProcessing, 0.6, 0.5))[0] == [(1, 0.9, 0), (2, 0.7, 1), (3, 0.6, 2)]
+    assert len(run(default(PostProcessing, 0.0, 1.0))[0]) == 9
     only_last = tf.constant([[False, False, True]])
-    found, _ = run(PostProcessing(0.05, 0.5), usable=only_last)
+    found, _ = run(default(PostProcessing, 0.05, 0.5), usable=only_last)
     assert found == [(3, 0.6, 2), (2, 0.3, 2), (1, 0.1, 2)]
-    assert run(PostProcessing(), usable=tf.zeros([1, 3], bool))[0] == []
+    assert run(default(PostProcessing), usable=tf.zeros([1, 3], bool))[0] == []
 
 
 def test_class_specific_boxes():
     boxes = np.tile(BOXES[:, np.newaxis], [1, 3, 1])
     boxes[1, 0] = [0.5, 0.0, 1.0, 0.5]  # class 1 sees the second box elsewhere
-    found, detections = run(PostProcessing(0.05, 0.5), boxes[np.newaxis])
+    found, detections = run(default(PostProcessing, 0.05, 0.5), boxes[np.newaxis])
     assert found[:2] == [(1, 0.9, 0), (1, 0.8, 1)]
     np.testing.assert_array_equal(detections.boxes[0, 1], [0.5, 0.0, 1.0, 0.5])

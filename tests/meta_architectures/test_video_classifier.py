@@ -20,7 +20,7 @@ KINETICS = pathlib.Path(__file__).parents[3] / "shared" / "data" / "kinetics"
 
 
 def small(num_classes=5, **options):
-    model = VideoClassifier((32, 40), i3d.I3D(depth_multiplier=0.0625, **options), num_classes)
+    model = VideoClassifier((32, 40), i3d.I3D(depth_multiplier=0.0625, **options), num_classes, 0.5)
     model.create_variables()
     return model
 

@@ -111,7 +111,7 @@ def test_files_for_a_box(folder, tx, main, tmp_path, capsys):
 def test_attention_sums_to_one_and_a_found_person_is_as_its_box(folder, tx):
     path, checkpoint, overrides = tx
     model = AttentionModel(path, checkpoint, overrides)
-    offsets = wanted_times(0, model.num_frames, model.frame_rate)
+    offsets = wanted_times(0, model.trained.clip.num_frames, model.trained.clip.frame_rate)
     clip = clip_source.frames_of_video(str(folder / "film.mp4"), 2_000_000, offsets).frames
     assert clip.shape[0] == 8
     found = model.look(clip, number=1)

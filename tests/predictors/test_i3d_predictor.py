@@ -2,8 +2,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tf_keras
+from default_options import default
 from small_tail import small_tail
 
+from avatx.layers.st_roi_pool import StRoiPool
 from avatx.predictors import i3d
 from avatx.predictors.i3d import I3DBoxPredictor
 from avatx.training.seed import set_random_seed
@@ -18,7 +20,8 @@ def features(batch=2, frames=4):
 
 def make(batch_norm="FROZEN", **kwargs):
     set_random_seed(0)
-    predictor = I3DBoxPredictor(5, small_tail(batch_norm), **kwargs)
+    options = {"dropout": 0.0, "st_roi_pool": default(StRoiPool), **kwargs}
+    predictor = I3DBoxPredictor(5, small_tail(batch_norm), **options)
     predictor(features(), tf.zeros([2, 1, 4]))  # makes the variables
     return predictor
 

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tf_keras
+from default_options import default
 
 from avatx.layers.location_embedding import LocationEmbedding
 from avatx.layers.roi_pool import RoiPool
@@ -19,8 +20,9 @@ BOXES = tf.constant([[[0.1, 0.2, 0.8, 0.7], [0.0, 0.0, 1.0, 1.0], [0.5, 0.5, 0.6
 
 
 def make(query=Query.HIGH_RES, **kwargs):
-    options = TxOptions(query=query, **SMALL)
-    return TxBoxPredictor(5, options, location_embedding=LocationEmbedding(4), **kwargs)
+    options = default(TxOptions, query=query, **SMALL)
+    pool = default(RoiPool)
+    return TxBoxPredictor(5, options, pool, LocationEmbedding(4), **kwargs)
 
 
 @pytest.mark.parametrize("query", list(Query))
@@ -108,7 +110,7 @@ def test_low_res_is_blind_to_the_layout_of_the_person_and_high_res_is_not():
     features = np.random.default_rng(0).normal(size=[1, 1, 4, 4, 10]).astype(np.float32)
     box = tf.constant([[[0.0, 0.0, 1.0, 1.0]]])
     for query, blind in ((Query.LOW_RES, True), (Query.HIGH_RES, False)):
-        predictor = TxBoxPredictor(5, TxOptions(query=query, **SMALL), RoiPool(4, 2, 2))
+        predictor = TxBoxPredictor(5, default(TxOptions, query=query, **SMALL), RoiPool(4, 2, 2))
         mirrored = features[:, :, ::-1]
         logits = [predictor(tf.constant(f), box).class_logits for f in (features, mirrored)]
         assert np.allclose(*logits, atol=1e-5) == blind

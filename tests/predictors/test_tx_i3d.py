@@ -1,26 +1,36 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+from default_options import default
 from small_tail import small_tail
 
 from avatx.layers.location_embedding import LocationEmbedding
+from avatx.layers.roi_pool import RoiPool
+from avatx.layers.st_roi_pool import StRoiPool
 from avatx.predictors.box_predictor import Outputs
 from avatx.predictors.i3d import I3DBoxPredictor
 from avatx.predictors.tx import TxBoxPredictor, TxOptions
 from avatx.predictors.tx_i3d import TxI3DBoxPredictor
 
-SMALL = TxOptions(2, 2, 8, query_reduction_depth=6, feed_forward_depth=12)
+SMALL = default(TxOptions, 2, 2, 8, query_reduction_depth=6, feed_forward_depth=12)
 BOXES = tf.constant([[[0.1, 0.2, 0.8, 0.7], [0.0, 0.0, 1.0, 1.0]]])
 FEATURES = tf.constant(np.random.default_rng(0).normal(size=[1, 4, 6, 5, 10]), tf.float32)
 
 
 def make(class_specific_boxes=False):
     tx = TxBoxPredictor(
-        5, SMALL, location_embedding=LocationEmbedding(4), outputs=Outputs.CLASS_LOGITS, name="tx"
+        5,
+        SMALL,
+        default(RoiPool),
+        LocationEmbedding(4),
+        outputs=Outputs.CLASS_LOGITS,
+        name="tx",
     )
     i3d = I3DBoxPredictor(
         5,
         small_tail(),
+        dropout=0.0,
+        st_roi_pool=default(StRoiPool),
         class_specific_boxes=class_specific_boxes,
         outputs=Outputs.BOX_ENCODINGS,
         name="i3d",
@@ -66,4 +76,4 @@ def test_the_tail_is_found_and_kept_once():
 
 def test_parts_that_both_classify_are_refused():
     with pytest.raises(ValueError, match="CLASS_LOGITS"):
-        TxI3DBoxPredictor(TxBoxPredictor(5, SMALL), make().i3d)
+        TxI3DBoxPredictor(TxBoxPredictor(5, SMALL, default(RoiPool)), make().i3d)

@@ -1,5 +1,6 @@
 import pytest
 import tensorflow as tf
+from default_options import default
 
 from avatx.errors import UserError
 from avatx.training.distribution import check_batch_size, make_strategy
@@ -22,9 +23,9 @@ def test_what_is_not_there(name):
 
 
 def test_batch_size_must_divide():
-    check_batch_size(TrainOptions(batch_size=12, gradient_accumulation_steps=3), 4)
+    check_batch_size(default(TrainOptions, batch_size=12, gradient_accumulation_steps=3), 4)
     with pytest.raises(UserError) as raised:
-        check_batch_size(TrainOptions(batch_size=10, gradient_accumulation_steps=2), 4)
+        check_batch_size(default(TrainOptions, batch_size=10, gradient_accumulation_steps=2), 4)
     message = str(raised.value)
     assert "train_config.batch_size = 10" in message
     assert "train_config.gradient_accumulation_steps = 4 x 2 = 8" in message

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tf_keras
+from default_options import default
 
 from avatx.errors import UserError
 from avatx.training.optimizer import (
@@ -16,7 +17,9 @@ from avatx.training.options import LearningRateOptions, OptimizerOptions, TrainO
 
 
 def test_the_paper_s_schedule():
-    rate = build_learning_rate(LearningRateOptions("cosine_decay", 0.1, 500000, 0.01, 1000))
+    rate = build_learning_rate(
+        default(LearningRateOptions, "cosine_decay", 0.1, 500000, 0.01, 1000)
+    )
     assert float(rate(0)) == pytest.approx(0.01)
     assert float(rate(500)) == pytest.approx(0.055)
     for step in (1000, 2000, 250500, 400000, 500000):
@@ -26,10 +29,10 @@ def test_the_paper_s_schedule():
 
 
 def test_constant_and_manual_steps():
-    constant = build_learning_rate(LearningRateOptions("constant", 0.1, warmup_steps=0))
+    constant = build_learning_rate(default(LearningRateOptions, "constant", 0.1, warmup_steps=0))
     assert [float(constant(step)) for step in (0, 9999)] == pytest.approx([0.1, 0.1])
     manual = build_learning_rate(
-        LearningRateOptions("manual_step", 0.1, manual_steps=((10, 0.01), (20, 0.001)))
+        default(LearningRateOptions, "manual_step", 0.1, manual_steps=((10, 0.01), (20, 0.001)))
     )
     rates = [float(manual(tf.constant(step, tf.int64))) for step in (0, 9, 10, 19, 20, 99)]
     assert rates == pytest.approx([0.1, 0.1, 0.01, 0.01, 0.001, 0.001])
@@ -38,8 +41,11 @@ def test_constant_and_manual_steps():
 @pytest.mark.parametrize(
     "options, named",
     [
-        (LearningRateOptions("cosine_decay", total_steps=10, warmup_steps=10), "warmup_steps"),
-        (LearningRateOptions("staircase"), "staircase"),
+        (
+            default(LearningRateOptions, "cosine_decay", total_steps=10, warmup_steps=10),
+            "warmup_steps",
+        ),
+        (default(LearningRateOptions, "staircase"), "staircase"),
     ],
 )
 def test_wrong_schedules(options, named):
@@ -67,9 +73,10 @@ def one_step(optimizer, model):
 @pytest.mark.parametrize("precision", ["float32", "float16"])
 def test_every_optimizer_steps_and_averages(kind, precision):
     model = make_model()
-    rate = LearningRateOptions("constant", 0.1)
-    options = TrainOptions(
-        optimizer=OptimizerOptions(kind, learning_rate=rate),
+    rate = default(LearningRateOptions, "constant", 0.1)
+    options = default(
+        TrainOptions,
+        optimizer=default(OptimizerOptions, kind, learning_rate=rate),
         moving_average_decay=0.99,
         precision=precision,
     )
@@ -88,7 +95,7 @@ def test_every_optimizer_steps_and_averages(kind, precision):
 
 def test_evaluating_leaves_the_trained_weights_bit_for_bit():
     model = make_model()
-    optimizer = build_optimizer(TrainOptions(moving_average_decay=0.5), model)
+    optimizer = build_optimizer(default(TrainOptions, moving_average_decay=0.5), model)
     one_step(optimizer, model)
     model.layers[0].kernel.assign(np.float32([[1e-8, 3e7], [0.1, 1 / 3], [1e20, -7.0]]))
     before = model.layers[0].kernel.numpy()
@@ -100,4 +107,6 @@ def test_evaluating_leaves_the_trained_weights_bit_for_bit():
 
 def test_unknown_optimizer():
     with pytest.raises(UserError, match="lion"):
-        build_optimizer(TrainOptions(optimizer=OptimizerOptions("lion")), make_model())
+        build_optimizer(
+            default(TrainOptions, optimizer=default(OptimizerOptions, "lion")), make_model()
+        )

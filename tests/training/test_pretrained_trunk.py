@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tf_keras
+from default_options import default
 from tiny_classification import make_i3d
 
 from avatx.checkpoints import reader, restore
@@ -37,7 +38,7 @@ def detector(**options):
 
 def save(model, prefix, **options):
     """A training checkpoint; with an average, that is 1 above each trained weight."""
-    optimizer = build_optimizer(TrainOptions(**options), model)
+    optimizer = build_optimizer(default(TrainOptions, **options), model)
     if optimizer.average is not None:
         for variable in model.trainable_variables:
             optimizer.average.get_slot(variable, "average").assign_add(tf.ones_like(variable))
@@ -47,7 +48,7 @@ def save(model, prefix, **options):
 
 
 def initialize(model, path):
-    return fine_tuning.initialize(model, TrainOptions(fine_tune_checkpoint=str(path)))
+    return fine_tuning.initialize(model, default(TrainOptions, fine_tune_checkpoint=str(path)))
 
 
 def values(layer):

@@ -14,6 +14,7 @@ from avatx.training.seed import set_random_seed
 from avatx.trunks import model_garden, movinet_blocks
 
 TRUNKS = {"resnet_3d": model_garden.Resnet3D, "movinet": model_garden.Movinet}
+SMALLEST = {"resnet_3d": 50, "movinet": "a0"}
 CLIPS = np.random.default_rng(3).uniform(-1, 1, (2, 5, 33, 40, 3)).astype(np.float32)
 
 
@@ -45,7 +46,7 @@ def make(kind, policy="float32", **options):
 
 def make_anew(kind, **options):
     set_random_seed(1)
-    trunk = TRUNKS[kind](**options)
+    trunk = TRUNKS[kind](SMALLEST[kind], **options)
     tail = trunk.build_tail()
     tail(trunk(CLIPS[:1]))
     randomize(trunk)
@@ -155,7 +156,7 @@ def test_mixed_precision_is_near_float32(kind, policy):
 
 
 def test_flow_channels():
-    trunk = model_garden.Movinet(input_channels=2)
+    trunk = model_garden.Movinet("a0", input_channels=2)
     assert trunk(CLIPS[..., :2]).shape[-1] == trunk.output_depth
 
 
@@ -165,7 +166,7 @@ def test_unknown_ids_and_modes_name_the_choices():
     with pytest.raises(UserError, match="movinet: model_id 'a6' .*a0, a1, a2, a3, a4, a5"):
         model_garden.Movinet("a6")
     with pytest.raises(UserError, match="batch_norm.*'frozen'.*FROZEN"):
-        model_garden.Movinet(batch_norm="frozen")
+        model_garden.Movinet("a0", batch_norm="frozen")
 
 
 def test_i3d_does_not_import_model_garden():

@@ -141,7 +141,7 @@ def _uniform(seed: tf.Tensor, shape: Sequence[int]) -> tf.Tensor:
 class RandomHorizontalFlip:
     """Mirrors the clip left to right with a probability."""
 
-    probability: float = 0.5
+    probability: float
 
     def __post_init__(self):
         _check_range("random_horizontal_flip.probability", self.probability, 0.0, 1.0)
@@ -161,12 +161,12 @@ class RandomCropImage:
     is cropped too.
     """
 
-    min_aspect_ratio: float = 0.75
-    max_aspect_ratio: float = 1.33
-    min_area: float = 0.4
-    max_area: float = 1.0
-    overlap_threshold: float = 0.5
-    random_coef: float = 0.0
+    min_aspect_ratio: float
+    max_aspect_ratio: float
+    min_area: float
+    max_area: float
+    overlap_threshold: float
+    random_coef: float
 
     def __post_init__(self):
         for name in ("min_area", "max_area"):
@@ -216,9 +216,9 @@ class RandomColor:
         mid-grey, not about each frame's mean, so that all frames change alike.
     """
 
-    max_brightness_delta: float = 0.125
-    contrast: float = 0.2
-    saturation: float = 0.2
+    max_brightness_delta: float
+    contrast: float
+    saturation: float
 
     def __post_init__(self):
         for field in dataclasses.fields(self):

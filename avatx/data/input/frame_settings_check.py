@@ -61,7 +61,8 @@ def notes(
     """Lines about what is odd.
 
     Args:
-      train, evaluation: the records; of a set that plays no part, none.
+      train: the training records; none of a run that does not train.
+      evaluation: the evaluation records, likewise.
       trained: how the frames of the training are taken: what the config says, else `train`.
       has_flow: see `check_train_records`.
       clip_frame_rate: frames a second of the model's clips.

@@ -23,20 +23,20 @@ class InputOptions:
       num_readers: files read at once.
       drop_keyframes_without_people: training only; evaluation always keeps them.
       seed: of everything random.
-      num_parallel_decodes: clips decoded at once; None leaves it to tf.data.
+      num_parallel_decodes: clips decoded at once; 0 leaves it to tf.data.
     """
 
     input_paths: tuple[str, ...]
     num_classes: int
-    label_map_path: str = ""
-    max_boxes: int = 100
-    shuffle: bool = True
-    shuffle_buffer_size: int = 256
-    open_segments: int = 16
-    num_readers: int = 4
-    drop_keyframes_without_people: bool = False
-    seed: int = 0
-    num_parallel_decodes: int | None = None
+    label_map_path: str
+    max_boxes: int
+    shuffle: bool
+    shuffle_buffer_size: int
+    open_segments: int
+    num_readers: int
+    drop_keyframes_without_people: bool
+    seed: int
+    num_parallel_decodes: int
 
     def __post_init__(self):
         for name in (

@@ -49,8 +49,9 @@ def build_dataset(
         the epoch that is skipped, and a pass to count examples where no manifest tells.
 
     Raises:
-      UserError: no example at all to train on, or a batch that the replicas cannot share evenly.
-        Records raise when they are read: see `input_errors.explained`.
+      UserError: of the files (see `ExampleSource.files`), no example at all to train on, or a
+        batch that the replicas cannot share evenly. Later records raise when they are read: see
+        `input_errors.explained`.
     """
     worker = _worker(batch_size, input_context)
     share = Share(worker.index, worker.count, by_file=len(source.files) >= worker.count)

@@ -13,6 +13,7 @@ quality 90, 55 kB a frame as measured on PETS09; films take less.)
 None of it grows with the data set or with time.
 """
 
+import functools
 from collections.abc import Sequence
 
 import tensorflow as tf
@@ -39,20 +40,25 @@ class KeyframeSource:
     Args:
       options: where records are and how they are read.
       clip_shape: what one clip is.
-
-    Raises:
-      UserError: no file, a file that is no TFRecord or holds other records, a class id above
-        num_classes or of another name in the label map.
     """
 
     name = "keyframe"
 
     def __init__(self, options: InputOptions, clip_shape: ClipShape):
         self.options = options
-        self.files: list[str] = remote_files.match_files(options.input_paths)
-        self._clip_shape = clip_shape
-        self._parser = KeyframeParser(clip_shape, options.num_classes, options.label_map_path)
-        check_first_records(self.files, self._parser.segment)
+        self.clip_shape = clip_shape
+
+    @functools.cached_property
+    def files(self) -> list[str]:
+        """Paths, the first record of each of which is good."""
+        files = remote_files.match_files(self.options.input_paths)
+        check_first_records(files, self._parser.segment)
+        return files
+
+    @functools.cached_property
+    def _parser(self) -> KeyframeParser:
+        options = self.options
+        return KeyframeParser(self.clip_shape, options.num_classes, options.label_map_path)
 
     @property
     def expected(self) -> str:
@@ -129,7 +135,7 @@ class KeyframeSource:
     ) -> Batch:
         """See `make_example`."""
         return make_example(
-            example, self._clip_shape, self.options, augmentations, epoch, valid, warn=training
+            example, self.clip_shape, self.options, augmentations, epoch, valid, warn=training
         )
 
     def _segments(self, paths: tf.Tensor, readers: int) -> tf.data.Dataset:

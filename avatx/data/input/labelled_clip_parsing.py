@@ -33,8 +33,8 @@ class TestViews:
 
     __test__ = False  # no test class of pytest's
 
-    num_clips: int = 10
-    num_crops: int = 1
+    num_clips: int
+    num_crops: int
 
     def __post_init__(self):
         for field in dataclasses.fields(self):

@@ -8,6 +8,7 @@ Host memory: the shuffle buffer holds shuffle_buffer_size clips of T encoded fra
 340 x 256 are about 1.3 MB. Beside it, a record a reader and the decoded clips.
 """
 
+import functools
 from collections.abc import Sequence
 
 import numpy as np
@@ -41,8 +42,7 @@ class LabelledClipSource:
       views: what is shown of each video in testing; training needs none.
 
     Raises:
-      UserError: clips with optical flow, no file, a file that is no TFRecord or holds other
-        records, a class id above num_classes or of another name in the label map.
+      UserError: clips with optical flow, which these records do not hold.
     """
 
     name = "video"
@@ -57,17 +57,27 @@ class LabelledClipSource:
                 "expected a trunk of RGB frames"
             )
         self.options = options
-        self.files: list[str] = remote_files.match_files(options.input_paths)
-        self._size = (clip_shape.height, clip_shape.width)
-        self._clip_shape = clip_shape
-        self._views = views
-        self._parser = LabelledClipParser(clip_shape, options.num_classes, options.label_map_path)
+        self.clip_shape = clip_shape
+        self.views = views
+
+    @functools.cached_property
+    def files(self) -> list[str]:
+        """Paths, the first record of each of which is good."""
+        files = remote_files.match_files(self.options.input_paths)
         check_first_records(
-            self.files, lambda serialized: self._parser.video(0, serialized), labelled=True
+            files, lambda serialized: self._parser.video(0, serialized), labelled=True
         )
-        self._counts = count_videos(self.files)
-        # Ordinal of each file's first video.
-        self._firsts = np.concatenate([[0], np.cumsum(self._counts)[:-1]]).astype(np.int64)
+        return files
+
+    @functools.cached_property
+    def _parser(self) -> LabelledClipParser:
+        options = self.options
+        return LabelledClipParser(self.clip_shape, options.num_classes, options.label_map_path)
+
+    @functools.cached_property
+    def _counts(self) -> list[int]:
+        """Videos in each file."""
+        return count_videos(self.files)
 
     def of_epoch(self, share: Share, epoch: tf.Tensor) -> tf.data.Dataset:
         """LabelledClips of random windows in time, in an order that `epoch` decides."""
@@ -107,7 +117,7 @@ class LabelledClipSource:
         training: bool,
     ) -> LabelledClips:
         """In training a random crop and after it the augmentations, in testing neither."""
-        window = window_size(example.size, self._size)
+        window = window_size(example.size, (self.clip_shape.height, self.clip_shape.width))
         margin = example.size - window
         if training:
             seed = example_seed(self.options.seed, epoch, example.video_id, example.start)
@@ -122,7 +132,7 @@ class LabelledClipSource:
             view = crop(example.size, window, corner)
         view, pixels = augmentation.whole_pixels(view, example.size[0], example.size[1])
         return LabelledClips(
-            clips=decode_clip(example.frames, example.frame_index, self._clip_shape, view, pixels),
+            clips=decode_clip(example.frames, example.frame_index, self.clip_shape, view, pixels),
             labels=tf.cast(example.class_id - 1, tf.int32),
             video_index=example.video_index,
             view=example.view,
@@ -130,14 +140,16 @@ class LabelledClipSource:
         )
 
     def _given_views(self) -> TestViews:
-        if self._views is None:
-            raise ValueError("views: None; testing needs to know what is shown of each video")
-        return self._views
+        if self.views is None:
+            raise ValueError("views: None; expected TestViews for testing")
+        return self.views
 
     def _videos(self, share: Share, epoch: tf.Tensor | None) -> tf.data.Dataset:
         """(ordinal of the video, record); files in an order that `epoch` decides, or as they are."""
         paths = tf.constant(share.of_files(self.files))
-        firsts = tf.constant(share.of_files(self._firsts))
+        # Ordinal of each file's first video.
+        firsts = np.concatenate([[0], np.cumsum(self._counts)[:-1]]).astype(np.int64)
+        firsts = tf.constant(share.of_files(firsts))
         if epoch is not None:
             seed = epoch_seed(self.options.seed, epoch)
             order = tf.random.experimental.stateless_shuffle(tf.range(tf.size(paths)), seed)

@@ -54,17 +54,20 @@ class Share:
 class ExampleSource(Protocol):
     """Lists examples, counts them and decodes them.
 
-    Its constructor has looked at the first record of every file.
-
     Attributes:
       options: where records are and how they are read.
-      files: paths that the patterns of `options` match, in order.
+      files: paths that the patterns of `options` match, in order. Nothing is opened before they
+        are asked for; then the first record of each is looked at, which raises UserError: no file,
+        a file that is no TFRecord or holds other records, a class id above num_classes or of
+        another name in the label map.
       name: of one example in messages: "keyframe".
       expected: what training needs at the least: "at least one".
     """
 
     options: InputOptions
-    files: list[str]
+
+    @property
+    def files(self) -> list[str]: ...
 
     @property
     def name(self) -> str: ...

@@ -64,7 +64,7 @@ class FrameSettings:
         return cls(**{name: value for name, value in values.items() if value is not None})
 
     def to_provenance(self, flow: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """`to_dict` for a record: `flow` says how its optical flow was made, None if it has none."""
+        """`to_dict` for a record; `flow` says how its optical flow was made, None for none."""
         facts = self.to_dict()
         del facts["optical_flow"]
         return facts if flow is None else {**facts, "optical_flow": dict(flow)}
@@ -147,7 +147,10 @@ def differing(one: Mapping[str, Any], other: Mapping[str, Any]) -> tuple[str, ..
 
 
 def difference(one: Mapping[str, Any], other: Mapping[str, Any]) -> str:
-    """Where both know and differ, in words: "frames of 400 pixels and frames of 256 pixels"; "" if nowhere."""
+    """Where both know and differ, in words; "" if nowhere.
+
+    As "frames of 400 pixels and frames of 256 pixels".
+    """
     return "; ".join(
         f"{in_words(name, one[name])} and {in_words(name, other[name])}"
         for name in differing(one, other)

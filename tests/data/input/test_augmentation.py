@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+from default_options import default
 
 from avatx.data.input import augmentation
 from avatx.data.input.augmentation import (
@@ -21,10 +22,10 @@ from avatx.errors import UserError
 HEIGHT, WIDTH = 96, 128
 BOX = np.float32([0.25, 0.5, 0.625, 0.6875])  # 24..60 of 96, 64..88 of 128
 CHAIN = (
-    RandomHorizontalFlip(),
-    RandomCropImage(min_area=0.5),
-    RandomHorizontalFlip(),
-    RandomCropImage(min_area=0.5),
+    default(RandomHorizontalFlip),
+    default(RandomCropImage, min_area=0.5),
+    default(RandomHorizontalFlip),
+    default(RandomCropImage, min_area=0.5),
 )
 
 
@@ -107,7 +108,9 @@ def test_flip_happens_as_often_as_asked():
 
 
 def test_crops_have_the_area_and_ratio_asked_for():
-    crop = RandomCropImage(min_aspect_ratio=0.5, max_aspect_ratio=2.0, min_area=0.3, max_area=0.9)
+    crop = default(
+        RandomCropImage, min_aspect_ratio=0.5, max_aspect_ratio=2.0, min_area=0.3, max_area=0.9
+    )
     nobody = tf.zeros([0, 4])
     windows = np.stack(
         [crop(identity_view(), nobody, seed(number)).window for number in range(200)]
@@ -121,7 +124,7 @@ def test_crops_have_the_area_and_ratio_asked_for():
 
 
 def test_random_coef_leaves_the_frame():
-    crop = RandomCropImage(random_coef=1.0)
+    crop = default(RandomCropImage, random_coef=1.0)
     np.testing.assert_array_equal(
         crop(identity_view(), BOX[np.newaxis], seed(0)).window, [0, 0, 1, 1]
     )
@@ -157,7 +160,7 @@ def test_boxes_are_clipped_and_those_of_low_overlap_dropped():
 
 
 def test_a_window_that_loses_everyone_is_not_taken():
-    crop = RandomCropImage(min_area=0.1, max_area=0.2)
+    crop = default(RandomCropImage, min_area=0.1, max_area=0.2)
     person = tf.constant([[0.2, 0.2, 0.4, 0.4]])
     taken = 0
     for number in range(60):
@@ -174,7 +177,7 @@ def test_nobody_in_the_frame():
     assert np.all(np.isfinite(view.window))
 
 
-@pytest.mark.parametrize("chain", [CHAIN, (RandomColor(),), ()])
+@pytest.mark.parametrize("chain", [CHAIN, (default(RandomColor),), ()])
 def test_eager_equals_tf_data(chain):
     def views(number):
         return augmentation.augment(
@@ -214,7 +217,7 @@ def test_colors_change_alike_on_all_frames_and_stay_in_range():
     plain = decode_clip(frames, tf.constant([0, 1]), shape, identity_view()).numpy()
     seen = []
     for number in range(4):
-        view = RandomColor()(identity_view(), BOX[np.newaxis], seed(number))
+        view = default(RandomColor)(identity_view(), BOX[np.newaxis], seed(number))
         shown = decode_clip(frames, tf.constant([0, 1]), shape, view).numpy()
         matrix = view.color.numpy()
         expected = np.clip(np.rint(plain @ matrix[:, :3].T + 255 * matrix[:, 3]), 0, 255)
@@ -231,11 +234,14 @@ def test_colors_without_a_range_change_nothing():
 def test_values_out_of_range_are_named():
     for make, expected in (
         (lambda: RandomHorizontalFlip(1.5), "random_horizontal_flip.probability: 1.5"),
-        (lambda: RandomCropImage(min_area=0.0), "random_crop_image.min_area: 0.0"),
-        (lambda: RandomCropImage(min_area=0.9, max_area=0.5), "min_area 0.9 and max_area 0.5"),
-        (lambda: RandomCropImage(min_aspect_ratio=2.0), "min_aspect_ratio 2.0"),
-        (lambda: RandomCropImage(random_coef=-1.0), "random_crop_image.random_coef: -1.0"),
-        (lambda: RandomColor(contrast=2.0), "random_color.contrast: 2.0"),
+        (lambda: default(RandomCropImage, min_area=0.0), "random_crop_image.min_area: 0.0"),
+        (
+            lambda: default(RandomCropImage, min_area=0.9, max_area=0.5),
+            "min_area 0.9 and max_area 0.5",
+        ),
+        (lambda: default(RandomCropImage, min_aspect_ratio=2.0), "min_aspect_ratio 2.0"),
+        (lambda: default(RandomCropImage, random_coef=-1.0), "random_crop_image.random_coef: -1.0"),
+        (lambda: default(RandomColor, contrast=2.0), "random_color.contrast: 2.0"),
     ):
         with pytest.raises(UserError, match=expected.replace(".", r"\.")):
             make()

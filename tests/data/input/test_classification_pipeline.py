@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+from default_options import default
 from small_records import grey_frame, keyframe, segment, write
 
 from avatx.data.annotations.label_map import LabelMap, write_label_map
@@ -17,7 +18,7 @@ from avatx.errors import UserError
 from avatx.inference.video_classification import center_crop
 
 HEIGHT, WIDTH = 48, 64
-AUGMENTATIONS = (RandomHorizontalFlip(), RandomCropImage(), RandomColor())
+AUGMENTATIONS = (default(RandomHorizontalFlip), default(RandomCropImage), default(RandomColor))
 
 
 def labelled(video_id, times, class_id=1, frames=None, start=0, size=(HEIGHT, WIDTH)):
@@ -42,7 +43,7 @@ def regular(num_frames, rate=25.0):
 
 
 def options(pattern, **changes):
-    return InputOptions((str(pattern),), **{"num_classes": 3, **changes})
+    return default(InputOptions, (str(pattern),), **{"num_classes": 3, **changes})
 
 
 def write_set(folder, num_files=3, videos_each=4, num_frames=4):

@@ -5,6 +5,7 @@ import os
 import numpy as np
 import pytest
 import tensorflow as tf
+from default_options import default
 from small_records import all_keys, grey_frame, keyframe, options, segment, write, write_set
 
 from avatx.data.annotations.label_map import LabelMap, write_label_map
@@ -194,7 +195,7 @@ def failure(pattern, clip=CLIP, **changes) -> str:
 def test_pattern_without_a_file(tmp_path):
     assert "nothing-*.tfrecord: no file matches" in failure(tmp_path / "nothing-*.tfrecord")
     with pytest.raises(UserError, match="input_path is empty"):
-        build_dataset(KeyframeSource(InputOptions((), 3), CLIP), 1, training=True)
+        build_dataset(KeyframeSource(default(InputOptions, (), 3), CLIP), 1, training=True)
 
 
 def test_file_that_is_no_tfrecord(tmp_path):
@@ -352,7 +353,7 @@ def test_batch_that_replicas_cannot_share(tmp_path):
 
 def test_values_out_of_range():
     with pytest.raises(UserError, match="max_boxes: 0"):
-        InputOptions(("a",), 3, max_boxes=0)
+        default(InputOptions, ("a",), 3, max_boxes=0)
     with pytest.raises(UserError, match="frame_rate: 0"):
         ClipShape(4, 0, 8, 8)
 

@@ -6,6 +6,7 @@ import os
 import numpy as np
 import pytest
 import tensorflow as tf
+from default_options import default
 from small_records import all_keys, keyframe, keys, options, segment, write, write_set
 
 from avatx.data.input.augmentation import RandomColor, RandomCropImage, RandomHorizontalFlip
@@ -15,7 +16,7 @@ from avatx.data.input.keyframe_parsing import KeyframeParser
 from avatx.data.input.keyframe_source import KeyframeSource, make_example
 
 CLIP = ClipShape(num_frames=2, frame_rate=25.0, height=8, width=8)
-AUGMENTATIONS = (RandomHorizontalFlip(), RandomCropImage(), RandomColor())
+AUGMENTATIONS = (default(RandomHorizontalFlip), default(RandomCropImage), default(RandomColor))
 
 
 def equal(first, second):
@@ -178,7 +179,10 @@ def test_an_augmented_clip_changes_from_epoch_to_epoch(tmp_path):
     path = write(tmp_path / "a.tfrecord", [segment("v", [keyframe(1_000_000)])])
     seeds, boxes = collections.Counter(), collections.Counter()
     for batch in build_dataset(
-        KeyframeSource(options(path), CLIP), 1, training=True, augmentations=(RandomCropImage(),)
+        KeyframeSource(options(path), CLIP),
+        1,
+        training=True,
+        augmentations=(default(RandomCropImage),),
     ).take(4):
         seeds[batch.groundtruth.sampling_seed.numpy().tobytes()] += 1
         boxes[batch.groundtruth.boxes.numpy().tobytes()] += 1
@@ -203,7 +207,7 @@ def test_memory_does_not_grow_with_the_number_of_clips(tmp_path):
             KeyframeSource(options(path, shuffle_buffer_size=8), ClipShape(16, 25.0, 128, 128)),
             4,
             training=True,
-            augmentations=(RandomHorizontalFlip(),),
+            augmentations=(default(RandomHorizontalFlip),),
         )
     )
 

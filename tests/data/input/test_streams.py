@@ -11,6 +11,7 @@ import hashlib
 import numpy as np
 import pytest
 import tensorflow as tf
+from default_options import default
 from small_records import keyframe, segment, write
 
 from avatx.data.input.augmentation import RandomColor, RandomCropImage, RandomHorizontalFlip
@@ -22,7 +23,7 @@ from avatx.data.input.labelled_clip_source import LabelledClipSource, TestViews
 from avatx.data.records import record
 
 CLIP = ClipShape(num_frames=3, frame_rate=4.0, height=10, width=14)
-AUGMENTATIONS = (RandomHorizontalFlip(), RandomCropImage(), RandomColor())
+AUGMENTATIONS = (default(RandomHorizontalFlip), default(RandomCropImage), default(RandomColor))
 HEIGHT, WIDTH, FRAMES = 48, 64, 12
 
 
@@ -205,7 +206,8 @@ def test_keyframes_in_training(keyframes, name):
     changes, batch_size, worker, start_step, count = KEYFRAME_TRAINING[name]
     dataset = build_dataset(
         KeyframeSource(
-            InputOptions((keyframes,), **{"num_classes": 3, "max_boxes": 4, **changes}), CLIP
+            default(InputOptions, (keyframes,), **{"num_classes": 3, "max_boxes": 4, **changes}),
+            CLIP,
         ),
         batch_size,
         training=True,
@@ -220,7 +222,9 @@ def test_keyframes_in_training(keyframes, name):
 def test_keyframes_in_evaluation(keyframes, name):
     batch_size, worker = EVALUATION[name]
     dataset = build_dataset(
-        KeyframeSource(InputOptions((keyframes,), num_classes=3, max_boxes=4, seed=6), CLIP),
+        KeyframeSource(
+            default(InputOptions, (keyframes,), num_classes=3, max_boxes=4, seed=6), CLIP
+        ),
         batch_size,
         training=False,
         input_context=context(*worker),
@@ -232,7 +236,7 @@ def test_keyframes_in_evaluation(keyframes, name):
 def test_labelled_clips_in_training(videos, name):
     changes, batch_size, worker, start_step, count = LABELLED_TRAINING[name]
     dataset = build_dataset(
-        LabelledClipSource(InputOptions((videos,), **{"num_classes": 3, **changes}), CLIP),
+        LabelledClipSource(default(InputOptions, (videos,), **{"num_classes": 3, **changes}), CLIP),
         batch_size,
         training=True,
         augmentations=AUGMENTATIONS,
@@ -247,7 +251,7 @@ def test_labelled_clips_in_testing(videos, name):
     batch_size, worker = EVALUATION[name]
     dataset = build_dataset(
         LabelledClipSource(
-            InputOptions((videos,), num_classes=3, seed=6),
+            default(InputOptions, (videos,), num_classes=3, seed=6),
             CLIP,
             TestViews(num_clips=3, num_crops=2),
         ),

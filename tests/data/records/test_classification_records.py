@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from coded_video import cut, read_code, variable_times, write_coded_video
+from default_options import default
 from PIL import Image
 
 from avatx.data.annotations.label_map import read_label_map
@@ -149,7 +150,7 @@ def test_pipeline_reads_what_was_written(data):
     clip = ClipShape(num_frames=8, frame_rate=12.5, height=48, width=160)
     dataset = build_dataset(
         LabelledClipSource(
-            InputOptions((str(folder / "out" / "set-*.tfrecord"),), num_classes=2),
+            default(InputOptions, (str(folder / "out" / "set-*.tfrecord"),), num_classes=2),
             clip,
             TestViews(2, 1),
         ),

@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 import tensorflow as tf
+from default_options import default
 from small_records import HEIGHT, WIDTH, keyframe, options, segment, write
 
 from avatx.data.annotations.label_map import LabelMap
@@ -152,7 +153,10 @@ def test_rgb_clips_do_not_depend_on_flow(library):
         shape = ClipShape(4, 25.0, 48, 80)
         plain, flowing = (
             first_clip(
-                shard(library, name), shape, [RandomHorizontalFlip(), RandomColor()], training
+                shard(library, name),
+                shape,
+                [default(RandomHorizontalFlip), default(RandomColor)],
+                training,
             )
             for name in ("plain", "dis")
         )
@@ -183,7 +187,10 @@ def decoded(view, pixels=None, size=(HEIGHT, WIDTH), clip_shape=None):
 
 
 def test_flip_mirrors_both_and_turns_x():
-    straight, flipped = decoded(identity_view()), decoded(view_of(RandomHorizontalFlip(1.0)))
+    straight, flipped = (
+        decoded(identity_view()),
+        decoded(view_of(RandomHorizontalFlip(1.0))),
+    )
     np.testing.assert_array_equal(flipped[..., :3], straight[:, ::-1, :3])
     np.testing.assert_array_equal(flipped[..., 3], 255 - straight[:, ::-1, 3])
     np.testing.assert_array_equal(flipped[..., 4], straight[:, ::-1, 4])
@@ -216,7 +223,10 @@ def test_crop_is_the_same_for_rgb_and_flow_and_keeps_magnitudes():
 
 
 def test_colours_leave_the_flow_alone():
-    plain, coloured = decoded(identity_view()), decoded(view_of(RandomColor(0.5, 0.5, 0.5)))
+    plain, coloured = (
+        decoded(identity_view()),
+        decoded(view_of(RandomColor(0.5, 0.5, 0.5))),
+    )
     assert not np.array_equal(plain[..., :3], coloured[..., :3])
     np.testing.assert_array_equal(plain[..., 3:], coloured[..., 3:])
 
