@@ -5,6 +5,7 @@ A field that is passed on under another's name would go unseen where both have o
 
 import numpy as np
 import pytest
+from default_options import default
 from google.protobuf import text_format
 
 from avatx.builders import (
@@ -119,7 +120,8 @@ def model():
 
 
 def test_first_stage(model):
-    assert model.proposal_stage.options == FirstStageOptions(
+    assert model.proposal_stage.options == default(
+        FirstStageOptions,
         box_predictor_kernel_size=5,
         box_predictor_depth=6,
         minibatch_size=7,
@@ -138,14 +140,16 @@ def test_first_stage(model):
 
 
 def test_second_stage(model):
-    assert model.second_stage.options == SecondStageOptions(
+    assert model.second_stage.options == default(
+        SecondStageOptions,
         batch_size=9,
         balance_fraction=0.375,
         matched_threshold=0.625,
         localization_loss_weight=3.5,
         classification_loss_weight=4.5,
     )
-    assert model.post_processing == PostProcessing(
+    assert model.post_processing == default(
+        PostProcessing,
         score_threshold=0.03125,
         iou_threshold=0.5625,
         max_detections_per_class=10,
@@ -157,7 +161,8 @@ def test_second_stage(model):
 
 def test_tx_head(model):
     head = model.box_predictor
-    assert head.options == TxOptions(
+    assert head.options == default(
+        TxOptions,
         num_layers=2,
         num_heads=3,
         depth=11,
@@ -209,16 +214,18 @@ def test_constant_learning_rate():
         f"momentum_optimizer {{ momentum_optimizer_value: 0.625 {RATE} }}",
         optimizer_pb2.Optimizer(),
     )
-    assert optimizer_builder.build(momentum, 70) == OptimizerOptions(
+    assert optimizer_builder.build(momentum, 70) == default(
+        OptimizerOptions,
         kind="momentum",
         momentum=0.625,
-        learning_rate=LearningRateOptions(kind="constant", learning_rate_base=0.375),
+        learning_rate=default(LearningRateOptions, kind="constant", learning_rate_base=0.375),
     )
     adam = parsed(f"adam_optimizer {{ epsilon: 0.125 {RATE} }}", optimizer_pb2.Optimizer())
-    assert optimizer_builder.build(adam, 70) == OptimizerOptions(
+    assert optimizer_builder.build(adam, 70) == default(
+        OptimizerOptions,
         kind="adam",
         epsilon=0.125,
-        learning_rate=LearningRateOptions(kind="constant", learning_rate_base=0.375),
+        learning_rate=default(LearningRateOptions, kind="constant", learning_rate_base=0.375),
     )
 
 
@@ -229,7 +236,8 @@ def test_cosine_learning_rate(total, expected):
         f"warmup_steps: 20 {total} }}",
         optimizer_pb2.LearningRate(),
     )
-    assert optimizer_builder.build_learning_rate(rate, 70) == LearningRateOptions(
+    assert optimizer_builder.build_learning_rate(rate, 70) == default(
+        LearningRateOptions,
         kind="cosine_decay",
         learning_rate_base=0.5,
         total_steps=expected,
@@ -244,8 +252,11 @@ def test_manual_learning_rate():
         "learning_rate: 0.25 } schedule { step: 9 learning_rate: 0.75 } }",
         optimizer_pb2.LearningRate(),
     )
-    assert optimizer_builder.build_learning_rate(rate, 70) == LearningRateOptions(
-        kind="manual_step", learning_rate_base=0.5, manual_steps=((3, 0.25), (9, 0.75))
+    assert optimizer_builder.build_learning_rate(rate, 70) == default(
+        LearningRateOptions,
+        kind="manual_step",
+        learning_rate_base=0.5,
+        manual_steps=((3, 0.25), (9, 0.75)),
     )
 
 
@@ -261,7 +272,8 @@ def test_every_train_option():
         max_loss: 14.5 seed: 15""",
         train_pb2.TrainConfig(),
     )
-    assert training_builder.build_train_options(train) == TrainOptions(
+    assert training_builder.build_train_options(train) == default(
+        TrainOptions,
         batch_size=6,
         num_steps=70,
         optimizer=optimizer_builder.build(train.optimizer, 70),
@@ -290,7 +302,8 @@ def test_every_eval_option():
         'metrics_set: "action_agnostic_localization" num_visualizations: 5',
         eval_pb2.EvalConfig(),
     )
-    assert training_builder.build_eval_options(evaluation, 70, "top_1") == EvalOptions(
+    assert training_builder.build_eval_options(evaluation, 70, "top_1") == default(
+        EvalOptions,
         batch_size=3,
         interval=4,
         protocol="AVA_2018",
@@ -317,7 +330,8 @@ def test_every_input_option():
         parsed("num_classes: 5", action_faster_rcnn_pb2.ActionFasterRcnn()),
         parsed("max_number_of_boxes: 9 seed: 7", train_pb2.TrainConfig()),
     )
-    assert options == InputOptions(
+    assert options == default(
+        InputOptions,
         input_paths=("a", "b"),
         num_classes=5,
         label_map_path="m",
@@ -352,9 +366,9 @@ def test_every_number_of_an_augmentation():
         train_pb2.TrainConfig(),
     )
     assert input_reader_builder.build_augmentations(train) == (
-        RandomColor(max_brightness_delta=0.5, contrast=0.25, saturation=0.125),
-        RandomCropImage(0.5, 1.5, 0.25, 0.75, overlap_threshold=0.375, random_coef=0.125),
-        RandomHorizontalFlip(0.25),
+        default(RandomColor, max_brightness_delta=0.5, contrast=0.25, saturation=0.125),
+        default(RandomCropImage, 0.5, 1.5, 0.25, 0.75, overlap_threshold=0.375, random_coef=0.125),
+        default(RandomHorizontalFlip, 0.25),
     )
 
 

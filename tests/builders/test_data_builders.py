@@ -3,6 +3,7 @@
 import pathlib
 
 import pytest
+from default_options import default
 
 from avatx import config
 from avatx.builders import data_builder, experiment_builder
@@ -58,7 +59,7 @@ def test_training(maps, monkeypatch, name, source):
     assert found["options"].label_map_path == "train"
     assert (found["batch_size"], found["input_context"], found["start_step"]) == (6, "context", 5)
     assert found["training"] is True
-    assert found["augmentations"] == (RandomHorizontalFlip(0.25),)
+    assert found["augmentations"] == (default(RandomHorizontalFlip, 0.25),)
     sizes = {"demo": (128, 160), "pretrain_i3d": (112, 112)}
     assert (found["clip_shape"].height, found["clip_shape"].width) == sizes[name]
 

@@ -18,6 +18,7 @@ from google.protobuf.descriptor import FieldDescriptor
 from avatx import config
 from avatx.builders import data_builder, experiment_builder, trunk_builder
 from avatx.config import checks as config_checks
+from avatx.config import schema
 from avatx.errors import UserError
 from avatx.meta_architectures.action_faster_rcnn import ActionFasterRCNN
 from avatx.meta_architectures.video_classifier import VideoClassifier
@@ -63,7 +64,7 @@ SAMPLES = {
             f"{RCNN}.trunk.two_stream={{ rgb {{ i3d {{ depth_multiplier: 0.0625 }} }} flow "
             "{ i3d { depth_multiplier: 0.0625 } } }"
         ],
-    ),  # fmt: skip
+    ),
     "classifier": (
         "pretrain_i3d",
         [
@@ -91,7 +92,8 @@ VALUES = {
 
 # Path -> the test that shows the field's effect, or why no other value is taken.
 BUILT_ALIKE = {
-    "eval_input_reader.shuffle": "refused: tests/config/test_pipeline_config.py::test_a_wrong_override_is_named",
+    "eval_input_reader.shuffle": "refused: tests/config/test_pipeline_config.py::"
+    "test_a_wrong_override_is_named",
 }
 
 
@@ -225,7 +227,7 @@ def scalar_paths(message, prefix=""):
         value = getattr(message, field.name)
         if field.type != FieldDescriptor.TYPE_MESSAGE:
             yield path, field, value
-        elif config_checks.is_repeated(field):
+        elif schema.is_repeated(field):
             for index, one in enumerate(value):
                 yield from scalar_paths(one, f"{path}[{index}].")
         elif message.HasField(field.name) or field.containing_oneof is None:
@@ -237,7 +239,7 @@ def candidates(path, field, value):
     """Other values, as an override spells them."""
     if field.name in VALUES:
         yield from VALUES[field.name]
-    if config_checks.is_repeated(field):
+    if schema.is_repeated(field):
         if field.cpp_type == FieldDescriptor.CPPTYPE_STRING:
             yield "another-*"
         else:
@@ -277,13 +279,8 @@ def cases():
         loaded = sample(name, None)
         kind = loaded.model.WhichOneof("model")
         for path, field, value in scalar_paths(loaded):
-            unread = [
-                other
-                for reader, fields in config_checks.READ_BY_ONE.items()
-                if reader != kind
-                for other in fields
-            ]
-            if path in unread or not path.startswith(ONLY_BELOW.get(name, "")):
+            reader = schema.read_by(field)
+            if (reader and reader != kind) or not path.startswith(ONLY_BELOW.get(name, "")):
                 continue
             key = (kind if path.startswith(("eval_config", "train_config")) else "", path)
             if key in taken or path in BUILT_ALIKE:
@@ -320,7 +317,7 @@ def test_every_field_of_every_message_is_in_a_sample():
         yield message.DESCRIPTOR.name
         for field, value in message.ListFields():
             if field.type == FieldDescriptor.TYPE_MESSAGE:
-                for one in value if config_checks.is_repeated(field) else [value]:
+                for one in value if schema.is_repeated(field) else [value]:
                     yield from kinds(one)
 
     held = {kind for name in SAMPLES for kind in kinds(sample(name, None))}

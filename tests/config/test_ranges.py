@@ -11,10 +11,11 @@ import pytest
 from google.protobuf.descriptor import FieldDescriptor
 
 from avatx.config import checks as config_checks
+from avatx.config import schema
 from avatx.errors import UserError
 from avatx.protos import pipeline_pb2
 
-ROOT = pathlib.Path(__file__).parents[1]
+ROOT = pathlib.Path(__file__).parents[2]
 
 
 class FieldRange(NamedTuple):
@@ -33,20 +34,39 @@ class FieldRange(NamedTuple):
 
 def ranges():
     """Every range that a config is checked against."""
-    for message, fields in config_checks.RANGES.items():
-        for field, one in fields.items():
-            yield FieldRange(message, field, one.low, one.high, one.low_open, one.high_open)
+    for message in schema.all_messages(pipeline_pb2.PipelineConfig.DESCRIPTOR):
+        for field in message.fields:
+            one = schema.range_of(field)
+            if one is not None:
+                yield FieldRange(
+                    message.name, field.name, one.low, one.high, one.low_open, one.high_open
+                )
 
 
 def required(message: str) -> tuple[str, ...]:
     """Fields (or oneofs) of a message that must be set."""
-    return config_checks.REQUIRED.get(message, ())
+    kinds = schema.all_messages(pipeline_pb2.PipelineConfig.DESCRIPTOR)
+    descriptor = next(kind for kind in kinds if kind.name == message)
+    fields = [field.name for field in descriptor.fields if schema.is_required(field)]
+    return (*fields, *(oneof.name for oneof in descriptor.oneofs))
 
 
 # The literal ranges, so that one that is loosened (or tightened) is noticed: [a, b] in words.
 FRACTION, UNDER_ONE, ABOVE_ZERO_TO_ONE = "[0, 1]", "[0, 1)", "(0, 1]"
 COUNT, NOT_NEGATIVE, POSITIVE = "[1, ...", "[0, ...", "(0, ..."
 EXPECTED = {
+    "TrainConfig.steps_per_loop": COUNT,
+    "InputReader.open_segments": COUNT,
+    "InputReader.num_parallel_decodes": NOT_NEGATIVE,
+    "AdamOptimizer.beta_1": UNDER_ONE,
+    "AdamOptimizer.beta_2": UNDER_ONE,
+    "AdamwOptimizer.epsilon": POSITIVE,
+    "AdamwOptimizer.beta_1": UNDER_ONE,
+    "AdamwOptimizer.beta_2": UNDER_ONE,
+    "FrameSettings.shorter_side": NOT_NEGATIVE,
+    "FrameSettings.folder_frame_rate": "(0, 1e+06)",
+    "FrameSettings.max_frame_rate": "[0, 1e+06)",
+    "FrameSettings.video_start_seconds": "(-1e+09, 1e+09)",
     "ActionFasterRcnn.num_classes": COUNT,
     "ActionFasterRcnn.first_stage_box_predictor_kernel_size": COUNT,
     "ActionFasterRcnn.first_stage_box_predictor_depth": COUNT,
@@ -157,7 +177,7 @@ CHOSEN = {
 
 
 def is_repeated(field) -> bool:
-    return config_checks.is_repeated(field)
+    return schema.is_repeated(field)
 
 
 def path_to(name, descriptor=pipeline_pb2.PipelineConfig.DESCRIPTOR, seen=()):
@@ -345,8 +365,9 @@ def test_a_range(one):
             assert one.field in found and "expected" in found, found
 
 
-@pytest.mark.parametrize("one", [one for one in ALL if one.field in ("scales", "aspect_ratios")],
-                         ids=str)  # fmt: skip
+@pytest.mark.parametrize(
+    "one", [one for one in ALL if one.field in ("scales", "aspect_ratios")], ids=str
+)
 def test_every_element_of_a_list_is_looked_at(one):
     for values in ([1.0, 2.0, 0.0], [0.0, 1.0], [1.0, -1.0, 2.0]):
         whole, message = sample(one.message)

@@ -4,12 +4,18 @@ import dataclasses
 
 import numpy as np
 import pytest
+from default_options import default
 
 from avatx.core import anchors
 
 # One cell; the centre at (3, 5), 8 high and 4 wide, in a frame of 10 x 20.
-ONE = anchors.GridAnchorGenerator(
-    scales=(1.0,), aspect_ratios=(1.0,), base_size=(8.0, 4.0), stride=(6.0, 7.0), offset=(3.0, 5.0)
+ONE = default(
+    anchors.GridAnchorGenerator,
+    scales=(1.0,),
+    aspect_ratios=(1.0,),
+    base_size=(8.0, 4.0),
+    stride=(6.0, 7.0),
+    offset=(3.0, 5.0),
 )
 
 

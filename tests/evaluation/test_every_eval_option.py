@@ -4,6 +4,7 @@ import dataclasses
 import pathlib
 
 import pytest
+from default_options import default
 
 from avatx.data.annotations.ava_table import AvaTable
 from avatx.data.annotations.label_map import LabelMap
@@ -32,7 +33,7 @@ def scores(**options):
         ["v", "v"], [1.0, 7.0], [NARROW, BOX], [12, 12], score=[0.5, 0.9]
     )
     evaluated = evaluation_run.Evaluated(groundtruth, detections, [("v", 1.0), ("v", 7.0)])
-    return evaluation_run.score(evaluated, NAMES, EvalOptions(**options)).metrics
+    return evaluation_run.score(evaluated, NAMES, default(EvalOptions, **options)).metrics
 
 
 def test_every_option_is_changed_here():
@@ -68,7 +69,9 @@ def test_protocol_decides_who_counts():
     evaluated = evaluation_run.Evaluated(groundtruth, detections, [("v", 1.0)])
 
     def of(protocol):
-        metrics = evaluation_run.score(evaluated, NAMES, EvalOptions(protocol=protocol)).metrics
+        metrics = evaluation_run.score(
+            evaluated, NAMES, default(EvalOptions, protocol=protocol)
+        ).metrics
         return metrics["mAP"], metrics["person_AP"]
 
     assert of("AVA_2020") == (1, 1)

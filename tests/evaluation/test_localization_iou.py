@@ -84,8 +84,14 @@ def test_a_dropped_detection_suppresses_nobody():
 
 
 def test_boxes_without_an_area_are_left_out():
-    boxes = [[0.2, 0.1, 0.2, 0.5], [0.2, 0.5, 0.9, 0.5], [0.9, 0.1, 0.2, 0.5],
-             [0.2, 0.5, 0.9, 0.1], [np.nan, 0.1, 0.2, 0.5], [0.2, 0.1, 0.9, 0.5]]  # fmt: skip
+    boxes = [
+        [0.2, 0.1, 0.2, 0.5],
+        [0.2, 0.5, 0.9, 0.5],
+        [0.9, 0.1, 0.2, 0.5],
+        [0.2, 0.5, 0.9, 0.1],
+        [np.nan, 0.1, 0.2, 0.5],
+        [0.2, 0.1, 0.9, 0.5],
+    ]
     found = localization.merge_detections(table([(1, box, 1) for box in boxes]))
     np.testing.assert_array_equal(found.boxes, boxes[-1:])
 

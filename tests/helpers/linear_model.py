@@ -8,6 +8,7 @@ import dataclasses
 import numpy as np
 import tensorflow as tf
 import tf_keras
+from default_options import default
 
 from avatx.core import structures
 from avatx.training import options
@@ -77,15 +78,27 @@ def experiment(model_dir="", batches=None, make_model=LinearModel, **train):
 
     Plain SGD at a constant rate of 0.1; nothing clipped, decayed or averaged.
     """
-    rate = options.LearningRateOptions(
-        kind="constant", learning_rate_base=0.1, total_steps=1, warmup_learning_rate=0.0,
-        warmup_steps=0, manual_steps=(),
-    )  # fmt: skip
-    plain = options.TrainOptions(
+    rate = default(
+        options.LearningRateOptions,
+        kind="constant",
+        learning_rate_base=0.1,
+        total_steps=1,
+        warmup_learning_rate=0.0,
+        warmup_steps=0,
+        manual_steps=(),
+    )
+    plain = default(
+        options.TrainOptions,
         batch_size=2,
         num_steps=1,
-        optimizer=options.OptimizerOptions(
-            kind="momentum", momentum=0.0, nesterov=False, beta_1=0.9, beta_2=0.999, epsilon=1e-7,
+        optimizer=default(
+            options.OptimizerOptions,
+            kind="momentum",
+            momentum=0.0,
+            nesterov=False,
+            beta_1=0.9,
+            beta_2=0.999,
+            epsilon=1e-7,
             learning_rate=rate,
         ),
         gradient_clipping_by_norm=0.0,
@@ -99,7 +112,7 @@ def experiment(model_dir="", batches=None, make_model=LinearModel, **train):
         summary_interval=1000,
         steps_per_loop=1000,
         max_loss=1e4,
-    )  # fmt: skip
+    )
 
     def make_train_dataset(batch_size, input_context, start_step):
         made = [
@@ -114,7 +127,7 @@ def experiment(model_dir="", batches=None, make_model=LinearModel, **train):
         make_train_dataset=make_train_dataset,
         make_eval_dataset=None,
         train=dataclasses.replace(plain, **train),
-        eval=options.EvalOptions(),
+        eval=default(options.EvalOptions),
         label_map=None,
         model_dir=str(model_dir),
         distribution_strategy="cpu",

@@ -8,6 +8,7 @@ import json
 import numpy as np
 import pytest
 import tensorflow as tf
+from default_options import default
 from fake_detection_model import FakeDetectionModel
 from PIL import Image
 
@@ -247,8 +248,15 @@ def test_progress(detector, video, tmp_path):
     ],
 )
 def test_ranges(name, good, bad):
-    plain = {"score_threshold": 0.3, "every": 1.0, "frames_rate": 30.0, "shorter_side": 400,
-             "batch_size": 1, "optical_flow": "dis", "max_frame_rate": 0.0}  # fmt: skip
+    plain = {
+        "score_threshold": 0.3,
+        "every": 1.0,
+        "frames_rate": 30.0,
+        "shorter_side": 400,
+        "batch_size": 1,
+        "optical_flow": "dis",
+        "max_frame_rate": 0.0,
+    }
     for value in good:
         video_detection.check_options(**{**plain, name: value})
     for value in bad:

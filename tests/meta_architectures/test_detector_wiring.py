@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tf_keras
+from default_options import default
 
 from avatx.core import anchors, structures
 from avatx.meta_architectures import (
@@ -34,26 +35,35 @@ class Every(tf_keras.Model):
 
 
 def make(class_specific_boxes=False, **options):
-    generator = anchors.GridAnchorGenerator(
-        (0.5, 1.0), (1.0,), (32.0, 32.0), (16.0, 16.0), (8.0, 8.0)
+    generator = default(
+        anchors.GridAnchorGenerator, (0.5, 1.0), (1.0,), (32.0, 32.0), (16.0, 16.0), (8.0, 8.0)
     )
     model = action_faster_rcnn.ActionFasterRCNN(
         image_size=(HEIGHT, WIDTH),
         trunk=Every(),
         proposal_stage=proposal_stage.ProposalStage(
-            generator, proposal_stage.FirstStageOptions(box_predictor_depth=4, max_proposals=5)
+            generator,
+            default(proposal_stage.FirstStageOptions, box_predictor_depth=4, max_proposals=5),
         ),
         box_predictor=tx.TxBoxPredictor(
             CLASSES,
-            tx.TxOptions(
-                num_layers=3, num_heads=2, depth=4, dropout=0.0, query=tx.Query.HIGH_RES,
-                query_reduction_depth=3, feed_forward_depth=4,
+            default(
+                tx.TxOptions,
+                num_layers=3,
+                num_heads=2,
+                depth=4,
+                dropout=0.0,
+                query=tx.Query.HIGH_RES,
+                query_reduction_depth=3,
+                feed_forward_depth=4,
             ),
             class_specific_boxes=class_specific_boxes,
         ),
-        second_stage=second_stage.SecondStage(second_stage.SecondStageOptions(batch_size=4)),
+        second_stage=second_stage.SecondStage(
+            default(second_stage.SecondStageOptions, batch_size=4)
+        ),
         **options,
-    )  # fmt: skip
+    )
     model.create_variables()
     generator = np.random.default_rng(0)
     for variable in model.trainable_variables:
@@ -117,7 +127,7 @@ BOXES = [[0.2, 0.2, 0.4, 0.6], [0.6, 0.5, 0.9, 0.9], [0.0, 0.0, 1.0, 1.0]]
 
 def test_detections_of_two_proposals():
     """Background is no class; a score is the sigmoid of its logit; half a side down is 5."""
-    model = make(post_processing=post_processing.PostProcessing(0.3, 0.5, 4, 4))
+    model = make(post_processing=default(post_processing.PostProcessing, 0.3, 0.5, 4, 4))
     logits = [[50.0, L3, -9.0, -9.0], [50.0, -9.0, -9.0, 0.0], [50.0] * 4]
     encodings = [[[5.0, 0.0, 0.0, 0.0]], [[0.0, 5.0, 0.0, 0.0]], [[0.0] * 4]]
     found = model.postprocess(predictions_of(logits, encodings, BOXES, 2))
@@ -131,7 +141,7 @@ def test_detections_of_two_proposals():
 
 
 def test_a_class_has_its_own_box():
-    model = make(True, post_processing=post_processing.PostProcessing(0.3, 0.5, 4, 4))
+    model = make(True, post_processing=default(post_processing.PostProcessing, 0.3, 0.5, 4, 4))
     logits = [[50.0, L3, -9.0, 0.0]]
     encodings = [[[5.0, 0.0, 0.0, 0.0], [9.0] * 4, [0.0, 5.0, 0.0, 0.0]]]
     found = model.postprocess(predictions_of(logits, encodings, BOXES[:1], 1))
@@ -190,7 +200,7 @@ def test_annotated_boxes_as_proposals_have_their_classes_and_no_boxes_to_learn()
 def test_annotated_people_are_not_suppressed_and_not_refined():
     model = make(
         proposal_source=action_faster_rcnn.ProposalSource.GROUNDTRUTH,
-        post_processing=post_processing.PostProcessing(0.3, 0.5, 4, 4),
+        post_processing=default(post_processing.PostProcessing, 0.3, 0.5, 4, 4),
     )
     boxes = [[0.2, 0.2, 0.4, 0.6], [0.2, 0.2, 0.4, 0.6], [0.0, 0.0, 1.0, 1.0]]
     logits = [[0.0, L3, -9.0, -9.0], [0.0, 0.0, -9.0, -9.0], [9.0] * 4]

@@ -6,11 +6,13 @@ import math
 import numpy as np
 import pytest
 import tensorflow as tf
+from default_options import default
 
 from avatx.core import anchors, structures
 from avatx.meta_architectures import proposal_stage
 
-OPTIONS = proposal_stage.FirstStageOptions(
+OPTIONS = default(
+    proposal_stage.FirstStageOptions,
     box_predictor_kernel_size=1,
     box_predictor_depth=3,
     minibatch_size=16,
@@ -23,10 +25,14 @@ OPTIONS = proposal_stage.FirstStageOptions(
     localization_loss_weight=1.0,
     objectness_loss_weight=1.0,
 )
-GENERATOR = anchors.GridAnchorGenerator(
-    scales=(1.0, 2.0), aspect_ratios=(1.0,), base_size=(8.0, 4.0), stride=(8.0, 4.0),
+GENERATOR = default(
+    anchors.GridAnchorGenerator,
+    scales=(1.0, 2.0),
+    aspect_ratios=(1.0,),
+    base_size=(8.0, 4.0),
+    stride=(8.0, 4.0),
     offset=(4.0, 2.0),
-)  # fmt: skip
+)
 OBJECTNESS, LOCALIZATION = "Loss/RPNLoss/objectness_loss", "Loss/RPNLoss/localization_loss"
 
 
@@ -105,9 +111,11 @@ def test_each_clip_draws_from_its_own_seed():
         tf.constant([[0.5, 0.5, 0.6 + i / 100, 0.9] for i in range(count)]),
     )
     nobody = structures.Groundtruth(
-        tf.zeros([3, 0, 4]), tf.zeros([3, 0, 2]), tf.zeros([3], tf.int32),
+        tf.zeros([3, 0, 4]),
+        tf.zeros([3, 0, 2]),
+        tf.zeros([3], tf.int32),
         tf.constant([[1, 2], [3, 4], [1, 2]]),
-    )  # fmt: skip
+    )
     stage = make(minibatch_size=2)
     whole = float(stage.loss(candidates, nobody)[OBJECTNESS])
     single = []

@@ -6,11 +6,13 @@ import math
 import numpy as np
 import pytest
 import tensorflow as tf
+from default_options import default
 
 from avatx.core import sampling, structures
 from avatx.meta_architectures import second_stage
 
-OPTIONS = second_stage.SecondStageOptions(
+OPTIONS = default(
+    second_stage.SecondStageOptions,
     batch_size=4,
     balance_fraction=0.5,
     matched_threshold=0.5,
@@ -116,8 +118,10 @@ def test_assign_takes_all_but_padding():
 def test_groundtruth_as_proposals_leaves_empty_boxes_out_and_keeps_the_order():
     truth = structures.Groundtruth(
         tf.constant([[[0.1] * 4, PERSON, [0.5, 0.5, 0.2, 0.2], NEARLY, ELSEWHERE[0]]]),
-        tf.zeros([1, 5, 3]), tf.constant([4]), tf.zeros([1, 2], tf.int32),
-    )  # fmt: skip
+        tf.zeros([1, 5, 3]),
+        tf.constant([4]),
+        tf.zeros([1, 2], tf.int32),
+    )
     proposals = second_stage.groundtruth_proposals(truth)
     assert proposals.num_proposals.numpy().tolist() == [2]
     np.testing.assert_allclose(proposals.boxes[0, :2], [PERSON, NEARLY])

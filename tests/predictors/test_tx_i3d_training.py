@@ -2,6 +2,7 @@
 
 import numpy as np
 import tensorflow as tf
+from default_options import default
 from small_tail import small_tail
 
 from avatx.predictors import box_predictor, i3d, tx, tx_i3d
@@ -11,10 +12,16 @@ FEATURES = tf.constant(np.random.default_rng(0).normal(size=[1, 4, 6, 5, 10]), t
 
 
 def test_dropout_of_the_one_and_batch_norm_of_the_other():
-    options = tx.TxOptions(
-        num_layers=1, num_heads=1, depth=8, dropout=0.5, query=tx.Query.LOW_RES,
-        query_reduction_depth=6, feed_forward_depth=12,
-    )  # fmt: skip
+    options = default(
+        tx.TxOptions,
+        num_layers=1,
+        num_heads=1,
+        depth=8,
+        dropout=0.5,
+        query=tx.Query.LOW_RES,
+        query_reduction_depth=6,
+        feed_forward_depth=12,
+    )
     both = tx_i3d.TxI3DBoxPredictor(
         tx.TxBoxPredictor(5, options, outputs=box_predictor.Outputs.CLASS_LOGITS),
         i3d.I3DBoxPredictor(5, small_tail("TRAINED"), outputs=box_predictor.Outputs.BOX_ENCODINGS),

@@ -5,12 +5,14 @@ import dataclasses
 import numpy as np
 import pytest
 import tensorflow as tf
+from default_options import default
 
 from avatx.layers import location_embedding
 from avatx.layers import roi_pool as roi_pool_lib
 from avatx.predictors import tx
 
-OPTIONS = tx.TxOptions(
+OPTIONS = default(
+    tx.TxOptions,
     num_layers=3,
     num_heads=2,
     depth=4,

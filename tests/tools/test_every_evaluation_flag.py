@@ -77,7 +77,9 @@ def test_flags_of_the_analysis(files):
     assert [row["num_training_labels"] for row in plain["by_class"]] == [None, None]
     trained = analysed(files, "--train_csv", "train.csv")
     assert [(row["id"], row["num_training_labels"]) for row in trained["by_class"]] == [
-        (11, 0), (12, 3)]  # fmt: skip
+        (11, 0),
+        (12, 3),
+    ]
     assert trained["train_csv"] == "train.csv" and "train_csv" not in plain
     assert plain["groundtruth"] == "truth.csv" and plain["detections"] == "found.csv"
     page = (files / "out" / "analysis.html").read_text()
@@ -128,8 +130,9 @@ def test_flags_of_the_validation(files, capsys):
 
 
 def test_flags_of_the_shuffling(files):
-    rows = "".join(f"v,{second:04d},0.{x},0.1,0.9,0.5,{second},{x}\n"
-                   for second in range(1, 8) for x in (1, 2))  # fmt: skip
+    rows = "".join(
+        f"v,{second:04d},0.{x},0.1,0.9,0.5,{second},{x}\n" for second in range(1, 8) for x in (1, 2)
+    )
     (files / "labels.csv").write_text(rows)
     found = {}
     for seed in ("0", "0", "1"):

@@ -80,8 +80,14 @@ class Ended(Exception):
     """The tool has said all that it says to the library."""
 
 
-ENTRY = {"totals": {"keyframes": 1, "records": 1, "bytes": 1}, "videos": {}, "shards": [],
-         "excluded_keyframes": 0, "dropped_rows_of_unknown_classes": {}, "skipped": []}  # fmt: skip
+ENTRY = {
+    "totals": {"keyframes": 1, "records": 1, "bytes": 1},
+    "videos": {},
+    "shards": [],
+    "excluded_keyframes": 0,
+    "dropped_rows_of_unknown_classes": {},
+    "skipped": [],
+}
 CONFIG = str(ROOT / "configs/playground/demo.config")
 
 
@@ -105,8 +111,18 @@ class FakeAttention:
 
 TOOLS = {
     "create_ava_tfrecord": Tool(
-        ["--videos", "v", "--annotations", "a.csv", "--label_map", "m", "--output", "o/x",
-         "--num_shards", "3"],
+        [
+            "--videos",
+            "v",
+            "--annotations",
+            "a.csv",
+            "--label_map",
+            "m",
+            "--output",
+            "o/x",
+            "--num_shards",
+            "3",
+        ],
         [Kept("avatx.data.records.ava_records", "create_ava_records", ENTRY)],
         {
             "--videos": (["v1", "v2"], {"videos": ["v1", "v2"]}),
@@ -157,12 +173,19 @@ TOOLS = {
             "--video": (["w"], {"detect_video.video": "w"}),
             "--output": (["p"], {"detect_video.output_directory": "p"}),
             **{
-                f"--{name}": ([str(value)], {f"detect_video.{name}": value,
-                                             f"check_options.{name}": value})
-                for name, value in (("score_threshold", 0.125), ("every", 2.5),
-                                    ("frames_rate", 6.5), ("shorter_side", 123),
-                                    ("max_frame_rate", 12.5), ("optical_flow", "farneback"),
-                                    ("batch_size", 7))
+                f"--{name}": (
+                    [str(value)],
+                    {f"detect_video.{name}": value, f"check_options.{name}": value},
+                )
+                for name, value in (
+                    ("score_threshold", 0.125),
+                    ("every", 2.5),
+                    ("frames_rate", 6.5),
+                    ("shorter_side", 123),
+                    ("max_frame_rate", 12.5),
+                    ("optical_flow", "farneback"),
+                    ("batch_size", 7),
+                )
             },
             "--groundtruth": (["g.csv"], {"detect_video.groundtruth": "g.csv"}),
             "--attention": ([], {"detect_video.attention": True}),
@@ -172,8 +195,11 @@ TOOLS = {
         ["--checkpoint", "c", "--video", "v", "--label_map", "MAP"],
         [
             Kept("avatx.trained.classifier", "restore_classifier", Classifier()),
-            Kept("avatx.inference.video_classification", "classify",
-                 (np.array([0.25, 0.75]), 8, None)),
+            Kept(
+                "avatx.inference.video_classification",
+                "classify",
+                (np.array([0.25, 0.75]), 8, None),
+            ),
         ],
         {
             "--checkpoint": (["d"], {"restore_classifier.checkpoint": "d"}),
@@ -183,7 +209,10 @@ TOOLS = {
             "--label_map": (["OTHER_MAP"], {"printed": "0.75000     2  walk\n0.25000     1  run"}),
             "--top": (["1"], {"printed": "0.75000     2  stand"}),
             "--max_frames": (["99"], {"classify.max_frames": 99}),
-            "--json": ([], {"printed": """{
+            "--json": (
+                [],
+                {
+                    "printed": """{
   "num_frames": 8,
   "stopped": null,
   "classes": [
@@ -198,7 +227,9 @@ TOOLS = {
       "score": 0.25
     }
   ]
-}"""}),
+}"""
+                },
+            ),
         },
     ),
     "exporter_main": Tool(
@@ -214,9 +245,23 @@ TOOLS = {
     ),
     "import_i3d_weights": Tool(
         ["--source", "s", "--output", "o"],
-        [Kept("avatx.checkpoints.i3d_weights", "import_weights",
-              {"loaded": ["x"], "missing": [], "unused": [], "output": "o", "modality": "rgb",
-               "source": "s", "sha256": "", "num_parameters": 1, "num_moving_statistics": 1})],
+        [
+            Kept(
+                "avatx.checkpoints.i3d_weights",
+                "import_weights",
+                {
+                    "loaded": ["x"],
+                    "missing": [],
+                    "unused": [],
+                    "output": "o",
+                    "modality": "rgb",
+                    "source": "s",
+                    "sha256": "",
+                    "num_parameters": 1,
+                    "num_moving_statistics": 1,
+                },
+            )
+        ],
         {
             "--source": (["t"], {0: "t"}),
             "--output": (["p"], {1: "p"}),
@@ -249,16 +294,28 @@ TOOLS = {
         {
             "--pipeline_config_path": (["q"], {"load.path": "q"}),
             "--model_dir": (["e"], {"build.model_dir": "e"}),
-            "--mode": (["train_and_eval"], {"train.experiment": None,
-                                            "train_and_eval.experiment": "EXPERIMENT"}),
-            "--checkpoint_dir": (["c"], {"train.experiment": None,
-                                         "evaluate_continuously.experiment": "EXPERIMENT",
-                                         "evaluate_continuously.checkpoint_dir": "c",
-                                         "evaluate_continuously.timeout": 3600.0}),
-            "--eval_timeout": (["5", "--checkpoint_dir", "c"], {
-                "train.experiment": None, "evaluate_continuously.experiment": "EXPERIMENT",
-                "evaluate_continuously.checkpoint_dir": "c",
-                "evaluate_continuously.timeout": 5.0}),
+            "--mode": (
+                ["train_and_eval"],
+                {"train.experiment": None, "train_and_eval.experiment": "EXPERIMENT"},
+            ),
+            "--checkpoint_dir": (
+                ["c"],
+                {
+                    "train.experiment": None,
+                    "evaluate_continuously.experiment": "EXPERIMENT",
+                    "evaluate_continuously.checkpoint_dir": "c",
+                    "evaluate_continuously.timeout": 3600.0,
+                },
+            ),
+            "--eval_timeout": (
+                ["5", "--checkpoint_dir", "c"],
+                {
+                    "train.experiment": None,
+                    "evaluate_continuously.experiment": "EXPERIMENT",
+                    "evaluate_continuously.checkpoint_dir": "c",
+                    "evaluate_continuously.timeout": 5.0,
+                },
+            ),
             "--override": (["a=1", "b=2"], {"load.overrides": ["a=1", "b=2"]}),
             "--distribution_strategy": (["cpu"], {"build.distribution_strategy": "cpu"}),
         },
@@ -275,16 +332,33 @@ TOOLS = {
             "--num_videos": (["5"], {"generate.2": 5}),
             "--seed": (["7"], {"generate.3": 7}),
             "--num_workers": (["2"], {"generate.num_workers": 2}),
-            "--kind": (["actions"], {
-                **{f"generate.{name}": None for name in (0, 1, 2, 3, "show_progress")},
-                "generate_actions.0": "o", "generate_actions.1": "train", "generate_actions.2": 3,
-                "generate_actions.3": 0, "generate_actions.show_progress": True,
-                "printed": ...}),
+            "--kind": (
+                ["actions"],
+                {
+                    **{f"generate.{name}": None for name in (0, 1, 2, 3, "show_progress")},
+                    "generate_actions.0": "o",
+                    "generate_actions.1": "train",
+                    "generate_actions.2": 3,
+                    "generate_actions.3": 0,
+                    "generate_actions.show_progress": True,
+                    "printed": ...,
+                },
+            ),
         },
     ),
     "visualize_detections": Tool(
-        ["--groundtruth", "g", "--detections", "d", "--label_map", "MAP", "--videos", "v",
-         "--output", "o"],
+        [
+            "--groundtruth",
+            "g",
+            "--detections",
+            "d",
+            "--label_map",
+            "MAP",
+            "--videos",
+            "v",
+            "--output",
+            "o",
+        ],
         [
             Kept("avatx.data.annotations.ava_csv", "read_annotations", "ANNOTATIONS"),
             Kept("avatx.data.annotations.ava_csv", "read_detections", "DETECTIONS"),
@@ -297,33 +371,58 @@ TOOLS = {
         {
             "--groundtruth": (["h"], {"read_annotations.path": "h"}),
             "--detections": (["e"], {"read_detections.path": "e"}),
-            "--label_map": (["OTHER_MAP"], {"find_examples.label_map.names": {1: "run", 2: "walk"},
-                                            "write_sheets.class_names": {1: "run", 2: "walk"}}),
-            "--excluded": (["x"], {"read_excluded_timestamps.path": "x",
-                                   "find_examples.excluded": "EXCLUDED"}),
+            "--label_map": (
+                ["OTHER_MAP"],
+                {
+                    "find_examples.label_map.names": {1: "run", 2: "walk"},
+                    "write_sheets.class_names": {1: "run", 2: "walk"},
+                },
+            ),
+            "--excluded": (
+                ["x"],
+                {"read_excluded_timestamps.path": "x", "find_examples.excluded": "EXCLUDED"},
+            ),
             "--videos": (["v1", "v2"], {"make_source.videos": ["v1", "v2"]}),
             "--records": (["r"], {"make_source.records": ["r"]}),
             "--output": (["p"], {"write_sheets.folder": "p"}),
             "--classes": (["2", "1"], {"find_examples.classes": [2, 1]}),
             "--top": (["4"], {"find_examples.count": 4}),
-            "--seconds": (["2", "-0.5"], {"check_options.seconds": [2, -0.5],
-                                          "write_sheets.seconds": [-0.5, 0, 2]}),
+            "--seconds": (
+                ["2", "-0.5"],
+                {"check_options.seconds": [2, -0.5], "write_sheets.seconds": [-0.5, 0, 2]},
+            ),
             "--protocol": (["AVA_2018"], {"find_examples.protocol": "AVA_2018"}),
             "--iou_threshold": (["0.75"], {"find_examples.iou_threshold": 0.75}),
-            "--shorter_side": (["123"], {"check_options.shorter_side": 123,
-                                         "make_source.shorter_side": 123}),
-            "--frames_rate": (["6.5"], {"check_options.frames_rate": 6.5,
-                                        "make_source.frames_rate": 6.5}),
-            "--video_start_seconds": (["900"], {"check_options.start": 900.0,
-                                                "make_source.start": 900.0}),
+            "--shorter_side": (
+                ["123"],
+                {"check_options.shorter_side": 123, "make_source.shorter_side": 123},
+            ),
+            "--frames_rate": (
+                ["6.5"],
+                {"check_options.frames_rate": 6.5, "make_source.frames_rate": 6.5},
+            ),
+            "--video_start_seconds": (
+                ["900"],
+                {"check_options.start": 900.0, "make_source.start": 900.0},
+            ),
         },
     ),
-}  # fmt: skip
+}
 
 VISUAL = "avatx.figures"
 TOOLS["visualize_attention"] = Tool(
-    ["--pipeline_config_path", "p", "--checkpoint", "c", "--video", "v.mp4", "--timestamp", "4",
-     "--output", "o"],
+    [
+        "--pipeline_config_path",
+        "p",
+        "--checkpoint",
+        "c",
+        "--video",
+        "v.mp4",
+        "--timestamp",
+        "4",
+        "--output",
+        "o",
+    ],
     [
         Kept(f"{VISUAL}.clip_source", "check_options"),
         Kept(f"{VISUAL}.attention_model", "AttentionModel", FakeAttention()),
@@ -335,27 +434,42 @@ TOOLS["visualize_attention"] = Tool(
     {
         "--pipeline_config_path": (["q"], {"AttentionModel.pipeline_config_path": "q"}),
         "--checkpoint": (["d"], {"AttentionModel.checkpoint": "d"}),
-        "--video": (["w.mp4"], {"frames_of_video.path": "w.mp4",
-                                "AttentionFigure.title": "w, 4 s"}),
+        "--video": (
+            ["w.mp4"],
+            {"frames_of_video.path": "w.mp4", "AttentionFigure.title": "w, 4 s"},
+        ),
         "--records": None,  # in place of a video: below
         "--video_id": (["id"], {"AttentionFigure.title": "id, 4 s"}),
-        "--timestamp": (["2.5"], {"check_options.seconds": [2.5],
-                                  "frames_of_video.keyframe": 2_500_000,
-                                  "AttentionFigure.title": "v, 2.5 s"}),
+        "--timestamp": (
+            ["2.5"],
+            {
+                "check_options.seconds": [2.5],
+                "frames_of_video.keyframe": 2_500_000,
+                "AttentionFigure.title": "v, 2.5 s",
+            },
+        ),
         "--person": (["3"], {"look.number": 3}),
         "--output": (["r"], {"printed": ...}),
-        "--shorter_side": (["123"], {"check_options.shorter_side": 123,
-                                     "frames_of_video.shorter_side": 123}),
-        "--frames_rate": (["6.5"], {"check_options.frames_rate": 6.5,
-                                    "frames_of_video.frames_rate": 6.5}),
-        "--video_start_seconds": (["900"], {"check_options.start": 900.0,
-                                            "frames_of_video.start": 900.0}),
+        "--shorter_side": (
+            ["123"],
+            {"check_options.shorter_side": 123, "frames_of_video.shorter_side": 123},
+        ),
+        "--frames_rate": (
+            ["6.5"],
+            {"check_options.frames_rate": 6.5, "frames_of_video.frames_rate": 6.5},
+        ),
+        "--video_start_seconds": (
+            ["900"],
+            {"check_options.start": 900.0, "frames_of_video.start": 900.0},
+        ),
         "--optical_flow": (["farneback"], {"frames_of_video.optical_flow": "farneback"}),
-        "--max_frame_rate": (["12.5"], {"check_options.max_frame_rate": 12.5,
-                                        "frames_of_video.max_frame_rate": 12.5}),
+        "--max_frame_rate": (
+            ["12.5"],
+            {"check_options.max_frame_rate": 12.5, "frames_of_video.max_frame_rate": 12.5},
+        ),
         "--override": (["a=1", "b=2"], {"AttentionModel.overrides": ["a=1", "b=2"]}),
     },
-)  # fmt: skip
+)
 
 
 def load(name):
@@ -447,8 +561,9 @@ def test_a_flag(name, flag, monkeypatch, capsys, folder):
     monkeypatch.undo()
     changed = run(name, [*base, flag, *values], monkeypatch, capsys, folder)
     keys = set(plain_run) | set(changed)
-    found = {key: changed.get(key) for key in keys
-             if not same(plain_run.get(key), changed.get(key))}  # fmt: skip
+    found = {
+        key: changed.get(key) for key in keys if not same(plain_run.get(key), changed.get(key))
+    }
     if "printed" not in expected:
         found.pop("printed", None)
     elif expected["printed"] is ...:
@@ -547,12 +662,26 @@ def value_after(line, flag):
 def test_the_demo_s_flags(monkeypatch, tmp_path):
     lines = steps_of(
         "demo",
-        ["--output", str(tmp_path / "o"), "--pipeline_config_path", "mine.config",
-         "--train_videos", "5", "--val_videos", "3", "--override", "a=1", "b=2"],
+        [
+            "--output",
+            str(tmp_path / "o"),
+            "--pipeline_config_path",
+            "mine.config",
+            "--train_videos",
+            "5",
+            "--val_videos",
+            "3",
+            "--override",
+            "a=1",
+            "b=2",
+        ],
         monkeypatch,
-    )  # fmt: skip
-    made = {value_after(line, "--split"): value_after(line, "--num_videos")
-            for line in lines if line[0] == "make_playground.py"}  # fmt: skip
+    )
+    made = {
+        value_after(line, "--split"): value_after(line, "--num_videos")
+        for line in lines
+        if line[0] == "make_playground.py"
+    }
     assert made == {"train": "5", "val": "3"}
     seeds = [value_after(line, "--seed") for line in lines if line[0] == "make_playground.py"]
     assert seeds == ["1", "2"]

@@ -34,8 +34,10 @@ def message_of(directory, batches, **train):
 @pytest.mark.parametrize("clipping", [0.0, 0.1])
 def test_the_bad_step_its_fault_and_its_clips(tmp_path, bad, said, clipping):
     message = message_of(
-        tmp_path, [GOOD, GOOD, bad, bad, GOOD], gradient_clipping_by_norm=clipping,
-    )  # fmt: skip
+        tmp_path,
+        [GOOD, GOOD, bad, bad, GOOD],
+        gradient_clipping_by_norm=clipping,
+    )
     assert message.startswith(said), message
     assert "its clips: video 4 of the records, video 5 of the records; " in message
     assert "ckpt-2;" in message

@@ -42,10 +42,13 @@ def checkpoints(directory):
 def test_intervals(tmp_path, capsys, steps_per_loop, summary, save, reported, saved):
     run.train(
         still(
-            tmp_path, num_steps=7, steps_per_loop=steps_per_loop, summary_interval=summary,
+            tmp_path,
+            num_steps=7,
+            steps_per_loop=steps_per_loop,
+            summary_interval=summary,
             checkpoint_interval=save,
         )
-    )  # fmt: skip
+    )
     curves = read_curves(tmp_path / "train")
     assert sorted(curves["total_loss"]) == reported
     assert checkpoints(tmp_path) == saved
@@ -81,9 +84,13 @@ def test_the_data_go_on_where_they_stopped(tmp_path):
 def test_the_rate_that_is_reported_is_the_one_of_the_next_step(tmp_path):
     experiment = linear_model.experiment(tmp_path, num_steps=4, summary_interval=1)
     optimizer = linear_model.optimizer_options(
-        experiment.train, schedule="cosine_decay", total_steps=4, learning_rate_base=0.02,
-        warmup_steps=2, warmup_learning_rate=0.01,
-    )  # fmt: skip
+        experiment.train,
+        schedule="cosine_decay",
+        total_steps=4,
+        learning_rate_base=0.02,
+        warmup_steps=2,
+        warmup_learning_rate=0.01,
+    )
     train = dataclasses.replace(experiment.train, optimizer=optimizer)
     run.train(dataclasses.replace(experiment, train=train))
     rates = read_curves(tmp_path / "train")["learning_rate"]
@@ -101,10 +108,12 @@ def test_the_average_starts_at_the_weights_that_were_loaded(tmp_path):
     source = save_fine_tuning_source(tmp_path)
     run.train(
         still(
-            tmp_path / "model", moving_average_decay=0.9, fine_tune_checkpoint=source,
+            tmp_path / "model",
+            moving_average_decay=0.9,
+            fine_tune_checkpoint=source,
             fine_tune_checkpoint_type="detection",
         )
-    )  # fmt: skip
+    )
     reader = tf.train.load_checkpoint(str(tmp_path / "model"))
     kernel = "model/kernel/{}.ATTRIBUTES/VARIABLE_VALUE"
     for slot in ("", ".OPTIMIZER_SLOT/optimizer/average/"):
@@ -161,8 +170,9 @@ def test_evaluations_come_at_multiples_of_the_interval_and_at_the_end(interval, 
     loop = object.__new__(controller.TrainingController)
     loop.global_step = tf.Variable(0, dtype=tf.int64)
     loop.train = lambda to, checkpoint_at_completion: (
-        loop.global_step.assign(to), steps.append((to, checkpoint_at_completion))
-    )  # fmt: skip
+        loop.global_step.assign(to),
+        steps.append((to, checkpoint_at_completion)),
+    )
     evaluated = []
     loop.evaluate = lambda eval_steps: evaluated.append(int(loop.global_step.numpy()))
     loop.train_and_evaluate(5, eval_interval=interval)
@@ -179,9 +189,12 @@ def test_next_multiple(step, interval, expected):
 
 def test_progress_in_a_line():
     means = {
-        "total_loss": 1.25, "learning_rate": 0.05, "gradient_norm": 3.5,
-        "clips_per_second": 12.34, "input_wait_share": 0.07,
-    }  # fmt: skip
+        "total_loss": 1.25,
+        "learning_rate": 0.05,
+        "gradient_norm": 3.5,
+        "clips_per_second": 12.34,
+        "input_wait_share": 0.07,
+    }
     line = controller.progress_line(40, 100, means, 90.0)
     assert line[8:] == (
         " step  40/100 loss 1.2500  learning rate 0.05  gradient 3.5  12.3 clips/s  "

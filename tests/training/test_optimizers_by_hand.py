@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tf_keras
+from default_options import default
 
 from avatx.training import optimizer as optimizer_lib
 from avatx.training import options, report
@@ -76,17 +77,24 @@ def test_adam(kind, numbers):
 
 def test_the_optimiser_follows_its_schedule():
     kernels, _ = steps(
-        kind="momentum", schedule="manual_step", learning_rate_base=1.0,
+        kind="momentum",
+        schedule="manual_step",
+        learning_rate_base=1.0,
         manual_steps=((1, 0.5), (2, 0.25)),
-    )  # fmt: skip
+    )
     assert kernels == pytest.approx([3 - 2.0, 1 + 0.5, 1.5 - 0.125])
 
 
 def rates(at, **changed):
-    base = options.LearningRateOptions(
-        kind="cosine_decay", learning_rate_base=0.4, total_steps=100, warmup_learning_rate=0.1,
-        warmup_steps=20, manual_steps=(),
-    )  # fmt: skip
+    base = default(
+        options.LearningRateOptions,
+        kind="cosine_decay",
+        learning_rate_base=0.4,
+        total_steps=100,
+        warmup_learning_rate=0.1,
+        warmup_steps=20,
+        manual_steps=(),
+    )
     rate = optimizer_lib.build_learning_rate(dataclasses.replace(base, **changed))
     return [float(rate(tf.constant(step, tf.int64))) for step in at]
 
@@ -122,13 +130,19 @@ def test_schedules(changed, expected):
     "options_, words",
     [
         (
-            options.LearningRateOptions("cosine_decay", 0.4, 5000, 0.1, 1200),
+            default(options.LearningRateOptions, "cosine_decay", 0.4, 5000, 0.1, 1200),
             "0.1 to 0.4 over 1,200 steps, then cosine from 0.4 to 0 at step 5,000",
         ),
-        (options.LearningRateOptions("constant", 0.4, 5000, 0.1, 0), "0.4"),
+        (default(options.LearningRateOptions, "constant", 0.4, 5000, 0.1, 0), "0.4"),
         (
-            options.LearningRateOptions(
-                "manual_step", 0.4, 5000, 0.1, 0, manual_steps=((2000, 0.3), (6000, 0.05))
+            default(
+                options.LearningRateOptions,
+                "manual_step",
+                0.4,
+                5000,
+                0.1,
+                0,
+                manual_steps=((2000, 0.3), (6000, 0.05)),
             ),
             "0.4, 0.3 from step 2,000, 0.05 from step 6,000",
         ),

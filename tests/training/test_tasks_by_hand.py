@@ -104,14 +104,22 @@ def test_parameters_are_counted_by_part():
 
 def test_the_report_does_the_arithmetic():
     experiment = linear_model.experiment(
-        "runs/a", batch_size=12, num_steps=5000, gradient_accumulation_steps=3, weight_decay=1e-3,
-        gradient_clipping_by_norm=2.0, moving_average_decay=0.75, checkpoint_interval=1500,
+        "runs/a",
+        batch_size=12,
+        num_steps=5000,
+        gradient_accumulation_steps=3,
+        weight_decay=1e-3,
+        gradient_clipping_by_norm=2.0,
+        moving_average_decay=0.75,
+        checkpoint_interval=1500,
         checkpoints_to_keep=4,
-    )  # fmt: skip
+    )
     experiment = dataclasses.replace(
-        experiment, num_train_keyframes=24000, train_unit="videos",
+        experiment,
+        num_train_keyframes=24000,
+        train_unit="videos",
         data_statistics=(("people", "3 a keyframe"),),
-    )  # fmt: skip
+    )
     strategy = tf.distribute.OneDeviceStrategy("cpu:0")
     lines = report.startup_lines(experiment, strategy, Parts(), 1200)
     text = "\n".join(lines)

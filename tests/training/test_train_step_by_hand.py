@@ -90,9 +90,12 @@ def test_decay_shrinks_kernels_alone(precision, parts):
         make_model=Flat, weight_decay=0.2, precision=precision, gradient_accumulation_steps=parts
     )
     expected = {
-        "Loss/a": 2.0, "Loss/b": 0.5, "regularization_loss": 0.0625, "total_loss": 2.5625,
+        "Loss/a": 2.0,
+        "Loss/b": 0.5,
+        "regularization_loss": 0.0625,
+        "total_loss": 2.5625,
         "gradient_norm": 0.05**0.5,
-    }  # fmt: skip
+    }
     assert said == pytest.approx(expected, rel=1e-5)
     check_weights(model, [0.5 - 0.02, -0.25 + 0.01], 0.1)
 

@@ -8,9 +8,13 @@ from avatx.trunks import i3d, two_stream
 
 def stream(channels, endpoint):
     return i3d.I3D(
-        endpoint, batch_norm="TRAINED", batch_norm_momentum=0.5, depth_multiplier=0.05,
-        input_channels=channels, name="stream",
-    )  # fmt: skip
+        endpoint,
+        batch_norm="TRAINED",
+        batch_norm_momentum=0.5,
+        depth_multiplier=0.05,
+        input_channels=channels,
+        name="stream",
+    )
 
 
 def moved(layer, before):

@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 import tensorflow as tf
+from default_options import default
 
 from avatx.data.input import augmentation
 from avatx.data.input.augmentation import (
@@ -41,7 +42,7 @@ def colors(color, count=COUNT) -> np.ndarray:
 
 @pytest.mark.parametrize("low, high, area", [(2.0, 3.0, 0.2), (0.25, 0.5, 0.2)])
 def test_the_aspect_ratio_is_width_over_height(low, high, area):
-    crop = RandomCropImage(low, high, min_area=area, max_area=area)
+    crop = default(RandomCropImage, low, high, min_area=area, max_area=area)
     height, width = sides(windows(crop))
     ratio = width / height
     assert low - 1e-4 <= ratio.min() < low + 0.2 * (high - low)
@@ -50,7 +51,7 @@ def test_the_aspect_ratio_is_width_over_height(low, high, area):
 
 
 def test_the_area_is_between_its_bounds():
-    height, width = sides(windows(RandomCropImage(1.0, 1.0, min_area=0.1, max_area=0.3)))
+    height, width = sides(windows(default(RandomCropImage, 1.0, 1.0, min_area=0.1, max_area=0.3)))
     area = height * width
     assert 0.1 - 1e-5 <= area.min() < 0.12 and 0.28 < area.max() <= 0.3 + 1e-5
     np.testing.assert_allclose(height, width, rtol=1e-4)
@@ -58,7 +59,7 @@ def test_the_area_is_between_its_bounds():
 
 def test_an_aspect_ratio_that_does_not_fit_is_not_drawn():
     """Of area 0.5 the ratio is 0.5 to 2, whatever is asked for, and the area is kept."""
-    height, width = sides(windows(RandomCropImage(0.1, 10.0, min_area=0.5, max_area=0.5)))
+    height, width = sides(windows(default(RandomCropImage, 0.1, 10.0, min_area=0.5, max_area=0.5)))
     assert (width / height).min() >= 0.5 - 1e-4 and (width / height).max() <= 2 + 1e-4
     assert (width / height).min() < 0.6 and (width / height).max() > 1.7
     np.testing.assert_allclose(height * width, 0.5, rtol=1e-4)
@@ -66,7 +67,7 @@ def test_an_aspect_ratio_that_does_not_fit_is_not_drawn():
 
 def test_windows_lie_everywhere_in_the_frame():
     """Down as well as across, and independently."""
-    found = windows(RandomCropImage(2.0, 2.0, min_area=0.08, max_area=0.08))  # 0.2 x 0.4
+    found = windows(default(RandomCropImage, 2.0, 2.0, min_area=0.08, max_area=0.08))  # 0.2 x 0.4
     top, left = found[:, 0], found[:, 1]
     assert top.min() < 0.08 and 0.72 < top.max() <= 0.8 + 1e-5
     assert left.min() < 0.06 and 0.54 < left.max() <= 0.6 + 1e-5
@@ -76,7 +77,7 @@ def test_windows_lie_everywhere_in_the_frame():
 def test_a_crop_of_a_crop_lies_in_it_and_has_its_share_of_it():
     outer = tf.constant([0.2, 0.5, 0.6, 0.7])  # 0.4 x 0.2
     view = identity_view()._replace(window=outer)
-    found = windows(RandomCropImage(2.0, 2.0, min_area=0.5, max_area=0.5), view)
+    found = windows(default(RandomCropImage, 2.0, 2.0, min_area=0.5, max_area=0.5), view)
     height, width = sides(found)
     np.testing.assert_allclose(height, 0.4 * 0.5, rtol=1e-4)  # of the view, half as high
     np.testing.assert_allclose(width, 0.2 * 1.0, rtol=1e-4)  # and as wide
@@ -86,7 +87,7 @@ def test_a_crop_of_a_crop_lies_in_it_and_has_its_share_of_it():
 
 
 def test_the_place_of_a_mirrored_view_is_as_it_is_shown():
-    crop = RandomCropImage(1.0, 1.0, min_area=0.25, max_area=0.25)
+    crop = default(RandomCropImage, 1.0, 1.0, min_area=0.25, max_area=0.25)
     plain = windows(crop)
     mirrored = windows(crop, identity_view()._replace(flip=tf.constant(True)))
     np.testing.assert_allclose(mirrored[:, [0, 2]], plain[:, [0, 2]], atol=1e-6)
@@ -97,8 +98,8 @@ def test_the_place_of_a_mirrored_view_is_as_it_is_shown():
 def test_the_overlap_threshold_decides_which_windows_are_taken():
     """The strictest of a chain stays; a window that is not taken changes no threshold."""
     person = tf.constant([[0.0, 0.0, 1.0, 1.0]])
-    strict = RandomCropImage(1.0, 1.0, 0.25, 0.25, overlap_threshold=0.3)
-    lax = RandomCropImage(1.0, 1.0, 0.25, 0.25, overlap_threshold=0.2)
+    strict = default(RandomCropImage, 1.0, 1.0, 0.25, 0.25, overlap_threshold=0.3)
+    lax = default(RandomCropImage, 1.0, 1.0, 0.25, 0.25, overlap_threshold=0.2)
     kept = strict(identity_view(), person, seed(0))
     np.testing.assert_array_equal(kept.window, [0, 0, 1, 1])  # 0.25 of the person is left
     assert float(kept.overlap_threshold) == 0
@@ -110,14 +111,16 @@ def test_the_overlap_threshold_decides_which_windows_are_taken():
 
 
 def test_random_coef_is_how_often_the_frame_stays():
-    found = windows(RandomCropImage(1.0, 1.0, 0.25, 0.25, random_coef=0.8))
+    found = windows(default(RandomCropImage, 1.0, 1.0, 0.25, 0.25, random_coef=0.8))
     stays = np.all(found == [0, 0, 1, 1], axis=1).mean()
     assert 0.65 < stays < 0.93  # 0.8, 60 draws, 2.6 standard deviations
 
 
 def test_flip_probability():
-    flips = [bool(RandomHorizontalFlip(0.9)(identity_view(), NOBODY, seed(n)).flip)
-             for n in range(COUNT)]  # fmt: skip
+    flips = [
+        bool(default(RandomHorizontalFlip, 0.9)(identity_view(), NOBODY, seed(n)).flip)
+        for n in range(COUNT)
+    ]
     assert 0.78 < np.mean(flips) < 1
 
 
@@ -133,15 +136,15 @@ def test_a_mirrored_box_by_hand():
 
 def test_whole_pixels_by_hand():
     """Rows are of the height, columns of the width; edges go to the nearest border."""
-    view = identity_view()._replace(window=tf.constant([0.12, 0.26, 0.48, 0.91]))
+    view = identity_view()._replace(window=tf.constant([0.134, 0.29, 0.486, 0.88]))
     view, pixels = whole_pixels(view, tf.constant(50), tf.constant(20))
-    assert pixels.numpy().tolist() == [6, 5, 18, 13]  # 6 to 24 of 50, 5.2 to 18.2 of 20
-    np.testing.assert_allclose(view.window, [0.12, 0.25, 0.48, 0.9], atol=1e-6)
+    assert pixels.numpy().tolist() == [7, 6, 17, 12]  # 6.7 to 24.3 of 50, 5.8 to 17.6 of 20
+    np.testing.assert_allclose(view.window, [0.14, 0.3, 0.48, 0.9], atol=1e-6)
 
 
 def test_no_saturation_is_rec_601_luma():
     """Saturation from -1 to 3: at 0 all channels are 0.299 R + 0.587 G + 0.114 B."""
-    matrices = colors(RandomColor(0.0, 0.0, 1.0), 20)[:, :, :3]
+    matrices = colors(default(RandomColor, 0.0, 0.0, 1.0), 20)[:, :, :3]
     saturations = []
     for matrix in matrices:
         # Off the diagonal stands (1 - s) times the column's weight.
@@ -151,11 +154,11 @@ def test_no_saturation_is_rec_601_luma():
         np.testing.assert_allclose(matrix.sum(axis=1), 1.0, atol=1e-5)  # grey stays grey
         saturations.append(matrix[0, 0] - grey[0])
     assert 0 <= min(saturations) < 0.4 and 1.6 < max(saturations) <= 2
-    np.testing.assert_allclose(colors(RandomColor(0.0, 0.0, 1.0))[:, :, 3], 0, atol=1e-6)
+    np.testing.assert_allclose(colors(default(RandomColor, 0.0, 0.0, 1.0))[:, :, 3], 0, atol=1e-6)
 
 
 def test_contrast_is_about_mid_grey():
-    found = colors(RandomColor(0.0, 0.5, 0.0))
+    found = colors(default(RandomColor, 0.0, 0.5, 0.0))
     factors = found[:, 0, 0]
     assert 0.5 <= factors.min() < 0.6 and 1.4 < factors.max() <= 1.5
     for matrix, factor in zip(found, factors, strict=True):
@@ -164,7 +167,7 @@ def test_contrast_is_about_mid_grey():
 
 
 def test_brightness_is_added():
-    found = colors(RandomColor(0.3, 0.0, 0.0))
+    found = colors(default(RandomColor, 0.3, 0.0, 0.0))
     np.testing.assert_allclose(found[:, :, :3], np.tile(np.eye(3), (COUNT, 1, 1)), atol=1e-6)
     offsets = found[:, :, 3]
     np.testing.assert_array_equal(offsets, np.tile(offsets[:, :1], (1, 3)))
@@ -172,7 +175,7 @@ def test_brightness_is_added():
 
 
 def test_three_draws_of_colours_are_three():
-    found = colors(RandomColor(0.3, 0.3, 0.3))
+    found = colors(default(RandomColor, 0.3, 0.3, 0.3))
     contrast = found[:, 0, :3].sum(axis=1)  # the saturation's row adds up to 1
     brightness = found[:, 0, 3] - 0.5 * (1 - contrast)
     saturation = found[:, 0, 0] / contrast - found[:, 1, 0] / contrast
@@ -185,7 +188,7 @@ def test_colours_after_colours():
     """The second is applied to what the first shows."""
     first = tf.constant([[0.5, 0, 0, 0.1], [0, 1, 0, 0.2], [0, 0, 1, 0.3]])
     view = identity_view()._replace(color=first)
-    second = RandomColor(0.0, 0.5, 0.0)
+    second = default(RandomColor, 0.0, 0.5, 0.0)
     matrix = second(identity_view(), NOBODY, seed(4)).color.numpy()
     both = second(view, NOBODY, seed(4)).color.numpy()
     for pixel in ([0.2, 0.4, 0.6], [1.0, 0.0, 0.3]):
@@ -194,7 +197,7 @@ def test_colours_after_colours():
 
 
 def test_each_augmentation_has_its_own_seed_and_the_clip_s_decides():
-    chain = [RandomCropImage(1.0, 1.0, 0.25, 0.25)] * 2
+    chain = [default(RandomCropImage, 1.0, 1.0, 0.25, 0.25)] * 2
     one = [augmentation.augment(chain[:1], NOBODY, seed(n)).window.numpy() for n in range(8)]
     two = [augmentation.augment(chain, NOBODY, seed(n)).window.numpy() for n in range(8)]
     assert len({window.tobytes() for window in one}) == 8  # another clip, another window
@@ -207,7 +210,7 @@ def test_each_augmentation_has_its_own_seed_and_the_clip_s_decides():
 
 def test_a_given_view_is_where_the_chain_begins():
     begun = identity_view()._replace(window=tf.constant([0.5, 0.5, 1.0, 1.0]))
-    view = augmentation.augment([RandomHorizontalFlip(1.0)], NOBODY, seed(0), begun)
+    view = augmentation.augment([default(RandomHorizontalFlip, 1.0)], NOBODY, seed(0), begun)
     np.testing.assert_array_equal(view.window, [0.5, 0.5, 1, 1])
     assert bool(view.flip)
 

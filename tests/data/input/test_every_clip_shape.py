@@ -79,10 +79,18 @@ def labelled(tmp_path_factory):
         image[:, :32] = 255
         frames.append(tf.io.encode_jpeg(image, quality=100).numpy())
     video = record.Segment(
-        video_id="v", start=0, end=2_000_000, height=48, width=64, frame_rate=10.0,
-        timestamps=np.arange(20) * 100_000, frames=frames, keyframes=[], clip_class_ids=[2],
+        video_id="v",
+        start=0,
+        end=2_000_000,
+        height=48,
+        width=64,
+        frame_rate=10.0,
+        timestamps=np.arange(20) * 100_000,
+        frames=frames,
+        keyframes=[],
+        clip_class_ids=[2],
         clip_class_names=["jump"],
-    )  # fmt: skip
+    )
     with tf.io.TFRecordWriter(str(path)) as writer:
         writer.write(record.encode(video))
     return str(path)
@@ -123,7 +131,13 @@ def test_test_views_of_nothing():
 
 
 def test_label_and_index_of_a_labelled_video(labelled):
-    dataset = build_dataset(LabelledClipSource(default(InputOptions, (labelled,), 3), ClipShape(4, 10.0, 24, 24), TestViews(3, 1)), 2, training=False)  # fmt: skip
+    dataset = build_dataset(
+        LabelledClipSource(
+            default(InputOptions, (labelled,), 3), ClipShape(4, 10.0, 24, 24), TestViews(3, 1)
+        ),
+        2,
+        training=False,
+    )
     batches = list(dataset)
     assert np.concatenate([b.labels for b in batches]).tolist() == [1, 1, 1, 1]  # class id 2
     assert np.concatenate([b.view for b in batches])[:3].tolist() == [0, 1, 2]

@@ -137,10 +137,22 @@ def test_num_readers(pattern):
     """So many files give a record in turn."""
     one = training_keys(pattern, shuffle=False, num_readers=1)
     two = training_keys(pattern, shuffle=False, num_readers=2)
-    assert [video for video, _ in one[::3]] == ["video0", "video0", "video1", "video1",
-                                               "video2", "video2"]  # fmt: skip
-    assert [video for video, _ in two[::3]] == ["video0", "video1", "video0", "video1",
-                                               "video2", "video2"]  # fmt: skip
+    assert [video for video, _ in one[::3]] == [
+        "video0",
+        "video0",
+        "video1",
+        "video1",
+        "video2",
+        "video2",
+    ]
+    assert [video for video, _ in two[::3]] == [
+        "video0",
+        "video1",
+        "video0",
+        "video1",
+        "video2",
+        "video2",
+    ]
 
 
 def test_drop_keyframes_without_people(tmp_path):
@@ -190,8 +202,9 @@ def test_num_parallel_decodes(pattern, monkeypatch):
     assert found == in_order and 3 in given and tf.data.AUTOTUNE not in given
 
 
-@pytest.mark.parametrize("name", ["num_classes", "max_boxes", "shuffle_buffer_size",
-                                  "open_segments", "num_readers"])  # fmt: skip
+@pytest.mark.parametrize(
+    "name", ["num_classes", "max_boxes", "shuffle_buffer_size", "open_segments", "num_readers"]
+)
 def test_options_of_at_least_one(name):
     assert getattr(options("x", **{name: 1}), name) == 1
     with pytest.raises(UserError, match=f"{name}: 0; expected at least 1"):

@@ -149,8 +149,16 @@ def test_max_frame_rate(folder, tmp_path):
 def test_frames_rate(folder, tmp_path):
     rows = "frames,0000.5,0.1,0.2,0.5,0.9,2,0\n"
     (segment,) = records_of(folder, tmp_path, rows, margin_seconds=0.25)
-    assert segment.timestamps.tolist() == [250_000, 312_500, 375_000, 437_500, 500_000, 562_500,
-                                           625_000, 687_500]  # fmt: skip
+    assert segment.timestamps.tolist() == [
+        250_000,
+        312_500,
+        375_000,
+        437_500,
+        500_000,
+        562_500,
+        625_000,
+        687_500,
+    ]
     (segment,) = records_of(folder, tmp_path, rows, margin_seconds=0.25, frames_rate=4.0)
     assert segment.timestamps.tolist() == [250_000, 500_000, 750_000]
     assert segment.frame_rate == pytest.approx(4)
