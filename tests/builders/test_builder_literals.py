@@ -18,7 +18,8 @@ from avatx.builders import (
     training_builder,
 )
 from avatx.data.input.augmentation import RandomColor, RandomCropImage, RandomHorizontalFlip
-from avatx.data.input.input_pipeline import ClipShape, InputOptions
+from avatx.data.input.clip_shape import ClipShape
+from avatx.data.input.input_options import InputOptions
 from avatx.meta_architectures.post_processing import PostProcessing
 from avatx.meta_architectures.proposal_stage import FirstStageOptions
 from avatx.meta_architectures.second_stage import SecondStageOptions

@@ -6,9 +6,10 @@ import pytest
 from default_options import default
 
 from avatx import config
-from avatx.builders import experiment_builder
-from avatx.data.input import classification_pipeline, input_pipeline
+from avatx.builders import data_builder, experiment_builder
 from avatx.data.input.augmentation import RandomHorizontalFlip
+from avatx.data.input.keyframe_source import KeyframeSource
+from avatx.data.input.labelled_clip_source import LabelledClipSource
 from avatx.errors import UserError
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -36,24 +37,24 @@ def experiment(name, *overrides):
     return experiment_builder.build(config.load(path, [*readers, flip, *overrides]), "model_dir")
 
 
-def given(monkeypatch, pipeline, make):
-    """Arguments of the one data set that `make` builds."""
+def given(monkeypatch, source, make):
+    """Arguments of the one data set that `make` builds, and what its source is made of."""
     calls = []
-    monkeypatch.setattr(pipeline, "build_dataset", lambda *a, **k: calls.append((a, k)) or "data")
+    monkeypatch.setattr(
+        data_builder, "build_dataset", lambda *a, **k: calls.append((a, k)) or "data"
+    )
     assert make() == "data"
-    ((arguments, keywords),) = calls
-    return {
-        **dict(zip(("options", "clip_shape", "batch_size"), arguments, strict=True)),
-        **keywords,
-    }
+    (((made, batch_size), keywords),) = calls
+    assert type(made) is source
+    return {**vars(made), "batch_size": batch_size, **keywords}
 
 
 @pytest.mark.parametrize(
-    "name, pipeline", [("demo", input_pipeline), ("pretrain_i3d", classification_pipeline)]
+    "name, source", [("demo", KeyframeSource), ("pretrain_i3d", LabelledClipSource)]
 )
-def test_training(maps, monkeypatch, name, pipeline):
+def test_training(maps, monkeypatch, name, source):
     built = experiment(name)
-    found = given(monkeypatch, pipeline, lambda: built.make_train_dataset(6, "context", 5))
+    found = given(monkeypatch, source, lambda: built.make_train_dataset(6, "context", 5))
     assert found["options"].input_paths == ("train-*",)
     assert found["options"].label_map_path == "train"
     assert (found["batch_size"], found["input_context"], found["start_step"]) == (6, "context", 5)
@@ -64,11 +65,11 @@ def test_training(maps, monkeypatch, name, pipeline):
 
 
 @pytest.mark.parametrize(
-    "name, pipeline", [("demo", input_pipeline), ("pretrain_i3d", classification_pipeline)]
+    "name, source", [("demo", KeyframeSource), ("pretrain_i3d", LabelledClipSource)]
 )
-def test_evaluation(maps, monkeypatch, name, pipeline):
+def test_evaluation(maps, monkeypatch, name, source):
     built = experiment(name)
-    found = given(monkeypatch, pipeline, lambda: built.make_eval_dataset(6, "context"))
+    found = given(monkeypatch, source, lambda: built.make_eval_dataset(6, "context"))
     assert found["options"].input_paths == ("eval-*",)
     assert found["options"].label_map_path == "eval"
     assert (found["batch_size"], found["input_context"]) == (6, "context")
@@ -80,7 +81,7 @@ def test_views_of_a_labelled_video(maps, monkeypatch):
     built = experiment(
         "pretrain_i3d", "eval_config.num_test_clips=7", "eval_config.num_test_crops=3"
     )
-    found = given(monkeypatch, classification_pipeline, lambda: built.make_eval_dataset(6, None))
+    found = given(monkeypatch, LabelledClipSource, lambda: built.make_eval_dataset(6, None))
     assert (found["views"].num_clips, found["views"].num_crops) == (7, 3)
 
 

@@ -16,10 +16,9 @@ import tf_keras
 from google.protobuf.descriptor import FieldDescriptor
 
 from avatx import config
-from avatx.builders import experiment_builder, trunk_builder
+from avatx.builders import data_builder, experiment_builder, trunk_builder
 from avatx.config import checks as config_checks
 from avatx.config import schema
-from avatx.data.input import classification_pipeline, input_pipeline
 from avatx.errors import UserError
 from avatx.meta_architectures.action_faster_rcnn import ActionFasterRCNN
 from avatx.meta_architectures.video_classifier import VideoClassifier
@@ -134,24 +133,17 @@ def built(loaded, folder, path="model"):
     given = {}
 
     def keep(name):
-        def build_dataset(options, clip_shape, batch_size, **others):
-            given[name] = {
-                "options": options,
-                "clip_shape": clip_shape,
-                "batch": batch_size,
-                **others,
-            }
+        def build_dataset(source, batch_size, **others):
+            given[name] = {"source": source, "batch": batch_size, **others}
 
         return build_dataset
 
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         experiment = experiment_builder.build(loaded, "model_dir")
-        for pipeline in (input_pipeline, classification_pipeline):
-            patch.setattr(pipeline, "build_dataset", keep("train"))
+        patch.setattr(data_builder, "build_dataset", keep("train"))
         experiment.make_train_dataset(7, None, 3)
-        for pipeline in (input_pipeline, classification_pipeline):
-            patch.setattr(pipeline, "build_dataset", keep("eval"))
+        patch.setattr(data_builder, "build_dataset", keep("eval"))
         experiment.make_eval_dataset(5, None)
         assert set(given) == {"train", "eval"}
         model = experiment.make_model() if path.startswith("model") else None

@@ -12,7 +12,10 @@ from default_options import default
 from fake_detection_model import FakeDetectionModel
 from PIL import Image
 
-from avatx.data.input.input_pipeline import ClipShape, InputOptions, build_dataset
+from avatx.data.input.clip_shape import ClipShape
+from avatx.data.input.input_options import InputOptions
+from avatx.data.input.input_pipeline import build_dataset
+from avatx.data.input.keyframe_source import KeyframeSource
 from avatx.data.records import record
 from avatx.data.records.ava_records import create_ava_records
 from avatx.data.records.record_plan import RecordSettings
@@ -119,7 +122,13 @@ def test_frames_are_those_of_records_thinned_alike(detector, video, tmp_path, ra
     )
     pattern = str(tmp_path / "records" / "set-*.tfrecord")
     clip = ClipShape(NUM_FRAMES, CLIP_RATE, 64, 96)
-    batch = next(iter(build_dataset(default(InputOptions, (pattern,), 1), clip, 4, training=False)))
+    batch = next(
+        iter(
+            build_dataset(
+                KeyframeSource(default(InputOptions, (pattern,), 1), clip), 4, training=False
+            )
+        )
+    )
     (serialized,) = tf.data.TFRecordDataset(tf.io.gfile.glob(pattern))
     assert len(record.decode(serialized.numpy()).frames) == {0.0: 40, 4.0: 14, 7.0: 23}[rate]
     np.testing.assert_array_equal(numbers(spy.clips), numbers(batch.clips))

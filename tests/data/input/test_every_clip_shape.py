@@ -8,9 +8,11 @@ import tensorflow as tf
 from default_options import default
 from small_records import keyframe, options, segment, write
 
-from avatx.data.input import classification_pipeline
-from avatx.data.input.classification_pipeline import TestViews
-from avatx.data.input.input_pipeline import ClipShape, InputOptions, build_dataset
+from avatx.data.input.clip_shape import ClipShape
+from avatx.data.input.input_options import InputOptions
+from avatx.data.input.input_pipeline import build_dataset
+from avatx.data.input.keyframe_source import KeyframeSource
+from avatx.data.input.labelled_clip_source import LabelledClipSource, TestViews
 from avatx.data.records import record
 from avatx.data.records.input_errors import explained
 from avatx.errors import UserError
@@ -27,7 +29,9 @@ def one_clip(tmp_path, **changes):
     stored = segment("v", [keyframe(1_030_000)], num_frames=30, frame_rate=10.0)
     path = write(tmp_path / "a.tfrecord", [stored])
     shape = ClipShape(**{"num_frames": 4, "frame_rate": 8.0, "height": 8, "width": 8, **changes})
-    return next(iter(build_dataset(options(path), shape, 1, training=False))).clips.numpy()[0]
+    return next(
+        iter(build_dataset(KeyframeSource(options(path), shape), 1, training=False))
+    ).clips.numpy()[0]
 
 
 def shown(clip):
@@ -95,12 +99,12 @@ def labelled(tmp_path_factory):
 def views(labelled, num_clips, num_crops):
     # Of 48 x 64 stored pixels a clip of 24 x 24 is a window of as many.
     clip = ClipShape(4, 10.0, 24, 24)
-    dataset = classification_pipeline.build_dataset(
-        default(InputOptions, (labelled,), 3),
-        clip,
+    dataset = build_dataset(
+        LabelledClipSource(
+            default(InputOptions, (labelled,), 3), clip, TestViews(num_clips, num_crops)
+        ),
         1,
         training=False,
-        views=TestViews(num_clips, num_crops),
     )
     return [batch.clips.numpy()[0] for batch in dataset]
 
@@ -127,12 +131,12 @@ def test_test_views_of_nothing():
 
 
 def test_label_and_index_of_a_labelled_video(labelled):
-    dataset = classification_pipeline.build_dataset(
-        default(InputOptions, (labelled,), 3),
-        ClipShape(4, 10.0, 24, 24),
+    dataset = build_dataset(
+        LabelledClipSource(
+            default(InputOptions, (labelled,), 3), ClipShape(4, 10.0, 24, 24), TestViews(3, 1)
+        ),
         2,
         training=False,
-        views=TestViews(3, 1),
     )
     batches = list(dataset)
     assert np.concatenate([b.labels for b in batches]).tolist() == [1, 1, 1, 1]  # class id 2

@@ -10,7 +10,10 @@ from default_options import default
 from small_records import all_keys, keyframe, options, segment, write, write_set
 
 from avatx.data.input.augmentation import RandomCropImage
-from avatx.data.input.input_pipeline import ClipShape, InputOptions, build_dataset
+from avatx.data.input.clip_shape import ClipShape
+from avatx.data.input.input_options import InputOptions
+from avatx.data.input.input_pipeline import build_dataset
+from avatx.data.input.keyframe_source import KeyframeSource
 from avatx.data.records.input_errors import explained
 from avatx.errors import UserError
 
@@ -26,7 +29,11 @@ def pattern(tmp_path_factory):
 @functools.cache
 def training_keys(pattern, count=EPOCH, **changes):
     """Building a stream takes far longer than reading it: none is built twice."""
-    return all_keys(build_dataset(options(pattern, **changes), CLIP, 1, training=True).take(count))
+    return all_keys(
+        build_dataset(KeyframeSource(options(pattern, **changes), CLIP), 1, training=True).take(
+            count
+        )
+    )
 
 
 def test_every_option_is_changed_here():
@@ -39,16 +46,24 @@ def test_input_paths(tmp_path):
     for name in ("b", "a", "c"):
         write(tmp_path / f"{name}.tfrecord", [segment(name, [keyframe(0)], num_frames=4)])
     paths = tuple(str(tmp_path / f"{name}.tfrecord") for name in ("c", "[ab]", "a"))
-    dataset = build_dataset(default(InputOptions, paths, 3, max_boxes=4), CLIP, 1, training=False)
+    dataset = build_dataset(
+        KeyframeSource(default(InputOptions, paths, 3, max_boxes=4), CLIP), 1, training=False
+    )
     assert [video for video, _ in all_keys(dataset)] == ["c", "a", "b"]
 
 
 def test_num_classes(pattern):
-    batch = next(iter(build_dataset(options(pattern, num_classes=7), CLIP, 1, training=False)))
+    batch = next(
+        iter(
+            build_dataset(KeyframeSource(options(pattern, num_classes=7), CLIP), 1, training=False)
+        )
+    )
     assert batch.groundtruth.labels.shape == (1, 4, 7)
     np.testing.assert_array_equal(batch.groundtruth.labels[0, 0], [1, 0, 1, 0, 0, 0, 0])
     with pytest.raises(UserError, match="class id 3; expected 1 to num_classes = 2"), explained():
-        list(build_dataset(options(pattern, num_classes=2), CLIP, 1, training=False))
+        list(
+            build_dataset(KeyframeSource(options(pattern, num_classes=2), CLIP), 1, training=False)
+        )
 
 
 @pytest.mark.parametrize("name, good", [("class 3", True), ("class three", False)])
@@ -61,7 +76,7 @@ def test_label_map_path(pattern, tmp_path, name, good):
     def read():
         chosen = options(pattern, label_map_path=str(tmp_path / "map.pbtxt"))
         with explained():
-            return all_keys(build_dataset(chosen, CLIP, 1, training=False))
+            return all_keys(build_dataset(KeyframeSource(chosen, CLIP), 1, training=False))
 
     if good:
         assert len(read()) == EPOCH
@@ -74,7 +89,11 @@ def test_max_boxes(tmp_path):
     people = [((0.1, 0.1 * i, 0.9, 0.1 * i + 0.1), 1, i) for i in range(3)]
     path = write(tmp_path / "a.tfrecord", [segment("v", [keyframe(0, people)], num_frames=4)])
     for room, count in ((3, 3), (2, 2)):
-        batch = next(iter(build_dataset(options(path, max_boxes=room), CLIP, 1, training=True)))
+        batch = next(
+            iter(
+                build_dataset(KeyframeSource(options(path, max_boxes=room), CLIP), 1, training=True)
+            )
+        )
         assert batch.groundtruth.boxes.shape == (1, room, 4)
         assert int(batch.groundtruth.num_boxes[0]) == count
         found = batch.groundtruth.boxes.numpy()[0, :count, 1]
@@ -91,7 +110,9 @@ def test_shuffle(pattern):
 
 
 def test_evaluation_is_in_order_whatever_shuffle_says(pattern):
-    keys = all_keys(build_dataset(options(pattern, shuffle=True), CLIP, 1, training=False))
+    keys = all_keys(
+        build_dataset(KeyframeSource(options(pattern, shuffle=True), CLIP), 1, training=False)
+    )
     assert keys == sorted(keys) and len(keys) == EPOCH
 
 
@@ -147,7 +168,9 @@ def test_seed(pattern):
 
     def read(seed):
         chosen = options(pattern, seed=seed)
-        dataset = build_dataset(chosen, CLIP, EPOCH, training=True, augmentations=crop)
+        dataset = build_dataset(
+            KeyframeSource(chosen, CLIP), EPOCH, training=True, augmentations=crop
+        )
         for batch in dataset.take(2):
             keys = all_keys([batch])
             # By keyframe, so that the order alone makes no difference.
@@ -195,7 +218,9 @@ def test_training_goes_on_where_it_was(pattern):
     """From the eighth batch on, over the border of an epoch, as in an unbroken run."""
     batch_size, start_step = 4, 7
     keys = training_keys(pattern, 2 * EPOCH)
-    later = build_dataset(options(pattern), CLIP, batch_size, training=True, start_step=start_step)
+    later = build_dataset(
+        KeyframeSource(options(pattern), CLIP), batch_size, training=True, start_step=start_step
+    )
     first = start_step * batch_size
     assert all_keys(later.take(2)) == keys[first : first + 2 * batch_size]
 
@@ -203,4 +228,6 @@ def test_training_goes_on_where_it_was(pattern):
 def test_replicas_share_a_batch_evenly(pattern):
     context = tf.distribute.InputContext(1, 0, 3)
     with pytest.raises(UserError, match="4 clips cannot be shared evenly by 3 replicas"):
-        build_dataset(options(pattern), CLIP, 4, training=True, input_context=context)
+        build_dataset(
+            KeyframeSource(options(pattern), CLIP), 4, training=True, input_context=context
+        )

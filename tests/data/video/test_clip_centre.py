@@ -5,7 +5,9 @@ import pytest
 import tensorflow as tf
 from small_records import keyframe, options, segment, write
 
-from avatx.data.input.input_pipeline import ClipShape, build_dataset
+from avatx.data.input.clip_shape import ClipShape
+from avatx.data.input.input_pipeline import build_dataset
+from avatx.data.input.keyframe_source import KeyframeSource
 from avatx.data.video import clip_sampling
 
 
@@ -49,7 +51,7 @@ def test_frames_of_a_clip_from_records(tmp_path, num_frames, clip_rate, expected
     stored = segment("v", [keyframe(1_030_000)], num_frames=30, frame_rate=10.0)
     path = write(tmp_path / "a.tfrecord", [stored])
     clip = ClipShape(num_frames, clip_rate, 8, 8)
-    batch = next(iter(build_dataset(options(path), clip, 1, training=False)))
+    batch = next(iter(build_dataset(KeyframeSource(options(path), clip), 1, training=False)))
     shown = np.rint(batch.clips.numpy()[0, :, 4, 4, 0] / 2).astype(int)
     assert shown.tolist() == expected
 
@@ -72,7 +74,7 @@ def test_a_clip_needs_its_whole_span(tmp_path):
         path = write(tmp_path / "a.tfrecord", [stored])
         clip = ClipShape(8, 8.0, 8, 8)
         with explained([path]):
-            return next(iter(build_dataset(options(path), clip, 1, training=False)))
+            return next(iter(build_dataset(KeyframeSource(options(path), clip), 1, training=False)))
 
     time = 300_000  # wanted from -200 ms on
     read(199_000)
@@ -95,7 +97,7 @@ def test_flow_comes_with_its_frame(tmp_path):
     ]
     path = write(tmp_path / "a.tfrecord", [stored])
     clip = ClipShape(8, 8.0, 8, 8, channels=5)
-    batch = next(iter(build_dataset(options(path), clip, 1, training=False)))
+    batch = next(iter(build_dataset(KeyframeSource(options(path), clip), 1, training=False)))
     shown = batch.clips.numpy()[0, :, 4, 4].astype(int)
     expected = np.array([5, 7, 8, 9, 10, 12, 13, 14])
     np.testing.assert_allclose(shown[:, 0], 2 * expected, atol=1)
