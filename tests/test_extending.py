@@ -16,10 +16,10 @@ PYPROJECT = (ROOT / "pyproject.toml").read_text()
 PAGE = (ROOT / "docs/extending.md").read_text()
 
 
-def blocks():
+def blocks(page=PAGE):
     """(file named last before the block, kind of the block, its lines)."""
     path = None
-    for part in re.split(r"(^```.*?^```$)", PAGE, flags=re.MULTILINE | re.DOTALL):
+    for part in re.split(r"(^```.*?^```$)", page, flags=re.MULTILINE | re.DOTALL):
         if part.startswith("```"):
             kind, *lines = part.splitlines()[:-1]
             yield path, kind[3:], lines
@@ -38,11 +38,10 @@ def apply(change, text):
 
 @pytest.fixture
 def copy(tmp_path):
-    for folder in ("avatx", "protos", "configs", "tools"):
+    for folder in ("avatx", "protos", "configs", "tools", "tests/config", "docs"):
         ignored = shutil.ignore_patterns("__pycache__")
         shutil.copytree(ROOT / folder, tmp_path / folder, ignore=ignored)
-    for file in ("tests/config/test_pipeline_config.py", "pyproject.toml", "setup.py", "README.md"):
-        (tmp_path / file).parent.mkdir(exist_ok=True)
+    for file in ("pyproject.toml", "setup.py", "README.md"):
         shutil.copy(ROOT / file, tmp_path / file)
     return tmp_path
 
@@ -83,10 +82,10 @@ def test_the_page_can_be_followed(copy):
             (copy / path).write_text(apply(lines, (copy / path).read_text()))
         else:
             commands += lines
-    assert commands[0] == "make setup"
+    assert commands[0] == "make setup config-docs"
     compile_protos(copy)
     environment = {**os.environ, "PYTHONPATH": str(copy), "TF_CPP_MIN_LOG_LEVEL": "2"}
-    for command in commands[1:]:
+    for command in ["python -m avatx.config.document protos docs/config.md", *commands[1:]]:
         program, *arguments = shlex.split(command)
         assert program == "python"
         done = subprocess.run(
@@ -95,9 +94,27 @@ def test_the_page_can_be_followed(copy):
         assert done.returncode == 0, f"{command}\n{done.stdout[-3000:]}{done.stderr[-3000:]}"
 
 
-def test_it_takes_less_than_100_lines():
+def test_config_docs_is_that_command():
+    assert "avatx.config.document protos docs/config.md" in (ROOT / "Makefile").read_text()
+
+
+def test_a_trunk_a_head_and_the_test_take_less_than_100_lines():
     added = 0
-    for _, kind, lines in blocks():
+    first, last = (PAGE.index(f"## {title}") for title in ("An augmentation", "A test"))
+    for _, kind, lines in blocks(PAGE[:first] + PAGE[last:]):
         lines = [line for line in lines if kind == "python" or line.startswith("+")]
         added += len([line for line in lines if line.strip("+ ")])
     assert 50 < added < 100
+
+
+@pytest.mark.parametrize(
+    "title, new_files, lines",
+    [("A trunk", 1, 1), ("A head", 1, 1), ("An augmentation", 1, 1), ("A config field", 0, 3)],
+)
+def test_each_is_one_file_one_message_and_one_line(title, new_files, lines):
+    section = PAGE.split(f"\n## {title}\n")[1].split("\n## ")[0]
+    assert section.count("\nNew file `") == new_files
+    changed = re.findall(r"^Changes in `(.+?)`", section, re.MULTILINE)
+    assert len(changed) == 2 and changed[0].startswith("protos/")
+    in_python = section[section.index(f"Changes in `{changed[1]}`") :]
+    assert len(re.findall(r"^\+.", in_python, re.MULTILINE)) == lines

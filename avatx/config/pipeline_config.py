@@ -6,16 +6,16 @@ line and field.
 """
 
 import difflib
-import os
 import re
 from collections.abc import Iterable
 
 from google.protobuf import descriptor as descriptors
 from google.protobuf import symbol_database, text_format
 
+from avatx.atomic_file import atomic_text_file
 from avatx.config import checks as config_checks
 from avatx.config import lines as config_lines
-from avatx.config import schema
+from avatx.config import schema, shipped
 from avatx.errors import UserError
 from avatx.protos import pipeline_pb2
 
@@ -25,12 +25,21 @@ Field = descriptors.FieldDescriptor
 def load(path: str, overrides: Iterable[str] = ()) -> pipeline_pb2.PipelineConfig:
     """Reads `path`, applies `overrides` ("train_config.batch_size=4") and checks the result.
 
+    Args:
+      path: a file; or a shipped config's name ("ava/tx_highres_r300"), where no file is called so.
+      overrides: "field=value", see `apply_override`.
+
     Raises:
       UserError: the file is missing, does not parse, or breaks a check.
     """
+    path = shipped.find(path)
     try:
         with open(path, encoding="utf-8") as file:
             text = file.read()
+    except FileNotFoundError as error:
+        raise UserError(
+            f"{path}: cannot be read as a pipeline.config: {error.strerror}; {shipped.hint(path)}"
+        ) from None
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: cannot be read as a pipeline.config: {error}") from None
     config = pipeline_pb2.PipelineConfig()
@@ -50,10 +59,8 @@ def load(path: str, overrides: Iterable[str] = ()) -> pipeline_pb2.PipelineConfi
 
 def write(config: pipeline_pb2.PipelineConfig, path: str) -> None:
     """Writes `config` as text, whole or not at all."""
-    temporary = f"{path}.{os.getpid()}.tmp"
-    with open(temporary, "w", encoding="utf-8") as file:
+    with atomic_text_file(path) as file:
         file.write(text_format.MessageToString(config))
-    os.replace(temporary, path)
 
 
 def apply_override(config, override: str) -> str:

@@ -74,6 +74,14 @@ def read_by(field: FieldDescriptor) -> str:
     return field.GetOptions().Extensions[field_options_pb2.read_by]
 
 
+def file_of(field: FieldDescriptor) -> str:
+    """What kind of file a text names ("LABEL_MAP"); empty where it names none."""
+    options = field.GetOptions()
+    if not options.HasExtension(field_options_pb2.file):
+        return ""
+    return field_options_pb2.File.Name(options.Extensions[field_options_pb2.file])
+
+
 def is_number(field: FieldDescriptor) -> bool:
     return field.cpp_type in _NUMBERS
 

@@ -7,9 +7,7 @@ that is not named here is left to that.
 from collections.abc import Iterator
 
 from avatx.trunks import i3d_endpoints
-
-# (frames, rows, columns), of the trunks that are cut in one place.
-OUTPUT_STRIDES = {"resnet_3d": (4, 16, 16), "movinet": (1, 16, 16)}
+from avatx.trunks.strides import OUTPUT_STRIDES
 
 _HEADS_WITH_A_TAIL = ("i3d_box_predictor", "tx_i3d_box_predictor")
 

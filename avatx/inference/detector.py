@@ -7,7 +7,7 @@ import numpy as np
 
 from avatx import stderr_noise
 from avatx.data.video.frame_settings import FIELDS, Known
-from avatx.errors import UserError
+from avatx.errors import UserError, first_line
 
 _REQUIRED_SIGNATURES = ("serving_default", "metadata")
 
@@ -51,7 +51,7 @@ class Detector:
             self._module = tf.saved_model.load(self.path)
         except Exception as error:  # TensorFlow raises a dozen kinds for a broken file
             raise UserError(
-                f"{self.path}: this SavedModel cannot be loaded ({_first_line(error)}); "
+                f"{self.path}: this SavedModel cannot be loaded ({first_line(error)}); "
                 "export it again with tools/exporter_main.py"
             ) from error
         self._signatures = self._module.signatures
@@ -147,7 +147,3 @@ def _clip_detections(outputs: dict[str, np.ndarray], clip: int) -> ClipDetection
         classes=outputs["detection_classes"][clip, :count],
         scores=outputs["detection_scores"][clip, :count],
     )
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0][:200]

@@ -55,7 +55,7 @@ def center_crop(frame: np.ndarray, height: int, width: int) -> np.ndarray:
     """The middle [height, width] of a frame; where that is larger, the most of its ratio.
 
     Of an odd margin the smaller half is above and to the left, as in evaluation
-    (`avatx.data.input.classification_pipeline`).
+    (`avatx.data.input.spatial_window`).
     """
     scale = min(frame.shape[0] / height, frame.shape[1] / width, 1.0)
     height, width = max(1, round(height * scale)), max(1, round(width * scale))

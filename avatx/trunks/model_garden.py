@@ -17,6 +17,7 @@ import tf_keras
 from avatx.errors import UserError
 from avatx.layers import batch_norm as batch_norm_lib
 from avatx.trunks import i3d_blocks, movinet_blocks
+from avatx.trunks.strides import OUTPUT_STRIDES
 from avatx.trunks.trunk import Trunk
 
 RESNET_3D_IDS = (50, 101, 152, 200, 270)
@@ -114,7 +115,7 @@ class Resnet3D(ModelGardenTrunk):
     """3D ResNet to its third group: [B, T/4, H/16, W/16, 1024], sizes rounded up."""
 
     _FAMILY, _IDS = "resnet_3d", RESNET_3D_IDS
-    output_stride = (4, 16, 16)
+    output_stride = OUTPUT_STRIDES["resnet_3d"]
 
     def _trunk_layers(self):
         layers = [ResnetStem(self._norm_options(), name="stem")]
@@ -182,7 +183,7 @@ class Movinet(ModelGardenTrunk):
     """MoViNet base to its fourth group: [B, T, H/16, W/16, 56 (A0) to 120 (A5)], rounded up."""
 
     _FAMILY, _IDS = "movinet", MOVINET_IDS
-    output_stride = (1, 16, 16)  # no layer of MoViNet strides in time
+    output_stride = OUTPUT_STRIDES["movinet"]  # no layer of MoViNet strides in time
 
     def _specs(self):
         from official.projects.movinet.modeling import movinet

@@ -282,3 +282,4 @@ def test_check_config_prints_json_alone():
     assert found["shapes"]["features"] == [2, 8, 10, 208]
     assert found["batch"]["global"] == 4
     assert found["schedule"]["num_steps"] == 500
+    assert "val-" in found["missing_files"][-1]["path"]  # not there, and no error

@@ -6,9 +6,9 @@ import re
 import pytest
 
 from avatx import config
-from avatx.config import trunk_checks as config_trunk_checks
 from avatx.errors import UserError
 from avatx.trunks import model_garden
+from avatx.trunks.strides import OUTPUT_STRIDES
 
 PLAYGROUND = pathlib.Path(__file__).parents[2] / "configs/playground"
 I3D = 'i3d { final_endpoint: "Mixed_4f" depth_multiplier: 0.25 }'
@@ -61,7 +61,6 @@ def test_a_classifier_needs_a_tail(tmp_path):
 
 
 def test_the_strides_are_the_trunks():
-    assert dict(config_trunk_checks.OUTPUT_STRIDES) == {
-        "resnet_3d": model_garden.Resnet3D.output_stride,
-        "movinet": model_garden.Movinet.output_stride,
-    }
+    assert model_garden.Resnet3D.output_stride == OUTPUT_STRIDES["resnet_3d"] == (4, 16, 16)
+    assert model_garden.Movinet.output_stride == OUTPUT_STRIDES["movinet"] == (1, 16, 16)
+    assert len(OUTPUT_STRIDES) == 2

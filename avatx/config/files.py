@@ -1,0 +1,50 @@
+"""The files that a pipeline.config names, and what makes each where it is not there."""
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from avatx.config import schema
+
+
+class NamedFile(NamedTuple):
+    """A field that names a file."""
+
+    field: str  # its path in the config
+    path: str  # what it names: a file, a pattern or a checkpoint's prefix
+    kind: str  # LABEL_MAP, RECORDS, CHECKPOINT or ANNOTATIONS
+    remedy: str  # what to do where it is not there
+
+
+def named_files(config) -> Iterator[NamedFile]:
+    """Every file that `config` (a PipelineConfig) names, in the order of its fields."""
+    for prefix, message in schema.set_messages(config):
+        for field, value in message.ListFields():
+            kind = schema.file_of(field)
+            if kind:
+                name = f"{prefix}.{field.name}"
+                for path in value if schema.is_repeated(field) else [value]:
+                    if path:
+                        yield NamedFile(name, path, kind, _remedy(config, kind, path))
+
+
+def _remedy(config, kind: str, path: str) -> str:
+    classifier = config.model.HasField("video_classifier")
+    if kind == "RECORDS":
+        tool = "create_kinetics_tfrecord" if classifier else "create_ava_tfrecord"
+        prefix = re.split(r"[*?\[]", path)[0].rstrip("-")
+        page = "docs/kinetics.md" if classifier else "docs/data.md"
+        return f"write them with tools/{tool}.py --output {prefix} ({page})"
+    if kind == "LABEL_MAP" and classifier:
+        return (
+            f"tools/create_kinetics_tfrecord.py --output_label_map {path} writes it beside the "
+            "records (docs/kinetics.md)"
+        )
+    if kind == "CHECKPOINT":
+        if config.train_config.fine_tune_checkpoint_type == "detection":
+            return "train that detector first, with tools/model_main.py (docs/training.md)"
+        return (
+            f"import it with tools/import_i3d_weights.py --output {path} (docs/weights.md), or "
+            "train a video_classifier"
+        )
+    return "it comes with the annotations (docs/data.md)"
