@@ -201,7 +201,7 @@ def test_folders_sizes_rates_and_a_given_label_map(tmp_path):
 
 def test_a_label_map_is_local_also_where_the_records_are_not(tmp_path):
     (tmp_path / "rows.csv").write_text("none.mp4,bend\n")
-    with pytest.raises(UserError, match="^--output_label_map ram://x/set_label_map.pbtxt: .*local"):
+    with pytest.raises(UserError, match="^output_label_map ram://x/set_label_map.pbtxt: .*local"):
         create(tmp_path, annotations=str(tmp_path / "rows.csv"), output="ram://x/set")
 
 
