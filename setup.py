@@ -68,22 +68,9 @@ def packages():
     return sorted(name.replace(os.sep, ".") for name in found) + ["avatx.tools", "avatx.configs"]
 
 
-# avatx-model-main runs tools/model_main.py; see avatx.cli.entry.
-TOOLS = (
-    "analyze",
-    "check-config",
-    "classify-video",
-    "create-ava-tfrecord",
-    "create-kinetics-tfrecord",
-    "detect-video",
-    "evaluate-csv",
-    "exporter-main",
-    "import-i3d-weights",
-    "make-playground",
-    "model-main",
-    "validate-csv",
-    "visualize-attention",
-    "visualize-detections",
+# All of tools/: avatx-model-main runs tools/model_main.py; see avatx.cli.entry.
+TOOLS = sorted(
+    path.stem.replace("_", "-") for path in HERE.glob("tools/*.py") if path.stem != "__init__"
 )
 
 version = re.search(r'__version__ = "(.+)"', (HERE / "avatx" / "__init__.py").read_text()).group(1)

@@ -28,43 +28,37 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     from avatx.builders import preprocessor_builder
     from avatx.builders.options import options_from
-    from avatx.data.input import input_pipeline
-    from avatx.data.input.keyframe_parsing import KeyframeParser
-    from avatx.data.records import remote_files
+    from avatx.data.input.clip_shape import ClipShape
+    from avatx.data.input.input_options import InputOptions
+    from avatx.data.input.input_pipeline import build_dataset
+    from avatx.data.input.keyframe_source import KeyframeSource
+    from avatx.data.input.source import Share
     from avatx.data.records.input_errors import explained
     from avatx.protos import input_reader_pb2, preprocessor_pb2
 
     options = options_from(
         input_reader_pb2.InputReader(shuffle_buffer_size=arguments.shuffle_buffer_size),
-        input_pipeline.InputOptions,
+        InputOptions,
         input_paths=tuple(arguments.input),
         num_classes=arguments.num_classes,
         max_boxes=100,
         seed=0,
     )
-    clip_shape = input_pipeline.ClipShape(
-        arguments.num_frames, arguments.frame_rate, *arguments.size
-    )
+    clip_shape = ClipShape(arguments.num_frames, arguments.frame_rate, *arguments.size)
     steps = [
         preprocessor_pb2.PreprocessingStep(random_horizontal_flip={}),
         preprocessor_pb2.PreprocessingStep(random_crop_image={}),
     ]
     augmentations = tuple(map(preprocessor_builder.build, steps)) if arguments.augment else ()
-    files = remote_files.match_files(options.input_paths)
 
     with explained(arguments.input):
-        encoded = input_pipeline.keyframe_examples(
-            files,
-            options,
-            KeyframeParser(clip_shape, options.num_classes),
-            tf.constant(0, tf.int64),
-            training=True,
-        ).repeat()
+        source = KeyframeSource(options, clip_shape)
+        encoded = source.of_epoch(Share(), tf.constant(0, tf.int64)).repeat()
         measure(
             "read and shuffle, no decoding", encoded, arguments.num_clips, 1, arguments.num_frames
         )
-        batches = input_pipeline.build_dataset(
-            options, clip_shape, arguments.batch_size, training=True, augmentations=augmentations
+        batches = build_dataset(
+            source, arguments.batch_size, training=True, augmentations=augmentations
         )
         measure(
             "whole pipeline",

@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from avatx.atomic_file import atomic_text_file
+from avatx.atomic_file import atomic_binary_file, atomic_path, atomic_text_file
 from avatx.errors import UserError
 
 
@@ -54,3 +54,54 @@ def test_a_folder_is_no_place_to_write_to(tmp_path):
     with pytest.raises(UserError, match="cannot be written: Is a directory"):
         with atomic_text_file(tmp_path) as file:
             file.write("content")
+
+
+def test_bytes_and_a_name_to_write_to(tmp_path):
+    path = tmp_path / "data"
+    with atomic_binary_file(path) as file:
+        file.write(b"\x00\r\n")
+        assert not path.exists()
+    assert path.read_bytes() == b"\x00\r\n"
+    (tmp_path / "elsewhere").mkdir()
+    with atomic_path(path, str(tmp_path / "elsewhere")) as name:
+        assert os.path.dirname(name) == str(tmp_path / "elsewhere")
+        with open(name, "wb") as file:
+            file.write(b"new")
+        assert path.read_bytes() == b"\x00\r\n"
+    assert path.read_bytes() == b"new" and not os.listdir(tmp_path / "elsewhere")
+
+
+def test_two_at_once_do_not_disturb_each_other(tmp_path):
+    path = tmp_path / "result"
+    with atomic_text_file(path) as one, atomic_text_file(path) as other:
+        one.write("one")
+        other.write("other")
+    assert path.read_text() == "one" and os.listdir(tmp_path) == ["result"]
+
+
+def test_only_errors_of_this_file_are_said_to_be_its(tmp_path):
+    with pytest.raises(FileNotFoundError, match="absent"):
+        with atomic_text_file(tmp_path / "result"):
+            open(tmp_path / "absent").close()
+    with pytest.raises(UserError, match="none/result cannot be written: No such file"):
+        with atomic_binary_file(tmp_path / "none" / "result"):
+            pass
+    assert not os.listdir(tmp_path)
+
+
+def test_a_file_on_one_of_tensorflows_file_systems():
+    import tensorflow as tf
+
+    path, files = "ram://folder/result.txt", tf.io.gfile
+    with atomic_text_file(path) as file:
+        file.writelines(["é\n", "b\n"])
+        assert not files.exists(path)
+    with pytest.raises(ValueError, match="in the block"):
+        with atomic_text_file(path) as file:
+            file.write("half")
+            raise ValueError("in the block")
+    assert files.GFile(path, "rb").read() == "é\nb\n".encode()
+    with atomic_binary_file(path) as file:
+        file.write(b"\xff")
+    assert files.GFile(path, "rb").read() == b"\xff"
+    assert [name for name in files.listdir("ram://folder") if "partial" in name] == []

@@ -1,6 +1,5 @@
 """What is registered of a meta-architecture is there, and a third one is one file."""
 
-import dataclasses
 import subprocess
 import sys
 
@@ -29,7 +28,7 @@ def test_each_field_of_the_schema_is_registered_under_its_name():
 @pytest.mark.parametrize("name", NAMES)
 def test_every_part_is_there(name):
     registered = registrations.find(name)
-    task = registered.make_task(dataclasses.replace(default(TrainOptions), batch_size=3))
+    task = registered.make_task(default(TrainOptions, batch_size=3))
     assert isinstance(task, ModelTask) and task.options.batch_size == 3 and task.clip_specs
     with pytest.raises(TypeError, match="missing"):  # found, and its arguments asked for
         registered.make_evaluator()

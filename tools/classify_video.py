@@ -72,6 +72,7 @@ def main(argv=None) -> int:
         frame_rate=classifier.frame_rate,
         crop=classifier.model.image_size,
         max_frames=flags.max_frames,
+        frame_settings=classifier.trained.frame_settings,
     )
     if stopped:
         print(f"warning: {flags.video}: stopped early: {stopped}", file=sys.stderr)

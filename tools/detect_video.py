@@ -63,6 +63,8 @@ def main(argv=None) -> int:
     from avatx.inference.detector import Detector
 
     detector = Detector(arguments.saved_model)
+    with cli.arguments_are_flags("optical_flow"):
+        settings = for_model(detector.frame_settings, detector.has_flow, given)
     for line in overridden(given, detector.frame_settings):
         print(line, file=sys.stderr)
     with Progress(
@@ -79,7 +81,7 @@ def main(argv=None) -> int:
             arguments.output,
             score_threshold=arguments.score_threshold,
             every=arguments.every,
-            frame_settings=for_model(detector.frame_settings, detector.has_flow, given),
+            frame_settings=settings,
             batch_size=arguments.batch_size,
             groundtruth=arguments.groundtruth,
             attention=arguments.attention,

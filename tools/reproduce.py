@@ -9,6 +9,7 @@ After ctrl-C or a crash run it again: what is done is kept, what was cut off goe
 """
 
 import argparse
+import contextlib
 import os
 import pathlib
 import platform
@@ -16,11 +17,11 @@ import signal
 import subprocess
 import sys
 
-from avatx import cli, config
+from avatx import __version__, cli, config
 from avatx.errors import UserError
 from avatx.reproduction import processes, report, runner, suites
 
-ROOT = pathlib.Path(__file__).resolve().parents[1]
+ROOT = pathlib.Path(__file__).resolve().parents[1]  # a checkout, or avatx where it is installed
 TOOLS, CONFIGS = ROOT / "tools", ROOT / "configs"
 
 
@@ -69,11 +70,11 @@ def main(argv=None) -> int:
 
 def describe_here() -> dict:
     """Commit and machine, for each run's record."""
-    git = ["git", "-C", str(ROOT), "describe", "--always", "--dirty", "--abbrev=12"]
-    try:
-        commit = subprocess.run(git, capture_output=True, text=True, check=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        commit = "unknown"
+    commit = f"avatx {__version__}"
+    if (ROOT / ".git").exists():  # else git would tell of whatever repository is around ROOT
+        git = ["git", "-C", str(ROOT), "describe", "--always", "--dirty", "--abbrev=12"]
+        with contextlib.suppress(OSError, subprocess.CalledProcessError):
+            commit = subprocess.run(git, capture_output=True, text=True, check=True).stdout.strip()
     return {"commit": commit, "machine": f"{platform.machine()}, {os.cpu_count()} cores"}
 
 

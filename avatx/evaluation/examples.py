@@ -10,8 +10,9 @@ from typing import NamedTuple
 import numpy as np
 
 from avatx.core.people import box_iou
-from avatx.data.annotations.ava_table import AvaTable, Keyframe, timestamp_microseconds
+from avatx.data.annotations.ava_table import AvaTable, Keyframe
 from avatx.data.annotations.label_map import LabelMap
+from avatx.data.times import MICROSECONDS, to_microseconds
 from avatx.errors import UserError
 from avatx.evaluation import action_groups, false_positives
 from avatx.evaluation.matching import MatchedDetections, match_detections
@@ -161,7 +162,7 @@ class _Finder:
             iou = box_iou(box, truth_box)
         index, number = matched.keyframes, int(matched.keyframe[i])
         video_id, seconds = str(index.video_id[number]), float(index.timestamp[number])
-        keyframe = int(timestamp_microseconds(seconds))
+        keyframe = int(to_microseconds(seconds))
         wrong = kind in ("similar_action", "other_action", "box_and_action", "background")
         return Example(
             video_id,
@@ -178,7 +179,7 @@ class _Finder:
         )
 
     def _other_time(self, video_id, keyframe, class_id, box) -> float | None:
-        table, seconds = self._groundtruth, keyframe / 1e6
+        table, seconds = self._groundtruth, keyframe / MICROSECONDS
         if video_id not in table.video_names:
             return None
         rows = np.flatnonzero(
@@ -187,7 +188,7 @@ class _Finder:
             & (np.abs(table.timestamp - seconds) <= _NEIGHBOUR_SECONDS)
         )
         # The keyframe's own rows may spell its time with more than six decimals.
-        rows = rows[timestamp_microseconds(table.timestamp[rows]) != keyframe]
+        rows = rows[to_microseconds(table.timestamp[rows]) != keyframe]
         near = [row for row in rows if box_iou(box, table.boxes[row]) >= _NEIGHBOUR_IOU]
         times = sorted(table.timestamp[near].tolist(), key=lambda time: abs(time - seconds))
         return times[0] if times else None

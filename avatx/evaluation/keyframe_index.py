@@ -5,7 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from avatx.data.annotations.ava_table import AvaTable, Keyframe, timestamp_microseconds
+from avatx.data.annotations.ava_table import AvaTable, Keyframe
+from avatx.data.times import MICROSECONDS, to_microseconds
 
 
 class KeyframeIndex(NamedTuple):
@@ -36,12 +37,12 @@ def index_keyframes(
         starts = np.flatnonzero(_starts_run(table))
         names = [codes.setdefault(name, len(codes)) for name in table.video_names]
         videos.append(np.array(names, np.int64)[table.video_index[starts]])
-        times.append(timestamp_microseconds(table.timestamp[starts]))
+        times.append(to_microseconds(table.timestamp[starts]))
         lengths.append(np.diff(np.append(starts, len(table))))
     for keyframes in lists:
         pairs = list(keyframes)
         videos.append(np.array([codes.setdefault(name, len(codes)) for name, _ in pairs], np.int64))
-        times.append(timestamp_microseconds([seconds for _, seconds in pairs]))
+        times.append(to_microseconds([seconds for _, seconds in pairs]))
     video, time = np.concatenate(videos), np.concatenate(times)
     moments, moment = np.unique(time, return_inverse=True)
     keys, number = np.unique(video * len(moments) + moment, return_inverse=True)
@@ -54,7 +55,10 @@ def index_keyframes(
     names[:] = list(codes)
     count = max(len(moments), 1)
     return KeyframeIndex(
-        names[keys // count], moments[keys % count] / 1e6, of_tables, numbers[len(tables) :]
+        names[keys // count],
+        moments[keys % count] / MICROSECONDS,
+        of_tables,
+        numbers[len(tables) :],
     )
 
 

@@ -1,14 +1,13 @@
 """From a pipeline.config and a training checkpoint to a folder that inference runs from."""
 
-import contextlib
 import os
-import shutil
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from avatx import config as pipeline_config
+from avatx.atomic_folder import atomic_folder
 from avatx.checkpoints.paths import resolve_checkpoint
 from avatx.data.annotations.label_map import write_label_map
 from avatx.errors import UserError
@@ -70,7 +69,7 @@ def export_pipeline(
             )
 
     trained = TrainedModel.load(pipeline_config_path, checkpoint, overrides, check=check)
-    with _appearing_folder(output_directory) as folder:
+    with atomic_folder(output_directory, sweep=True) as folder:
         saved_model.export(
             trained.model,
             trained.clip.num_frames,
@@ -78,6 +77,7 @@ def export_pipeline(
             trained.class_names,
             os.path.join(folder, SAVED_MODEL_FOLDER),
             attention=attention,
+            frame_settings=trained.frame_settings,
         )
         pipeline_config.write(trained.config, os.path.join(folder, CONFIG_FILE))
         write_label_map(os.path.join(folder, LABEL_MAP_FILE), trained.label_map)
@@ -100,28 +100,3 @@ def check_output_directory(path: str) -> None:
             f"output_directory {path}: holds {foreign[0]}, which is no export's; give a new or "
             "empty folder, or an older export to replace"
         )
-
-
-@contextlib.contextmanager
-def _appearing_folder(path: str):
-    """A folder beside `path` that takes its name, and the place of an older one, at the end."""
-    parent, name = os.path.split(path)
-    partial = os.path.join(parent, f".{name}.partial")
-    older = os.path.join(parent, f".{name}.older")
-    try:
-        os.makedirs(parent, exist_ok=True)
-        shutil.rmtree(partial, ignore_errors=True)  # of a run that was killed
-        os.mkdir(partial)
-    except OSError as error:
-        raise UserError(
-            f"output_directory {path}: cannot be written ({error.strerror}); give a folder that can"
-        ) from None
-    try:
-        yield partial
-        shutil.rmtree(older, ignore_errors=True)
-        if os.path.exists(path):
-            os.rename(path, older)
-        os.rename(partial, path)
-        shutil.rmtree(older, ignore_errors=True)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)

@@ -25,16 +25,24 @@ The serving signatures give
 and `metadata` what a caller has to know to cut clips from a video and to name the classes:
 
   num_frames [] int32, frame_rate [] float32, class_ids [N] int32, class_names [N] string
+
+and, where it is known, how frames were taken for training (`avatx.data.video.frame_settings`):
+
+  shorter_side [] int32, folder_frame_rate [] float64, max_frame_rate [] float64,
+  optical_flow [] string, video_start_seconds [] float64
 """
 
 import os
 from collections.abc import Mapping
+from typing import Any
 
 import tensorflow as tf
 
 from avatx.core.structures import Detections
 from avatx.errors import UserError
 
+# float64 for the rates: 29.97 is another number in float32.
+_FRAME_SETTINGS_DTYPES = {"shorter_side": tf.int32, "optical_flow": tf.string}
 ENCODED_FRAMES_SPEC = tf.TensorSpec([None, None], tf.string, name="encoded_frames")
 
 
@@ -45,6 +53,7 @@ def export(
     class_names: Mapping[int, str],
     output_directory: str,
     attention: bool = False,
+    frame_settings: Mapping[str, Any] | None = None,
 ) -> None:
     """Writes `model` to `output_directory` as a SavedModel.
 
@@ -55,6 +64,7 @@ def export(
       class_names: class id (1-based) to name.
       output_directory: an empty or new folder. The caller makes the write atomic.
       attention: also write `serving_attention`.
+      frame_settings: a `Known`, how frames were taken for training, as far as that is known.
 
     Raises:
       UserError: attention is asked of a model that has none.
@@ -65,7 +75,9 @@ def export(
     module.model_variables = list(model.variables)
     signatures = {
         "serving_default": serving_function(model),
-        "metadata": metadata_function(clip_num_frames, clip_frame_rate, class_names),
+        "metadata": metadata_function(
+            clip_num_frames, clip_frame_rate, class_names, frame_settings or {}
+        ),
     }
     if serves_jpeg(model):
         signatures["serving_jpeg"] = jpeg_serving_function(model)
@@ -144,9 +156,12 @@ def attention_serving_function(model) -> tf.types.experimental.GenericFunction:
 
 
 def metadata_function(
-    num_frames: int, frame_rate: float, class_names: Mapping[int, str]
+    num_frames: int,
+    frame_rate: float,
+    class_names: Mapping[int, str],
+    frame_settings: Mapping[str, Any],
 ) -> tf.types.experimental.GenericFunction:
-    """() -> the clip's shape and the classes, as constants."""
+    """() -> the clip's shape, the classes and how frames were taken, as constants."""
     ids = sorted(class_names)
     names = [class_names[class_id] for class_id in ids]
 
@@ -157,6 +172,11 @@ def metadata_function(
             "frame_rate": tf.constant(frame_rate, tf.float32),
             "class_ids": tf.constant(ids, tf.int32),
             "class_names": tf.constant(names, tf.string),
+            **{
+                name: tf.constant(value, _FRAME_SETTINGS_DTYPES.get(name, tf.float64))
+                for name, value in frame_settings.items()
+                if value is not None
+            },
         }
 
     return metadata

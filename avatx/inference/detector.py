@@ -1,13 +1,13 @@
 """A SavedModel written by avatx/export as a function on NumPy arrays."""
 
 import os
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from avatx import stderr_noise
-from avatx.data.video.frame_settings import Known
-from avatx.errors import UserError
+from avatx.data.video.frame_settings import FIELDS, Known
+from avatx.errors import UserError, first_line
 
 _REQUIRED_SIGNATURES = ("serving_default", "metadata")
 
@@ -35,7 +35,7 @@ class Detector:
       num_frames: T, frames of a clip.
       frame_rate: frames a second of a clip.
       class_names: class id to name, ascending.
-      frame_settings: how frames were taken for its training, as far as the export says.
+      frame_settings: how frames were taken for its training; older exports say nothing of it.
       has_flow: whether its clips are RGB and optical flow, 5 channels, and not RGB alone.
 
     Raises:
@@ -51,7 +51,7 @@ class Detector:
             self._module = tf.saved_model.load(self.path)
         except Exception as error:  # TensorFlow raises a dozen kinds for a broken file
             raise UserError(
-                f"{self.path}: this SavedModel cannot be loaded ({_first_line(error)}); "
+                f"{self.path}: this SavedModel cannot be loaded ({first_line(error)}); "
                 "export it again with tools/exporter_main.py"
             ) from error
         self._signatures = self._module.signatures
@@ -69,7 +69,7 @@ class Detector:
             int(class_id): name.decode()
             for class_id, name in zip(metadata["class_ids"], metadata["class_names"], strict=True)
         }
-        self.frame_settings: Known = {}
+        self.frame_settings = _frame_settings(metadata)
 
         inputs = self._signatures["serving_default"].structured_input_signature[1]
         self.has_flow = inputs["clips"].shape[-1] == 5
@@ -115,6 +115,14 @@ class Detector:
             return {key: value.numpy() for key, value in outputs.items()}
 
 
+def _frame_settings(metadata: dict[str, Any]) -> Known:
+    known: Known = dict.fromkeys(FIELDS)
+    for name in known.keys() & metadata.keys():
+        value = metadata[name].item() if hasattr(metadata[name], "item") else metadata[name]
+        known[name] = value.decode() if isinstance(value, bytes) else value
+    return known
+
+
 def find_saved_model(path: str) -> str:
     """The SavedModel folder at `path`: itself, or `saved_model` in it.
 
@@ -139,7 +147,3 @@ def _clip_detections(outputs: dict[str, np.ndarray], clip: int) -> ClipDetection
         classes=outputs["detection_classes"][clip, :count],
         scores=outputs["detection_scores"][clip, :count],
     )
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0][:200]

@@ -1,17 +1,19 @@
 """Which action does a whole video show? Its clips, cut for a classifier, and their mean scores.
 
 As kinetics-i3d is tested ("Quo Vadis, Action Recognition?", https://arxiv.org/abs/1705.07750,
-section 2.5): frames at the clip's rate, shorter side shrunk to 256 pixels for clips of 224, centre
-crop, the network run over the whole video. A video longer than `max_frames` is run in parts of as
-many frames, their scores averaged by their lengths, so that memory stays bounded.
+section 2.5): frames at the clip's rate, shorter side shrunk as the training's was (where that is
+not known, to 256 pixels for clips of 224), centre crop, the network run over the whole video. A
+video longer than `max_frames` is run in parts of as many frames, their scores averaged by their
+lengths, so that memory stays bounded.
 """
 
-from collections.abc import Callable, Iterable, Iterator
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from avatx.data.video.frame_encoding import stored_size
+from avatx.data.video.frame_settings import for_model
 from avatx.data.video.video_reader import VideoReader
 from avatx.errors import UserError
 
@@ -53,7 +55,7 @@ def center_crop(frame: np.ndarray, height: int, width: int) -> np.ndarray:
     """The middle [height, width] of a frame; where that is larger, the most of its ratio.
 
     Of an odd margin the smaller half is above and to the left, as in evaluation
-    (`avatx.data.input.classification_pipeline`).
+    (`avatx.data.input.spatial_window`).
     """
     scale = min(frame.shape[0] / height, frame.shape[1] / width, 1.0)
     height, width = max(1, round(height * scale)), max(1, round(width * scale))
@@ -68,6 +70,7 @@ def classify(
     frame_rate: float,
     crop: tuple[int, int],
     max_frames: int = 250,
+    frame_settings: Mapping[str, Any] | None = None,
 ) -> ClassifiedVideo:
     """Class scores of a video, or of the part of it that can be read.
 
@@ -77,13 +80,17 @@ def classify(
       frame_rate: frames a second of the clips.
       crop: (height, width) of a clip, pixels.
       max_frames: longest clip, and so of memory.
+      frame_settings: a `Known`, how frames were taken for training, as far as that is known.
 
     Raises:
       UserError: nothing can be read.
     """
     total, seen = 0.0, 0
-    with VideoReader(path) as reader:
-        size = stored_size(reader.size, round(min(crop) * STORED_PER_CROP))
+    shorter_side = round(min(crop) * STORED_PER_CROP)
+    known = {name: value for name, value in (frame_settings or {}).items() if value is not None}
+    settings = for_model({"shorter_side": shorter_side, **known}, has_flow=False)
+    with VideoReader(path, frame_settings=settings) as reader:
+        size = stored_size(reader.size, settings.shorter_side)
         frames = ((time, center_crop(frame, *crop)) for time, frame in reader.frames(size=size))
         for clip in _parts(resampled(frames, frame_rate), max_frames):
             total = total + len(clip) * np.asarray(scores_of(np.stack(clip)[np.newaxis])[0], float)

@@ -3,19 +3,20 @@
 import contextlib
 import os
 import re
-import shutil
 import signal
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy as np
 
+from avatx.atomic_folder import atomic_files
 from avatx.core.people import merge_people
+from avatx.data.times import FAR_FUTURE, MICROSECONDS
 from avatx.data.video.frame_encoding import stored_size
 from avatx.data.video.frame_settings import FrameSettings, for_model
 from avatx.data.video.keyframe_clips import KeyframeClip, keyframe_clips
 from avatx.data.video.optical_flow import METHODS, with_flow
-from avatx.data.video.video_reader import MICROSECONDS, VideoReader
+from avatx.data.video.video_reader import VideoReader
 from avatx.data.video.video_writer import VideoWriter
 from avatx.errors import UserError
 from avatx.inference.detector import Detector
@@ -28,7 +29,6 @@ from avatx.pictures.keyframe_pictures import Pictures
 ANNOTATED_SHORTER_SIDE = 480
 # Larger frames are drawn on at this size, for memory's sake.
 LARGEST_DRAWN_SHORTER_SIDE = 1080
-_END = 1 << 62  # microseconds, past the end of any video
 
 
 class VideoSummary(NamedTuple):
@@ -91,7 +91,7 @@ def detect_video(
         )
     with (
         VideoReader(video, frame_settings=frame_settings) as reader,
-        _partial_folder(output_directory) as folder,
+        atomic_files(output_directory, ".detect_video.partial", sweep=True) as folder,
     ):
         video_id = name_video(video)
         attend = detector.detect_with_attention if attention else None
@@ -110,7 +110,7 @@ def detect_video(
             annotator = Annotator(writer, every, ANNOTATED_SHORTER_SIDE)
 
             def frames():
-                for microseconds, picture in reader.span(0, _END):
+                for microseconds, picture in reader.span(0, FAR_FUTURE):
                     if stopping:
                         return
                     time = microseconds / MICROSECONDS
@@ -150,7 +150,7 @@ def detect_video(
             height=reader.size[0],
             width=reader.size[1],
             frame_rate=reader.frame_rate,
-            duration=reader.end_time / 1e6 if reader.end_time else reader.duration,
+            duration=reader.end_time / MICROSECONDS if reader.end_time else reader.duration,
         )
         pictures.write(folder)
         files = sorted(os.listdir(folder))
@@ -186,33 +186,6 @@ def _batches(clips: Iterator[KeyframeClip], batch_size: int) -> Iterator[list[Ke
             batch = []
     if batch:
         yield batch
-
-
-@contextlib.contextmanager
-def _partial_folder(output_directory: str):
-    """A folder whose files move to `output_directory` together when the block ends well."""
-    made = not os.path.isdir(output_directory)
-    folder = os.path.join(output_directory, ".detect_video.partial")
-    try:
-        os.makedirs(output_directory, exist_ok=True)
-        shutil.rmtree(folder, ignore_errors=True)  # of a run that was killed
-        os.mkdir(folder)
-    except OSError as error:
-        raise UserError(
-            f"--output {output_directory}: cannot be written ({error.strerror}); "
-            "give a folder that can"
-        ) from None
-    try:
-        yield folder
-        for name in sorted(os.listdir(folder)):
-            os.replace(os.path.join(folder, name), os.path.join(output_directory, name))
-    except OSError as error:
-        raise UserError(f"--output {output_directory}: cannot be written ({error})") from error
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-        if made:
-            with contextlib.suppress(OSError):
-                os.rmdir(output_directory)  # succeeds only where nothing was written
 
 
 @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""Pictures of what a person's query attended to (the paper's figures 5 and 6)."""
+"""Pictures of what a person's query attended to (paper, figure 4, the columns on the right)."""
 
 from collections.abc import Sequence
 
@@ -51,6 +51,23 @@ def spread_cells(count: int, num_cells: int) -> list[int]:
     return [int((i + 0.5) * num_cells / count) for i in range(count)]
 
 
+def attention_tile(
+    frame: np.ndarray, maps: np.ndarray, cell: int, box: np.ndarray, caption: str
+) -> Tile:
+    """A frame under the attention of one feature cell, with the box of who attends.
+
+    Args:
+      frame: [H, W, 3] uint8.
+      maps: [T', H', W'] float, of the clip; its largest weight is shown brightest.
+      cell: which of T'.
+      box: [4] yxyx, normalised.
+      caption: "{share}" in it becomes the cell's share of the clip's attention, in [0, 1].
+    """
+    picture = overlay(frame, maps[cell], float(maps.max()))
+    share = maps[cell].sum() / max(float(maps.sum()), 1e-12)
+    return Tile(draw_people(picture, [Person(box, ())]), caption.format(share=share))
+
+
 def attention_sheet(
     clip: np.ndarray,
     seconds: Sequence[float],
@@ -87,9 +104,8 @@ def attention_sheet(
     if heads > 1:
         rows += [(f"head {head + 1}", attention[layer, head]) for head in range(heads)]
     for name, maps in rows:  # maps [T', H', W']
-        for cell, frame in zip(cells, frames, strict=True):
-            share = maps[cell].sum() / max(float(maps.sum()), 1e-12)
-            picture = overlay(clip[frame], maps[cell], float(maps.max()))
-            picture = draw_people(picture, [Person(person.box, ())])
-            tiles.append(Tile(picture, f"{name}: {share:.0%}"))
+        tiles += [
+            attention_tile(clip[frame], maps, cell, person.box, name + ": {share:.0%}")
+            for cell, frame in zip(cells, frames, strict=True)
+        ]
     return contact_sheet(tiles, len(cells), tile_width, title)

@@ -10,14 +10,20 @@ from collections.abc import Callable
 import numpy as np
 from PIL import Image
 
+from avatx.atomic_folder import atomic_files
 from avatx.core.people import Attended, Person
 from avatx.data.input.clip_source import Clip
 from avatx.data.video.video_writer import VideoWriter
-from avatx.pictures.attention import attention_sheet, cell_frame, frame_cell, overlay, spread_cells
+from avatx.pictures.attention import (
+    attention_sheet,
+    attention_tile,
+    cell_frame,
+    frame_cell,
+    spread_cells,
+)
 from avatx.pictures.boxes import draw_people, upscale
 from avatx.pictures.contact_sheet import Tile, contact_sheet
 from avatx.pictures.embedding import paint, unit_colours
-from avatx.whole_output import whole_output
 
 _SHORTER_SIDE = 240  # to which small frames are enlarged
 _MOMENTS = 3  # rows of figure4.png
@@ -50,7 +56,7 @@ class AttentionFigure:
         Raises:
           UserError: the folder cannot be written.
         """
-        with whole_output(folder) as work:
+        with atomic_files(folder) as work:
             pictures = {
                 "figure4.png": self.overview(),
                 "attention.png": self.attention_sheet(),
@@ -140,11 +146,8 @@ class AttentionFigure:
         rows = [("attention, mean of heads", maps.mean(axis=0))]
         if len(maps) > 1:
             rows += [(f"attention, head {head + 1}", one) for head, one in enumerate(maps)]
-        tiles = []
-        for name, one in rows:
-            picture = overlay(self._clip[frame], one[cell], float(one.max()))
-            tiles.append(Tile(draw_people(picture, [self._bare]), name))
-        return tiles
+        box = self._attended.person.box
+        return [attention_tile(self._clip[frame], one, cell, box, name) for name, one in rows]
 
     def _write_video(self, path: str, draw: Callable[[int], np.ndarray]) -> None:
         count = len(self._clip)

@@ -12,11 +12,12 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image
 
+from avatx.atomic_folder import atomic_files
+from avatx.data.times import MICROSECONDS, to_microseconds
 from avatx.evaluation.examples import KINDS_IN_WORDS, TRUE, ClassExamples, Example
 from avatx.pictures.boxes import upscale
 from avatx.pictures.contact_sheet import Tile
 from avatx.pictures.strips import Strip, draw_box, strip_sheet
-from avatx.whole_output import whole_output
 
 _RIGHT, _WRONG, _ANNOTATED = (0, 94, 184), (200, 30, 30), (0, 135, 70)
 _SHORTER_SIDE = 200  # to which frames are brought before drawing
@@ -46,14 +47,14 @@ def write_sheets(
     Raises:
       UserError: a video is not there, or the folder cannot be written.
     """
-    offsets = np.rint(np.array(seconds) * 1e6).astype(np.int64)
+    offsets = to_microseconds(seconds)
     wanted = {
         (example.video_id, example.keyframe)
         for one in classes
         for example in [*one.top, *one.mistakes]
     }
     source.prepare(wanted, offsets)
-    with whole_output(folder) as work:
+    with atomic_files(folder) as work:
         written, best = [], {"top": [], "mistakes": []}
         for one in classes:
             name = class_names[one.class_id]
@@ -82,7 +83,7 @@ def write_sheets(
 def describe(example: Example, class_names: dict[int, str]) -> list[str]:
     """The lines over an example: what was detected, what is annotated, what kind of mistake."""
     name = class_names[example.class_id]
-    place = f"{example.video_id} at {example.keyframe / 1e6:g} s"
+    place = f"{example.video_id} at {example.keyframe / MICROSECONDS:g} s"
     if example.kind == TRUE:
         verdict = f"{name} {example.score:.2f}"
     else:
@@ -95,7 +96,7 @@ def describe(example: Example, class_names: dict[int, str]) -> list[str]:
     if example.somebody_else:
         notes.append("somebody else in the frame does it")
     if example.at_other_time is not None:
-        shift = example.at_other_time - example.keyframe / 1e6
+        shift = example.at_other_time - example.keyframe / MICROSECONDS
         when = "later" if shift > 0 else "earlier"
         notes.append(f"it is annotated at this place {abs(shift):g} s {when}")
     return [f"{verdict}   ({place})", "; ".join([truth, *notes])]

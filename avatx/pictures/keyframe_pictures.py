@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image
 
 from avatx.core.people import Person, box_iou, merge_people
+from avatx.data.times import to_microseconds
 from avatx.data.video.keyframe_clips import KeyframeClip
 from avatx.pictures.attention import attention_sheet
 from avatx.pictures.boxes import draw_people, upscale
@@ -84,7 +85,7 @@ class Pictures:
             timestamp, frame, people = self._shown[i]
             tiles.append(Tile(draw_people(frame, people), f"{timestamp:g} s: detections"))
             if self._annotated is not None:
-                annotated = self._annotated.get(round(timestamp * 1e6))
+                annotated = self._annotated.get(int(to_microseconds(timestamp)))
                 tile = draw_people(frame, annotated or [])
                 note = "groundtruth" if annotated is not None else "not annotated"
                 tiles.append(Tile(tile, f"{timestamp:g} s: {note}"))
@@ -118,13 +119,14 @@ def annotated_people(
 ) -> dict[int, list[Person]]:
     """Groundtruth people of one video by keyframe time in microseconds."""
     from avatx.data.annotations import ava_csv
-    from avatx.data.annotations.ava_table import timestamp_microseconds
 
     table = ava_csv.read_annotations(path)
     rows = np.flatnonzero(table.video_id == video_id)
-    times = timestamp_microseconds(table.timestamp[rows])
+    times = to_microseconds(table.timestamp[rows])
     people = {
-        round(timestamp * 1e6): [] for name, timestamp in table.empty_keyframes if name == video_id
+        int(to_microseconds(timestamp)): []
+        for name, timestamp in table.empty_keyframes
+        if name == video_id
     }
     for time in np.unique(times):
         at = rows[times == time]

@@ -7,17 +7,15 @@ as Kinetics lies in folders; tools/create_kinetics_tfrecord.py --folders DIR/tra
 """
 
 import os
-import shutil
-import tempfile
 
 import numpy as np
 
+from avatx.atomic_folder import atomic_folder
 from avatx.errors import UserError
 from avatx.playground.action_script import ACTIONS, CLIP_RATE, CLIP_SIDE, ActionClip, sample_clip
 from avatx.playground.dataset import (
     SPLITS,
     check_arguments,
-    remove_leftovers,
     run_tasks,
     work_prefix,
 )
@@ -67,12 +65,7 @@ def generate_actions(
     check_arguments(output, split, num_videos, seed, num_workers)
     target = os.path.join(output, split)
     _check_target(target)
-    work = None
-    try:
-        os.makedirs(output, exist_ok=True)
-        remove_leftovers(output, split)
-        work = tempfile.mkdtemp(prefix=work_prefix(split), dir=output)
-        made = os.path.join(work, split)
+    with atomic_folder(target, work_prefix(split), sweep=True) as made:
         for action in ACTIONS:
             os.makedirs(os.path.join(made, action))
         actions = run_tasks(
@@ -81,17 +74,6 @@ def generate_actions(
             num_workers,
             show_progress,
         )
-        if os.path.isdir(target):
-            os.replace(target, os.path.join(work, "old"))
-        os.replace(made, target)
-    except OSError as error:
-        raise UserError(
-            f"{error.filename or output}: cannot be written ({error.strerror}); "
-            "give a writable folder with enough space as the output"
-        ) from error
-    finally:
-        if work is not None:
-            shutil.rmtree(work, ignore_errors=True)
     return {action: actions.count(action) for action in ACTIONS}
 
 

@@ -12,12 +12,11 @@ import dataclasses
 import multiprocessing
 import os
 import re
-import shutil
-import tempfile
 from typing import NamedTuple
 
 import numpy as np
 
+from avatx.atomic_folder import move_files, work_folder
 from avatx.errors import UserError
 from avatx.playground import classes, labels, scene
 
@@ -109,25 +108,14 @@ def generate(
     output = os.fspath(output)
     check_arguments(output, split, num_videos, seed, num_workers)
     videos = os.path.join(output, "videos")
-    work = None
-    try:
+    with work_folder(output, work_prefix(split), sweep=True) as work:
         os.makedirs(videos, exist_ok=True)
-        remove_leftovers(output, split)
-        work = tempfile.mkdtemp(prefix=work_prefix(split), dir=output)
         tasks = [(work, split, index, seed) for index in range(num_videos)]
         annotated = run_tasks(_make_video, tasks, num_workers, show_progress)
         summary, table, excluded = _collect(split, annotated)
         _write_tables(work, split, table, excluded)
         _publish(work, output, split, num_videos)
-        return summary
-    except OSError as error:
-        raise UserError(
-            f"{error.filename or output}: cannot be written ({error.strerror}); "
-            "give a writable folder with enough space as the output"
-        ) from error
-    finally:
-        if work is not None:
-            shutil.rmtree(work, ignore_errors=True)
+    return summary
 
 
 def check_arguments(output, split, num_videos, seed, num_workers):
@@ -149,13 +137,6 @@ def check_arguments(output, split, num_videos, seed, num_workers):
 def work_prefix(split):
     """How the hidden folders begin in which a split is made."""
     return f".{split}_unfinished_"
-
-
-def remove_leftovers(output, split):
-    """Removes what runs that were killed have left."""
-    for name in os.listdir(output):
-        if name.startswith(work_prefix(split)):
-            shutil.rmtree(os.path.join(output, name), ignore_errors=True)
 
 
 def run_tasks(make, tasks, num_workers, show_progress):
@@ -282,8 +263,5 @@ def _publish(work, output, split, num_videos):
         match = re.fullmatch(rf"{split}_(\d{{4}})\.mp4", name)
         if match and int(match.group(1)) >= num_videos:
             os.remove(os.path.join(videos, name))
-    for index in range(num_videos):
-        name = f"{video_id(split, index)}.mp4"
-        os.replace(os.path.join(work, name), os.path.join(videos, name))
-    for name in ("label_map.pbtxt", excluded_name, annotations_name):
-        os.replace(os.path.join(work, name), os.path.join(output, name))
+    move_files(work, videos, [f"{video_id(split, index)}.mp4" for index in range(num_videos)])
+    move_files(work, output, ["label_map.pbtxt", excluded_name, annotations_name])

@@ -6,7 +6,7 @@ from avatx.registrations.meta_architecture import MetaArchitecture
 REGISTRATION = MetaArchitecture(
     name="action_faster_rcnn",
     builder="avatx.builders.action_faster_rcnn_builder",
-    data_builder="avatx.builders.detection_data_builder",
+    data_builder="avatx.builders.data_builder.KEYFRAMES",
     task="avatx.training.action_detection_task.ActionDetectionTask",
     evaluator="avatx.training.evaluator.ActionDetectionEvaluator",
     epoch_unit="keyframes",

@@ -7,7 +7,6 @@ imported when asked for; they lie in rooms above this one, which is why they are
 import dataclasses
 import importlib
 from collections.abc import Mapping
-from types import ModuleType
 from typing import Any
 
 
@@ -20,8 +19,8 @@ class MetaArchitecture:
       builder: module with
         build(message) -> the model, its variables not made, from its message in model.proto;
         describe_shapes(message, model) -> name -> shape, of what comes behind the trunk's features.
-      data_builder: module with make_train_dataset, make_eval_dataset and describe, as
-        `avatx.builders.detection_data_builder`.
+      data_builder: module and name of the `avatx.builders.data_builder.DataBuilder`: which
+        records are read.
       task: module and class of the `ModelTask`: the step of training, the step of evaluation.
       evaluator: module and class of the `ModelEvaluator`: what an evaluation counts and writes.
       epoch_unit: what an epoch is counted in, in the plural.
@@ -50,19 +49,19 @@ class MetaArchitecture:
         return importlib.import_module(self.builder).describe_shapes(message, model)
 
     @property
-    def data(self) -> ModuleType:
-        """Its data sets."""
-        return importlib.import_module(self.data_builder)
+    def data(self):
+        """The `DataBuilder` of its data sets."""
+        return _named(self.data_builder)
 
     def make_task(self, options):
         """The `ModelTask` of a training with these `TrainOptions`."""
-        return _class(self.task)(options)
+        return _named(self.task)(options)
 
     def make_evaluator(self, *args, **kwargs):
         """The `ModelEvaluator`; arguments are those of its constructor."""
-        return _class(self.evaluator)(*args, **kwargs)
+        return _named(self.evaluator)(*args, **kwargs)
 
 
-def _class(path: str) -> type:
+def _named(path: str):
     module, _, name = path.rpartition(".")
     return getattr(importlib.import_module(module), name)

@@ -6,7 +6,7 @@ from avatx.registrations.meta_architecture import MetaArchitecture
 REGISTRATION = MetaArchitecture(
     name="video_classifier",
     builder="avatx.builders.video_classifier_builder",
-    data_builder="avatx.builders.classification_data_builder",
+    data_builder="avatx.builders.data_builder.LABELLED_CLIPS",
     task="avatx.training.classification_task.ClassificationTask",
     evaluator="avatx.training.classification_evaluator.ClassificationEvaluator",
     epoch_unit="videos",

@@ -52,7 +52,7 @@ class TrainingController(orbit.Controller):
         """Trains until `steps` steps are done.
 
         Raises:
-          UserError: the loss is not a number or explodes.
+          UserError: the loss or the gradient is not a number, or the loss explodes.
         """
         options = self._options
         step = int(self.global_step.numpy())

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from avatx.core.people import Action, Person, box_iou, merge_people
 from avatx.core.structures import Batch, Detections, Groundtruth, decode_video_id
-from avatx.pictures.attention import cell_frame, overlay, spread_cells
+from avatx.pictures.attention import attention_tile, cell_frame, spread_cells
 from avatx.pictures.boxes import draw_people, upscale
 from avatx.pictures.contact_sheet import Tile, contact_sheet
 
@@ -136,14 +136,9 @@ def _attention_strip(clip, truth, boxes, maps) -> np.ndarray:
     for cell in cells:
         number = cell_frame(cell, len(attention), len(clip))
         frame = upscale(clip[number], _TILE_WIDTH)
-        picture = overlay(frame, attention[cell], float(attention.max()))
-        picture = draw_people(picture, [Person(boxes[index], ())])
-        share = attention[cell].sum() / max(float(attention.sum()), 1e-12)
-        tiles.append(
-            Tile(
-                picture,
-                f"attention of the boxed person: {share:.0%} here, at frame "
-                f"{number + 1} of {len(clip)}",
-            )
+        caption = (
+            "attention of the boxed person: {share:.0%} here, at frame "
+            f"{number + 1} of {len(clip)}"
         )
+        tiles.append(attention_tile(frame, attention, cell, boxes[index], caption))
     return contact_sheet(tiles, len(tiles), _TILE_WIDTH)

@@ -1,4 +1,5 @@
-"""Stops a training whose loss is not a number or explodes, before a checkpoint is written.
+"""Stops a training whose loss or gradient is not a number, or whose loss explodes, before a
+checkpoint is written.
 
 The check runs in the graph at every step and leaves a note of the first bad step in variables
 on the host; Python reads it once a loop. So it costs no synchronisation a step.
@@ -12,9 +13,12 @@ import tensorflow as tf
 from avatx.core.structures import decode_video_id
 from avatx.errors import UserError
 
+# What may be wrong with a step, as the guard's variable holds it.
+_LOSS, _GRADIENT, _TOO_LARGE = 0, 1, 2
+
 
 class LossGuard:
-    """Remembers the first step whose loss was bad, its scalars and its clips."""
+    """Remembers the first step whose loss or gradient was bad, its scalars and its clips."""
 
     def __init__(
         self,
@@ -37,6 +41,7 @@ class LossGuard:
         self._clip_names = clip_names
         with tf.device("/cpu:0"):
             self._step = tf.Variable(-1, dtype=tf.int64, trainable=False)
+            self._what = tf.Variable(_LOSS, dtype=tf.int32, trainable=False)
             self._scalars = tf.Variable(tf.zeros([num_scalars]), trainable=False)
             self._clips = [
                 tf.Variable(tf.zeros([batch_size, *spec.shape], spec.dtype), trainable=False)
@@ -44,7 +49,12 @@ class LossGuard:
             ]
 
     def check(
-        self, step: tf.Tensor, total: tf.Tensor, scalars: tf.Tensor, clips: tuple[tf.Tensor, ...]
+        self,
+        step: tf.Tensor,
+        total: tf.Tensor,
+        scalars: tf.Tensor,
+        clips: tuple[tf.Tensor, ...],
+        gradient_norm: tf.Tensor | None = None,
     ) -> None:
         """Notes the step if it is the first bad one. In graph, in cross-replica context.
 
@@ -53,12 +63,21 @@ class LossGuard:
           total: scalar float32: if it is not finite, or beyond `max_loss`, the step is bad.
           scalars: [num_scalars] float32, kept for the message.
           clips: what identifies the clips of the step on this worker.
+          gradient_norm: scalar float32: if it is not finite, the step is bad; None: not looked at.
         """
-        bad = tf.logical_not(tf.math.is_finite(total))
+        # Each value is tested by itself: of a sum such as total + 0 * gradient_norm the graph
+        # optimiser drops the second term.
+        bad_loss = tf.logical_not(tf.math.is_finite(total))
+        bad_gradient = too_large = tf.constant(False)
+        if gradient_norm is not None:
+            bad_gradient = tf.logical_not(tf.math.is_finite(gradient_norm))
         if self._max_loss:
-            bad = tf.logical_or(bad, total > self._max_loss)
+            too_large = total > self._max_loss
+        bad = bad_loss | bad_gradient | too_large
 
         def note():
+            what = tf.where(bad_loss, _LOSS, tf.where(bad_gradient, _GRADIENT, _TOO_LARGE))
+            self._what.assign(what)
             self._step.assign(step)
             self._scalars.assign(scalars)
             for variable, value in zip(self._clips, clips, strict=True):
@@ -75,7 +94,7 @@ class LossGuard:
           checkpoint: the last checkpoint on disk, for the message.
 
         Raises:
-          UserError: a step was bad; names the step, its losses and its clips.
+          UserError: a step was bad; names the step, what was wrong, its losses and its clips.
         """
         step = int(self._step.numpy())
         if step < 0:
@@ -84,12 +103,11 @@ class LossGuard:
         scalars = dict(zip(names, self._scalars.numpy(), strict=False))
         values = ", ".join(f"{name} {value:.6g}" for name, value in scalars.items())
         clips = ", ".join(self._clip_names([variable.numpy() for variable in self._clips]))
-        finite = np.all(np.isfinite(list(scalars.values())))
-        what = (
-            f"the loss exceeds train_config.max_loss = {self._max_loss:g}"
-            if finite
-            else ("the loss is not a number")
-        )
+        what = {
+            _LOSS: "the loss is not a number",
+            _GRADIENT: "the gradient is not a number, though the loss is one",
+            _TOO_LARGE: f"the loss exceeds train_config.max_loss = {self._max_loss:g}",
+        }[int(self._what.numpy())]
         raise UserError(
             f"step {step}: {what} ({values}); its clips: {clips}; nothing was saved since "
             f"{checkpoint or 'the start (there is no checkpoint yet)'}; look at these clips, "

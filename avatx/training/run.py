@@ -35,8 +35,8 @@ def train(experiment: Experiment) -> None:
     """Trains to `num_steps`, from the newest checkpoint in the model directory if there is one.
 
     Raises:
-      UserError: a mistake in the options; or the loss is not a number or explodes, in which
-        case nothing of it was saved.
+      UserError: a mistake in the options; or the loss or the gradient is not a number, or the loss
+        explodes, in which case nothing of it was saved.
     """
     _train(experiment, evaluate=False)
 

@@ -81,18 +81,17 @@ class ModelTrainer(orbit.StandardTrainer):
         scalars = tf.pad(scalars, [[0, MAX_SCALARS - len(self._names)]])
         self._sums.assign_add(scalars)
         step = self._global_step.assign_add(1)
-        # float16 overflows now and then by design: its loss scale skips those steps.
-        watched = logs[TOTAL_LOSS]
-        if self._optimizer.loss_scale is None:
-            watched += 0.0 * logs[GRADIENT_NORM]  # not a number if the gradient is none
         clips = tuple(tf.concat(self._local(x), axis=0) for x in self._task.clip_identity(batch))
-        self._guard.check(tf.identity(step), watched, scalars, clips)
+        # A float16 gradient overflows now and then by design: its loss scale skips those steps.
+        scaled = self._optimizer.loss_scale is not None
+        gradient_norm = None if scaled else logs[GRADIENT_NORM]
+        self._guard.check(tf.identity(step), logs[TOTAL_LOSS], scalars, clips, gradient_norm)
 
     def train_loop_end(self) -> None:
         """Stops the clock and looks at the guard.
 
         Raises:
-          UserError: a loss of the loop was not a number or exploded.
+          UserError: a loss or gradient of the loop was not a number, or a loss exploded.
         """
         self._guard.raise_if_bad(self._names, self.last_checkpoint)
         steps = int(self._global_step.numpy()) - self._first_step

@@ -155,7 +155,7 @@ def test_after_a_mistake_no_sheet_stays(tmp_path):
         write_sheets(found, NAMES, source, [0], str(tmp_path / "out"))
     assert not (tmp_path / "out").exists()
     (tmp_path / "file").write_text("")
-    with pytest.raises(UserError, match="--output .*file: cannot be written"):
+    with pytest.raises(UserError, match="/file cannot be written"):
         write_sheets([], NAMES, source, [0], str(tmp_path / "file"))
 
 

@@ -17,6 +17,7 @@ from avatx.builders import model_builder
 from avatx.data.annotations.label_map import LabelMap, read_label_map, write_label_map
 from avatx.errors import UserError
 from avatx.export import exporter, saved_model
+from avatx.inference.detector import Detector
 
 REPOSITORY = Path(__file__).parents[2]
 PLAYGROUND = REPOSITORY / "configs" / "playground" / "demo.config"
@@ -52,6 +53,7 @@ def trained(tmp_path_factory):
             DETECTOR + "trunk.i3d.final_endpoint=MaxPool3d_3a_3x3",
             DETECTOR + "second_stage_box_predictor.tx_box_predictor.num_layers=2",
             DETECTOR + "first_stage_max_proposals=8",
+            DETECTOR + "clip.frame_settings={ shorter_side: 96 max_frame_rate: 29.97 }",
         ],
     )
     pipeline_config.write(config, str(folder / "pipeline.config"))
@@ -89,7 +91,7 @@ def exported(trained, tmp_path_factory):
 def without_saving(monkeypatch):
     """Replaces the slow part, where a test is about what surrounds it."""
 
-    def export(model, num_frames, frame_rate, class_names, directory, attention=False):
+    def export(model, num_frames, frame_rate, class_names, directory, **options):
         os.makedirs(directory)
         Path(directory, "saved_model.pb").write_text("model")
 
@@ -141,6 +143,17 @@ def test_writes_model_config_and_label_map(trained, exported):
     # The config is the effective one.
     config = pipeline_config.load(str(exported / "pipeline.config"))
     assert config.train_config.batch_size == 3
+
+
+def test_the_saved_model_says_how_frames_were_taken_as_far_as_the_config_does(exported):
+    known = Detector(str(exported)).frame_settings
+    assert known == {
+        "shorter_side": 96,
+        "folder_frame_rate": None,
+        "max_frame_rate": 29.97,
+        "optical_flow": None,
+        "video_start_seconds": None,
+    }
 
 
 def test_an_empty_batch_gives_empty_outputs(exported):

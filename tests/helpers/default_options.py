@@ -6,7 +6,7 @@ from avatx.builders import anchor_generator_builder, optimizer_builder, training
 from avatx.builders.options import options_from
 from avatx.core.anchors import GridAnchorGenerator
 from avatx.data.input.augmentation import RandomColor, RandomCropImage, RandomHorizontalFlip
-from avatx.data.input.input_pipeline import InputOptions
+from avatx.data.input.input_options import InputOptions
 from avatx.layers.roi_pool import RoiPool
 from avatx.layers.st_roi_pool import StRoiPool
 from avatx.meta_architectures.post_processing import PostProcessing

@@ -7,7 +7,7 @@ import tensorflow as tf
 from default_options import default
 
 from avatx.core.structures import Batch
-from avatx.data.input.input_pipeline import InputOptions
+from avatx.data.input.input_options import InputOptions
 from avatx.data.records import record
 
 HEIGHT, WIDTH = 48, 64

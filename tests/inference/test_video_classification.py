@@ -65,3 +65,33 @@ def test_what_is_no_video(tmp_path):
     (tmp_path / "film.mp4").write_text("no film")
     with pytest.raises(UserError, match="film.mp4"):
         classify(str(tmp_path / "film.mp4"), None, frame_rate=10, crop=(16, 16))
+
+
+def test_frames_are_taken_as_for_training_as_far_as_that_is_known(tmp_path):
+    path = str(tmp_path / "film.mp4")
+    with VideoWriter(path, 10, 64, 96) as writer:
+        for index in range(20):
+            frame = np.full([64, 96, 3], 10 * index, np.uint8)
+            frame[:, :32], frame[:, 64:] = 0, 255  # a third each
+            writer.write(frame)
+
+    def classified(known):
+        seen = []
+        classify(
+            path,
+            lambda clip: seen.append(clip[0]) or np.ones([1, 3]),
+            frame_rate=10,
+            crop=(28, 28),
+            frame_settings=known,
+        )
+        return seen[0]
+
+    usual = classified(None)
+    np.testing.assert_array_equal(classified({"shorter_side": None}), usual)
+    np.testing.assert_array_equal(classified({"shorter_side": 32}), usual)  # 28 x 256 / 224
+    assert usual[-1][:, 4].max() < 40 and usual[-1][:, -5].min() > 215  # 48 pixels wide
+    whole = classified({"shorter_side": 0, "optical_flow": "", "video_start_seconds": 900.0})
+    assert abs(int(whole[-1][:, 4].max()) - 190) < 20  # the middle third alone
+    thin = classified({"shorter_side": 32, "max_frame_rate": 2.0})
+    levels = [int(frame[14, 14].mean()) for frame in thin]
+    assert len(set(levels)) == 4 and len(levels) == 16

@@ -108,6 +108,35 @@ def test_files_for_a_box(folder, tx, main, tmp_path, capsys):
             assert reader.duration == pytest.approx(3, abs=0.2)
 
 
+def test_frames_are_taken_as_the_config_says_unless_flags_do(
+    folder, tx, main, tmp_path, monkeypatch, capsys
+):
+    taken = []
+    original = clip_source.frames_of_video
+
+    def frames_of_video(path, keyframe, offsets, settings):
+        taken.append((settings, original(path, keyframe, offsets, settings).frames))
+        raise UserError("that is all")
+
+    monkeypatch.setattr(clip_source, "frames_of_video", frames_of_video)
+    trained = "{ shorter_side: 24 max_frame_rate: 2 video_start_seconds: 900 }"
+    more = ["--override", f"model.action_faster_rcnn.clip.frame_settings={trained}"]
+    for flags in ([], more, [*more, "--shorter_side", "0", "--max_frame_rate", "2"]):
+        with pytest.raises(UserError, match="that is all"):
+            main(arguments(folder, tx, *flags, "--output", str(tmp_path / "out")))
+    assert [settings for settings, _ in taken] == [
+        FrameSettings(),
+        FrameSettings(shorter_side=24, max_frame_rate=2),
+        FrameSettings(shorter_side=0, max_frame_rate=2),
+    ]
+    assert [frames.shape[1] for _, frames in taken] == [48, 24, 48]
+    assert len({read_code(frame) for frame in taken[0][1]}) == 8
+    assert {read_code(frame) for frame in taken[1][1]} == {15, 20, 25}  # two a second
+    assert capsys.readouterr().err.splitlines()[-1] == (
+        "--shorter_side 0: the model was trained on frames of 24 pixels"
+    )
+
+
 def test_attention_sums_to_one_and_a_found_person_is_as_its_box(folder, tx):
     path, checkpoint, overrides = tx
     model = AttentionModel(path, checkpoint, overrides)

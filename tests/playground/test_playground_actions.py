@@ -146,8 +146,8 @@ def test_a_terminated_run_leaves_nothing(tmp_path):
         stderr=subprocess.DEVNULL,
         cwd=pathlib.Path(__file__).parents[2],
     )
-    while process.poll() is None and not list(tmp_path.glob("out/.*/train/*/*.mp4")):
+    while process.poll() is None and not list(tmp_path.glob("out/.*/*/*/*.mp4")):
         time.sleep(0.05)
     process.terminate()
     assert process.wait(timeout=60) == 143
-    assert not list((tmp_path / "out").iterdir())
+    assert not list(tmp_path.iterdir())

@@ -5,30 +5,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from avatx.data.times import MICROSECONDS, to_microseconds
+
 Keyframe = tuple[str, float]  # (video id, timestamp in seconds)
-
-
-def timestamp_microseconds(timestamp) -> np.ndarray:
-    """Seconds to whole microseconds, int64: two timestamps are one keyframe if these agree.
-
-    Rounds as `"%.6f" % timestamp` does, which is how the official AVA evaluator makes its keys.
-    Raises ValueError for NaN and infinity.
-    """
-    seconds = np.asarray(timestamp, np.float64)
-    scaled = seconds * 1e6
-    if not np.all(np.abs(scaled) < 2.0**62):
-        raise ValueError("a timestamp is not a finite number of seconds")
-    rounded = np.rint(scaled)
-    # The product is itself rounded, so where it lies at a half the decimal digits decide.
-    doubtful = np.abs(np.abs(scaled - rounded) - 0.5) < 1e-3
-    microseconds = rounded.astype(np.int64)
-    if np.any(doubtful):
-        microseconds = np.atleast_1d(microseconds)
-        at = np.flatnonzero(doubtful)
-        exact = [f"{value:.6f}" for value in np.atleast_1d(seconds)[at].tolist()]
-        microseconds[at] = [int(text.replace(".", "")) for text in exact]
-        microseconds = microseconds.reshape(seconds.shape)
-    return microseconds
 
 
 def keyframe_key(video_id: str, timestamp: float) -> Keyframe:
@@ -109,9 +88,9 @@ class AvaTable:
 
     def keyframes(self) -> list[Keyframe]:
         """Every keyframe of the rows and of `empty_keyframes`, once, sorted."""
-        seconds = timestamp_microseconds(self.timestamp)
+        seconds = to_microseconds(self.timestamp)
         pairs = np.unique(np.stack([self.video_index, seconds], axis=1), axis=0)
-        keys = {(self.video_names[video], micro / 1e6) for video, micro in pairs.tolist()}
+        keys = {(self.video_names[video], micro / MICROSECONDS) for video, micro in pairs.tolist()}
         return sorted(keys | {keyframe_key(*keyframe) for keyframe in self.empty_keyframes})
 
 

@@ -9,10 +9,10 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from avatx.data.annotations.label_map import LabelMap, read_label_map
+from avatx.data.times import MICROSECONDS
 from avatx.data.video.video_folder import VIDEO_EXTENSIONS, VideoFolder
 from avatx.errors import UserError
 
-MICROSECONDS = 1_000_000
 _COLUMNS = ("file", "label", "start", "end")
 _KINETICS_COLUMNS = ("label", "youtube_id", "time_start", "time_end")
 # A first line of such words alone is another csv's heading and no clip.

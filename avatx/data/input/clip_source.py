@@ -10,16 +10,16 @@ from typing import NamedTuple
 
 import numpy as np
 
-from avatx.data.video.clip_sampling import nearest_frames, to_microseconds
+from avatx.data.times import FAR_FUTURE, MICROSECONDS, to_microseconds
+from avatx.data.video.clip_sampling import nearest_frames
 from avatx.data.video.frame_encoding import stored_size
 from avatx.data.video.frame_settings import FrameSettings
 from avatx.data.video.optical_flow import decode as decode_flow
 from avatx.data.video.optical_flow import with_flow
-from avatx.data.video.video_reader import MICROSECONDS, VideoReader
+from avatx.data.video.video_reader import VideoReader
 from avatx.errors import UserError
 
 _MAX_SECONDS = 1e6  # eleven days
-_END = 1 << 62  # microseconds, past the end of any video
 
 Moment = tuple[str, int]  # video id, keyframe's time in microseconds
 
@@ -66,7 +66,7 @@ def frames_of_video(
     with VideoReader(path, frame_settings=frame_settings) as reader:
         size = stored_size(reader.size, frame_settings.shorter_side)
         times, frames = [], []
-        pictures = reader.span(min(moment, wanted[0]), _END)
+        pictures = reader.span(min(moment, wanted[0]), FAR_FUTURE)
         stream = ((time, reader.to_rgb(picture, size)) for time, picture in pictures)
         # A frame's flow is known when the frame after it is read, so the span itself has no end.
         for time, frame in with_flow(stream, method) if method else stream:

@@ -92,7 +92,7 @@ def notes(
                     f"model's training has {in_words(name, trained[name])}"
                 )
     most = trained.get("max_frame_rate")
-    if most and clip_frame_rate > most:
+    if isinstance(most, (int, float)) and 0 < most < clip_frame_rate:
         lines.append(
             f"clip.frame_rate is {clip_frame_rate:g}, and the records hold at most {most:g} frames "
             "a second: clips repeat frames"

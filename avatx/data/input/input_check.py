@@ -5,8 +5,8 @@ from collections.abc import Callable, Sequence
 import tensorflow as tf
 
 from avatx.data.records.input_errors import explained
-from avatx.data.records.record_check import check_keys, first_entry, first_line
-from avatx.errors import UserError
+from avatx.data.records.record_check import check_keys, first_entry
+from avatx.errors import UserError, first_line
 
 
 def check_first_records(files: Sequence[str], parse: Callable, labelled: bool = False) -> None:

@@ -3,44 +3,19 @@
 Plain TensorFlow, the same eagerly and inside tf.data.
 """
 
-import dataclasses
 from typing import NamedTuple
 
 import tensorflow as tf
 
 from avatx.core.structures import VIDEO_ID_BYTES
 from avatx.data.input.class_names import ClassNames
+from avatx.data.input.clip_shape import ClipShape
 from avatx.data.records import record
 from avatx.data.records.input_errors import check
 from avatx.data.video import clip_sampling
-from avatx.errors import UserError
 
 # Clip and span are rounded to microseconds apart from each other.
 _SPAN_TOLERANCE = 1_000  # microseconds
-
-
-@dataclasses.dataclass(frozen=True)
-class ClipShape:
-    """What one clip is: T frames at a rate, each resized to height x width.
-
-    `channels` is 3 for RGB, 5 for RGB and optical flow (x, y).
-    """
-
-    num_frames: int
-    frame_rate: float  # frames a second
-    height: int
-    width: int
-    channels: int = 3
-
-    def __post_init__(self):
-        for field in dataclasses.fields(self):
-            value = getattr(self, field.name)
-            if not value > 0:
-                raise UserError(f"clip {field.name}: {value}; expected more than 0")
-
-    @property
-    def has_flow(self) -> bool:
-        return self.channels == 5
 
 
 class KeyframeExample(NamedTuple):

@@ -1,8 +1,9 @@
-"""How much there is in a set of records, found without decoding a frame."""
+"""How much there is in a set of records of either kind, found without decoding a frame."""
 
 import dataclasses
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -15,35 +16,45 @@ from avatx.errors import UserError
 
 SCANNED_BYTES = 1_000_000_000  # more than this is not read through just to be counted
 
+# What is counted -> where the manifest says how many of it a file holds.
+_FIELDS = {"keyframes": "keyframes", "videos": "records"}
+
 
 @dataclasses.dataclass(frozen=True)
 class DataStatistics:
     """Numbers of one set of records; None where finding out would mean reading it all.
 
     Attributes:
-      labels_of_class: class id -> rows, classes without a row left out.
+      unit: what is counted: "keyframes", or "videos" that are labelled as a whole.
+      num_files: files of records.
+      num_examples: keyframes or videos.
+      labels_of_class: class id -> rows or videos, classes without any left out.
+      num_keyframes_without_people: of keyframes only.
+      num_boxes: of keyframes only: people.
     """
 
+    unit: str
     num_files: int
-    num_keyframes: int | None = None
+    num_examples: int | None = None
+    labels_of_class: dict[int, int] | None = None
     num_keyframes_without_people: int | None = None
     num_boxes: int | None = None
-    labels_of_class: dict[int, int] | None = None
 
     def lines(
         self, name: str, class_names: dict[int, str] | None = None
     ) -> tuple[tuple[str, str], ...]:
         """(heading, text) pairs for the print at the start."""
-        if self.num_keyframes is None:
+        if self.num_examples is None:
             return ((name, f"{self.num_files} files (no {MANIFEST} beside them to count from)"),)
-        text = f"{self.num_keyframes:,} keyframes in {self.num_files} files"
+        text = f"{self.num_examples:,} {self.unit} in {self.num_files} files"
         if self.labels_of_class is None:
             return ((name, text),)
-        text += (
-            f", {self.num_keyframes_without_people:,} without people; {self.num_boxes:,} "
-            f"people, {sum(self.labels_of_class.values()):,} labels of "
-            f"{len(self.labels_of_class)} classes"
-        )
+        if self.unit == "keyframes":
+            text += (
+                f", {self.num_keyframes_without_people:,} without people; {self.num_boxes:,} "
+                f"people, {sum(self.labels_of_class.values()):,} labels"
+            )
+        text += f" of {len(self.labels_of_class)} classes"
         most = sorted(self.labels_of_class.items(), key=lambda item: -item[1])
         classes = ", ".join(
             f"{(class_names or {}).get(class_id, class_id)} {count:,}" for class_id, count in most
@@ -51,11 +62,18 @@ class DataStatistics:
         return (name, text), (f"{name} labels", classes)
 
 
-def describe(input_paths: Sequence[str], scanned_bytes: int = SCANNED_BYTES) -> DataStatistics:
-    """Counts the records of `input_paths` (file patterns).
+def describe(
+    input_paths: Sequence[str], unit: str, scanned_bytes: int = SCANNED_BYTES
+) -> DataStatistics:
+    """Counts the records of `input_paths`.
 
     Sets up to `scanned_bytes` are read through; of larger ones, and of remote ones, only the
-    number of keyframes is known, from the manifest.json beside the files.
+    number of examples is known, from the manifest.json beside the files.
+
+    Args:
+      input_paths: file patterns.
+      unit: "keyframes", or "videos" for records of labelled videos.
+      scanned_bytes: sets of so many bytes are read through.
 
     Raises:
       UserError: no file matches, or what was read is no record.
@@ -65,18 +83,27 @@ def describe(input_paths: Sequence[str], scanned_bytes: int = SCANNED_BYTES) -> 
         all(not remote_files.scheme(path) for path in files)
         and sum(tf.io.gfile.stat(path).length for path in files) <= scanned_bytes
     ):
-        return _scan(files)
-    return DataStatistics(len(files), count_by_manifest(files))
+        return _scan(files, unit)
+    counts = counts_by_manifest(files, unit)
+    return DataStatistics(unit, len(files), None if counts is None else sum(counts))
 
 
-def count_by_manifest(files: Sequence[str]) -> int | None:
-    """Keyframes in `files` as the manifests beside them say; None unless all are in there."""
-    counts = counts_by_manifest(files, "keyframes")
-    return None if counts is None else sum(counts)
+def count_videos(files: Sequence[str]) -> list[int]:
+    """Labelled videos in each file: of the manifests beside them, else by reading them through.
+
+    Raises:
+      UserError: a file is corrupt.
+    """
+    counts = counts_by_manifest(files, "videos")
+    if counts is not None:
+        return counts
+    with explained(files):
+        return [sum(1 for _ in tf.data.TFRecordDataset(path)) for path in files]
 
 
-def counts_by_manifest(files: Sequence[str], what: str) -> list[int] | None:
-    """ "keyframes" or "records" of each file by the manifests; None unless all are in there."""
+def counts_by_manifest(files: Sequence[str], unit: str) -> list[int] | None:
+    """How many of `unit` each file holds by the manifests; None unless all are in there."""
+    field = _FIELDS[unit]
     manifests: dict[str, dict[tuple[str, int], int]] = {}
     counts = []
     for path in files:
@@ -88,7 +115,7 @@ def counts_by_manifest(files: Sequence[str], what: str) -> list[int] | None:
                 entries = read_manifest(folder)["records"].values()
                 # The size too: a file made anew by something else is not what was counted.
                 manifests[folder] = {
-                    (shard["shard"], shard["bytes"]): shard[what]
+                    (shard["shard"], shard["bytes"]): shard[field]
                     for entry in entries
                     for shard in entry["shards"]
                 }
@@ -104,30 +131,41 @@ def counts_by_manifest(files: Sequence[str], what: str) -> list[int] | None:
     return counts
 
 
-def _scan(files: list[str]) -> DataStatistics:
-    def count(serialized):
-        segment = record.parse(serialized)
-        people = segment.boxes.with_flat_values(
-            tf.concat(
-                [
-                    segment.boxes.flat_values,
-                    tf.cast(segment.person_ids.flat_values[:, tf.newaxis], tf.float32),
-                ],
-                axis=1,
-            )
-        )
-        return segment.class_ids.flat_values, people.flat_values, people.row_lengths()
-
-    keyframes = empty = boxes = 0
+def _scan(files: list[str], unit: str) -> DataStatistics:
     labels: dict[int, int] = {}
+
+    def count(class_ids: np.ndarray) -> None:
+        for class_id, rows in zip(*np.unique(class_ids, return_counts=True), strict=True):
+            labels[int(class_id)] = labels.get(int(class_id), 0) + int(rows)
+
     with explained(files):
-        for class_ids, people, lengths in (
-            tf.data.TFRecordDataset(files).map(count).as_numpy_iterator()
-        ):
+        if unit == "videos":
+            class_ids = list(_parsed(files, lambda one: record.parse_labelled_video(one).class_id))
+            count(np.array(class_ids))
+            return DataStatistics(unit, len(files), len(class_ids), labels)
+        keyframes = empty = boxes = 0
+        for class_ids, people, lengths in _parsed(files, _rows):
             keyframes += len(lengths)
             empty += int((lengths == 0).sum())
             owner = np.repeat(np.arange(len(lengths)), lengths)[:, np.newaxis]
             boxes += len(np.unique(np.concatenate([owner, people], axis=1), axis=0))
-            for class_id, rows in zip(*np.unique(class_ids, return_counts=True), strict=True):
-                labels[int(class_id)] = labels.get(int(class_id), 0) + int(rows)
-    return DataStatistics(len(files), keyframes, empty, boxes, labels)
+            count(class_ids)
+    return DataStatistics(unit, len(files), keyframes, labels, empty, boxes)
+
+
+def _parsed(files: list[str], parse: Callable[[tf.Tensor], Any]) -> Iterator:
+    """What `parse`, in a graph, makes of every record of the files."""
+    return tf.data.TFRecordDataset(files).map(parse).as_numpy_iterator()
+
+
+def _rows(serialized: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """Of a segment: class ids [R], boxes with person ids [R, 5], rows of each keyframe [K]."""
+    segment = record.parse(serialized)
+    people = tf.concat(
+        [
+            segment.boxes.flat_values,
+            tf.cast(segment.person_ids.flat_values[:, tf.newaxis], tf.float32),
+        ],
+        axis=1,
+    )
+    return segment.class_ids.flat_values, people, segment.boxes.row_lengths()

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 
 import tensorflow as tf
 
-from avatx.data.records.record_check import check_file, first_line
+from avatx.data.records.record_check import check_file
 from avatx.data.records.remote_files import match_files
-from avatx.errors import UserError
+from avatx.errors import UserError, first_line
 
 _BEGIN, _END = "[[avatx:", ":avatx]]"
 _MARKED = re.compile(re.escape(_BEGIN) + "(.*?)" + re.escape(_END), re.DOTALL)

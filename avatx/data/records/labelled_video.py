@@ -8,11 +8,11 @@ import numpy as np
 import avatx
 from avatx.data.records import record
 from avatx.data.records.record_plan import RecordSettings
+from avatx.data.times import MICROSECONDS
 from avatx.data.video.frame_encoding import encode_jpeg, stored_size
 from avatx.data.video.video_reader import VideoReader
 from avatx.errors import UserError
 
-MICROSECONDS = 1_000_000
 _END_OF_TIME = 2**60  # microseconds: the end of a video that is labelled to its end
 _MAX_BYTES = 1_000_000_000  # of JPEG frames; protobuf takes no message of 2 GiB
 

@@ -32,7 +32,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
-MICROSECONDS = 1_000_000
+from avatx.data.times import MICROSECONDS
 
 EXAMPLE_ID = "example/id"
 VIDEO_ID = "clip/media_id"

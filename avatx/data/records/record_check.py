@@ -1,11 +1,9 @@
 """What a file or an entry of it lacks to be our record; for before reading and after failing."""
 
-import re
-
 import tensorflow as tf
 
 from avatx.data.records import record
-from avatx.errors import UserError
+from avatx.errors import UserError, first_line
 
 _CONTEXT = (
     record.VIDEO_ID,
@@ -96,10 +94,3 @@ def _corrupt(path: str, good_records: int, error: Exception) -> UserError:
         f"{path}: corrupt or cut short after {good_records} records ({first_line(error)}); "
         "delete it and run tools/create_ava_tfrecord.py again"
     )
-
-
-def first_line(error: Exception) -> str:
-    """The first line of a TensorFlow error, without names of nodes and ops."""
-    text = getattr(error, "message", str(error))
-    text = re.sub(r"\{\{.*?\}\}|\[Op:.*?\]|name:\s*$", "", text.split("\n")[0])
-    return " ".join(text.split())[:200]

@@ -234,7 +234,8 @@ def _import_beam():
             import apache_beam
         except ImportError as error:
             raise UserError(
-                f"apache-beam cannot be imported ({error}); pip install 'avatx[beam]'"
+                f"apache-beam cannot be imported ({error}); "
+                "it is one of avatx's own requirements: pip install 'apache-beam[tfrecord]'"
             ) from error
         finally:
             logging.disable(logging.NOTSET)

@@ -14,12 +14,12 @@ from typing import Any
 
 import numpy as np
 
-from avatx.data.annotations.ava_table import AvaTable, timestamp_microseconds
+from avatx.data.annotations.ava_table import AvaTable
 from avatx.data.annotations.label_map import LabelMap
+from avatx.data.times import MICROSECONDS, to_microseconds
 from avatx.data.video.frame_settings import FrameSettings
 from avatx.errors import UserError
 
-MICROSECONDS = 1_000_000
 FORMAT = 1  # of shards and their fingerprints; raise it when what is written changes
 
 
@@ -118,13 +118,13 @@ def _rows_by_keyframe(
     """
     known = np.isin(table.class_id, np.fromiter(label_map.names, np.int64))
     keyframes: dict[tuple[str, int], list[int]] = {}
-    times = timestamp_microseconds(table.timestamp).tolist()
+    times = to_microseconds(table.timestamp).tolist()
     for row, (video, time) in enumerate(zip(table.video_index.tolist(), times, strict=True)):
         rows = keyframes.setdefault((table.video_names[video], time), [])
         if known[row]:
             rows.append(row)
     for video_id, seconds in table.empty_keyframes:
-        keyframes.setdefault((video_id, int(timestamp_microseconds(seconds))), [])
+        keyframes.setdefault((video_id, int(to_microseconds(seconds))), [])
     return keyframes, Counter(table.class_id[~known].tolist())
 
 
@@ -160,7 +160,7 @@ def make_plan(
                 keyframes.setdefault((video_id, second * MICROSECONDS), [])
     before = len(keyframes)
     for video_id, seconds in excluded or ():
-        keyframes.pop((video_id, int(timestamp_microseconds(seconds))), None)
+        keyframes.pop((video_id, int(to_microseconds(seconds))), None)
 
     sources = {video_id: find(video_id) for video_id in video_ids}
     identities = {video_id: identity(path) for video_id, path in sources.items() if path}

@@ -2,7 +2,6 @@
 
 import json
 import os
-import uuid
 from collections.abc import Callable
 from typing import Any
 
@@ -10,14 +9,14 @@ import numpy as np
 import tensorflow as tf
 
 import avatx
+from avatx.atomic_file import atomic_path, atomic_text_file
 from avatx.data.records import labelled_video, record
 from avatx.data.records.record_plan import RecordSettings, num_items
+from avatx.data.times import MICROSECONDS
 from avatx.data.video.frame_encoding import encode_jpeg, stored_size
 from avatx.data.video.optical_flow import FlowEncoder
 from avatx.data.video.video_reader import VideoReader
 from avatx.errors import UserError
-
-MICROSECONDS = 1_000_000
 
 # (path, identity) -> microseconds where a video turned out to end, so that the many keyframes past
 # the end of a truncated video do not each look for it.
@@ -189,10 +188,6 @@ def write_shard(
       JSON-able: `bytes` of the file, `records`, `frames`, `keyframes`, `jpeg_bytes`, the
       `skipped` keyframes (see `read_segment`), and for each video the facts of its source.
     """
-    # Unique, because a distributed runner may have two workers try the same shard.
-    temporary = os.path.join(
-        temporary_folder, f"{os.path.basename(path)}.{uuid.uuid4().hex}.partial"
-    )
     result = {
         "records": 0,
         "frames": 0,
@@ -203,42 +198,37 @@ def write_shard(
     }
     done = 0
     try:
-        with tf.io.TFRecordWriter(temporary) as writer:
-            for planned in segments:
-                segment, skipped = _read_or_skip(planned, settings, class_names)
-                result["skipped"] += skipped
-                if segment is not None:
-                    writer.write(record.encode(segment))
-                    result["records"] += 1
-                    result["frames"] += len(segment.frames)
-                    result["keyframes"] += len(segment.keyframes)
-                    result["jpeg_bytes"] += sum(map(len, segment.frames))
-                    result["videos"][segment.video_id] = {
-                        **segment.provenance,
-                        "frame_rate": segment.frame_rate,
-                        "height": segment.height,
-                        "width": segment.width,
-                    }
-                done += num_items(planned)
-                on_keyframes(done)
-        result["bytes"] = tf.io.gfile.stat(temporary).length
-        before_rename()
-        tf.io.gfile.rename(temporary, path, overwrite=True)
+        with atomic_path(path, temporary_folder) as temporary:
+            with tf.io.TFRecordWriter(temporary) as writer:
+                for planned in segments:
+                    segment, skipped = _read_or_skip(planned, settings, class_names)
+                    result["skipped"] += skipped
+                    if segment is not None:
+                        writer.write(record.encode(segment))
+                        result["records"] += 1
+                        result["frames"] += len(segment.frames)
+                        result["keyframes"] += len(segment.keyframes)
+                        result["jpeg_bytes"] += sum(map(len, segment.frames))
+                        result["videos"][segment.video_id] = {
+                            **segment.provenance,
+                            "frame_rate": segment.frame_rate,
+                            "height": segment.height,
+                            "width": segment.width,
+                        }
+                    done += num_items(planned)
+                    on_keyframes(done)
+            result["bytes"] = tf.io.gfile.stat(temporary).length
+            before_rename()
     except (OSError, tf.errors.OpError) as error:
         text = getattr(error, "message", None) or str(error)
-        raise UserError(f"{path}: cannot be written ({text})") from error
-    finally:
-        if tf.io.gfile.exists(temporary):
-            tf.io.gfile.remove(temporary)
+        raise UserError(f"{path} cannot be written: {text}") from error
     return result
 
 
 def write_text(path: str, text: str) -> None:
     """Writes a small file whole or not at all, on any of TensorFlow's file systems."""
-    temporary = f"{path}.{uuid.uuid4().hex}.partial"
-    with tf.io.gfile.GFile(temporary, "w") as file:
+    with atomic_text_file(path) as file:
         file.write(text)
-    tf.io.gfile.rename(temporary, path, overwrite=True)
 
 
 def read_json(path: str) -> Any:

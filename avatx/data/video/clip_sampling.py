@@ -5,10 +5,7 @@ Times are integer microseconds, as records store them, so that a tie is a tie on
 
 import numpy as np
 
-
-def to_microseconds(seconds) -> np.ndarray:
-    """Seconds (float, any shape) to int64 microseconds, to the nearest."""
-    return np.rint(np.asarray(seconds, np.float64) * 1e6).astype(np.int64)
+from avatx.data.times import MICROSECONDS
 
 
 def wanted_times(keyframe: int, num_frames: int, frame_rate: float) -> np.ndarray:
@@ -23,7 +20,7 @@ def wanted_times(keyframe: int, num_frames: int, frame_rate: float) -> np.ndarra
       [T] int64 microseconds, ascending; may be negative.
     """
     steps = np.arange(num_frames) - num_frames / 2
-    return keyframe + np.rint(steps * (1e6 / frame_rate)).astype(np.int64)
+    return keyframe + np.rint(steps * (MICROSECONDS / frame_rate)).astype(np.int64)
 
 
 def nearest_frames(frame_times: np.ndarray, wanted: np.ndarray) -> np.ndarray:

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from avatx.data.times import MICROSECONDS
 from avatx.errors import UserError
 
-MICROSECONDS = 1_000_000
 # How far before the wanted moment to seek when the first try lands after it or past a truncated
 # file's end: each try four times as far, so the decoding wasted is a small multiple of the gap.
 _SEEK_BACK_SECONDS = (0, 2, 8, 32, 128, 512, 2048)

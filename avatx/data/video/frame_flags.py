@@ -69,10 +69,16 @@ def given_settings(flags: argparse.Namespace) -> dict[str, Any]:
 
 
 def overridden(given: Mapping[str, Any], trained: Mapping[str, Any]) -> list[str]:
-    """A line for each flag that was given and differs from what the model was trained with."""
+    """A line for each flag that was given and differs from what the model was trained with.
+
+    Args:
+      given: see `given_settings`.
+      trained: a `Known`. When its videos began on their csv's clock is no matter of other videos.
+    """
     return [
         f"--{name} {_shown(given[name])}: the model was trained on {in_words(name, trained[name])}"
         for name in differing(given, trained)
+        if name != "video_start_seconds"
     ]
 
 

@@ -16,6 +16,7 @@ from avatx.errors import UserError
 
 Known = dict[str, int | float | str | None]  # by field of FrameSettings; None: not known
 
+_METHODS = " or ".join(METHODS)
 _OLD_NAMES = {"frames_rate": "folder_frame_rate"}  # in older plans and manifests
 
 
@@ -93,7 +94,7 @@ def check_value(name: str, value: Any) -> None:
 def _expected(name: str, value: Any) -> str:
     """What is expected of the field; "" where the value is that. NaN fails every comparison."""
     if name == "optical_flow":
-        return "" if value in ("", *METHODS) else f"{' or '.join(METHODS)}, or nothing for none"
+        return "" if value in ("", *METHODS) else f"{_METHODS}, or nothing for none"
     number = isinstance(value, (int, float)) and not isinstance(value, bool)
     if name == "shorter_side":
         good = number and isinstance(value, int) and value >= 0
@@ -118,6 +119,9 @@ def for_model(
 
     Returns:
       What was given, else what is known, else the default (dis where flow is needed).
+
+    Raises:
+      UserError: a value that no video can be read with, or no flow where it is needed.
     """
     values = {"optical_flow": "dis"} if has_flow else {}
     for name, value in trained.items():
@@ -126,6 +130,10 @@ def for_model(
     values.update(given or {})
     if not has_flow:
         values["optical_flow"] = ""
+    elif not values["optical_flow"]:
+        raise UserError(
+            f"optical_flow is empty, and the model has a flow stream: expected {_METHODS}"
+        )
     return FrameSettings.from_dict(values)
 
 

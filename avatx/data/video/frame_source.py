@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
+from avatx.data.times import MICROSECONDS
 from avatx.errors import UserError
 
-MICROSECONDS = 1_000_000
 _NAME = re.compile(r"(\d+)\.(jpe?g|png)$", re.IGNORECASE)
 
 

@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from avatx.data.video.clip_sampling import nearest_frames, to_microseconds, wanted_times
+from avatx.data.times import MICROSECONDS, to_microseconds
+from avatx.data.video.clip_sampling import nearest_frames, wanted_times
 
 
 class KeyframeClip(NamedTuple):
@@ -78,5 +79,5 @@ def _clip(keyframe: _Keyframe, times, held) -> KeyframeClip:
     chosen = nearest_frames(frame_times, keyframe.wanted)
     nearest = nearest_frames(frame_times, np.array([keyframe.time]))[0]
     clip = np.stack([held[frame] for frame in chosen])
-    seconds = (frame_times[chosen] - keyframe.time) / 1e6
+    seconds = (frame_times[chosen] - keyframe.time) / MICROSECONDS
     return KeyframeClip(keyframe.index, keyframe.timestamp, clip, held[nearest], seconds)

@@ -11,9 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from avatx.data.times import MICROSECONDS
 from avatx.data.video.frame_settings import FrameSettings
-
-MICROSECONDS = 1_000_000
 
 
 class VideoReader:

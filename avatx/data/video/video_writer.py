@@ -1,12 +1,13 @@
 """Writes RGB frames to an H.264 mp4 that browsers play."""
 
+import contextlib
 import math
 import os
 from fractions import Fraction
 
 import numpy as np
 
-from avatx.errors import UserError
+from avatx.atomic_file import atomic_path
 
 # Presentation times are kept in these units when the caller gives them (MPEG's own clock).
 _VARIABLE_RATE_TIME_BASE = Fraction(1, 90_000)
@@ -54,13 +55,12 @@ class VideoWriter:
         self.frame_rate = Fraction(frame_rate).limit_denominator(100_000)
         self.height = height
         self.width = width
-        folder, name = os.path.split(os.path.abspath(self.path))
-        self._temporary_path = os.path.join(folder, f".{name}.{os.getpid()}.tmp")
         self._options = {"crf": str(crf), "preset": preset, "threads": str(num_threads or "auto")}
         if num_threads == 1:
             # x264's macroblock tree reads memory that nothing has written: with it the bytes
             # of some videos change from one encoding to the next in the same process.
             self._options["x264-params"] = "mbtree=0"
+        self._stack = contextlib.ExitStack()
         self._container = None
         self._stream = None
         self._num_frames = 0
@@ -70,17 +70,15 @@ class VideoWriter:
     def __enter__(self) -> "VideoWriter":
         import av
 
-        try:
+        with contextlib.ExitStack() as stack:
+            temporary = stack.enter_context(atomic_path(self.path))
             # Opened by hand first: PyAV's own error would not name the real path.
-            open(self._temporary_path, "wb").close()
-        except OSError as error:
-            raise UserError(
-                f"{self.path}: cannot be written ({error.strerror}); "
-                "give a path in an existing, writable folder"
-            ) from error
-        self._container = av.open(
-            self._temporary_path, "w", format="mp4", options={"movflags": "+faststart"}
-        )
+            open(temporary, "wb").close()
+            self._container = av.open(
+                temporary, "w", format="mp4", options={"movflags": "+faststart"}
+            )
+            stack.push(self._close)
+            self._stack = stack.pop_all()
         return self
 
     def write(self, frame: np.ndarray, time: float | None = None) -> None:
@@ -137,18 +135,16 @@ class VideoWriter:
         )
         return stream
 
-    def __exit__(self, exception_type, exception, traceback) -> None:
+    def __exit__(self, *error) -> None:
+        self._stack.__exit__(*error)
+
+    def _close(self, exception_type, exception, traceback) -> None:
         try:
             if exception_type is None:
                 if self._stream is None:
                     raise ValueError(f"{self.path}: no frame was written")
                 self._container.mux(self._stream.encode(None))
-                self._container.close()
-                os.replace(self._temporary_path, self.path)
-            else:
-                self._container.close()
+            self._container.close()
         finally:
             self._container = None
             self._stream = None
-            if os.path.exists(self._temporary_path):
-                os.remove(self._temporary_path)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from avatx.data.annotations import ava_csv
-from avatx.data.annotations.ava_table import AvaTable, timestamp_microseconds
+from avatx.data.annotations.ava_table import AvaTable
 from avatx.errors import UserError
 
 ROW = "v,0902,0.1,0.2,0.5,0.6,12"
@@ -224,12 +224,3 @@ def test_excluded_timestamps(tmp_path):
     assert ava_csv.read_excluded_timestamps(path) == {("v", 914.0), ("w", 3.25)}
     with pytest.raises(UserError, match="line 2: .*7 columns"):
         ava_csv.read_excluded_timestamps(write(tmp_path, f"v,0914\n{ROW}\n"))
-
-
-def test_microseconds_round_as_printing_does():
-    seconds = [902, 902.0000001, 0.0000005, 0.0000015, 123.4567895, -1.5, -0.0000005, 1.7e9 + 0.1]
-    seconds += (np.random.default_rng(0).integers(0, 10**10, 2000) / 1e6 + 5e-7).tolist()
-    expected = [int((f"{value:.6f}").replace(".", "")) for value in seconds]
-    assert timestamp_microseconds(seconds).tolist() == expected
-    with pytest.raises(ValueError):
-        timestamp_microseconds([float("nan")])

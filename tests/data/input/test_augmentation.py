@@ -15,7 +15,8 @@ from avatx.data.input.augmentation import (
     view_boxes,
     whole_pixels,
 )
-from avatx.data.input.input_pipeline import ClipShape, decode_clip
+from avatx.data.input.clip_decoding import decode_clip
+from avatx.data.input.clip_shape import ClipShape
 from avatx.errors import UserError
 
 HEIGHT, WIDTH = 96, 128

@@ -8,12 +8,10 @@ from small_records import grey_frame, keyframe, segment, write
 
 from avatx.data.annotations.label_map import LabelMap, write_label_map
 from avatx.data.input.augmentation import RandomColor, RandomCropImage, RandomHorizontalFlip
-from avatx.data.input.classification_pipeline import (
-    ClipShape,
-    InputOptions,
-    TestViews,
-    build_dataset,
-)
+from avatx.data.input.clip_shape import ClipShape
+from avatx.data.input.input_options import InputOptions
+from avatx.data.input.input_pipeline import build_dataset
+from avatx.data.input.labelled_clip_source import LabelledClipSource, TestViews
 from avatx.data.records import record
 from avatx.data.records.input_errors import explained
 from avatx.errors import UserError
@@ -114,11 +112,9 @@ def test_views_are_spread_over_the_whole_video(tmp_path, times):
     path = write(tmp_path / "a.tfrecord", [labelled("a", times)])
     for num_clips in (1, 3) if len(times) == 100 else (3,):
         dataset = build_dataset(
-            options(path),
-            clip,
+            LabelledClipSource(options(path), clip, TestViews(num_clips=num_clips, num_crops=2)),
             1,
             training=False,
-            views=TestViews(num_clips=num_clips, num_crops=2),
         )
         batches = list(dataset)
         assert numbers(batches) == [(0, view) for view in range(2 * num_clips)]
@@ -140,7 +136,9 @@ def test_training_windows_lie_anywhere_in_the_video(tmp_path):
     }
     seen = [
         tuple(row)
-        for batch in build_dataset(options(path), clip, 10, training=True).take(20)
+        for batch in build_dataset(LabelledClipSource(options(path), clip), 10, training=True).take(
+            20
+        )
         for row in levels(batch.clips)
     ]
     assert set(seen) <= allowed
@@ -153,7 +151,7 @@ def test_short_videos_are_played_again(tmp_path):
     times = regular(10)  # 0.4 s
     clip = ClipShape(num_frames=16, frame_rate=25.0, height=8, width=8)
     path = write(tmp_path / "a.tfrecord", [labelled("a", times)])
-    batch = next(iter(build_dataset(options(path), clip, 1, training=True)))
+    batch = next(iter(build_dataset(LabelledClipSource(options(path), clip), 1, training=True)))
     assert levels(batch.clips)[0].tolist() == [*range(10), *range(6)]
 
 
@@ -183,11 +181,9 @@ def test_crops_of_testing(tmp_path, size, num_crops):
     )
     clip = ClipShape(num_frames=2, frame_rate=25.0, height=32, width=32)
     dataset = build_dataset(
-        options(path),
-        clip,
+        LabelledClipSource(options(path), clip, TestViews(num_clips=1, num_crops=num_crops)),
         num_crops,
         training=False,
-        views=TestViews(num_clips=1, num_crops=num_crops),
     )
     clips = next(iter(dataset)).clips.numpy()
     along = {1: [16], 2: [0, 32], 3: [0, 16, 32]}[num_crops]  # 64 - 32 is 32
@@ -206,11 +202,9 @@ def test_the_centre_is_that_of_a_whole_video(tmp_path, size, num_crops):
     )
     clip = ClipShape(num_frames=2, frame_rate=25.0, height=30, width=30)
     dataset = build_dataset(
-        options(path),
-        clip,
+        LabelledClipSource(options(path), clip, TestViews(num_clips=1, num_crops=num_crops)),
         num_crops,
         training=False,
-        views=TestViews(num_clips=1, num_crops=num_crops),
     )
     shown = next(iter(dataset)).clips.numpy()[num_crops // 2, 0]
     np.testing.assert_array_equal(shown, center_crop(pixels(frame), 30, 30))
@@ -224,7 +218,7 @@ def test_training_crops_are_of_the_clips_size_and_everywhere(tmp_path):
     )
     clip = ClipShape(num_frames=2, frame_rate=25.0, height=36, width=40)
     corners = set()
-    for batch in build_dataset(options(path), clip, 50, training=True).take(8):
+    for batch in build_dataset(LabelledClipSource(options(path), clip), 50, training=True).take(8):
         for shown in batch.clips.numpy():
             np.testing.assert_array_equal(shown[0], shown[1])
             means = shown[0].astype(float).mean(axis=(0, 1)) / 3
@@ -240,7 +234,13 @@ def test_frames_smaller_than_the_clip_are_enlarged_in_its_ratio(tmp_path):
         tmp_path / "a.tfrecord", [labelled("a", regular(1), frames=[stored(frame)], size=(30, 60))]
     )
     clip = ClipShape(num_frames=1, frame_rate=25.0, height=60, width=60)
-    batch = next(iter(build_dataset(options(path), clip, 1, training=False, views=TestViews(1, 1))))
+    batch = next(
+        iter(
+            build_dataset(
+                LabelledClipSource(options(path), clip, TestViews(1, 1)), 1, training=False
+            )
+        )
+    )
     expected = tf.image.resize(pixels(frame)[:, 15:45], (60, 60)).numpy()
     assert np.abs(batch.clips.numpy()[0, 0] - expected).max() <= 0.5  # rounding
 
@@ -251,7 +251,7 @@ def test_flips_and_crops_are_one_for_all_frames(tmp_path):
     clip = ClipShape(num_frames=6, frame_rate=25.0, height=32, width=32)
     mirrored = []
     for batch in build_dataset(
-        options(path), clip, 8, training=True, augmentations=AUGMENTATIONS
+        LabelledClipSource(options(path), clip), 8, training=True, augmentations=AUGMENTATIONS
     ).take(4):
         clips = batch.clips.numpy().astype(int)
         assert (clips == clips[:, :1]).all()
@@ -263,11 +263,9 @@ def test_testing_gives_each_view_once_in_order_with_labels(tmp_path):
     pattern = write_set(tmp_path)
     clip = ClipShape(num_frames=2, frame_rate=5.0, height=8, width=8)
     dataset = build_dataset(
-        options(pattern),
-        clip,
+        LabelledClipSource(options(pattern), clip, TestViews(2, 1)),
         5,
         training=False,
-        views=TestViews(2, 1),
         augmentations=AUGMENTATIONS,
     )
     assert dataset.element_spec.clips.shape == (5, 2, 8, 8, 3)
@@ -292,11 +290,9 @@ def test_workers_share_the_videos(tmp_path, num_files, pipelines, replicas, trai
     for index in range(pipelines):
         context = tf.distribute.InputContext(pipelines, index, pipelines * replicas)
         dataset = build_dataset(
-            options(pattern),
-            clip,
+            LabelledClipSource(options(pattern), clip, TestViews(3, 1)),
             pipelines * replicas,
             training=training,
-            views=TestViews(3, 1),
             input_context=context,
         )
         assert dataset.element_spec.clips.shape[0] == 1
@@ -311,7 +307,9 @@ def test_workers_share_the_videos(tmp_path, num_files, pipelines, replicas, trai
 
 def test_epochs_are_permutations_and_differ(tmp_path):
     clip = ClipShape(num_frames=2, frame_rate=5.0, height=8, width=8)
-    dataset = build_dataset(options(write_set(tmp_path)), clip, 3, training=True).take(16)
+    dataset = build_dataset(
+        LabelledClipSource(options(write_set(tmp_path)), clip), 3, training=True
+    ).take(16)
     stream = [video for video, _ in numbers(dataset)]
     epochs = [tuple(stream[i : i + 12]) for i in range(0, 48, 12)]
     assert all(sorted(epoch) == list(range(12)) for epoch in epochs)
@@ -339,8 +337,7 @@ def test_seed_decides_and_training_resumes(tmp_path):
 
     def make(start_step=0, **changes):
         return build_dataset(
-            options(pattern, **changes),
-            clip,
+            LabelledClipSource(options(pattern, **changes), clip),
             4,
             training=True,
             augmentations=AUGMENTATIONS,
@@ -367,7 +364,13 @@ def test_only_frames_that_a_clip_shows_are_decoded(tmp_path):
     for index in range(48, 52):  # the middle view
         frames[index] = grey_frame(2 * index)
     path = write(tmp_path / "a.tfrecord", [labelled("a", regular(100), frames=frames)])
-    batch = next(iter(build_dataset(options(path), clip, 1, training=False, views=TestViews(1, 1))))
+    batch = next(
+        iter(
+            build_dataset(
+                LabelledClipSource(options(path), clip, TestViews(1, 1)), 1, training=False
+            )
+        )
+    )
     assert levels(batch.clips)[0].tolist() == [48, 49, 50, 51]
 
 
@@ -387,11 +390,11 @@ def test_a_label_map_in_another_order_is_refused(tmp_path):
 
     def dataset(*names):
         return build_dataset(
-            options(path, label_map_path=label_map(tmp_path, *names)),
-            clip,
+            LabelledClipSource(
+                options(path, label_map_path=label_map(tmp_path, *names)), clip, TestViews(1, 1)
+            ),
             1,
             training=False,
-            views=TestViews(1, 1),
         )
 
     assert len(list(dataset("class 1", "class 2"))) == 2
@@ -421,7 +424,12 @@ def test_a_class_without_a_name_is_not_compared(tmp_path):
         writer.write(unnamed.SerializeToString())
         writer.write(record.encode(labelled("b", regular(3), class_id=3)))
     given = options(tmp_path / "a.tfrecord", label_map_path=label_map(tmp_path, "x", "y"))
-    assert len(list(build_dataset(given, clip, 1, training=False, views=TestViews(1, 1)))) == 2
+    assert (
+        len(
+            list(build_dataset(LabelledClipSource(given, clip, TestViews(1, 1)), 1, training=False))
+        )
+        == 2
+    )
 
 
 def test_mistakes_are_one_line(tmp_path):
@@ -432,13 +440,13 @@ def test_mistakes_are_one_line(tmp_path):
         match=r"a\.tfrecord: record a .*class id 4; expected 1 to "
         "num_classes = 3",
     ):
-        build_dataset(options(path), clip, 1, training=True)
+        build_dataset(LabelledClipSource(options(path), clip), 1, training=True)
     ava = write(tmp_path / "ava.tfrecord", [segment("v", [keyframe(0)], num_frames=2)])
     with pytest.raises(UserError, match="lacks clip/label/index.*create_kinetics_tfrecord"):
-        build_dataset(options(ava), clip, 1, training=False)
+        build_dataset(LabelledClipSource(options(ava), clip), 1, training=False)
     empty = write(tmp_path / "empty.tfrecord", [])
     with pytest.raises(UserError, match="empty.*create_kinetics_tfrecord"):
-        build_dataset(options(empty), clip, 1, training=False)
+        build_dataset(LabelledClipSource(options(empty), clip), 1, training=False)
     with pytest.raises(UserError, match="num_crops: 0"):
         TestViews(1, 0)
     late = write(
@@ -447,4 +455,4 @@ def test_mistakes_are_one_line(tmp_path):
     )
     with pytest.raises(UserError, match=r"record bad \(video 1\) has class id 9"):
         with explained([late]):
-            list(build_dataset(options(late), clip, 1, training=False))
+            list(build_dataset(LabelledClipSource(options(late), clip), 1, training=False))

@@ -9,8 +9,11 @@ from default_options import default
 from small_records import all_keys, grey_frame, keyframe, options, segment, write, write_set
 
 from avatx.data.annotations.label_map import LabelMap, write_label_map
-from avatx.data.input.input_pipeline import ClipShape, InputOptions, build_dataset
+from avatx.data.input.clip_shape import ClipShape
+from avatx.data.input.input_options import InputOptions
+from avatx.data.input.input_pipeline import build_dataset
 from avatx.data.input.keyframe_parsing import merge_rows, nearest_frames
+from avatx.data.input.keyframe_source import KeyframeSource
 from avatx.data.records import record
 from avatx.data.records.input_errors import explained
 from avatx.data.video import clip_sampling
@@ -31,7 +34,7 @@ def shown_frames(clips) -> np.ndarray:
 def test_frame_in_the_centre_is_the_keyframe(tmp_path, num_frames):
     path = write(tmp_path / "a.tfrecord", [segment("v", [keyframe(2_000_000)])])
     clip = ClipShape(num_frames, 25.0, 8, 8)
-    batch = next(iter(build_dataset(options(path), clip, 1, training=False)))
+    batch = next(iter(build_dataset(KeyframeSource(options(path), clip), 1, training=False)))
     frames = shown_frames(batch.clips)[0]
     if num_frames % 2 == 0:
         assert frames[num_frames // 2] == 50
@@ -49,7 +52,13 @@ def test_frame_in_the_centre_is_the_keyframe(tmp_path, num_frames):
 )
 def test_border_frames_repeat(tmp_path, at, expected):
     path = write(tmp_path / "a.tfrecord", [segment("v", [keyframe(at)], num_frames=10)])
-    batch = next(iter(build_dataset(options(path), ClipShape(8, 25.0, 8, 8), 1, training=False)))
+    batch = next(
+        iter(
+            build_dataset(
+                KeyframeSource(options(path), ClipShape(8, 25.0, 8, 8)), 1, training=False
+            )
+        )
+    )
     assert list(shown_frames(batch.clips)[0]) == expected
 
 
@@ -81,10 +90,22 @@ def test_only_frames_of_the_clip_are_decoded(tmp_path):
     path = write(
         tmp_path / "a.tfrecord", [segment("v", [keyframe(400_000)], num_frames=20, frames=frames)]
     )
-    batch = next(iter(build_dataset(options(path), ClipShape(4, 25.0, 8, 8), 1, training=False)))
+    batch = next(
+        iter(
+            build_dataset(
+                KeyframeSource(options(path), ClipShape(4, 25.0, 8, 8)), 1, training=False
+            )
+        )
+    )
     assert list(shown_frames(batch.clips)[0]) == [8, 9, 10, 11]
     with pytest.raises(UserError, match="not a readable JPEG"), explained([path]):
-        next(iter(build_dataset(options(path), ClipShape(6, 25.0, 8, 8), 1, training=False)))
+        next(
+            iter(
+                build_dataset(
+                    KeyframeSource(options(path), ClipShape(6, 25.0, 8, 8)), 1, training=False
+                )
+            )
+        )
 
 
 # People.
@@ -113,7 +134,7 @@ def test_boxes_labels_and_counts_are_padded(tmp_path):
     path = write(
         tmp_path / "a.tfrecord", [segment("v", [keyframe(1_000_000), keyframe(2_000_000, [])])]
     )
-    batch = next(iter(build_dataset(options(path), CLIP, 2, training=False)))
+    batch = next(iter(build_dataset(KeyframeSource(options(path), CLIP), 2, training=False)))
     boxes, labels, num_boxes, seeds = batch.groundtruth
     assert list(num_boxes) == [2, 0]
     np.testing.assert_array_equal(
@@ -127,7 +148,7 @@ def test_boxes_labels_and_counts_are_padded(tmp_path):
 def test_more_people_than_max_boxes_keep_the_first(tmp_path, capfd):
     crowd = [((0.1 * i, 0.1, 0.1 * i + 0.1, 0.2), 1 + i % 3, i) for i in range(6)]
     path = write(tmp_path / "a.tfrecord", [segment("crowded", [keyframe(1_000_000, crowd)])])
-    batch = next(iter(build_dataset(options(path), CLIP, 1, training=True)))
+    batch = next(iter(build_dataset(KeyframeSource(options(path), CLIP), 1, training=True)))
     np.testing.assert_allclose(batch.groundtruth.boxes[0, :, 0], [0, 0.1, 0.2, 0.3], rtol=1e-6)
     assert batch.groundtruth.num_boxes == 4
     assert "crowded" in capfd.readouterr().err
@@ -136,7 +157,7 @@ def test_more_people_than_max_boxes_keep_the_first(tmp_path, capfd):
 def test_evaluation_refuses_more_people_than_max_boxes(tmp_path):
     crowd = [((0.1 * i, 0.1, 0.1 * i + 0.1, 0.2), 1 + i % 3, i) for i in range(6)]
     path = write(tmp_path / "a.tfrecord", [segment("crowded", [keyframe(1_000_000, crowd)])])
-    dataset = build_dataset(options(path), CLIP, 1, training=False)
+    dataset = build_dataset(KeyframeSource(options(path), CLIP), 1, training=False)
     words = "crowded@1.* has 6 people and max_number_of_boxes is 4"
     with pytest.raises(UserError, match=words), explained():
         next(iter(dataset))
@@ -148,10 +169,10 @@ def test_keyframes_without_people_stay_unless_training_drops_them(tmp_path):
         [segment("v", [keyframe(0), keyframe(1_000_000, []), keyframe(2_000_000)])],
     )
     dropping = options(path, drop_keyframes_without_people=True)
-    assert len(all_keys(build_dataset(dropping, CLIP, 1, training=False))) == 3
-    stream = all_keys(build_dataset(dropping, CLIP, 1, training=True).take(8))
+    assert len(all_keys(build_dataset(KeyframeSource(dropping, CLIP), 1, training=False))) == 3
+    stream = all_keys(build_dataset(KeyframeSource(dropping, CLIP), 1, training=True).take(8))
     assert {time for _, time in stream} == {0.0, 2.0}
-    stream = all_keys(build_dataset(options(path), CLIP, 1, training=True).take(3))
+    stream = all_keys(build_dataset(KeyframeSource(options(path), CLIP), 1, training=True).take(3))
     assert {time for _, time in stream} == {0.0, 1.0, 2.0}
 
 
@@ -173,7 +194,9 @@ def failure(pattern, clip=CLIP, **changes) -> str:
     """The one line with which reading all of the records ends."""
     with pytest.raises(UserError) as caught:
         with explained([str(pattern)]):
-            for _ in build_dataset(options(pattern, **changes), clip, 1, training=False):
+            for _ in build_dataset(
+                KeyframeSource(options(pattern, **changes), clip), 1, training=False
+            ):
                 pass
     message = str(caught.value)
     assert "\n" not in message
@@ -183,7 +206,7 @@ def failure(pattern, clip=CLIP, **changes) -> str:
 def test_pattern_without_a_file(tmp_path):
     assert "nothing-*.tfrecord: no file matches" in failure(tmp_path / "nothing-*.tfrecord")
     with pytest.raises(UserError, match="input_path is empty"):
-        build_dataset(default(InputOptions, (), 3), CLIP, 1, training=True)
+        build_dataset(KeyframeSource(default(InputOptions, (), 3), CLIP), 1, training=True)
 
 
 def test_file_that_is_no_tfrecord(tmp_path):
@@ -251,7 +274,9 @@ def test_a_label_map_in_another_order_is_refused(tmp_path):
 
     def dataset(*classes):
         write_label_map(names, LabelMap({i: f"class {c}" for i, c in enumerate(classes, start=1)}))
-        return build_dataset(options(path, label_map_path=str(names)), CLIP, 1, training=False)
+        return build_dataset(
+            KeyframeSource(options(path, label_map_path=str(names)), CLIP), 1, training=False
+        )
 
     assert len(all_keys(dataset(1, 2, 3))) == 2
     assert len(all_keys(dataset(1, 2))) == 2  # nothing to compare class 3 with
@@ -273,19 +298,21 @@ def test_records_without_names_are_not_compared(tmp_path):
         writer.write(example.SerializeToString())
     write_label_map(tmp_path / "map.pbtxt", LabelMap({1: "x"}))
     given = options(tmp_path / "a.tfrecord", label_map_path=str(tmp_path / "map.pbtxt"))
-    assert len(all_keys(build_dataset(given, CLIP, 1, training=False))) == 1
+    assert len(all_keys(build_dataset(KeyframeSource(given, CLIP), 1, training=False))) == 1
 
 
 def test_video_id_too_long(tmp_path):
     path = write(tmp_path / "a.tfrecord", [segment("é" * 64, [keyframe(0)])])
-    assert len(all_keys(build_dataset(options(path), CLIP, 1, training=False))) == 1
+    assert len(all_keys(build_dataset(KeyframeSource(options(path), CLIP), 1, training=False))) == 1
     path = write(tmp_path / "b.tfrecord", [segment("é" * 65, [keyframe(0)])])
     assert "130 bytes; expected 128 at most" in failure(path)
 
 
 def test_clip_longer_than_the_records_hold(tmp_path):
     path = write(tmp_path / "a.tfrecord", [segment("v", [keyframe(2_000_000)], margin=0)])
-    covered = build_dataset(options(path), ClipShape(64, 25.0, 8, 8), 1, training=False)
+    covered = build_dataset(
+        KeyframeSource(options(path), ClipShape(64, 25.0, 8, 8)), 1, training=False
+    )
     assert len(all_keys(covered)) == 1
     message = failure(path, ClipShape(64, 12.5, 8, 8))
     assert "64 frames at 12.5 a second around keyframe 2 s need -0.56 to 4.48 s" in message
@@ -295,22 +322,40 @@ def test_nothing_to_read(tmp_path):
     assert "empty" in failure(write(tmp_path / "a.tfrecord", []))
     path = write(tmp_path / "b.tfrecord", [segment("v", [keyframe(0, [])])])
     with pytest.raises(UserError, match="no keyframe to train on; .* with people"):
-        build_dataset(options(path, drop_keyframes_without_people=True), CLIP, 1, training=True)
+        build_dataset(
+            KeyframeSource(options(path, drop_keyframes_without_people=True), CLIP),
+            1,
+            training=True,
+        )
+
+
+def test_a_worker_whose_share_is_empty_says_so(tmp_path):
+    """It would go through its epochs for ever and find nothing."""
+    path = write(tmp_path / "a.tfrecord", [segment("v", [keyframe(0), keyframe(1_000_000)])])
+    for index in range(3):
+        arguments = {"training": True, "input_context": tf.distribute.InputContext(3, index, 3)}
+        if index < 2:
+            dataset = build_dataset(KeyframeSource(options(path), CLIP), 3, **arguments)
+            assert len(all_keys(dataset.take(2))) == 2
+        else:
+            with pytest.raises(UserError, match="no keyframe to train on for worker 3 of 3; "):
+                build_dataset(KeyframeSource(options(path), CLIP), 3, **arguments)
 
 
 def test_one_empty_file_among_others_is_no_mistake(tmp_path):
     write_set(tmp_path, num_files=1)
     write(tmp_path / "set-99.tfrecord", [])
     pattern = tmp_path / "set-*.tfrecord"
-    assert len(all_keys(build_dataset(options(pattern), CLIP, 4, training=False))) == 6
+    assert (
+        len(all_keys(build_dataset(KeyframeSource(options(pattern), CLIP), 4, training=False))) == 6
+    )
 
 
 def test_batch_that_replicas_cannot_share(tmp_path):
     pattern = write_set(tmp_path, num_files=1)
     with pytest.raises(UserError, match="batch_size: 3 clips .* 2 replicas"):
         build_dataset(
-            options(pattern),
-            CLIP,
+            KeyframeSource(options(pattern), CLIP),
             3,
             training=True,
             input_context=tf.distribute.InputContext(1, 0, 2),

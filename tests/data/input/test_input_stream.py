@@ -9,10 +9,11 @@ import tensorflow as tf
 from default_options import default
 from small_records import all_keys, keyframe, keys, options, segment, write, write_set
 
-from avatx.data.input import input_pipeline
 from avatx.data.input.augmentation import RandomColor, RandomCropImage, RandomHorizontalFlip
-from avatx.data.input.input_pipeline import ClipShape, build_dataset
+from avatx.data.input.clip_shape import ClipShape
+from avatx.data.input.input_pipeline import build_dataset
 from avatx.data.input.keyframe_parsing import KeyframeParser
+from avatx.data.input.keyframe_source import KeyframeSource, make_example
 
 CLIP = ClipShape(num_frames=2, frame_rate=25.0, height=8, width=8)
 AUGMENTATIONS = (default(RandomHorizontalFlip), default(RandomCropImage), default(RandomColor))
@@ -25,7 +26,7 @@ def equal(first, second):
 
 def test_evaluation_gives_each_keyframe_once_in_static_batches(tmp_path):
     pattern = write_set(tmp_path, num_files=3)
-    dataset = build_dataset(options(pattern), CLIP, 4, training=False)
+    dataset = build_dataset(KeyframeSource(options(pattern), CLIP), 4, training=False)
     assert dataset.element_spec.clips.shape == (4, 2, 8, 8, 3)
     assert dataset.element_spec.groundtruth.labels.shape == (4, 4, 3)
     batches = list(dataset)
@@ -48,7 +49,10 @@ def test_shares_of_workers_partition_the_keyframes(tmp_path, num_files, pipeline
     for index in range(pipelines):
         context = tf.distribute.InputContext(pipelines, index, pipelines * replicas)
         dataset = build_dataset(
-            options(pattern), CLIP, 2 * pipelines * replicas, training=False, input_context=context
+            KeyframeSource(options(pattern), CLIP),
+            2 * pipelines * replicas,
+            training=False,
+            input_context=context,
         )
         assert dataset.element_spec.clips.shape[0] == 2
         batches = list(dataset)
@@ -62,7 +66,7 @@ def test_distributed_evaluation_covers_all_once(tmp_path):
     strategy = tf.distribute.MirroredStrategy(["CPU:0"])
     dataset = strategy.distribute_datasets_from_function(
         lambda context: build_dataset(
-            options(pattern), CLIP, 2, training=False, input_context=context
+            KeyframeSource(options(pattern), CLIP), 2, training=False, input_context=context
         )
     )
     assert sorted(all_keys(dataset)) == [("video0", 0.0), ("video0", 1.0), ("video0", 2.0)]
@@ -70,7 +74,9 @@ def test_distributed_evaluation_covers_all_once(tmp_path):
 
 def test_training_epochs_are_permutations_and_differ(tmp_path):
     pattern = write_set(tmp_path, num_files=3)
-    stream = all_keys(build_dataset(options(pattern), CLIP, 3, training=True).take(24))
+    stream = all_keys(
+        build_dataset(KeyframeSource(options(pattern), CLIP), 3, training=True).take(24)
+    )
     epochs = [stream[i : i + 18] for i in range(0, 72, 18)]
     for epoch in epochs:
         assert len(set(epoch)) == 18
@@ -81,7 +87,9 @@ def test_training_epochs_are_permutations_and_differ(tmp_path):
 def test_shuffle_off_keeps_the_order(tmp_path):
     pattern = write_set(tmp_path, num_files=1)
     stream = all_keys(
-        build_dataset(options(pattern, shuffle=False), CLIP, 3, training=True).take(4)
+        build_dataset(KeyframeSource(options(pattern, shuffle=False), CLIP), 3, training=True).take(
+            4
+        )
     )
     assert stream[:6] == sorted(stream[:6]) and stream[6:] == stream[:6]
 
@@ -91,7 +99,11 @@ def test_batches_of_replicas_are_parts_of_the_whole_batch(tmp_path):
 
     def make(**arguments):
         return build_dataset(
-            options(pattern), CLIP, 4, training=True, augmentations=AUGMENTATIONS, **arguments
+            KeyframeSource(options(pattern), CLIP),
+            4,
+            training=True,
+            augmentations=AUGMENTATIONS,
+            **arguments,
         )
 
     shares = list(make(input_context=tf.distribute.InputContext(1, 0, 2)).take(6))
@@ -110,7 +122,10 @@ def test_same_seed_same_stream_whatever_the_threads(tmp_path):
 
     def make(**changes):
         return build_dataset(
-            options(pattern, **changes), CLIP, 4, training=True, augmentations=AUGMENTATIONS
+            KeyframeSource(options(pattern, **changes), CLIP),
+            4,
+            training=True,
+            augmentations=AUGMENTATIONS,
         ).take(6)
 
     tf.random.set_seed(1)
@@ -126,7 +141,11 @@ def test_start_step_continues_the_stream(tmp_path):
 
     def make(**arguments):
         return build_dataset(
-            options(pattern), CLIP, 4, training=True, augmentations=AUGMENTATIONS, **arguments
+            KeyframeSource(options(pattern), CLIP),
+            4,
+            training=True,
+            augmentations=AUGMENTATIONS,
+            **arguments,
         )
 
     whole = list(make().take(11))
@@ -142,11 +161,13 @@ def test_example_is_the_same_eagerly_as_in_the_dataset(tmp_path):
     serialized = next(iter(tf.data.TFRecordDataset(tf.io.gfile.glob(pattern))))
     eager = {}
     for index in range(3):
-        example = input_pipeline.make_example(
+        example = make_example(
             parser.keyframe(parser.segment(serialized), index), CLIP, given, AUGMENTATIONS
         )
         eager[float(example.keyframes.timestamp)] = example
-    dataset = build_dataset(given, CLIP, 1, training=True, augmentations=AUGMENTATIONS)
+    dataset = build_dataset(
+        KeyframeSource(given, CLIP), 1, training=True, augmentations=AUGMENTATIONS
+    )
     for batch in dataset.take(3):
         equal(
             tf.nest.map_structure(lambda part: part[0], batch),
@@ -158,7 +179,10 @@ def test_an_augmented_clip_changes_from_epoch_to_epoch(tmp_path):
     path = write(tmp_path / "a.tfrecord", [segment("v", [keyframe(1_000_000)])])
     seeds, boxes = collections.Counter(), collections.Counter()
     for batch in build_dataset(
-        options(path), CLIP, 1, training=True, augmentations=(default(RandomCropImage),)
+        KeyframeSource(options(path), CLIP),
+        1,
+        training=True,
+        augmentations=(default(RandomCropImage),),
     ).take(4):
         seeds[batch.groundtruth.sampling_seed.numpy().tobytes()] += 1
         boxes[batch.groundtruth.boxes.numpy().tobytes()] += 1
@@ -180,8 +204,7 @@ def test_memory_does_not_grow_with_the_number_of_clips(tmp_path):
     )
     iterator = iter(
         build_dataset(
-            options(path, shuffle_buffer_size=8),
-            ClipShape(16, 25.0, 128, 128),
+            KeyframeSource(options(path, shuffle_buffer_size=8), ClipShape(16, 25.0, 128, 128)),
             4,
             training=True,
             augmentations=(default(RandomHorizontalFlip),),

@@ -14,10 +14,12 @@ import tensorflow as tf
 from default_options import default
 from small_records import keyframe, segment, write
 
-from avatx.data.input import classification_pipeline, input_pipeline
 from avatx.data.input.augmentation import RandomColor, RandomCropImage, RandomHorizontalFlip
-from avatx.data.input.classification_pipeline import TestViews
-from avatx.data.input.input_pipeline import ClipShape, InputOptions
+from avatx.data.input.clip_shape import ClipShape
+from avatx.data.input.input_options import InputOptions
+from avatx.data.input.input_pipeline import build_dataset
+from avatx.data.input.keyframe_source import KeyframeSource
+from avatx.data.input.labelled_clip_source import LabelledClipSource, TestViews
 from avatx.data.records import record
 
 CLIP = ClipShape(num_frames=3, frame_rate=4.0, height=10, width=14)
@@ -202,9 +204,11 @@ CLIPS_WRITTEN_DOWN = {
 @pytest.mark.parametrize("name", KEYFRAME_TRAINING)
 def test_keyframes_in_training(keyframes, name):
     changes, batch_size, worker, start_step, count = KEYFRAME_TRAINING[name]
-    dataset = input_pipeline.build_dataset(
-        default(InputOptions, (keyframes,), **{"num_classes": 3, "max_boxes": 4, **changes}),
-        CLIP,
+    dataset = build_dataset(
+        KeyframeSource(
+            default(InputOptions, (keyframes,), **{"num_classes": 3, "max_boxes": 4, **changes}),
+            CLIP,
+        ),
         batch_size,
         training=True,
         augmentations=AUGMENTATIONS,
@@ -217,9 +221,10 @@ def test_keyframes_in_training(keyframes, name):
 @pytest.mark.parametrize("name", EVALUATION)
 def test_keyframes_in_evaluation(keyframes, name):
     batch_size, worker = EVALUATION[name]
-    dataset = input_pipeline.build_dataset(
-        default(InputOptions, (keyframes,), num_classes=3, max_boxes=4, seed=6),
-        CLIP,
+    dataset = build_dataset(
+        KeyframeSource(
+            default(InputOptions, (keyframes,), num_classes=3, max_boxes=4, seed=6), CLIP
+        ),
         batch_size,
         training=False,
         input_context=context(*worker),
@@ -230,9 +235,8 @@ def test_keyframes_in_evaluation(keyframes, name):
 @pytest.mark.parametrize("name", LABELLED_TRAINING)
 def test_labelled_clips_in_training(videos, name):
     changes, batch_size, worker, start_step, count = LABELLED_TRAINING[name]
-    dataset = classification_pipeline.build_dataset(
-        default(InputOptions, (videos,), **{"num_classes": 3, **changes}),
-        CLIP,
+    dataset = build_dataset(
+        LabelledClipSource(default(InputOptions, (videos,), **{"num_classes": 3, **changes}), CLIP),
         batch_size,
         training=True,
         augmentations=AUGMENTATIONS,
@@ -245,12 +249,14 @@ def test_labelled_clips_in_training(videos, name):
 @pytest.mark.parametrize("name", EVALUATION)
 def test_labelled_clips_in_testing(videos, name):
     batch_size, worker = EVALUATION[name]
-    dataset = classification_pipeline.build_dataset(
-        default(InputOptions, (videos,), num_classes=3, seed=6),
-        CLIP,
+    dataset = build_dataset(
+        LabelledClipSource(
+            default(InputOptions, (videos,), num_classes=3, seed=6),
+            CLIP,
+            TestViews(num_clips=3, num_crops=2),
+        ),
         batch_size,
         training=False,
-        views=TestViews(num_clips=3, num_crops=2),
         input_context=context(*worker),
     )
     check(list(dataset), clip_facts, CLIPS_WRITTEN_DOWN["evaluation", name])

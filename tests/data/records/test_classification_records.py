@@ -12,12 +12,10 @@ from default_options import default
 from PIL import Image
 
 from avatx.data.annotations.label_map import read_label_map
-from avatx.data.input.classification_pipeline import (
-    ClipShape,
-    InputOptions,
-    TestViews,
-    build_dataset,
-)
+from avatx.data.input.clip_shape import ClipShape
+from avatx.data.input.input_options import InputOptions
+from avatx.data.input.input_pipeline import build_dataset
+from avatx.data.input.labelled_clip_source import LabelledClipSource, TestViews
 from avatx.data.records import record
 from avatx.data.records.classification_records import create_classification_records
 from avatx.data.records.manifest import summary
@@ -151,11 +149,13 @@ def test_pipeline_reads_what_was_written(data):
     folder, _, _ = data
     clip = ClipShape(num_frames=8, frame_rate=12.5, height=48, width=160)
     dataset = build_dataset(
-        default(InputOptions, (str(folder / "out" / "set-*.tfrecord"),), num_classes=2),
-        clip,
+        LabelledClipSource(
+            default(InputOptions, (str(folder / "out" / "set-*.tfrecord"),), num_classes=2),
+            clip,
+            TestViews(2, 1),
+        ),
         1,
         training=False,
-        views=TestViews(2, 1),
     )
     order = [
         record.decode(entry.numpy())

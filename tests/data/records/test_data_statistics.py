@@ -1,12 +1,13 @@
 """Counts for the print at the start of training."""
 
+import dataclasses
 import json
 import os
 
 import pytest
 from small_records import keyframe, segment, write, write_set
 
-from avatx.data.records.data_statistics import describe
+from avatx.data.records.data_statistics import count_videos, describe
 from avatx.data.records.record_check import check_file
 from avatx.errors import UserError
 
@@ -16,10 +17,10 @@ def test_small_sets_are_counted(tmp_path):
         tmp_path / "a.tfrecord",
         [segment("v", [keyframe(0), keyframe(1_000_000), keyframe(2_000_000, [])])],
     )
-    found = describe([path])
+    found = describe([path], "keyframes")
     assert (
         found.num_files,
-        found.num_keyframes,
+        found.num_examples,
         found.num_keyframes_without_people,
         found.num_boxes,
     ) == (1, 3, 1, 4)
@@ -33,7 +34,7 @@ def test_small_sets_are_counted(tmp_path):
 
 def test_large_sets_are_counted_by_the_manifest(tmp_path):
     pattern = write_set(tmp_path, num_files=2)
-    assert describe([pattern], scanned_bytes=0).num_keyframes is None
+    assert describe([pattern], "keyframes", scanned_bytes=0).num_examples is None
     shards = [
         {
             "shard": f"set-{index:02d}",
@@ -44,16 +45,54 @@ def test_large_sets_are_counted_by_the_manifest(tmp_path):
     ]
     manifest = tmp_path / "manifest.json"
     manifest.write_text(json.dumps({"records": {"set": {"shards": shards}}}))
-    assert describe([pattern], scanned_bytes=0).num_keyframes == 12
+    assert describe([pattern], "keyframes", scanned_bytes=0).num_examples == 12
     manifest.write_text(json.dumps({"records": {"set": {"shards": shards[:1]}}}))
-    assert describe([pattern], scanned_bytes=0).num_keyframes is None
+    assert describe([pattern], "keyframes", scanned_bytes=0).num_examples is None
     manifest.write_text("not ours")
-    assert describe([pattern], scanned_bytes=0).num_keyframes is None
-    assert describe([pattern], scanned_bytes=0).lines("x")[0][1].startswith("2 files")
+    assert describe([pattern], "keyframes", scanned_bytes=0).num_examples is None
+    assert describe([pattern], "keyframes", scanned_bytes=0).lines("x")[0][1].startswith("2 files")
 
 
 def test_files_that_are_no_records_are_named(tmp_path):
     (tmp_path / "a").write_bytes(os.urandom(1000))
-    for read in (describe, lambda paths: check_file(paths[0])):
+    path = str(tmp_path / "a")
+    for read in (
+        lambda: describe([path], "keyframes"),
+        lambda: describe([path], "videos"),
+        lambda: check_file(path),
+    ):
         with pytest.raises(UserError, match="a: not a TFRecord file"):
-            read([str(tmp_path / "a")])
+            read()
+
+
+def labelled(video_id, class_id):
+    """A video of two frames."""
+    one = segment(video_id, [], num_frames=2)
+    return dataclasses.replace(
+        one, clip_class_ids=[class_id], clip_class_names=[f"class {class_id}"]
+    )
+
+
+def test_labelled_videos_are_counted_too(tmp_path):
+    write(tmp_path / "a.tfrecord", [labelled("u", 2), labelled("v", 1), labelled("w", 2)])
+    write(tmp_path / "b.tfrecord", [])
+    paths = [str(tmp_path / name) for name in ("a.tfrecord", "b.tfrecord")]
+    found = describe(paths, "videos")
+    assert (found.unit, found.num_files, found.num_examples) == ("videos", 2, 3)
+    assert found.labels_of_class == {1: 1, 2: 2}
+    assert found.num_boxes is None and found.num_keyframes_without_people is None
+    assert found.lines("data", {2: "wave"}) == (
+        ("data", "3 videos in 2 files of 2 classes"),
+        ("data labels", "wave 2, 1 1"),
+    )
+    assert count_videos(paths) == [3, 0]
+    assert describe(paths, "videos", scanned_bytes=0).num_examples is None
+    shards = [
+        {"shard": path[-10:-9], "records": records, "keyframes": 7, "bytes": os.path.getsize(path)}
+        for path, records in zip(paths, (5, 6), strict=True)
+    ]
+    (tmp_path / "manifest.json").write_text(json.dumps({"records": {"set": {"shards": shards}}}))
+    assert describe(paths, "videos", scanned_bytes=0).lines("data") == (
+        ("data", "11 videos in 2 files"),
+    )
+    assert count_videos(paths) == [5, 6]  # the manifest is believed

@@ -11,7 +11,10 @@ from small_records import HEIGHT, WIDTH, keyframe, options, segment, write
 from avatx.data.annotations.label_map import LabelMap
 from avatx.data.input import augmentation
 from avatx.data.input.augmentation import RandomColor, RandomHorizontalFlip, identity_view
-from avatx.data.input.input_pipeline import ClipShape, build_dataset, decode_clip
+from avatx.data.input.clip_decoding import decode_clip
+from avatx.data.input.clip_shape import ClipShape
+from avatx.data.input.input_pipeline import build_dataset
+from avatx.data.input.keyframe_source import KeyframeSource
 from avatx.data.records import record, record_plan
 from avatx.data.records.ava_records import create_ava_records
 from avatx.data.records.record_plan import RecordSettings
@@ -41,7 +44,7 @@ def flow_segment(name="v", num_frames=20, **arguments):
 
 def first_clip(path, clip_shape, augmentations=(), training=False):
     dataset = build_dataset(
-        options(path), clip_shape, 1, training=training, augmentations=augmentations
+        KeyframeSource(options(path), clip_shape), 1, training=training, augmentations=augmentations
     )
     return next(iter(dataset)).clips[0].numpy()
 
@@ -231,7 +234,7 @@ def test_colours_leave_the_flow_alone():
 def test_records_without_flow_are_named_with_the_remedy(tmp_path):
     path = write(tmp_path / "old.tfrecord", [segment("v", [keyframe(400_000)], num_frames=20)])
     with pytest.raises(UserError) as error:
-        build_dataset(options(path), BOTH, 1, training=False)
+        build_dataset(KeyframeSource(options(path), BOTH), 1, training=False)
     text = str(error.value)
     assert text.startswith(f"{path}: record v@") and "\n" not in text
     assert "20 frames and the optical flow of 0" in text

@@ -114,6 +114,8 @@ def test_for_a_model_flags_win_then_what_is_known_then_defaults():
     )
     assert for_model({}, False) == FrameSettings()
     assert for_model(trained, False, {"optical_flow": "dis"}).optical_flow == ""
+    with pytest.raises(UserError, match="^optical_flow is empty, and the model has a flow stream"):
+        for_model(trained, True, {"optical_flow": ""})
     assert for_model(trained, False, {"video_start_seconds": 5.0}).video_start_seconds == 5
 
 
@@ -159,6 +161,7 @@ def test_what_flags_change_is_said():
     assert overridden({"max_frame_rate": 0.0}, OTHER.to_dict()) == [
         "--max_frame_rate 0: the model was trained on at most 7.5 frames a second"
     ]
+    assert overridden({"video_start_seconds": 0.0}, OTHER.to_dict()) == []
     assert overridden({"optical_flow": ""}, OTHER.to_dict()) == [
         "--optical_flow '': the model was trained on optical flow by farneback"
     ]

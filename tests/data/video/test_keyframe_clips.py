@@ -7,7 +7,8 @@ import pytest
 import tensorflow as tf
 
 from avatx.data.input import keyframe_parsing
-from avatx.data.video.clip_sampling import nearest_frames, to_microseconds, wanted_times
+from avatx.data.times import to_microseconds
+from avatx.data.video.clip_sampling import nearest_frames, wanted_times
 from avatx.data.video.keyframe_clips import keyframe_clips
 from avatx.data.video.video_reader import VideoReader
 from avatx.data.video.video_writer import VideoWriter
