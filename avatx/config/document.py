@@ -28,8 +28,8 @@ under "values" is refused with its file and line before anything is built.
 by its name, such as `ava/tx_highres_r300`, installed or not, unless there is a file of that name.
 `tools/check_config.py` checks a config, builds its model and prints its shapes, parameters and
 learning rate. Of each file that the config names and that is not there it says what makes it, in a
-line that begins with `missing:`; the exit code is 0 all the same, for a config may be checked before
-its data are there, and 1 with `--require_files`.
+line that begins with `missing:`; the exit code is 0 all the same, for a config may be checked
+before its data are there, and 1 with `--require_files`.
 """
 
 _BLOCK = re.compile(r"\s*(message|enum|oneof|extend) ([\w.]+) \{")
