@@ -226,7 +226,7 @@ def test_ranges_of_every_field(kind):
             continue
         pair = {"min_area": "max_area", "max_area": "min_area"}.get(field.name, field.name)
         for value in (low, 1.0):
-            assert getattr(kind(**{pair: value, field.name: value}), field.name) == value
+            assert getattr(default(kind, **{pair: value, field.name: value}), field.name) == value
         for value in (low - 1e-5, 1.00001, float("nan")):
             with pytest.raises(UserError, match=field.name):
                 default(kind, **{field.name: value})
