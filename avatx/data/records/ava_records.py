@@ -88,7 +88,7 @@ def create_ava_records(
             f"{annotations}: no row's class is in {label_map}; it has classes "
             f"{sorted(classes.names)[:5]}..., the rows {list(plan.dropped_classes)[:5]}"
         )
-    wanted = {segment["video_id"] for segments in plan.shards for segment in segments}
+    wanted = {segment.video_id for segments in plan.shards for segment in segments}
     if wanted <= set(plan.missing):
         raise UserError(
             f"none of the {len(wanted)} videos of {annotations} is in "

@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from avatx.data.annotations.label_map import LabelMap, write_label_map
 from avatx.data.annotations.labelled_list import LabelledClip, read_classes, read_csv, read_folders
+from avatx.data.records.planned_segment import PlannedVideo
 from avatx.data.records.record_pipeline import check_output, create_records
 from avatx.data.records.record_plan import RecordPlan, RecordSettings
 from avatx.data.records.remote_files import load_file_system, scheme
@@ -134,7 +135,7 @@ def make_plan(
       class_ids: label -> class id, of every label.
       num_shards: how many shards.
     """
-    shards: list[list[dict[str, Any]]] = [[] for _ in range(num_shards)]
+    shards: list[list[PlannedVideo]] = [[] for _ in range(num_shards)]
     hashed = sorted(
         (hashlib.sha256(f"{clip.video_id}@{clip.start}".encode()).hexdigest(), index)
         for index, clip in enumerate(clips)
@@ -145,15 +146,14 @@ def make_plan(
         if clip.path is not None and clip.path not in identities:
             identities[clip.path] = identity(clip.path)
         shards[int(digest[:15], 16) % num_shards].append(
-            {
-                "video_id": clip.video_id,
-                "source": clip.path,
-                "identity": identities.get(clip.path),
-                "start": clip.start,
-                "end": clip.end,
-                "class_id": class_ids[clip.label],
-                "keyframes": [],
-            }
+            PlannedVideo(
+                video_id=clip.video_id,
+                source=clip.path,
+                identity=None if clip.path is None else identities[clip.path],
+                start=clip.start,
+                end=clip.end,
+                class_id=class_ids[clip.label],
+            )
         )
     return RecordPlan(
         shards=shards,

@@ -22,8 +22,8 @@ from typing import Any
 
 import tensorflow as tf
 
-from avatx.data.records import manifest, record_shard
-from avatx.data.records.record_plan import RecordPlan, RecordSettings, fingerprint, num_items
+from avatx.data.records import manifest, planned_segment, record_shard
+from avatx.data.records.record_plan import RecordPlan, RecordSettings, fingerprint
 from avatx.data.records.record_shard import read_json, write_text
 from avatx.errors import UserError
 
@@ -148,7 +148,7 @@ def create_records(
             if not overwrite and files.finished(index, digest) is not None:
                 continue
             todo.append(index)
-            num_todo += sum(map(num_items, segments))
+            num_todo += sum(len(segment.times) for segment in segments)
             write_text(
                 files.plan(index),
                 json.dumps(
@@ -157,7 +157,7 @@ def create_records(
                         "done": files.done(index),
                         "fingerprint": digest,
                         "settings": settings.to_dict(),
-                        "segments": segments,
+                        "segments": [segment.to_dict() for segment in segments],
                         "class_names": list(label_map.names.items()),
                     }
                 ),
@@ -207,11 +207,11 @@ def write_planned_shard(plan_path: str) -> None:
     try:
         result = record_shard.write_shard(
             plan["shard"],
-            plan["segments"],
+            [planned_segment.from_dict(segment) for segment in plan["segments"]],
             RecordSettings.from_dict(plan["settings"]),
             dict(plan["class_names"]),
             temporary_folder=os.path.dirname(plan_path),
-            on_keyframes=tell,
+            on_progress=tell,
             before_rename=forget_the_old_one,
         )
         write_text(plan["done"], json.dumps({**result, "fingerprint": plan["fingerprint"]}))

@@ -9,13 +9,14 @@ import dataclasses
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from avatx.data.annotations.ava_table import AvaTable
 from avatx.data.annotations.label_map import LabelMap
+from avatx.data.records.planned_segment import Planned, PlannedKeyframe, PlannedSegment
 from avatx.data.times import MICROSECONDS, to_microseconds
 from avatx.data.video.frame_settings import FrameSettings
 from avatx.errors import UserError
@@ -80,17 +81,14 @@ class RecordPlan:
     """What there is to write.
 
     Attributes:
-      shards: for each shard its segments, JSON-able: `video_id`, `source` (path or None where it
-        is missing), `identity`, `start`, `end` (microseconds) and `keyframes`, each a
-        `timestamp` (microseconds) and `rows` of [ymin, xmin, ymax, xmax, class id, person id].
-        A labelled video (`classification_records`) has a `class_id` and no keyframes.
+      shards: for each shard its segments, or its labelled videos (`classification_records`).
       missing: ids of videos that were not found.
       dropped_classes: class id -> rows whose class the label map lacks.
       excluded_keyframes: how many keyframes the excluded timestamps took away.
       num_keyframes: in all shards.
     """
 
-    shards: list[list[dict[str, Any]]]
+    shards: Sequence[Sequence[Planned]]
     missing: list[str]
     dropped_classes: dict[int, int]
     excluded_keyframes: int
@@ -99,13 +97,8 @@ class RecordPlan:
     @property
     def unit(self) -> str:
         """What is counted: "keyframes", or "videos" where these are labelled as a whole."""
-        labelled = any("class_id" in segment for shard in self.shards for segment in shard)
-        return "videos" if labelled else "keyframes"
-
-
-def num_items(segment: dict[str, Any]) -> int:
-    """Keyframes of a planned segment; 1 for a labelled video."""
-    return 1 if "class_id" in segment else len(segment["keyframes"])
+        units = (segment.unit for shard in self.shards for segment in shard)
+        return next(units, PlannedSegment.unit)
 
 
 def _rows_by_keyframe(
@@ -166,29 +159,27 @@ def make_plan(
     identities = {video_id: identity(path) for video_id, path in sources.items() if path}
     period = round(settings.seconds_per_record * MICROSECONDS)
     margin = round(settings.margin_seconds * MICROSECONDS)
-    shards: list[list[dict[str, Any]]] = [[] for _ in range(num_shards)]
-    segments: dict[tuple[str, int], dict[str, Any]] = {}
+    shards: list[list[PlannedSegment]] = [[] for _ in range(num_shards)]
+    periods: dict[tuple[str, int], list[PlannedKeyframe]] = {}
     for video_id, time in sorted(keyframes):
-        key = (video_id, time // period)
-        if key not in segments:
-            segments[key] = {
-                "video_id": video_id,
-                "source": sources[video_id],
-                "identity": identities.get(video_id),
-                "keyframes": [],
-            }
-        segments[key]["keyframes"].append(
-            {"timestamp": time, "rows": _rows(table, keyframes[video_id, time])}
+        periods.setdefault((video_id, time // period), []).append(
+            PlannedKeyframe(time, _rows(table, keyframes[video_id, time]))
         )
     # Within a shard too the order is the hash's, so that neighbours in a file are of many videos.
     hashed = sorted(
         (hashlib.sha256(f"{video_id}/{index}".encode()).hexdigest(), (video_id, index))
-        for video_id, index in segments
+        for video_id, index in periods
     )
-    for digest, key in hashed:
-        segment = segments[key]
-        segment["start"] = segment["keyframes"][0]["timestamp"] - margin
-        segment["end"] = segment["keyframes"][-1]["timestamp"] + margin
+    for digest, (video_id, index) in hashed:
+        of_period = tuple(periods[video_id, index])
+        segment = PlannedSegment(
+            video_id=video_id,
+            source=sources[video_id],
+            identity=identities.get(video_id),
+            start=of_period[0].timestamp - margin,
+            end=of_period[-1].timestamp + margin,
+            keyframes=of_period,
+        )
         shards[int(digest[:15], 16) % num_shards].append(segment)
     return RecordPlan(
         shards=shards,
@@ -199,23 +190,21 @@ def make_plan(
     )
 
 
-def _rows(table: AvaTable, rows: list[int]) -> list[list[float]]:
+def _rows(table: AvaTable, rows: list[int]) -> tuple[tuple[float, ...], ...]:
     persons = [-1] * len(rows) if table.person_id is None else table.person_id[rows].tolist()
-    return [
-        [*box, class_id, person]
+    return tuple(
+        (*box, class_id, person)
         for box, class_id, person in zip(
             table.boxes[rows].tolist(), table.class_id[rows].tolist(), persons, strict=True
         )
-    ]
+    )
 
 
-def fingerprint(
-    segments: list[dict[str, Any]], settings: RecordSettings, label_map: LabelMap
-) -> str:
+def fingerprint(segments: Sequence[Planned], settings: RecordSettings, label_map: LabelMap) -> str:
     """Changes when anything does that a shard is made from. The videos' folder may move."""
-    facts = [
-        {name: value for name, value in segment.items() if name != "source"} for segment in segments
-    ]
+    facts = [segment.to_dict() for segment in segments]
+    for fact in facts:
+        del fact["source"]
     classes = sorted(label_map.names.items())
     text = json.dumps([FORMAT, facts, settings.hashed(), classes], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()

@@ -199,6 +199,25 @@ def test_folders_sizes_rates_and_a_given_label_map(tmp_path):
         create(tmp_path, folders=str(tmp_path / "v"), label_map=str(names))
 
 
+def test_jpeg_frames_are_stored_as_they_are_and_no_quality_is_made_up(tmp_path):
+    """What was not encoded has no quality of ours; what was, has."""
+    os.makedirs(tmp_path / "x")
+    (tmp_path / "rows.csv").write_text("x,wave\n")
+    files = []
+    for number in range(4):
+        path = tmp_path / "x" / f"{number:03d}.jpg"
+        Image.fromarray(np.full([20, 30, 3], 40 * number, np.uint8)).save(path, quality=61)
+        files.append(path.read_bytes())
+    create(tmp_path, annotations=str(tmp_path / "rows.csv"))
+    stored = segments(tmp_path / "out", "set")["x", 0]
+    assert stored.frames == files
+    assert not {"jpeg_quality", "jpeg_chroma"} & stored.provenance.keys()
+    smaller = RecordSettings(FrameSettings(shorter_side=10), margin_seconds=0.0, jpeg_quality=72)
+    create(tmp_path, annotations=str(tmp_path / "rows.csv"), settings=smaller)
+    facts = segments(tmp_path / "out", "set")["x", 0].provenance
+    assert (facts["jpeg_quality"], facts["jpeg_chroma"]) == (72, "4:2:0")
+
+
 def test_a_label_map_is_local_also_where_the_records_are_not(tmp_path):
     (tmp_path / "rows.csv").write_text("none.mp4,bend\n")
     with pytest.raises(UserError, match="^output_label_map ram://x/set_label_map.pbtxt: .*local"):

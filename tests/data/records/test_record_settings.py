@@ -1,10 +1,12 @@
 """Settings of records: finished shards stay finished, plans and manifests stay readable."""
 
+import dataclasses
 import json
 
 import pytest
 
 from avatx.data.annotations.label_map import LabelMap
+from avatx.data.records.planned_segment import from_dict
 from avatx.data.records.record_plan import RecordSettings, fingerprint
 from avatx.data.video.frame_settings import FrameSettings
 from avatx.errors import UserError
@@ -53,17 +55,49 @@ LABELLED = {
 )
 def test_shards_of_before_frame_settings_count_as_unchanged(segment, settings, digest):
     """The digests are of the code before there were any."""
-    assert fingerprint([segment], settings, LABELS) == digest
-    moved = {**segment, "source": "/b/elsewhere.mp4"}
+    planned = from_dict(segment)
+    assert fingerprint([planned], settings, LABELS) == digest
+    moved = dataclasses.replace(planned, source="/b/elsewhere.mp4")
     assert fingerprint([moved], settings, LABELS) == digest
 
 
+@pytest.mark.parametrize("segment", [KEYFRAMES, LABELLED])
+def test_the_json_of_a_plan_stays(segment):
+    """Also that of a plan file, which a worker of before may read."""
+    planned = from_dict(json.loads(json.dumps(segment)))
+    assert planned.to_dict() == segment
+    assert from_dict(json.loads(json.dumps(planned.to_dict()))) == planned
+
+
+def test_every_fact_of_a_segment_changes_the_fingerprint():
+    plain = from_dict(KEYFRAMES)
+    (keyframe,) = plain.keyframes
+    (row,) = keyframe.rows
+    others = [
+        dataclasses.replace(plain, video_id="u"),
+        dataclasses.replace(plain, identity=[124, 456]),
+        dataclasses.replace(plain, start=-1000000),
+        dataclasses.replace(plain, end=8000000),
+        dataclasses.replace(plain, keyframes=(dataclasses.replace(keyframe, timestamp=1),)),
+        dataclasses.replace(plain, keyframes=(dataclasses.replace(keyframe, rows=(row, row)),)),
+        dataclasses.replace(
+            plain, keyframes=(dataclasses.replace(keyframe, rows=((*row[:5], 1),)),)
+        ),
+    ]
+    digests = {fingerprint([one], RecordSettings(), LABELS) for one in [plain, *others]}
+    assert len(digests) == 8
+    video = from_dict(LABELLED)
+    labels = [dataclasses.replace(video, class_id=1), dataclasses.replace(video, end=5)]
+    assert len({fingerprint([one], RecordSettings(), LABELS) for one in [video, *labels]}) == 3
+
+
 def test_every_setting_changes_the_fingerprint():
-    digests = {fingerprint([KEYFRAMES], RecordSettings(), LABELS)}
+    planned = from_dict(KEYFRAMES)
+    digests = {fingerprint([planned], RecordSettings(), LABELS)}
     changed = OTHER.to_dict()
     for name, value in changed.items():
         settings = RecordSettings.from_dict({name: value})
-        digests.add(fingerprint([KEYFRAMES], settings, LABELS))
+        digests.add(fingerprint([planned], settings, LABELS))
     assert len(changed) == 8 and len(digests) == 9
 
 
