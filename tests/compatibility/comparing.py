@@ -15,7 +15,7 @@ def assert_same_json(found, expected, **tolerance):
             assert_same_json(found[key], value, **tolerance)
     elif isinstance(expected, list):
         assert len(found) == len(expected)
-        for one, other in zip(found, expected):
+        for one, other in zip(found, expected, strict=True):
             assert_same_json(one, other, **tolerance)
     elif isinstance(expected, float):
         assert found == pytest.approx(expected, **{"rel": RELATIVE, "abs": ABSOLUTE, **tolerance})

@@ -76,8 +76,8 @@ def build_experiment(path, *overrides):
 
 
 def decode_record(serialized):
-    """A record outside of any graph, with the attributes `avatx.data.record.Segment` has."""
-    from avatx.data import record
+    """A record outside of any graph, with the attributes `avatx.data.records.record.Segment` has."""
+    from avatx.data.records import record
 
     return record.decode(serialized)
 

@@ -40,7 +40,7 @@ def test_keyframes_are_the_rows_of_the_csv(name, seconds, spans):
     assert [(segment.start / 1e6, segment.end / 1e6) for segment in found] == spans
     keyframes = [keyframe for segment in found for keyframe in segment.keyframes]
     assert [keyframe.timestamp for keyframe in keyframes] == [s * 1_000_000 for s in seconds]
-    for second, keyframe in zip(seconds, keyframes):
+    for second, keyframe in zip(seconds, keyframes, strict=True):
         rows = np.reshape(people().get(second, []), [-1, 6])  # nobody at 3 s
         np.testing.assert_array_equal(keyframe.boxes, rows[:, [1, 0, 3, 2]].astype(np.float32))
         assert list(keyframe.class_ids) == list(rows[:, 4])
@@ -69,7 +69,7 @@ def test_clips_are_those_of_then(name):
     with np.load("expected/thumbnails.npz") as expected:
         wanted = [expected[key] for key in expected if key.startswith(name)]
     assert len(batches) == len(wanted)
-    for batch, thumbnails in zip(batches, wanted):
+    for batch, thumbnails in zip(batches, wanted, strict=True):
         # Half a level in 256: another version's JPEG decoder may round differently.
         np.testing.assert_allclose(reading.thumbnails(batch.clips), thumbnails, rtol=1e-5, atol=0.5)
 
@@ -84,7 +84,7 @@ def test_groundtruth_is_the_people_of_the_csv(name):
         found[video_id, batch.keyframes.timestamp[0]] = {
             tuple(box): set(np.flatnonzero(labels) + 1)
             for box, labels in zip(
-                batch.groundtruth.boxes[0, :count], batch.groundtruth.labels[0, :count]
+                batch.groundtruth.boxes[0, :count], batch.groundtruth.labels[0, :count], strict=True
             )
         }
     expected = {("film", 3.0): {}} if name == "keyframes" else {}

@@ -8,12 +8,12 @@ import tensorflow as tf
 from coded_video import write_coded_video
 from PIL import Image
 
-from avatx.data import optical_flow
-from avatx.data.augmentation import identity_view
-from avatx.data.frame_encoding import encode_jpeg, stored_size
-from avatx.data.frame_source import frame_files
-from avatx.data.input_pipeline import ClipShape, decode_clip
-from avatx.data.video_reader import VideoReader
+from avatx.data.input.augmentation import identity_view
+from avatx.data.input.input_pipeline import ClipShape, decode_clip
+from avatx.data.video import optical_flow
+from avatx.data.video.frame_encoding import encode_jpeg, stored_size
+from avatx.data.video.frame_source import frame_files
+from avatx.data.video.video_reader import VideoReader
 from avatx.errors import UserError
 
 

@@ -1,7 +1,7 @@
 """The lines that end a conversion, and the entry that they are made from, by hand."""
 
-from avatx.data.manifest import make_entry, summary
-from avatx.data.record_plan import RecordPlan
+from avatx.data.records.manifest import make_entry, summary
+from avatx.data.records.record_plan import RecordPlan
 
 ENTRY = {
     "unit": "keyframes",

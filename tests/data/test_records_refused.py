@@ -5,9 +5,9 @@ import os
 import pytest
 from small_records import all_keys, keyframe, options, segment, write
 
-from avatx.data.input_errors import explained
-from avatx.data.input_pipeline import ClipShape, build_dataset
-from avatx.data.remote_files import match_files, scheme
+from avatx.data.input.input_pipeline import ClipShape, build_dataset
+from avatx.data.records.input_errors import explained
+from avatx.data.records.remote_files import match_files, scheme
 from avatx.errors import UserError
 
 CLIP = ClipShape(2, 25.0, 8, 8)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from avatx.core.structures import VIDEO_ID_BYTES, Batch, Detections, Groundtruth, Keyframes
-from avatx.data.label_map import LabelMap
+from avatx.data.annotations.label_map import LabelMap
 from avatx.evaluation import evaluation_run
 from avatx.training.options import EvalOptions
 

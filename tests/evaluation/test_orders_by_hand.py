@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from avatx.data.ava_table import AvaTable
-from avatx.data.label_map import LabelMap
+from avatx.data.annotations.ava_table import AvaTable
+from avatx.data.annotations.label_map import LabelMap
 from avatx.evaluation.analysis import analyze
 from avatx.evaluation.matching import match_detections
 from avatx.evaluation.protocol import get_protocol

@@ -31,9 +31,9 @@ def test_pools(crop, size, stride, box, expected):
     np.testing.assert_allclose(cells, expected, rtol=1e-5)
 
     frames = tf.stack([features, features + 100.0], axis=1)
-    tube = st_roi_pool.StRoiPool(crop, size, stride)(
-        frames, tf.constant([box]), tf.constant([0])
-    )[0, ..., 0]
+    tube = st_roi_pool.StRoiPool(crop, size, stride)(frames, tf.constant([box]), tf.constant([0]))[
+        0, ..., 0
+    ]
     np.testing.assert_allclose(tube, [expected, np.add(expected, 100.0)], rtol=1e-5)
 
 

@@ -12,8 +12,9 @@ import pytest
 import tensorflow as tf
 from tiny_experiment import read_curves
 
-from avatx.data import label_map
-from avatx.training import options, restore, run
+from avatx.checkpoints import restore
+from avatx.data.annotations import label_map
+from avatx.training import options, run
 
 
 class TwoClasses(linear_model.LinearModel):
