@@ -5,7 +5,9 @@ import os
 import pytest
 from small_records import all_keys, keyframe, options, segment, write
 
-from avatx.data.input.input_pipeline import ClipShape, build_dataset
+from avatx.data.input.clip_shape import ClipShape
+from avatx.data.input.input_pipeline import build_dataset
+from avatx.data.input.keyframe_source import KeyframeSource
 from avatx.data.records.input_errors import explained
 from avatx.data.records.remote_files import match_files, scheme
 from avatx.errors import UserError
@@ -20,14 +22,16 @@ def test_a_class_outside_of_the_model(tmp_path, class_id):
     path = write(tmp_path / "a.tfrecord", [segment("v", [keyframe(0, people)], num_frames=4)])
     with pytest.raises(UserError, match=f"class id {class_id}; expected 1 to num_classes = 3"):
         with explained([path]):
-            next(iter(build_dataset(options(path), CLIP, 1, training=False)))
+            next(iter(build_dataset(KeyframeSource(options(path), CLIP), 1, training=False)))
 
 
 def test_the_last_class_is_one(tmp_path):
     path = write(
         tmp_path / "a.tfrecord", [segment("v", [keyframe(0, [(BOX, 3, 0)])], num_frames=4)]
     )
-    assert all_keys(build_dataset(options(path), CLIP, 1, training=False)) == [("v", 0.0)]
+    assert all_keys(build_dataset(KeyframeSource(options(path), CLIP), 1, training=False)) == [
+        ("v", 0.0)
+    ]
 
 
 def test_keyframes_of_a_record_come_in_random_order(tmp_path):
@@ -36,8 +40,12 @@ def test_keyframes_of_a_record_come_in_random_order(tmp_path):
     stored = segment("v", [keyframe(time) for time in times], num_frames=4)
     path = write(tmp_path / "a.tfrecord", [stored])
     chosen = options(path, shuffle_buffer_size=1, open_segments=1, num_readers=1)
-    keys = [time for _, time in all_keys(
-        build_dataset(chosen, CLIP, 1, training=True).take(24))]  # fmt: skip
+    keys = [
+        time
+        for _, time in all_keys(
+            build_dataset(KeyframeSource(chosen, CLIP), 1, training=True).take(24)
+        )
+    ]
     first, second = keys[:12], keys[12:]
     assert sorted(first) == sorted(second) == [time / 1e6 for time in times]
     assert first != sorted(first) and first != second
@@ -53,8 +61,10 @@ def test_folders_are_no_files(tmp_path):
         match_files([str(tmp_path / "c*")])
 
 
-@pytest.mark.parametrize("path, name", [("s3://b/x", "s3"), ("/a/b", ""), ("GS://b", "gs"),
-                                        ("c:/x", ""), ("a/b://c", "")])  # fmt: skip
+@pytest.mark.parametrize(
+    "path, name",
+    [("s3://b/x", "s3"), ("/a/b", ""), ("GS://b", "gs"), ("c:/x", ""), ("a/b://c", "")],
+)
 def test_schemes(path, name):
     assert scheme(path) == name
 

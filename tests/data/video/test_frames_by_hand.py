@@ -9,7 +9,8 @@ from coded_video import write_coded_video
 from PIL import Image
 
 from avatx.data.input.augmentation import identity_view
-from avatx.data.input.input_pipeline import ClipShape, decode_clip
+from avatx.data.input.clip_decoding import decode_clip
+from avatx.data.input.clip_shape import ClipShape
 from avatx.data.video import optical_flow
 from avatx.data.video.frame_encoding import encode_jpeg, stored_size
 from avatx.data.video.frame_source import frame_files
