@@ -4,6 +4,7 @@ import contextlib
 import importlib
 import os
 import pathlib
+import re
 import sys
 import traceback
 from collections.abc import Callable, Iterator
@@ -54,7 +55,8 @@ def entry() -> NoReturn:
 def arguments_are_flags(*names: str, **flags: str) -> Iterator[None]:
     """What a library says of one of its arguments is said of the flag that the argument is from.
 
-    A library's message about an argument begins with the argument's name.
+    A library's message about an argument begins with the argument's name, and names others in
+    `backquotes`. A context manager, and a decorator for the `main` of a tool.
 
     Args:
       *names: arguments that are called as their flags: "model_dir" for --model_dir.
@@ -64,11 +66,14 @@ def arguments_are_flags(*names: str, **flags: str) -> Iterator[None]:
     try:
         yield
     except UserError as error:
-        first, space, rest = str(error).partition(" ")
-        name = first.rstrip(":")
-        if name not in flags:
+
+        def flag(match: re.Match) -> str:
+            return f"--{flags[match[1]]}" if match[1] in flags else match[0]
+
+        text = re.sub(r"^(\w+)(?=:? )", flag, re.sub(r"`(\w+)`", flag, str(error)))
+        if text == str(error):
             raise
-        raise UserError(f"--{flags[name]}{first[len(name) :]}{space}{rest}") from error
+        raise UserError(text) from error
 
 
 def import_tensorflow() -> None:

@@ -2,6 +2,7 @@
 
 import ast
 import pathlib
+import re
 import subprocess
 import sys
 
@@ -121,6 +122,51 @@ def test_one_keras_and_tensorflow_2_only():
         text = path.read_text()
         if "compat.v1" in text or "tf.keras" in text:
             wrong.append(f"{path.relative_to(ROOT)} uses compat.v1 or tf.keras")
+    assert not wrong
+
+
+# They make flags, call pip, or are a page for users.
+MAY_NAME_FLAGS = {
+    "avatx/cli.py",
+    "avatx/data/video/frame_flags.py",
+    "avatx/checkpoints/i3d_sources.py",
+    "avatx/config/document.py",
+}
+
+
+def strings_of(path):
+    """(line, text) of each string but docstrings; what an f-string fills in is {}."""
+    tree = ast.parse(path.read_text())
+    inside = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Expr):
+            inside.add(node.value)
+        elif isinstance(node, ast.JoinedStr):
+            inside.update(node.values)
+            parts = (p.value if isinstance(p, ast.Constant) else "{}" for p in node.values)
+            yield node.lineno, "".join(parts)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and node not in inside:
+            yield node.lineno, node.value
+
+
+def named_flags(text):
+    """Flags that a sentence names, but for those of a command to run: `x.py --output a`."""
+    return re.findall(r"--[a-z]\w*", re.sub(r"\S+\.py\b[^;,()]*", "", text))
+
+
+def test_the_library_names_arguments_and_tools_name_flags():
+    """See `avatx.cli.arguments_are_flags`."""
+    assert named_flags("--top 0: expected 1") and named_flags("run a.py --x, or leave --x out")
+    assert not named_flags("write it again with tools/a.py --x dis --y {}; `x` is a -- b")
+    wrong = [
+        f"{path.relative_to(ROOT)}:{line} {text!r}"
+        for path in SOURCES
+        for line, text in strings_of(path)
+        if named_flags(text)
+        and path.relative_to(ROOT).as_posix() not in MAY_NAME_FLAGS
+        # Commands that it runs are lists, each flag alone.
+        and not (path.parent.name == "reproduction" and re.fullmatch(r"--\w+", text))
+    ]
     assert not wrong
 
 

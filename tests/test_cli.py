@@ -6,6 +6,9 @@ import sys
 
 import pytest
 
+from avatx import cli
+from avatx.errors import UserError
+
 ROOT = pathlib.Path(__file__).parents[1]
 
 
@@ -87,3 +90,34 @@ def test_every_tool_explains_itself_and_refuses_unknown_flags(path):
     )
     assert refused.returncode == 2
     assert "Traceback" not in refused.stderr
+
+
+@pytest.mark.parametrize(
+    "said, shown",
+    [
+        ("jobs 0: expected 1 or more", "--jobs 0: expected 1 or more"),
+        ("jobs: expected 1", "--jobs: expected 1"),
+        ("number is 9, 3 are there", "--person is 9, 3 are there"),
+        (
+            "jobs is for `data`; with `number` or `else` not",
+            "--jobs is for --data; with --person or `else` not",
+        ),
+        ("give either `data` or `jobs`", "give either --data or --jobs"),
+        ("jobs.csv, line 3: no number", "jobs.csv, line 3: no number"),
+        ("the jobs and data of number 1", "the jobs and data of number 1"),
+        ("other 3: expected `x`", "other 3: expected `x`"),
+    ],
+)
+@pytest.mark.parametrize("as_decorator", [False, True])
+def test_arguments_are_flags(said, shown, as_decorator):
+    def fail():
+        raise UserError(said)
+
+    named = cli.arguments_are_flags("jobs", "data", number="person")
+    with pytest.raises(UserError) as error:
+        if as_decorator:
+            named(fail)()
+        else:
+            with named:
+                fail()
+    assert str(error.value) == shown

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from avatx import cli
 
 
+@cli.arguments_are_flags("override")
 def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter

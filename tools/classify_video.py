@@ -17,6 +17,7 @@ from avatx import cli
 from avatx.errors import UserError
 
 
+@cli.arguments_are_flags("override")
 def main(argv=None) -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter

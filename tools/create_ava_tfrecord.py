@@ -64,6 +64,7 @@ def _arguments() -> argparse.ArgumentParser:
     return parser
 
 
+@cli.arguments_are_flags("output", "num_shards", "keyframe_seconds", "optical_flow", "runner")
 def main(argv=None) -> int:
     flags, beam_arguments = _arguments().parse_known_args(argv)
     given = given_settings(flags)

@@ -64,6 +64,16 @@ def _arguments() -> argparse.ArgumentParser:
     return parser
 
 
+@cli.arguments_are_flags(
+    "annotations",
+    "folders",
+    "videos",
+    "label_map",
+    "output_label_map",
+    "output",
+    "num_shards",
+    "runner",
+)
 def main(argv=None) -> int:
     flags, beam_arguments = _arguments().parse_known_args(argv)
     given = given_settings(flags)

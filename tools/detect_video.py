@@ -46,6 +46,7 @@ def parse_arguments(argv=None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
+@cli.arguments_are_flags("attention", "optical_flow")
 def main(argv=None) -> int:
     arguments = parse_arguments(argv)
     given = given_settings(arguments)

@@ -42,6 +42,7 @@ def parse_arguments(argv=None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
+@cli.arguments_are_flags("override", "attention")
 def main(argv=None) -> int:
     arguments = parse_arguments(argv)
     # `kill` cleans up as ctrl-C does.

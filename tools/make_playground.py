@@ -17,6 +17,7 @@ import sys
 from avatx import cli
 
 
+@cli.arguments_are_flags("output", "split", "num_videos", "seed", "num_workers")
 def main(argv=None) -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter

@@ -15,6 +15,7 @@ import argparse
 from avatx import cli
 
 
+@cli.arguments_are_flags("override")
 def main(argv=None) -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter

@@ -25,6 +25,9 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]  # a checkout, or avatx where
 TOOLS, CONFIGS = ROOT / "tools", ROOT / "configs"
 
 
+@cli.arguments_are_flags(
+    "suite", "rows", "output", "data", "override", "train_videos", "val_videos", "action_clips"
+)
 def main(argv=None) -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter

@@ -69,6 +69,7 @@ def parse_person(text: str):
     )
 
 
+@cli.arguments_are_flags("override", "optical_flow")
 def main(argv=None) -> int:
     flags = parse_arguments(argv)
     number, box = parse_person(flags.person)

@@ -45,6 +45,7 @@ def parse_arguments(argv=None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
+@cli.arguments_are_flags("classes", "videos", "records", "optical_flow")
 def main(argv=None) -> int:
     flags = parse_arguments(argv)
     if flags.top < 1:

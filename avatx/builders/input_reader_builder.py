@@ -1,5 +1,7 @@
 """InputReader -> how its records are read, and what one clip is."""
 
+from typing import TypeAlias
+
 from avatx.builders import preprocessor_builder, trunk_builder
 from avatx.builders.options import options_from
 from avatx.data.input.clip_shape import ClipShape
@@ -12,7 +14,7 @@ from avatx.protos import (
     video_classifier_pb2,
 )
 
-Model = action_faster_rcnn_pb2.ActionFasterRcnn | video_classifier_pb2.VideoClassifier
+Model: TypeAlias = action_faster_rcnn_pb2.ActionFasterRcnn | video_classifier_pb2.VideoClassifier
 
 
 def model_of(config: pipeline_pb2.PipelineConfig) -> Model:

@@ -11,7 +11,7 @@ def build_config(overrides: Sequence[str] = ()) -> pipeline_pb2.PipelineConfig:
     """Its pipeline.config: clips of 224 x 224 at 25 frames a second; no data, no class names.
 
     Args:
-      overrides: as --override.
+      overrides: as of `config.load`.
 
     Raises:
       UserError: an override is wrong.
@@ -24,8 +24,8 @@ def build_config(overrides: Sequence[str] = ()) -> pipeline_pb2.PipelineConfig:
     classifier.image_resizer.fixed_shape_resizer.width = 224
     classifier.trunk.i3d.SetInParent()
     sources = {
-        pipeline_config.apply_override(config, override): f"--override {override}"
+        pipeline_config.apply_override(config, override): f"override {override}"
         for override in overrides
     }
-    checks.check(config, "--override", sources)
+    checks.check(config, "override", sources)
     return config

@@ -24,8 +24,9 @@ def build_learning_rate(config: optimizer_pb2.LearningRate, num_steps: int) -> L
             total_steps=cosine.total_steps or num_steps,
             manual_steps=(),
         )
+    steps: tuple[tuple[int, float], ...] = ()
     if kind == "constant_learning_rate":
-        name, rate, steps = "constant", config.constant_learning_rate.learning_rate, ()
+        name, rate = "constant", config.constant_learning_rate.learning_rate
     elif kind == "manual_step_learning_rate":
         manual = config.manual_step_learning_rate
         name, rate = "manual_step", manual.initial_learning_rate

@@ -49,7 +49,7 @@ def options_from(message, kind: type[Options], /, prefix: str = "", **given) -> 
     """
     found = fields_of(message, prefix)
     values, unfilled = {}, []
-    for field in dataclasses.fields(kind):
+    for field in dataclasses.fields(kind):  # type: ignore[arg-type]
         if field.name in given:
             continue
         if field.name not in found:

@@ -48,8 +48,8 @@ def problems_of(message) -> Iterator[tuple[str, str]]:
         value = getattr(message, field.name)
         values = value if schema.is_repeated(field) else [value]
         limits, choices = schema.range_of(field), schema.choices_of(field)
-        for one in values if limits else ():
-            if not limits.holds(one):
+        for one in values:
+            if limits and not limits.holds(one):
                 yield field.name, f"{field.name} is {one:g}: expected {limits}"
         for one in values if choices else ():
             if str(one) not in choices:

@@ -24,7 +24,12 @@ outermost message is [PipelineConfig](#pipelineconfig). Any field can be set on 
 none, what that means is said. "required" fields must be set. A value outside of what is listed
 under "values" is refused with its file and line before anything is built.
 
-`configs/` holds whole files to begin with, and `tools/check_config.py` checks one.
+`configs/` holds whole files to begin with; wherever a config is asked for, one of them can be given
+by its name, such as `ava/tx_highres_r300`, installed or not, unless there is a file of that name.
+`tools/check_config.py` checks a config, builds its model and prints its shapes, parameters and
+learning rate. Of each file that the config names and that is not there it says what makes it, in a
+line that begins with `missing:`; the exit code is 0 all the same, for a config may be checked
+before its data are there, and 1 with `--require_files`.
 """
 
 _BLOCK = re.compile(r"\s*(message|enum|oneof|extend) ([\w.]+) \{")

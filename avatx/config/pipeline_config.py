@@ -52,7 +52,7 @@ def load(path: str, overrides: Iterable[str] = ()) -> pipeline_pb2.PipelineConfi
         name = apply_override(config, override)
         # What the file says inside of an overridden message does not count any more.
         sources = {key: at for key, at in sources.items() if not key.startswith(f"{name}.")}
-        sources[name] = f"--override {override}"
+        sources[name] = f"override {override}"
     config_checks.check(config, path, sources)
     return config
 
@@ -74,7 +74,7 @@ def apply_override(config, override: str) -> str:
     """
     path, equals, value = override.partition("=")
     path = path.strip()
-    where = f"--override {override}"
+    where = f"override {override}"
     if not equals:
         raise UserError(f"{where}: expected field=value, for example train_config.batch_size=4")
     message, parts = config, path.split(".")

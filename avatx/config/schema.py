@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
@@ -107,7 +107,7 @@ def all_messages(descriptor: Descriptor) -> list[Descriptor]:
     return list(found.values())
 
 
-def set_messages(message, name: str = "") -> Iterator[tuple[str, object]]:
+def set_messages(message, name: str = "") -> Iterator[tuple[str, Any]]:
     """`message` and every message that is set inside it, with their paths."""
     yield name, message
     for field, value in message.ListFields():

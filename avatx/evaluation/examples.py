@@ -94,7 +94,7 @@ def find_examples(
     unknown = [class_id for class_id in classes if class_id not in label_map.names]
     if unknown:
         known = ", ".join(map(str, label_map.names))
-        raise UserError(f"--classes: {unknown[0]} is not in the label map; it has {known}")
+        raise UserError(f"classes: {unknown[0]} is not in the label map; it has {known}")
     matched = match_detections(
         groundtruth, detections, label_map, get_protocol(protocol), iou_threshold, excluded
     )

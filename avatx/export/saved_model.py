@@ -87,7 +87,7 @@ def export(
         if "detection_attention" not in outputs:
             raise UserError(
                 "attention: this model's box predictor has no attention to export; "
-                "leave --attention out, or use a tx_box_predictor or tx_i3d_box_predictor"
+                "leave it out, or use a tx_box_predictor or tx_i3d_box_predictor"
             )
     os.makedirs(output_directory, exist_ok=True)
     tf.saved_model.save(module, output_directory, signatures=signatures)

@@ -87,7 +87,7 @@ def detect_video(
     if attention and not detector.has_attention:
         raise UserError(
             f"{detector.path}: exported without attention; export again with "
-            "tools/exporter_main.py --attention, or leave --attention out"
+            "tools/exporter_main.py --attention, or leave `attention` out"
         )
     with (
         VideoReader(video, frame_settings=frame_settings) as reader,

@@ -80,14 +80,14 @@ def generate_actions(
 def _check_target(target):
     """Only what this module writes may be replaced."""
     if os.path.exists(target) and not os.path.isdir(target):
-        raise UserError(f"{target}: is a file; move it away or choose another --output")
+        raise UserError(f"{target}: is a file; move it away or choose another `output`")
     if not os.path.isdir(target):
         return
     for name in sorted(os.listdir(target)):
         if name not in ACTIONS:
             raise UserError(
                 f"{os.path.join(target, name)} is not of the classification set; "
-                "move it away or choose another --output"
+                "move it away or choose another `output`"
             )
 
 

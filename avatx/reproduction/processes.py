@@ -34,7 +34,7 @@ def alone_in(folder: pathlib.Path) -> Iterator[None]:
         folder.mkdir(parents=True, exist_ok=True)
         lock = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     except OSError as error:
-        raise UserError(f"--output {folder}: cannot be written ({error.strerror})") from error
+        raise UserError(f"output {folder}: cannot be written ({error.strerror})") from error
     try:
         if fcntl:
             try:
@@ -42,8 +42,8 @@ def alone_in(folder: pathlib.Path) -> Iterator[None]:
             except BlockingIOError:
                 holder = os.read(lock, 20).decode(errors="replace").strip()
                 raise UserError(
-                    f"--output {folder}: process {holder or '?'}, or what it has started, is at "
-                    "work in there; wait for it, end it, or choose another --output"
+                    f"output {folder}: process {holder or '?'}, or what it has started, is at "
+                    "work in there; wait for it, end it, or choose another `output`"
                 ) from None
             os.set_inheritable(lock, True)
         os.ftruncate(lock, 0)

@@ -44,7 +44,7 @@ def write_report(
             results.setdefault(run.row, {})[run.seed] = read_metrics(run)
             records.append(record)
     if not records:
-        raise UserError(f"{output}: no run is done yet; leave out --report_only to begin")
+        raise UserError(f"{output}: no run is done yet, so there is nothing to report")
     if left_out:
         note += f"\n\nLeft out, made with another config or other weights: {', '.join(left_out)}."
     text = "\n\n".join(filter(None, (describe(records), note.strip(), tables.markdown(results))))

@@ -83,7 +83,7 @@ def finished(run: Run) -> dict[str, Any] | None:
         other = [name for name in now if used.get(name) != now[name]] or sorted(used)
         raise UserError(
             f"{run.directory}: was made with other {' and '.join(other)}; remove it and the files "
-            "beside it, or choose another --output"
+            "beside it, or choose another `output`"
         )
     return record if record and run.metrics.exists() else None
 
@@ -141,6 +141,6 @@ def _checksum_of_weights(path: pathlib.Path) -> str:
         return _checksum(b"".join(index.read_bytes() for index in indices))
     except OSError as error:
         raise UserError(
-            f"{error.filename}: cannot be read ({error.strerror}); the weights that "
-            "the rows start from; without --report_only they are made"
+            f"{error.filename}: cannot be read ({error.strerror}); these are the "
+            "weights that the rows start from, which running the suite makes"
         ) from error

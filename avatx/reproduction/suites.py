@@ -136,13 +136,13 @@ def _keep_sizes(path: pathlib.Path, sizes: Sizes) -> None:
         except (ValueError, KeyError, TypeError) as error:
             raise UserError(
                 f"{path}: cannot be read ({error}); expected {Sizes._fields}; choose "
-                "another --output"
+                "another `output`"
             ) from error
         for name, size in sizes._asdict().items():
             if there[name] != size:
                 raise UserError(
-                    f"--{name} {size}: {path.parent} was begun with --{name} "
-                    f"{there[name]}; give that, or choose another --output"
+                    f"{name} {size}: {path.parent} was begun with `{name}` "
+                    f"{there[name]}; give that, or choose another `output`"
                 )
     with atomic_text_file(path) as file:
         json.dump(sizes._asdict(), file)
@@ -150,7 +150,7 @@ def _keep_sizes(path: pathlib.Path, sizes: Sizes) -> None:
 
 def _pets09_folder(data: str | None) -> pathlib.Path:
     if not data:
-        raise UserError("--suite pets09 needs --data, the folder with pets09_s2l1.mp4 and its csv")
+        raise UserError("suite pets09 needs `data`, the folder with pets09_s2l1.mp4 and its csv")
     return pathlib.Path(data)
 
 
@@ -160,7 +160,7 @@ def _prepare_pets09(tools, configs, output, data, sizes: Sizes) -> None:
     for name in ("pets09_s2l1.mp4", "pets09_train.csv", "pets09_val.csv", "pets09_label_map.pbtxt"):
         if not (source / name).exists():
             raise UserError(
-                f"--data {data}: there is no {name} in it; expected the folder of the "
+                f"data {data}: there is no {name} in it; expected the folder of the "
                 "PETS09 video and its csv"
             )
     run_step(
@@ -225,7 +225,7 @@ def plan(
     """
     for name in row_names:
         if name not in suite.rows:
-            raise UserError(f"--rows {name}: no such row; expected {', '.join(suite.rows)}")
+            raise UserError(f"rows {name}: no such row; expected {', '.join(suite.rows)}")
     # A row that is another's checkpoint needs that one.
     needed = {rows.EVALUATED_FROM.get(name) for name in row_names} | set(row_names)
     chosen = [name for name in suite.rows if name in needed]
@@ -263,7 +263,7 @@ def seeds_in(output: pathlib.Path) -> int:
 def _data_overrides(
     output: pathlib.Path, label_map: pathlib.Path, prefix: str = ""
 ) -> tuple[str, ...]:
-    """The configs name the files of `--output runs/reproduce`; these are the ones in use."""
+    """The configs name the files of the output runs/reproduce; these are the ones in use."""
     folder = output / "data"
     return tuple(
         override

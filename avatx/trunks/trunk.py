@@ -1,7 +1,8 @@
 """The contract every trunk keeps: clips in, a grid of spatio-temporal features out.
 
 The paper's Section 3 calls the network below the heads the trunk: the first layers of I3D. A
-new trunk is one file with one subclass, one message in the config's oneof, one builder line.
+new trunk is one file with one subclass, one message in the config's oneof, one line in the
+builder's table.
 """
 
 import abc

@@ -188,7 +188,8 @@ def test_input_reader():
     options = input_reader_builder.build_options(
         parsed(
             'label_map_path: "m" tf_record_input_reader { input_path: ["a", "b"] } shuffle: false '
-            "shuffle_buffer_size: 3 num_readers: 2",
+            "shuffle_buffer_size: 3 num_readers: 2 open_segments: 5 num_parallel_decodes: 7 "
+            "drop_keyframes_without_people: true",
             input_reader_pb2.InputReader(),
         ),
         parsed("num_classes: 5", action_faster_rcnn_pb2.ActionFasterRcnn()),
@@ -197,6 +198,8 @@ def test_input_reader():
     assert (options.input_paths, options.label_map_path) == (("a", "b"), "m")
     assert (options.num_classes, options.max_boxes, options.seed) == (5, 9, 4)
     assert (options.shuffle, options.shuffle_buffer_size, options.num_readers) == (False, 3, 2)
+    assert (options.open_segments, options.num_parallel_decodes) == (5, 7)
+    assert options.drop_keyframes_without_people
 
 
 def test_training_options():

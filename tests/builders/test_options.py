@@ -2,11 +2,20 @@
 
 import dataclasses
 import enum
+import inspect
 
 import pytest
 
 from avatx.builders.options import fields_of, options_from
-from avatx.protos import action_faster_rcnn_pb2, anchor_generator_pb2, box_predictor_pb2
+from avatx.predictors.box_predictor import BoxPredictor
+from avatx.protos import (
+    action_faster_rcnn_pb2,
+    anchor_generator_pb2,
+    box_predictor_pb2,
+    trunk_pb2,
+)
+from avatx.trunks.i3d import I3D
+from avatx.trunks.model_garden import Resnet3D
 
 
 class Query(enum.Enum):
@@ -65,3 +74,22 @@ def test_repeated_fields_are_tuples_and_enums_names():
     fields = fields_of(grid)
     assert (fields["scales"], fields["aspect_ratios"], fields["height"]) == ((0.5, 2.0), (), 7)
     assert fields_of(box_predictor_pb2.TxBoxPredictor())["query"] == "HIGH_RES"
+
+
+@pytest.mark.parametrize(
+    "kind, message, prefix",
+    [
+        (I3D, trunk_pb2.I3d, ""),
+        (I3D, trunk_pb2.Trunk, ""),
+        (Resnet3D, trunk_pb2.Trunk, ""),
+        (BoxPredictor, action_faster_rcnn_pb2.ActionFasterRcnn, "second_stage_"),
+    ],
+)
+def test_a_class_that_is_used_without_a_config_too_has_the_schemas_defaults(kind, message, prefix):
+    parameters = inspect.signature(kind.__init__).parameters
+    compared = 0
+    for name, value in fields_of(message(), prefix).items():
+        if name in parameters:
+            assert parameters[name].default == pytest.approx(value), name
+            compared += 1
+    assert compared >= 2

@@ -94,7 +94,7 @@ def test_contradicting_fields_name_both_values(tmp_path):
 def test_a_field_that_the_model_does_not_read_is_refused(name, override):
     kind = "video_classifier" if name == "pretrain_i3d" else "action_faster_rcnn"
     field = override.partition("=")[0]
-    with pytest.raises(UserError, match=f"^--override .*: {field} is set and the model is {kind}"):
+    with pytest.raises(UserError, match=f"^override .*: {field} is set and the model is {kind}"):
         config.load(str(ROOT / f"configs/playground/{name}.config"), [override])
 
 
@@ -157,7 +157,7 @@ def test_an_override_reaches_into_a_repeated_message():
         ("train_config.batch_size", "expected field=value"),
         ("train_config.batch_size=many", "batch_size=many"),
         ("train_config.batch_size=4 num_steps: 7", "batch_size=4 num_steps: 7: .* one value"),
-        ("train_config.batch_size=0", "--override train_config.batch_size=0: .* at least 1"),
+        ("train_config.batch_size=0", "^override train_config.batch_size=0: .* at least 1"),
         ("train_config.batch_size.x=1", "'batch_size' is a value"),
         (
             "train_config.data_augmentation_options[7].random_crop_image.min_area=1",
@@ -182,7 +182,7 @@ def test_a_wrong_override_is_named(override, words):
     ],
 )
 def test_an_override_is_named_and_not_the_line_that_it_replaces(override):
-    with pytest.raises(UserError, match=f"^{re.escape('--override ' + override)}: "):
+    with pytest.raises(UserError, match=f"^{re.escape('override ' + override)}: "):
         config.load(str(PLAYGROUND), [override])
 
 

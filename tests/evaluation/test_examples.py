@@ -122,11 +122,11 @@ def test_videos_come_before_further_keyframes_of_one():
 
 
 def test_mistakes_of_the_user():
-    with pytest.raises(UserError, match="--classes: 5 is not in the label map; it has 11, 12, 48"):
+    with pytest.raises(UserError, match="classes: 5 is not in the label map; it has 11, 12, 48"):
         find(classes=[5])
     with pytest.raises(UserError, match="same videos and times"):
         find_examples(table(GROUNDTRUTH), table([("c", 9, LEFT, 11, 0.5)]), LabelMap(NAMES), 3)
-    with pytest.raises(UserError, match="--videos or --records"):
+    with pytest.raises(UserError, match="`videos` or `records`"):
         clip_source.make_source(None, None)
     with pytest.raises(UserError, match="detections csv is empty"):
         nothing = AvaTable.from_columns([], [], np.zeros([0, 4]), [], score=[])

@@ -94,10 +94,10 @@ def test_golden_logits_of_the_cricket_clip(kinetics):
     [
         (
             "model.video_classifier.image_resizer.fixed_shape_resizer.height=0",
-            "^--override .*height=0: .*height is 0: expected at least 16$",
+            "^override .*height=0: .*height is 0: expected at least 16$",
         ),
         ("model.video_classifier.clip.frame_rate=0", "frame_rate is 0: expected more than 0$"),
-        ("model.action_faster_rcnn.num_classes=3", "^--override: .* is missing$"),
+        ("model.action_faster_rcnn.num_classes=3", "^override: .* is missing$"),
     ],
 )
 def test_overrides_of_the_default_network_are_checked(override, words):

@@ -4,9 +4,9 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
-from avatx.data.video.keyframe_clips import KeyframeClip
 
 from avatx.core.people import Action, Person
+from avatx.data.video.keyframe_clips import KeyframeClip
 from avatx.inference.detector import ClipDetections
 from avatx.pictures import keyframe_pictures as pictures_module
 from avatx.pictures.keyframe_pictures import MAX_KEYFRAMES, Pictures, annotated_people

@@ -62,6 +62,6 @@ def test_a_killed_program_leaves_nothing_running_and_the_folder_free(holder, tmp
 
 def test_a_folder_that_cannot_be_made(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(UserError, match="--output .*file/x: cannot be written"):
+    with pytest.raises(UserError, match="^output .*file/x: cannot be written"):
         with alone_in(tmp_path / "file" / "x"):
             pass

@@ -146,7 +146,7 @@ def test_plan():
     assert weights in runs[0].overrides and weights not in runs[2].overrides
     assert runs[0].weights == output / "pretrained" and runs[2].weights is None
     assert json.dumps(runs[0].overrides).count("seed=1") == 1
-    with pytest.raises(UserError, match="--rows nonsense: no such row; expected i3d_r64, "):
+    with pytest.raises(UserError, match="^rows nonsense: no such row; expected i3d_r64, "):
         suites.plan(suites.SUITES["playground"], ["nonsense"], 1, root / "configs", output, output)
 
 
@@ -210,7 +210,7 @@ def test_data_of_another_size_do_not_pass_for_these(tmp_path):
     path = tmp_path / "sizes.json"
     suites._keep_sizes(path, suites.Sizes(2, 1, 9))
     suites._keep_sizes(path, suites.Sizes(2, 1, 9))
-    with pytest.raises(UserError, match=r"--val_videos 3: .* was begun with --val_videos 1"):
+    with pytest.raises(UserError, match=r"^val_videos 3: .* was begun with `val_videos` 1"):
         suites._keep_sizes(path, suites.Sizes(2, 3, 9))
     path.write_text("{")
     with pytest.raises(UserError, match="sizes.json: cannot be read"):

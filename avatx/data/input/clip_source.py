@@ -213,7 +213,7 @@ def make_source(
 ):
     """`VideoClips` (which take the settings) or `RecordClips`, whichever is given."""
     if bool(videos) == bool(records):
-        raise UserError("give either --videos or --records")
+        raise UserError("give either `videos` or `records`")
     return VideoClips(videos, frame_settings) if videos else RecordClips(records)
 
 

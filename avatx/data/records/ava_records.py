@@ -59,7 +59,7 @@ def create_ava_records(
     check_output(output, num_shards)
     if keyframe_seconds is not None and keyframe_seconds[0] > keyframe_seconds[1]:
         raise UserError(
-            f"--keyframe_seconds {keyframe_seconds[0]} {keyframe_seconds[1]}: "
+            f"keyframe_seconds {keyframe_seconds[0]} {keyframe_seconds[1]}: "
             "the first is after the last"
         )
     for path in (*videos, output):

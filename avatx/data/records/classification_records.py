@@ -58,13 +58,11 @@ def create_classification_records(
     """
     check_output(output, num_shards)
     if (annotations is None) == (folders is None):
-        raise UserError("give either --annotations or --folders")
+        raise UserError("give either `annotations` or `folders`")
     if label_map is not None and output_label_map is not None:
-        raise UserError(
-            "--output_label_map is for the classes found; with --label_map leave it away"
-        )
+        raise UserError("output_label_map is for the classes found; with `label_map` leave it away")
     if folders is not None and videos:
-        raise UserError("--videos is for the files of --annotations; with --folders leave it away")
+        raise UserError("videos is for the files of `annotations`; with `folders` leave it away")
     if label_map is None:
         output_label_map = output_label_map or f"{output}_label_map.pbtxt"
         _check_writable(output_label_map, output)  # told before the videos are decoded
@@ -114,17 +112,17 @@ def _check_writable(path: str, output: str) -> None:
     none that is there or will be made for `output`."""
     if scheme(path):
         raise UserError(
-            f"--output_label_map {path}: label maps are written to, and read from, "
+            f"output_label_map {path}: label maps are written to, and read from, "
             "this machine alone; expected a local file"
         )
     folder = os.path.dirname(path)
     if tf.io.gfile.isdir(path):
         raise UserError(
-            f"--output_label_map {path}: is a folder; expected a file, such as "
+            f"output_label_map {path}: is a folder; expected a file, such as "
             f"{os.path.join(path, 'label_map.pbtxt')}"
         )
     if folder and folder != os.path.dirname(output) and not tf.io.gfile.isdir(folder):
-        raise UserError(f"--output_label_map {path}: there is no folder {folder}")
+        raise UserError(f"output_label_map {path}: there is no folder {folder}")
 
 
 def make_plan(

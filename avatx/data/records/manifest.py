@@ -32,7 +32,7 @@ def read_manifest(folder: str) -> dict[str, Any]:
             return manifest
     except (ValueError, KeyError, TypeError):
         pass
-    raise UserError(f"{path} is not a manifest of records; move it away or choose another --output")
+    raise UserError(f"{path} is not a manifest of records; move it away or choose another `output`")
 
 
 def write_manifest(folder: str, name: str, entry: dict[str, Any]) -> str:

@@ -74,7 +74,7 @@ class ShardFiles:
             if not tf.io.gfile.exists(done):
                 raise UserError(
                     f"{os.path.join(self.folder, name)} belongs to another number of shards and "
-                    "was not written by this program; move it away or choose another --output"
+                    "was not written by this program; move it away or choose another `output`"
                 )
         for name in others:
             tf.io.gfile.remove(os.path.join(self.folder, name))
@@ -98,10 +98,10 @@ class ShardFiles:
 def check_output(prefix: str, num_shards: int) -> None:
     """Raises UserError unless `num_shards` shards can be called `prefix`-....tfrecord."""
     if not 1 <= num_shards <= MAX_SHARDS:
-        raise UserError(f"--num_shards is {num_shards}, expected 1 to {MAX_SHARDS}")
+        raise UserError(f"num_shards is {num_shards}, expected 1 to {MAX_SHARDS}")
     if not os.path.basename(prefix) or tf.io.gfile.isdir(prefix):
         raise UserError(
-            f"--output {prefix} is a folder, expected a folder and the beginning of "
+            f"output {prefix} is a folder, expected a folder and the beginning of "
             f"a file name, such as {os.path.join(prefix, 'train')}"
         )
 
@@ -141,7 +141,7 @@ def create_records(
         manifest.read_manifest(files.folder)  # before any work: it may be somebody else's
         removed = files.clean()
         if removed:
-            log(f"removed {removed} shards of an earlier run with another --num_shards")
+            log(f"removed {removed} shards of an earlier run with another number of shards")
         todo, num_todo = [], 0
         for index, segments in enumerate(plan.shards):
             digest = fingerprint(segments, settings, label_map)
@@ -265,13 +265,13 @@ def parse_beam_arguments(arguments: Sequence[str]):
     try:
         apache_beam.runners.runner.create_runner(standard.runner)
     except (ValueError, ImportError, AttributeError) as error:
-        raise UserError(f"--runner {standard.runner}: {error}") from error
+        raise UserError(f"runner {standard.runner}: {error}") from error
     return options
 
 
 def _refuse(message: str) -> None:
     raise UserError(
-        f"{message}; neither this tool nor Apache Beam takes it (see --help and "
+        f"{message}; neither this program nor Apache Beam takes it (see its help and "
         "https://beam.apache.org/documentation/runners/direct/)"
     )
 

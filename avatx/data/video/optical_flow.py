@@ -85,7 +85,7 @@ class ForwardFlow:
 
     def __init__(self, method: str):
         if method not in METHODS:
-            raise UserError(f"--optical_flow is {method!r}, expected {' or '.join(METHODS)}")
+            raise UserError(f"optical_flow is {method!r}, expected {' or '.join(METHODS)}")
         try:
             import cv2
         except ImportError as error:
@@ -134,7 +134,7 @@ class ForwardFlow:
         except self._cv2.error as error:
             height, width = frame.shape
             raise UserError(
-                f"--optical_flow dis: frames of {height} x {width} pixels are too "
+                f"optical_flow dis: frames of {height} x {width} pixels are too "
                 "small for it; use farneback"
             ) from error
 

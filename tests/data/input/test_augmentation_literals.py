@@ -222,11 +222,11 @@ def test_ranges_of_every_field(kind):
         low = 1e-4 if field.name.endswith("_area") else 0.0
         if field.name.endswith("aspect_ratio"):
             with pytest.raises(UserError, match=field.name):
-                kind(**{field.name: 0.0})
+                default(kind, **{field.name: 0.0})
             continue
         pair = {"min_area": "max_area", "max_area": "min_area"}.get(field.name, field.name)
         for value in (low, 1.0):
-            assert getattr(kind(**{pair: value, field.name: value}), field.name) == value
+            assert getattr(default(kind, **{pair: value, field.name: value}), field.name) == value
         for value in (low - 1e-5, 1.00001, float("nan")):
             with pytest.raises(UserError, match=field.name):
-                kind(**{field.name: value})
+                default(kind, **{field.name: value})

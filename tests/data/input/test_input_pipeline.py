@@ -176,6 +176,17 @@ def test_keyframes_without_people_stay_unless_training_drops_them(tmp_path):
     assert {time for _, time in stream} == {0.0, 1.0, 2.0}
 
 
+@pytest.mark.parametrize("open_segments, together", [(1, True), (2, False)])
+def test_open_segments_bring_keyframes_of_different_videos_beside_each_other(
+    open_segments, together, tmp_path
+):
+    keyframes = [keyframe(second * 1_000_000) for second in range(4)]
+    path = write(tmp_path / "a.tfrecord", [segment("v", keyframes), segment("w", keyframes)])
+    given = options(path, open_segments=open_segments, shuffle_buffer_size=1)
+    videos = [video for video, _ in all_keys(build_dataset(given, CLIP, 1, training=True).take(4))]
+    assert (len(set(videos)) == 1) == together
+
+
 # Mistakes.
 
 

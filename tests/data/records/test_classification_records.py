@@ -20,7 +20,7 @@ from avatx.data.records import record
 from avatx.data.records.classification_records import create_classification_records
 from avatx.data.records.manifest import summary
 from avatx.data.records.record_plan import RecordSettings
-from avatx.data.video.frame_settings import FrameSettings
+from avatx.data.video.frame_settings import FrameSettings, known_of_record
 from avatx.errors import UserError
 
 pytest.importorskip("av")
@@ -191,6 +191,7 @@ def test_folders_sizes_rates_and_a_given_label_map(tmp_path):
     segment = segments(tmp_path / "out", "set")["hand_wave/x", 0]
     assert codes(segment) == list(range(0, 20, 2))
     assert (segment.height, segment.width) == (24, 80)
+    assert known_of_record(segment.provenance) == settings.frame_settings.to_dict()
     assert segment.clip_class_ids == [2] and segment.clip_class_names == ["hand wave"]
     assert not list((tmp_path / "out").glob("*.pbtxt"))
     names.write_text("bend\n")
@@ -219,7 +220,7 @@ def test_jpeg_frames_are_stored_as_they_are_and_no_quality_is_made_up(tmp_path):
 
 def test_a_label_map_is_local_also_where_the_records_are_not(tmp_path):
     (tmp_path / "rows.csv").write_text("none.mp4,bend\n")
-    with pytest.raises(UserError, match="^--output_label_map ram://x/set_label_map.pbtxt: .*local"):
+    with pytest.raises(UserError, match="^output_label_map ram://x/set_label_map.pbtxt: .*local"):
         create(tmp_path, annotations=str(tmp_path / "rows.csv"), output="ram://x/set")
 
 

@@ -109,7 +109,7 @@ def test_the_encoder_gives_one_flow_a_frame():
 
 
 def test_mistakes_are_one_line(monkeypatch):
-    with pytest.raises(UserError, match="--optical_flow is 'tvl1', expected dis or farneback"):
+    with pytest.raises(UserError, match="^optical_flow is 'tvl1', expected dis or farneback"):
         ForwardFlow("tvl1")
     small = ForwardFlow("dis")
     small.add(np.zeros([4, 5, 3], np.uint8))
