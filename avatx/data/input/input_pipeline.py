@@ -8,8 +8,8 @@ for any number of threads, and a clip's augmentation and sampling seed do not de
 batch or replica it lands in.
 """
 
+import dataclasses
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -71,7 +71,8 @@ def build_dataset(
     return _batched(dataset, worker.replica_batch)
 
 
-class _Worker(NamedTuple):
+@dataclasses.dataclass(frozen=True)
+class _Worker:
     """One of the input pipelines of a distribution strategy."""
 
     index: int

@@ -145,7 +145,7 @@ class LabelledClipSource:
         return self.views
 
     def _videos(self, share: Share, epoch: tf.Tensor | None) -> tf.data.Dataset:
-        """(ordinal of the video, record); files in an order by `epoch`, or as they are."""
+        """(video's ordinal, record); files in an order that `epoch` decides, or as they are."""
         paths = tf.constant(share.of_files(self.files))
         # Ordinal of each file's first video.
         firsts = np.concatenate([[0], np.cumsum(self._counts)[:-1]]).astype(np.int64)

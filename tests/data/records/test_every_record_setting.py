@@ -14,6 +14,7 @@ from avatx.data.annotations.label_map import LabelMap
 from avatx.data.records import record
 from avatx.data.records.ava_records import create_ava_records
 from avatx.data.records.classification_records import create_classification_records
+from avatx.data.records.planned_segment import PlannedSegment
 from avatx.data.records.record_plan import RecordSettings, fingerprint
 from avatx.errors import UserError
 
@@ -24,7 +25,7 @@ PLAIN = {
     "seconds_per_record": 10.0,
     "margin_seconds": 0.5,
     "max_frame_rate": 0.0,
-    "frames_rate": 16.0,
+    "folder_frame_rate": 16.0,
     "video_start_seconds": 0.0,
     "optical_flow": "",
 }
@@ -35,7 +36,7 @@ CHANGED = {
     "seconds_per_record": 1.0,
     "margin_seconds": 0.25,
     "max_frame_rate": 3.0,
-    "frames_rate": 4.0,
+    "folder_frame_rate": 4.0,
     "video_start_seconds": 0.5,
     "optical_flow": "farneback",
 }
@@ -63,7 +64,7 @@ def records_of(folder, output, rows, **settings):
         label_map=str(folder / "labels.pbtxt"),
         output=str(output / "set"),
         num_shards=1,
-        settings=RecordSettings(**{**PLAIN, **settings}),
+        settings=RecordSettings.from_dict({**PLAIN, **settings}),
         log=lambda line: None,
     )
     path = str(output / "set-00000-of-00001.tfrecord")
@@ -92,8 +93,8 @@ def tables_of_quality(quality):
 
 
 def test_every_setting_is_changed_here():
-    names = [field.name for field in dataclasses.fields(RecordSettings)]
-    assert list(PLAIN) == list(CHANGED) == names
+    names = list(RecordSettings().to_dict())
+    assert list(PLAIN) == list(CHANGED) and sorted(PLAIN) == sorted(names)
     for name in names:
         assert f"test_{name}" in globals(), name
         assert PLAIN[name] != CHANGED[name]
@@ -146,7 +147,7 @@ def test_max_frame_rate(folder, tmp_path):
     assert segment.timestamps.tolist() == expected
 
 
-def test_frames_rate(folder, tmp_path):
+def test_folder_frame_rate(folder, tmp_path):
     rows = "frames,0000.5,0.1,0.2,0.5,0.9,2,0\n"
     (segment,) = records_of(folder, tmp_path, rows, margin_seconds=0.25)
     assert segment.timestamps.tolist() == [
@@ -159,7 +160,7 @@ def test_frames_rate(folder, tmp_path):
         625_000,
         687_500,
     ]
-    (segment,) = records_of(folder, tmp_path, rows, margin_seconds=0.25, frames_rate=4.0)
+    (segment,) = records_of(folder, tmp_path, rows, margin_seconds=0.25, folder_frame_rate=4.0)
     assert segment.timestamps.tolist() == [250_000, 500_000, 750_000]
     assert segment.frame_rate == pytest.approx(4)
 
@@ -200,7 +201,7 @@ def labelled(folder, output, rows="film.mp4,stand\n", **settings):
         videos=[str(folder)],
         output=str(output / "set"),
         num_shards=1,
-        settings=RecordSettings(**{**PLAIN, **settings}),
+        settings=RecordSettings.from_dict({**PLAIN, **settings}),
         log=lambda line: None,
     )
     path = str(output / "set-00000-of-00001.tfrecord")
@@ -219,7 +220,7 @@ def test_settings_of_labelled_videos(folder, tmp_path):
     assert Image.open(io.BytesIO(segment.frames[0])).size == (80, 24)
     assert tables(segment.frames[0]) == tables_of_quality(35)
     assert segment.timestamps[:4].tolist() == [0, 375_000, 750_000, 1_000_000]
-    segment = labelled(folder, tmp_path, "frames,stand\n", frames_rate=4.0)
+    segment = labelled(folder, tmp_path, "frames,stand\n", folder_frame_rate=4.0)
     assert segment.timestamps[:3].tolist() == [0, 250_000, 500_000]
 
 
@@ -236,19 +237,23 @@ def test_a_label_from_start_to_end(folder, tmp_path):
 @pytest.mark.parametrize("name", list(CHANGED))
 def test_another_setting_is_another_shard(name):
     classes = LabelMap({2: "stand"})
-    plain = RecordSettings(**PLAIN)
-    changed = dataclasses.replace(plain, **{name: CHANGED[name]})
+    plain = RecordSettings.from_dict(PLAIN)
+    changed = RecordSettings.from_dict({**PLAIN, name: CHANGED[name]})
     assert fingerprint([], plain, classes) != fingerprint([], changed, classes)
-    assert fingerprint([], plain, classes) == fingerprint([], RecordSettings(**PLAIN), classes)
+    assert fingerprint([], plain, classes) == fingerprint(
+        [], RecordSettings.from_dict(PLAIN), classes
+    )
 
 
 def test_what_else_a_shard_is_made_from():
-    settings, classes = RecordSettings(**PLAIN), LabelMap({2: "stand"})
-    segment = {"video_id": "a", "source": "x/a.mp4", "identity": {"bytes": 3}, "start": 0}
+    settings, classes = RecordSettings.from_dict(PLAIN), LabelMap({2: "stand"})
+    segment = PlannedSegment("a", "x/a.mp4", {"bytes": 3}, 0, 5, ())
     same = fingerprint([segment], settings, classes)
-    assert fingerprint([{**segment, "source": "y/a.mp4"}], settings, classes) == same
+    assert fingerprint([dataclasses.replace(segment, source="y/a.mp4")], settings, classes) == same
     for name, value in (("video_id", "b"), ("identity", {"bytes": 4}), ("start", 1)):
-        assert fingerprint([{**segment, name: value}], settings, classes) != same, name
+        assert (
+            fingerprint([dataclasses.replace(segment, **{name: value})], settings, classes) != same
+        ), name
     assert fingerprint([segment], settings, LabelMap({2: "sit"})) != same
 
 
@@ -260,17 +265,17 @@ def test_what_else_a_shard_is_made_from():
         ("seconds_per_record", [0.001, 999_999.0], [0.0009, 1e6, float("nan")]),
         ("margin_seconds", [0.0], [-0.001, 1e6, float("nan")]),
         ("max_frame_rate", [0.0, 0.5], [-0.5, 1e6, float("nan")]),
-        ("frames_rate", [0.001], [0.0, -1.0, 1e6, float("inf")]),
+        ("folder_frame_rate", [0.001], [0.0, -1.0, 1e6, float("inf")]),
         ("video_start_seconds", [-5.0, 0.0, 900.0], [1e9, -1e9, float("nan")]),
         ("optical_flow", ["", "dis", "farneback"], ["tvl1"]),
     ],
 )
 def test_a_setting_s_range(name, good, bad):
     for value in good:
-        assert getattr(RecordSettings(**{name: value}), name) == value
+        assert RecordSettings.from_dict({name: value}).to_dict()[name] == value
     for value in bad:
         with pytest.raises(UserError, match=f"{name}"):
-            RecordSettings(**{name: value})
+            RecordSettings.from_dict({name: value})
 
 
 def test_identity_of_a_folder_of_frames(tmp_path):
