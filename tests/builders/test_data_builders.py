@@ -6,7 +6,7 @@ import pytest
 from default_options import default
 
 from avatx import config
-from avatx.builders import data_builder, experiment_builder
+from avatx.builders import data_builder, experiment_builder, label_map_builder
 from avatx.data.input.augmentation import RandomHorizontalFlip
 from avatx.data.input.keyframe_source import KeyframeSource
 from avatx.data.input.labelled_clip_source import LabelledClipSource
@@ -92,13 +92,14 @@ def test_which_label_map_is_scored(maps):
     loaded = config.load(str(ROOT / "configs/playground/demo.config"))
     loaded.train_input_reader.label_map_path = "train"
     loaded.ClearField("eval_input_reader")
-    assert len(experiment_builder.build_label_map(loaded)) == 1
+    assert len(label_map_builder.build_scored(loaded)) == 1
 
 
 def test_kinds_of_experiments(maps):
     detector, classifier = experiment("demo"), experiment("pretrain_i3d")
-    assert (detector.task, detector.train_unit) == ("action_detection", "keyframes")
-    assert (classifier.task, classifier.train_unit) == ("classification", "videos")
+    kinds = detector.meta_architecture, classifier.meta_architecture
+    assert [kind.name for kind in kinds] == ["action_faster_rcnn", "video_classifier"]
+    assert [kind.epoch_unit for kind in kinds] == ["keyframes", "videos"]
     assert detector.eval.best_checkpoint_metric == "mAP"
     assert classifier.eval.best_checkpoint_metric == "top_1"
     assert detector.model_dir == "model_dir" and "num_classes: 80" in detector.config_text

@@ -50,7 +50,7 @@ FILLED = {
 }
 
 
-def default(kind, *values, **changes):
+def default(kind, /, *values, **changes):
     """The dataclass `kind` with the schema's defaults, except for `changes`.
 
     Args:

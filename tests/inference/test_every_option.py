@@ -19,6 +19,7 @@ from avatx.data.input.keyframe_source import KeyframeSource
 from avatx.data.records import record
 from avatx.data.records.ava_records import create_ava_records
 from avatx.data.records.record_plan import RecordSettings
+from avatx.data.video.frame_settings import FIELDS, FrameSettings
 from avatx.data.video.video_writer import VideoWriter
 from avatx.errors import UserError
 from avatx.export import saved_model
@@ -74,7 +75,11 @@ class Spy:
 
 def run(detector, video, output, has_flow=False, **options):
     spy = Spy(detector, has_flow)
-    options = {"score_threshold": 0.0, "shorter_side": 0, **options}
+    frames = {name: options.pop(name) for name in FIELDS if name in options}
+    if has_flow:
+        frames.setdefault("optical_flow", "dis")
+    options["frame_settings"] = FrameSettings(**{"shorter_side": 0, **frames})
+    options = {"score_threshold": 0.0, **options}
     summary = video_detection.detect_video(spy, str(video), str(output), **options)
     return spy, summary
 
@@ -87,6 +92,9 @@ def numbers(clips):
 def test_every_option_is_changed_here():
     parameters = inspect.signature(video_detection.detect_video).parameters.values()
     names = {one.name for one in parameters if one.kind is one.KEYWORD_ONLY}
+    assert "frame_settings" in names
+    # When a video begins on its csv's clock plays no part here.
+    names = (names | set(FIELDS)) - {"frame_settings", "video_start_seconds"}
     tested = {name.removeprefix("test_") for name in globals() if name.startswith("test_")}
     assert names <= tested, names - tested
 
@@ -117,7 +125,9 @@ def test_frames_are_those_of_records_thinned_alike(detector, video, tmp_path, ra
         label_map=str(tmp_path / "labels.pbtxt"),
         output=str(tmp_path / "records" / "set"),
         num_shards=1,
-        settings=RecordSettings(shorter_side=0, margin_seconds=1.0, max_frame_rate=rate),
+        settings=RecordSettings(
+            FrameSettings(shorter_side=0, max_frame_rate=rate), margin_seconds=1.0
+        ),
         log=lambda line: None,
     )
     pattern = str(tmp_path / "records" / "set-*.tfrecord")
@@ -181,15 +191,15 @@ def test_shorter_side(detector, video, tmp_path):
     assert (content["height"], content["width"]) == (64, 96)
 
 
-def test_frames_rate(detector, tmp_path):
+def test_folder_frame_rate(detector, tmp_path):
     folder = tmp_path / "clip"
     folder.mkdir()
     for i in range(20):
         Image.new("RGB", (64, 48), (STEP * i,) * 3).save(folder / f"{i:03}.png")
-    slow, summary = run(detector, folder, tmp_path / "slow", frames_rate=5)
+    slow, summary = run(detector, folder, tmp_path / "slow", folder_frame_rate=5)
     assert summary.num_keyframes == 4  # 0 to 3 of 3.8 s
     assert numbers(slow.clips[1]).tolist() == [1, 2, 3, 4, 5, 6, 7, 8]
-    fast, summary = run(detector, folder, tmp_path / "fast", frames_rate=10)
+    fast, summary = run(detector, folder, tmp_path / "fast", folder_frame_rate=10)
     assert summary.num_keyframes == 2
     assert numbers(fast.clips[1]).tolist() == [2, 4, 6, 8, 10, 12, 14, 16]
 
@@ -240,28 +250,38 @@ def test_progress(detector, video, tmp_path):
     [
         ("score_threshold", [0, 1], [-1e-9, 1.0001, float("nan")]),
         ("every", [1e-3], [0.99e-3, float("inf"), float("nan")]),
-        ("frames_rate", [1e-3], [0, float("inf"), float("nan")]),
-        ("shorter_side", [0], [-1]),
         ("batch_size", [1], [0]),
-        ("optical_flow", ["dis", "farneback"], ["", "tvl1"]),
-        ("max_frame_rate", [0, 0.5], [-0.1, float("inf"), float("nan")]),
     ],
 )
 def test_ranges(name, good, bad):
-    plain = {
-        "score_threshold": 0.3,
-        "every": 1.0,
-        "frames_rate": 30.0,
-        "shorter_side": 400,
-        "batch_size": 1,
-        "optical_flow": "dis",
-        "max_frame_rate": 0.0,
-    }
+    plain = {"score_threshold": 0.3, "every": 1.0, "batch_size": 1}
     for value in good:
-        video_detection.check_options(**{**plain, name: value})
+        video_detection.check_arguments(**{**plain, name: value})
     for value in bad:
         with pytest.raises(UserError, match=name):
-            video_detection.check_options(**{**plain, name: value})
+            video_detection.check_arguments(**{**plain, name: value})
+
+
+@pytest.mark.parametrize(
+    "name, good, bad",
+    [
+        ("folder_frame_rate", [1e-3], [0, float("inf"), float("nan")]),
+        ("shorter_side", [0], [-1]),
+        ("optical_flow", ["dis", "farneback"], ["tvl1"]),
+        ("max_frame_rate", [0, 0.5], [-0.1, float("inf"), float("nan")]),
+    ],
+)
+def test_ranges_of_frame_settings(name, good, bad):
+    for value in good:
+        assert getattr(FrameSettings(**{name: value}), name) == value
+    for value in bad:
+        with pytest.raises(UserError, match=name):
+            FrameSettings(**{name: value})
+
+
+def test_a_flow_stream_needs_a_method(detector, video, tmp_path):
+    with pytest.raises(UserError, match="optical_flow is empty"):
+        run(detector, video, tmp_path / "out", has_flow=True, optical_flow="")
 
 
 def test_csv_columns(detector, video, tmp_path):

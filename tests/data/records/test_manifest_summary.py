@@ -1,6 +1,7 @@
 """The lines that end a conversion, and the entry that they are made from, by hand."""
 
 from avatx.data.records.manifest import make_entry, summary
+from avatx.data.records.planned_segment import PlannedSegment, PlannedVideo
 from avatx.data.records.record_plan import RecordPlan
 
 ENTRY = {
@@ -76,7 +77,7 @@ def result(shard, **changes):
 
 
 def test_an_entry_adds_its_shards_up():
-    plan = RecordPlan([[{"keyframes": []}]], ["z", "y"], {99: 2}, 3, 7)
+    plan = RecordPlan([[PlannedSegment("z", None, None, 0, 1, ())]], ["z", "y"], {99: 2}, 3, 7)
     entry = make_entry(
         plan,
         [
@@ -106,4 +107,6 @@ def test_an_entry_adds_its_shards_up():
 
 
 def test_the_unit_is_of_what_is_planned():
-    assert RecordPlan([[], [{"class_id": 3, "keyframes": []}]], [], {}, 0, 0).unit == "videos"
+    assert (
+        RecordPlan([[], [PlannedVideo("a", None, None, 0, None, 3)]], [], {}, 0, 0).unit == "videos"
+    )

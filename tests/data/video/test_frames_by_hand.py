@@ -13,6 +13,7 @@ from avatx.data.input.clip_decoding import decode_clip
 from avatx.data.input.clip_shape import ClipShape
 from avatx.data.video import optical_flow
 from avatx.data.video.frame_encoding import encode_jpeg, stored_size
+from avatx.data.video.frame_settings import FrameSettings
 from avatx.data.video.frame_source import frame_files
 from avatx.data.video.video_reader import VideoReader
 from avatx.errors import UserError
@@ -112,7 +113,7 @@ def folder_of(path, names):
 def test_times_of_numbered_frames(tmp_path, numbers, times):
     """Frame 1 (or 0, where there is one) is at time 0; a number that is absent is a gap."""
     path = folder_of(tmp_path, [f"img_{number:05d}.png" for number in numbers])
-    with VideoReader(path, frames_rate=10.0) as reader:
+    with VideoReader(path, frame_settings=FrameSettings(folder_frame_rate=10.0)) as reader:
         found = [round(1000 * time) for time, _ in reader.frames()]
         assert found == times
         assert reader.duration == pytest.approx(times[-1] / 1000 + 0.1)
@@ -131,7 +132,7 @@ def test_a_span_of_a_folder(tmp_path):
     path = folder_of(tmp_path, [f"{number}.png" for number in range(1, 10)])
 
     def span(start, end):
-        with VideoReader(path, frames_rate=10.0) as reader:
+        with VideoReader(path, frame_settings=FrameSettings(folder_frame_rate=10.0)) as reader:
             return [time // 1000 for time, _ in reader.span(1000 * start, 1000 * end)]
 
     assert span(200, 400) == [200, 300, 400]  # no neighbours where frames lie on the ends
