@@ -36,6 +36,8 @@ def test_every_part_is_there(name):
     assert issubclass(getattr(sys.modules[module], kind), ModelEvaluator)
     for function in ("make_train_dataset", "make_eval_dataset", "describe"):
         assert callable(getattr(registered.data, function))
+    units = {"action_faster_rcnn": "keyframes", "video_classifier": "videos"}
+    assert registered.epoch_unit == units[name]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -62,10 +64,9 @@ from avatx.registrations.meta_architecture import MetaArchitecture
 REGISTRATION = MetaArchitecture(
     name="third",
     builder="third_parts",
-    data_builder="third_parts",
+    data_builder="third_parts.DATA",
     task="third_parts.Task",
     evaluator="third_parts.Evaluator",
-    epoch_unit="clips",
     metrics=("loss",),
     best_checkpoint_metric="loss",
 )
@@ -73,6 +74,7 @@ REGISTRATION = MetaArchitecture(
 PARTS = """
 def build(message): return ("model", message)
 def describe_shapes(message, model): return {"output": [7]}
+class DATA: unit = "clips"
 class Task:
     def __init__(self, options): self.options = options
 class Evaluator:
@@ -88,7 +90,7 @@ assert "third" in registrations.names() and "tensorflow" not in sys.modules
 assert third.build_model("m") == ("model", "m")
 assert third.describe_shapes(None, None) == {"output": [7]}
 assert third.make_task(3).options == 3 and third.make_evaluator(1, 2).args == (1, 2)
-assert third.data.__name__ == "third_parts"
+assert third.epoch_unit == third.data.unit == "clips"
 """
 
 

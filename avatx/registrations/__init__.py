@@ -4,7 +4,6 @@ A third one is a file here, a field of `DetectionModel` in model.proto, and its 
 """
 
 import importlib
-import importlib.util
 import pkgutil
 
 from avatx.registrations.meta_architecture import MetaArchitecture

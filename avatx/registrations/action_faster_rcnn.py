@@ -9,7 +9,6 @@ REGISTRATION = MetaArchitecture(
     data_builder="avatx.builders.data_builder.KEYFRAMES",
     task="avatx.training.action_detection_task.ActionDetectionTask",
     evaluator="avatx.training.evaluator.ActionDetectionEvaluator",
-    epoch_unit="keyframes",
     metrics=tuple(name for names in METRICS_SETS.values() for name in names),
     best_checkpoint_metric="mAP",
     metrics_sets=METRICS_SETS,

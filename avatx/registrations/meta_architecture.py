@@ -23,7 +23,6 @@ class MetaArchitecture:
         records are read.
       task: module and class of the `ModelTask`: the step of training, the step of evaluation.
       evaluator: module and class of the `ModelEvaluator`: what an evaluation counts and writes.
-      epoch_unit: what an epoch is counted in, in the plural.
       metrics_sets: name in eval_config.metrics_set -> the numbers that it gives. None: an
         evaluation gives all `metrics`.
       metrics: all the numbers of an evaluation, any of which may choose the best checkpoint.
@@ -35,7 +34,6 @@ class MetaArchitecture:
     data_builder: str
     task: str
     evaluator: str
-    epoch_unit: str
     metrics: tuple[str, ...]
     best_checkpoint_metric: str
     metrics_sets: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
@@ -52,6 +50,11 @@ class MetaArchitecture:
     def data(self):
         """The `DataBuilder` of its data sets."""
         return _named(self.data_builder)
+
+    @property
+    def epoch_unit(self) -> str:
+        """What an epoch is counted in, in the plural."""
+        return self.data.unit
 
     def make_task(self, options):
         """The `ModelTask` of a training with these `TrainOptions`."""

@@ -9,7 +9,6 @@ REGISTRATION = MetaArchitecture(
     data_builder="avatx.builders.data_builder.LABELLED_CLIPS",
     task="avatx.training.classification_task.ClassificationTask",
     evaluator="avatx.training.classification_evaluator.ClassificationEvaluator",
-    epoch_unit="videos",
     metrics=CLASSIFICATION,
     best_checkpoint_metric="top_1",
 )

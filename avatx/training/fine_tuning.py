@@ -23,7 +23,8 @@ def initialize(model: tf_keras.Model, options: TrainOptions) -> list[str]:
         for a head with a tail, of the tail.
     """
     source, kind = options.fine_tune_checkpoint, options.fine_tune_checkpoint_type
-    if kind == "classification" and model.trunk.streams:
+    streams = getattr(getattr(model, "trunk", None), "streams", {})
+    if kind == "classification" and streams:
         return _initialize_streams(model, options)
     if not source:
         return ["fine_tune_checkpoint is empty: training from scratch"]

@@ -11,6 +11,7 @@ import tf_keras
 from default_options import default
 
 from avatx.core import structures
+from avatx.registrations import find
 from avatx.training import options
 
 NAN_GRADIENT, NAN_LOSS = 1313.0, 1414.0  # an x that begins so breaks its step
@@ -123,15 +124,16 @@ def experiment(model_dir="", batches=None, make_model=LinearModel, **train):
         return tf.data.Dataset.from_tensor_slices(stacked).repeat().skip(start_step)
 
     return options.Experiment(
+        meta_architecture=find("video_classifier"),
         make_model=make_model,
         make_train_dataset=make_train_dataset,
         make_eval_dataset=None,
         train=dataclasses.replace(plain, **train),
         eval=default(options.EvalOptions),
         label_map=None,
+        class_names={},
         model_dir=str(model_dir),
         distribution_strategy="cpu",
-        task="classification",
     )
 
 

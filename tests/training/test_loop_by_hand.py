@@ -10,7 +10,7 @@ import tf_keras
 from tiny_experiment import read_curves
 
 from avatx import errors
-from avatx.checkpoints import restore
+from avatx.checkpoints import paths, restore
 from avatx.training import controller, run
 
 ONE, OTHER = (linear_model.XS, linear_model.LABELS), ([[1.0, 2.0], [1.0, 2.0]], [1, 1])
@@ -27,7 +27,7 @@ def still(directory, **train):
 
 
 def checkpoints(directory):
-    return sorted(int(path.rsplit("-", 1)[1]) for path in restore.checkpoint_paths(str(directory)))
+    return sorted(int(path.rsplit("-", 1)[1]) for path in paths.checkpoint_paths(str(directory)))
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ class Recorder(linear_model.LinearModel):
 
 
 def test_classification():
-    task = classification_task.ClassificationTask(linear_model.experiment())
+    task = classification_task.ClassificationTask(linear_model.experiment().train)
     model, batch = Recorder(), linear_model.make_batch(first=3)
     losses = task.compute_losses(batch, model)
     np.testing.assert_allclose(losses["Loss/squared"], linear_model.LOSS, rtol=1e-5)
@@ -60,7 +60,7 @@ def video_id(name):
 
 
 def test_detection():
-    task = action_detection_task.ActionDetectionTask(linear_model.experiment())
+    task = action_detection_task.ActionDetectionTask(linear_model.experiment().train)
     model = FakeDetector()
     keyframes = structures.Keyframes(
         np.stack([video_id("né"), video_id("b")]), np.array([902.5, 3])
@@ -117,7 +117,6 @@ def test_the_report_does_the_arithmetic():
     experiment = dataclasses.replace(
         experiment,
         num_train_keyframes=24000,
-        train_unit="videos",
         data_statistics=(("people", "3 a keyframe"),),
     )
     strategy = tf.distribute.OneDeviceStrategy("cpu:0")

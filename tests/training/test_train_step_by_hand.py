@@ -22,7 +22,7 @@ def take_steps(steps=1, batch=None, make_model=linear_model.LinearModel, optimiz
         experiment = dataclasses.replace(
             experiment, train=dataclasses.replace(experiment.train, optimizer=changed)
         )
-    task = classification_task.ClassificationTask(experiment)
+    task = classification_task.ClassificationTask(experiment.train)
     batch = batch or linear_model.make_batch()
     strategy = tf.distribute.OneDeviceStrategy("cpu:0")
     with strategy.scope():
