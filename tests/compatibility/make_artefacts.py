@@ -35,7 +35,8 @@ HEIGHT, WIDTH, RATE, FRAMES = 48, 64, 8, 41
 ADAM = [
     (
         "train_config.optimizer={ adam_optimizer { learning_rate { cosine_decay_learning_rate { "
-        "learning_rate_base: 0.03 total_steps: 20 warmup_steps: 3 warmup_learning_rate: 0.01 } } } }"
+        "learning_rate_base: 0.03 total_steps: 20 warmup_steps: 3 "
+        "warmup_learning_rate: 0.01 } } } }"
     ),
     "model.action_faster_rcnn.trunk.i3d.separable=true",
     "model.action_faster_rcnn.second_stage_box_predictor.tx_box_predictor.query=LOW_RES",

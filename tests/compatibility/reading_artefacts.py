@@ -76,7 +76,7 @@ def build_experiment(path, *overrides):
 
 
 def decode_record(serialized):
-    """A record outside of any graph, with the attributes `avatx.data.records.record.Segment` has."""
+    """A record outside of any graph, with the attributes of `avatx.data.records.record.Segment`."""
     from avatx.data.records import record
 
     return record.decode(serialized)

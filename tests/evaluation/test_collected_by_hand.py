@@ -1,4 +1,4 @@
-"""What is collected of batches: ids, boxes and keyframes of the valid clips, and what is written."""
+"""What is collected of batches: ids, boxes and keyframes of valid clips, and what is written."""
 
 import json
 
@@ -78,7 +78,10 @@ def test_what_is_written(collected, tmp_path):
     assert metrics["per_class"]["1"]["ap"] == 0.5 and metrics["per_class"]["3"]["ap"] == 0.5
     lines = (tmp_path / "new" / "detections.csv").read_text().splitlines()
     assert [line.split(",")[:2] + line.split(",")[6:] for line in lines] == [
-        ["a", "902.5", "3", "0.75"], ["a", "902.5", "1", "0.25"], ["b", "0007", "1", "0.5"]]  # fmt: skip
+        ["a", "902.5", "3", "0.75"],
+        ["a", "902.5", "1", "0.25"],
+        ["b", "0007", "1", "0.5"],
+    ]
     assert [float(part) for part in lines[0].split(",")[2:6]] == pytest.approx([0.1, 0.3, 0.4, 0.9])
 
 
