@@ -218,14 +218,18 @@ def test_constant_learning_rate():
         OptimizerOptions,
         kind="momentum",
         momentum=0.625,
-        learning_rate=default(LearningRateOptions, kind="constant", learning_rate_base=0.375),
+        learning_rate=default(
+            LearningRateOptions, kind="constant", learning_rate_base=0.375, total_steps=70
+        ),
     )
     adam = parsed(f"adam_optimizer {{ epsilon: 0.125 {RATE} }}", optimizer_pb2.Optimizer())
     assert optimizer_builder.build(adam, 70) == default(
         OptimizerOptions,
         kind="adam",
         epsilon=0.125,
-        learning_rate=default(LearningRateOptions, kind="constant", learning_rate_base=0.375),
+        learning_rate=default(
+            LearningRateOptions, kind="constant", learning_rate_base=0.375, total_steps=70
+        ),
     )
 
 
@@ -256,6 +260,7 @@ def test_manual_learning_rate():
         LearningRateOptions,
         kind="manual_step",
         learning_rate_base=0.5,
+        total_steps=70,
         manual_steps=((3, 0.25), (9, 0.75)),
     )
 

@@ -1,0 +1,451 @@
+"""What each tool's main calls, and for each flag another value: for tests/tools/test_every_flag.py."""
+
+import pathlib
+from typing import NamedTuple
+
+import numpy as np
+
+ROOT = pathlib.Path(__file__).parents[2]
+
+
+class Kept(NamedTuple):
+    """A function of the library that is replaced, and what it gives the tool."""
+
+    module: str
+    name: str
+    result: object = None
+
+
+class Tool(NamedTuple):
+    base: list  # a command line that works
+    kept: list
+    flags: dict  # flag -> (its arguments, {what changes: to what})
+
+
+class Anything:
+    """Any attribute, any call."""
+
+    def __getattr__(self, name):
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return Anything()
+
+    def __call__(self, *arguments, **keywords):
+        return Anything()
+
+    def __iter__(self):
+        return iter(())
+
+    def __len__(self):
+        return 0
+
+    def __format__(self, spec):
+        return ""
+
+    def __truediv__(self, other):
+        return self
+
+    def __gt__(self, other):
+        return False
+
+    def __lt__(self, other):
+        return False
+
+    def __bool__(self):
+        return False
+
+
+class Ended(Exception):
+    """The tool has said all that it says to the library."""
+
+
+ENTRY = {
+    "totals": {"keyframes": 1, "records": 1, "bytes": 1},
+    "videos": {},
+    "shards": [],
+    "excluded_keyframes": 0,
+    "dropped_rows_of_unknown_classes": {},
+    "skipped": [],
+}
+CONFIG = str(ROOT / "configs/playground/demo.config")
+
+
+class Classifier:
+    class model:
+        num_classes, image_size = 2, (32, 48)
+
+    frame_rate = 12.5
+
+    @staticmethod
+    def scores(clips):
+        raise AssertionError
+
+
+class FakeAttention:
+    num_frames, frame_rate, has_flow, step = 4, 8.0, True, 7
+
+    def look(self, frames, number, box):
+        raise AssertionError("replaced")
+
+
+TOOLS = {
+    "create_ava_tfrecord": Tool(
+        [
+            "--videos",
+            "v",
+            "--annotations",
+            "a.csv",
+            "--label_map",
+            "m",
+            "--output",
+            "o/x",
+            "--num_shards",
+            "3",
+        ],
+        [Kept("avatx.data.records.ava_records", "create_ava_records", ENTRY)],
+        {
+            "--videos": (["v1", "v2"], {"videos": ["v1", "v2"]}),
+            "--annotations": (["b.csv"], {"annotations": "b.csv"}),
+            "--label_map": (["n"], {"label_map": "n"}),
+            "--excluded": (["e.csv"], {"excluded": "e.csv"}),
+            "--output": (["p/y"], {"output": "p/y"}),
+            "--num_shards": (["5"], {"num_shards": 5}),
+            "--shorter_side": (["123"], {"settings.shorter_side": 123}),
+            "--jpeg_quality": (["77"], {"settings.jpeg_quality": 77}),
+            "--seconds_per_record": (["3.5"], {"settings.seconds_per_record": 3.5}),
+            "--margin_seconds": (["1.25"], {"settings.margin_seconds": 1.25}),
+            "--max_frame_rate": (["12.5"], {"settings.max_frame_rate": 12.5}),
+            "--frames_rate": (["6.5"], {"settings.frames_rate": 6.5}),
+            "--video_start_seconds": (["900"], {"settings.video_start_seconds": 900.0}),
+            "--keyframe_seconds": (["902", "1798"], {"keyframe_seconds": [902, 1798]}),
+            "--optical_flow": (["dis"], {"settings.optical_flow": "dis"}),
+            "--overwrite": ([], {"overwrite": True}),
+        },
+    ),
+    "create_kinetics_tfrecord": Tool(
+        ["--annotations", "a.csv", "--output", "o/x", "--num_shards", "3"],
+        [Kept("avatx.data.records.classification_records", "create_classification_records", ENTRY)],
+        {
+            "--annotations": (["b.csv"], {"annotations": "b.csv"}),
+            "--folders": (["f"], {"folders": "f", "annotations": None}),
+            "--videos": (["v1", "v2"], {"videos": ["v1", "v2"]}),
+            "--label_map": (["m"], {"label_map": "m"}),
+            "--output_label_map": (["n"], {"output_label_map": "n"}),
+            "--output": (["p/y"], {"output": "p/y"}),
+            "--num_shards": (["5"], {"num_shards": 5}),
+            "--shorter_side": (["123"], {"settings.shorter_side": 123}),
+            "--jpeg_quality": (["77"], {"settings.jpeg_quality": 77}),
+            "--frame_rate": (["12.5"], {"settings.max_frame_rate": 12.5}),
+            "--frames_rate": (["6.5"], {"settings.frames_rate": 6.5}),
+            "--overwrite": ([], {"overwrite": True}),
+        },
+    ),
+    "detect_video": Tool(
+        ["--saved_model", "m", "--video", "v", "--output", "o"],
+        [
+            Kept("avatx.inference.detector", "Detector", Anything()),
+            Kept("avatx.inference.video_detection", "detect_video", Anything()),
+            Kept("avatx.inference.video_detection", "check_options"),
+        ],
+        {
+            "--saved_model": (["n"], {"Detector.path": "n"}),
+            "--video": (["w"], {"detect_video.video": "w"}),
+            "--output": (["p"], {"detect_video.output_directory": "p"}),
+            **{
+                f"--{name}": (
+                    [str(value)],
+                    {f"detect_video.{name}": value, f"check_options.{name}": value},
+                )
+                for name, value in (
+                    ("score_threshold", 0.125),
+                    ("every", 2.5),
+                    ("frames_rate", 6.5),
+                    ("shorter_side", 123),
+                    ("max_frame_rate", 12.5),
+                    ("optical_flow", "farneback"),
+                    ("batch_size", 7),
+                )
+            },
+            "--groundtruth": (["g.csv"], {"detect_video.groundtruth": "g.csv"}),
+            "--attention": ([], {"detect_video.attention": True}),
+        },
+    ),
+    "classify_video": Tool(
+        ["--checkpoint", "c", "--video", "v", "--label_map", "MAP"],
+        [
+            Kept("avatx.trained.classifier", "restore_classifier", Classifier()),
+            Kept(
+                "avatx.inference.video_classification",
+                "classify",
+                (np.array([0.25, 0.75]), 8, None),
+            ),
+        ],
+        {
+            "--checkpoint": (["d"], {"restore_classifier.checkpoint": "d"}),
+            "--pipeline_config_path": (["p"], {"restore_classifier.pipeline_config_path": "p"}),
+            "--override": (["a=1", "b=2"], {"restore_classifier.overrides": ["a=1", "b=2"]}),
+            "--video": (["w"], {"classify.path": "w"}),
+            "--label_map": (["OTHER_MAP"], {"printed": "0.75000     2  walk\n0.25000     1  run"}),
+            "--top": (["1"], {"printed": "0.75000     2  stand"}),
+            "--max_frames": (["99"], {"classify.max_frames": 99}),
+            "--json": (
+                [],
+                {
+                    "printed": """{
+  "num_frames": 8,
+  "stopped": null,
+  "classes": [
+    {
+      "id": 2,
+      "name": "stand",
+      "score": 0.75
+    },
+    {
+      "id": 1,
+      "name": "sit",
+      "score": 0.25
+    }
+  ]
+}"""
+                },
+            ),
+        },
+    ),
+    "exporter_main": Tool(
+        ["--pipeline_config_path", "p", "--trained_checkpoint_dir", "c", "--output_directory", "o"],
+        [Kept("avatx.export.exporter", "export_pipeline", Anything())],
+        {
+            "--pipeline_config_path": (["q"], {0: "q"}),
+            "--trained_checkpoint_dir": (["d"], {1: "d"}),
+            "--output_directory": (["r"], {2: "r"}),
+            "--override": (["a=1", "b=2"], {3: ["a=1", "b=2"]}),
+            "--attention": ([], {4: True}),
+        },
+    ),
+    "import_i3d_weights": Tool(
+        ["--source", "s", "--output", "o"],
+        [
+            Kept(
+                "avatx.checkpoints.i3d_weights",
+                "import_weights",
+                {
+                    "loaded": ["x"],
+                    "missing": [],
+                    "unused": [],
+                    "output": "o",
+                    "modality": "rgb",
+                    "source": "s",
+                    "sha256": "",
+                    "num_parameters": 1,
+                    "num_moving_statistics": 1,
+                },
+            )
+        ],
+        {
+            "--source": (["t"], {0: "t"}),
+            "--output": (["p"], {1: "p"}),
+            "--json": ([], {"printed": ...}),
+        },
+    ),
+    "check_config": Tool(
+        ["--pipeline_config_path", "p"],
+        [
+            Kept("avatx.config", "load", "LOADED"),
+            Kept("avatx.builders.summary", "summarize", {"a": 1}),
+            Kept("avatx.builders.summary", "print_table"),
+        ],
+        {
+            "--pipeline_config_path": (["q"], {"load.path": "q"}),
+            "--override": (["a=1", "b=2"], {"load.overrides": ["a=1", "b=2"]}),
+            "--json": ([], {"printed": '{\n  "a": 1\n}', "print_table.summary": None}),
+        },
+    ),
+    "model_main": Tool(
+        ["--pipeline_config_path", CONFIG, "--model_dir", "d"],
+        [
+            Kept("avatx.config", "load", Anything()),
+            Kept("avatx.builders.experiment_builder", "build", "EXPERIMENT"),
+            Kept("avatx.training.run", "train"),
+            Kept("avatx.training.run", "train_and_eval"),
+            Kept("avatx.training.run", "evaluate"),
+            Kept("avatx.training.run", "evaluate_continuously"),
+        ],
+        {
+            "--pipeline_config_path": (["q"], {"load.path": "q"}),
+            "--model_dir": (["e"], {"build.model_dir": "e"}),
+            "--mode": (
+                ["train_and_eval"],
+                {"train.experiment": None, "train_and_eval.experiment": "EXPERIMENT"},
+            ),
+            "--checkpoint_dir": (
+                ["c"],
+                {
+                    "train.experiment": None,
+                    "evaluate_continuously.experiment": "EXPERIMENT",
+                    "evaluate_continuously.checkpoint_dir": "c",
+                    "evaluate_continuously.timeout": 3600.0,
+                },
+            ),
+            "--eval_timeout": (
+                ["5", "--checkpoint_dir", "c"],
+                {
+                    "train.experiment": None,
+                    "evaluate_continuously.experiment": "EXPERIMENT",
+                    "evaluate_continuously.checkpoint_dir": "c",
+                    "evaluate_continuously.timeout": 5.0,
+                },
+            ),
+            "--override": (["a=1", "b=2"], {"load.overrides": ["a=1", "b=2"]}),
+            "--distribution_strategy": (["cpu"], {"build.distribution_strategy": "cpu"}),
+        },
+    ),
+    "make_playground": Tool(
+        ["--output", "o", "--split", "train", "--num_videos", "3"],
+        [
+            Kept("avatx.playground", "generate", Anything()),
+            Kept("avatx.playground", "generate_actions", {}),
+        ],
+        {
+            "--output": (["p"], {"generate.0": "p"}),
+            "--split": (["val"], {"generate.1": "val"}),
+            "--num_videos": (["5"], {"generate.2": 5}),
+            "--seed": (["7"], {"generate.3": 7}),
+            "--num_workers": (["2"], {"generate.num_workers": 2}),
+            "--kind": (
+                ["actions"],
+                {
+                    **{f"generate.{name}": None for name in (0, 1, 2, 3, "show_progress")},
+                    "generate_actions.0": "o",
+                    "generate_actions.1": "train",
+                    "generate_actions.2": 3,
+                    "generate_actions.3": 0,
+                    "generate_actions.show_progress": True,
+                    "printed": ...,
+                },
+            ),
+        },
+    ),
+    "visualize_detections": Tool(
+        [
+            "--groundtruth",
+            "g",
+            "--detections",
+            "d",
+            "--label_map",
+            "MAP",
+            "--videos",
+            "v",
+            "--output",
+            "o",
+        ],
+        [
+            Kept("avatx.data.annotations.ava_csv", "read_annotations", "ANNOTATIONS"),
+            Kept("avatx.data.annotations.ava_csv", "read_detections", "DETECTIONS"),
+            Kept("avatx.data.annotations.ava_csv", "read_excluded_timestamps", "EXCLUDED"),
+            Kept("avatx.data.input.clip_source", "check_options"),
+            Kept("avatx.data.input.clip_source", "make_source", "SOURCE"),
+            Kept("avatx.evaluation.examples", "find_examples", []),
+            Kept("avatx.pictures.detection_sheets", "write_sheets", []),
+        ],
+        {
+            "--groundtruth": (["h"], {"read_annotations.path": "h"}),
+            "--detections": (["e"], {"read_detections.path": "e"}),
+            "--label_map": (
+                ["OTHER_MAP"],
+                {
+                    "find_examples.label_map.names": {1: "run", 2: "walk"},
+                    "write_sheets.class_names": {1: "run", 2: "walk"},
+                },
+            ),
+            "--excluded": (
+                ["x"],
+                {"read_excluded_timestamps.path": "x", "find_examples.excluded": "EXCLUDED"},
+            ),
+            "--videos": (["v1", "v2"], {"make_source.videos": ["v1", "v2"]}),
+            "--records": (["r"], {"make_source.records": ["r"]}),
+            "--output": (["p"], {"write_sheets.folder": "p"}),
+            "--classes": (["2", "1"], {"find_examples.classes": [2, 1]}),
+            "--top": (["4"], {"find_examples.count": 4}),
+            "--seconds": (
+                ["2", "-0.5"],
+                {"check_options.seconds": [2, -0.5], "write_sheets.seconds": [-0.5, 0, 2]},
+            ),
+            "--protocol": (["AVA_2018"], {"find_examples.protocol": "AVA_2018"}),
+            "--iou_threshold": (["0.75"], {"find_examples.iou_threshold": 0.75}),
+            "--shorter_side": (
+                ["123"],
+                {"check_options.shorter_side": 123, "make_source.shorter_side": 123},
+            ),
+            "--frames_rate": (
+                ["6.5"],
+                {"check_options.frames_rate": 6.5, "make_source.frames_rate": 6.5},
+            ),
+            "--video_start_seconds": (
+                ["900"],
+                {"check_options.start": 900.0, "make_source.start": 900.0},
+            ),
+        },
+    ),
+}
+
+VISUAL = "avatx.figures"
+TOOLS["visualize_attention"] = Tool(
+    [
+        "--pipeline_config_path",
+        "p",
+        "--checkpoint",
+        "c",
+        "--video",
+        "v.mp4",
+        "--timestamp",
+        "4",
+        "--output",
+        "o",
+    ],
+    [
+        Kept(f"{VISUAL}.clip_source", "check_options"),
+        Kept(f"{VISUAL}.attention_model", "AttentionModel", FakeAttention()),
+        Kept(f"{VISUAL}.clip_source", "frames_of_video", Anything()),
+        Kept(f"{VISUAL}.clip_source", "RecordClips", Anything()),
+        Kept(f"{__name__}", "FakeAttention.look", Anything()),
+        Kept(f"{VISUAL}.attention_figure", "AttentionFigure", Anything()),
+    ],
+    {
+        "--pipeline_config_path": (["q"], {"AttentionModel.pipeline_config_path": "q"}),
+        "--checkpoint": (["d"], {"AttentionModel.checkpoint": "d"}),
+        "--video": (
+            ["w.mp4"],
+            {"frames_of_video.path": "w.mp4", "AttentionFigure.title": "w, 4 s"},
+        ),
+        "--records": None,  # in place of a video: below
+        "--video_id": (["id"], {"AttentionFigure.title": "id, 4 s"}),
+        "--timestamp": (
+            ["2.5"],
+            {
+                "check_options.seconds": [2.5],
+                "frames_of_video.keyframe": 2_500_000,
+                "AttentionFigure.title": "v, 2.5 s",
+            },
+        ),
+        "--person": (["3"], {"look.number": 3}),
+        "--output": (["r"], {"printed": ...}),
+        "--shorter_side": (
+            ["123"],
+            {"check_options.shorter_side": 123, "frames_of_video.shorter_side": 123},
+        ),
+        "--frames_rate": (
+            ["6.5"],
+            {"check_options.frames_rate": 6.5, "frames_of_video.frames_rate": 6.5},
+        ),
+        "--video_start_seconds": (
+            ["900"],
+            {"check_options.start": 900.0, "frames_of_video.start": 900.0},
+        ),
+        "--optical_flow": (["farneback"], {"frames_of_video.optical_flow": "farneback"}),
+        "--max_frame_rate": (
+            ["12.5"],
+            {"check_options.max_frame_rate": 12.5, "frames_of_video.max_frame_rate": 12.5},
+        ),
+        "--override": (["a=1", "b=2"], {"AttentionModel.overrides": ["a=1", "b=2"]}),
+    },
+)
