@@ -9,7 +9,7 @@ from avatx.evaluation.analysis import analyze
 from avatx.evaluation.matching import match_detections
 from avatx.evaluation.protocol import get_protocol
 
-LEFT, RIGHT, BETWEEN = [0.0, 0.0, 0.5, 0.4], [0.0, 0.2, 0.5, 0.6], [0.0, 0.1, 0.5, 0.5]
+LEFT, RIGHT, BETWEEN = [0.0, 0.0, 0.5, 0.5], [0.0, 0.25, 0.5, 0.75], [0.0, 0.125, 0.5, 0.625]
 
 
 @pytest.mark.parametrize(
