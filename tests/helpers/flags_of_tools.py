@@ -1,4 +1,4 @@
-"""What each tool's main calls, and for each flag another value: for tests/tools/test_every_flag.py."""
+"""What the main of each tool calls, and for each flag another value."""
 
 import pathlib
 from typing import NamedTuple
@@ -145,7 +145,7 @@ TOOLS = {
         [
             Kept("avatx.inference.detector", "Detector", Anything()),
             Kept("avatx.inference.video_detection", "detect_video", Anything()),
-            Kept("avatx.inference.video_detection", "check_options"),
+            Kept("avatx.inference.video_detection", "check_arguments"),
         ],
         {
             "--saved_model": (["n"], {"Detector.path": "n"}),
@@ -342,7 +342,7 @@ TOOLS = {
             Kept("avatx.data.annotations.ava_csv", "read_annotations", "ANNOTATIONS"),
             Kept("avatx.data.annotations.ava_csv", "read_detections", "DETECTIONS"),
             Kept("avatx.data.annotations.ava_csv", "read_excluded_timestamps", "EXCLUDED"),
-            Kept("avatx.data.input.clip_source", "check_options"),
+            Kept("avatx.data.input.clip_source", "check_seconds"),
             Kept("avatx.data.input.clip_source", "make_source", "SOURCE"),
             Kept("avatx.evaluation.examples", "find_examples", []),
             Kept("avatx.pictures.detection_sheets", "write_sheets", []),
@@ -388,7 +388,6 @@ TOOLS = {
     ),
 }
 
-VISUAL = "avatx.figures"
 TOOLS["visualize_attention"] = Tool(
     [
         "--pipeline_config_path",
@@ -403,12 +402,12 @@ TOOLS["visualize_attention"] = Tool(
         "o",
     ],
     [
-        Kept(f"{VISUAL}.clip_source", "check_options"),
-        Kept(f"{VISUAL}.attention_model", "AttentionModel", FakeAttention()),
-        Kept(f"{VISUAL}.clip_source", "frames_of_video", Anything()),
-        Kept(f"{VISUAL}.clip_source", "RecordClips", Anything()),
+        Kept("avatx.data.input.clip_source", "check_seconds"),
+        Kept("avatx.trained.attention_model", "AttentionModel", FakeAttention()),
+        Kept("avatx.data.input.clip_source", "frames_of_video", Anything()),
+        Kept("avatx.data.input.clip_source", "RecordClips", Anything()),
         Kept(f"{__name__}", "FakeAttention.look", Anything()),
-        Kept(f"{VISUAL}.attention_figure", "AttentionFigure", Anything()),
+        Kept("avatx.pictures.attention_figure", "AttentionFigure", Anything()),
     ],
     {
         "--pipeline_config_path": (["q"], {"AttentionModel.pipeline_config_path": "q"}),

@@ -57,7 +57,7 @@ def write_down(told, name, function, result, single):
         names = []
 
     def replacement(*arguments, **keywords):
-        given = dict(zip(names, arguments, strict=True)) if names else {}
+        given = dict(zip(names, arguments, strict=False)) if names else {}
         for key, value in {**given, **keywords}.items():
             head = key if single else f"{name}.{key}"
             if dataclasses.is_dataclass(value) and not isinstance(value, type):
