@@ -82,6 +82,18 @@ def decode_record(serialized):
     return record.decode(serialized)
 
 
+def start_training(path, *overrides):
+    """A config's model as its first step would find it: fine-tuned where the config says so.
+
+    Gives the model and the lines that a training prints about it.
+    """
+    from avatx.training import fine_tuning
+
+    experiment = build_experiment(path, *overrides)
+    model = experiment.make_model()
+    return model, fine_tuning.initialize(model, experiment.train)
+
+
 # ---- What does not.
 
 
@@ -109,22 +121,30 @@ def thumbnails(clips, cells=4):
     return tiles.mean(axis=(-2, -4), dtype=np.float64)
 
 
-def variable_shapes(path, *overrides):
-    """Key in a checkpoint -> shape, of every variable of a config's model."""
-    model = build_experiment(path, *overrides).make_model()
+def model_variables(model):
+    """Key in a checkpoint -> numpy array, of every variable of a model."""
     with tempfile.TemporaryDirectory() as folder:
         prefix = tf.train.Checkpoint(model=model).write(os.path.join(folder, "model"))
-        shapes = tf.train.load_checkpoint(prefix).get_variable_to_shape_map()
-    return {key.removesuffix(_KEY_END): shapes[key] for key in shapes if key.endswith(_KEY_END)}
+        return checkpoint_variables(prefix)
+
+
+def checkpoint_variables(prefix):
+    """Key -> numpy array, of everything that a checkpoint holds; slots too."""
+    reader = tf.train.load_checkpoint(str(prefix))
+    keys = [key for key in reader.get_variable_to_shape_map() if key.endswith(_KEY_END)]
+    return {key.removesuffix(_KEY_END): reader.get_tensor(key) for key in keys}
+
+
+def variable_shapes(path, *overrides):
+    """Key in a checkpoint -> shape, of every variable of a config's model."""
+    variables = model_variables(build_experiment(path, *overrides).make_model())
+    return {key: list(value.shape) for key, value in variables.items()}
 
 
 def checkpoint_statistics(prefix):
-    """Key -> (sum, sum of absolute values) of every number in a checkpoint."""
-    reader = tf.train.load_checkpoint(str(prefix))
+    """Key -> (sum, sum of absolute values) of every variable in a checkpoint; slots too."""
     values = {
-        key: np.asarray(reader.get_tensor(key), np.float64)
-        for key in reader.get_variable_to_shape_map()
-        if key.endswith(_KEY_END)
+        key: np.asarray(value, np.float64) for key, value in checkpoint_variables(prefix).items()
     }
     return {key: (value.sum(), np.abs(value).sum()) for key, value in values.items()}
 
