@@ -37,9 +37,12 @@ test: setup
 	$(RUN) -m pytest -m "not long"
 
 # Under ten minutes: what a version of Python or TensorFlow is likely to break.
-QUICK := tests/core tests/layers tests/predictors tests/meta_architectures tests/config tests/builders \
-	tests/checkpoints tests/compatibility tests/data tests/evaluation/test_official_values.py \
-	tests/tools/test_csv_tools.py tests/test_architecture.py tests/test_cli.py
+QUICK := tests/core tests/layers tests/predictors tests/config/test_pipeline_config.py \
+	tests/config/test_field_options.py tests/builders/test_builders.py tests/data/annotations \
+	tests/data/video tests/data/records/test_record.py tests/data/input/test_input_pipeline.py \
+	tests/evaluation/test_official_values.py tests/export/test_saved_model.py \
+	tests/compatibility/test_configs.py tests/tools/test_csv_tools.py tests/test_architecture.py \
+	tests/test_cli.py tests/test_registrations.py
 
 test-quick: setup
 	$(RUN) -m pytest -m "not long" $(wildcard $(QUICK))
