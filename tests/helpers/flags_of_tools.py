@@ -72,7 +72,7 @@ ENTRY = {
 CONFIG = str(ROOT / "configs/playground/demo.config")
 
 
-# How the frames of the fakes' training were taken: unlike any default and any flag below.
+# How the frames of the fakes' training were taken: numbers unlike any default and any flag below.
 TRAINED = {
     "shorter_side": 111,
     "folder_frame_rate": 21.5,
