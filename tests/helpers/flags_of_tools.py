@@ -5,6 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from avatx.config.files import NamedFile
+
 ROOT = pathlib.Path(__file__).parents[2]
 
 
@@ -70,9 +72,22 @@ ENTRY = {
 CONFIG = str(ROOT / "configs/playground/demo.config")
 
 
+# How the frames of the fakes' training were taken: numbers unlike any default and any flag below.
+TRAINED = {
+    "shorter_side": 111,
+    "folder_frame_rate": 21.5,
+    "max_frame_rate": 17.5,
+    "optical_flow": "dis",
+    "video_start_seconds": None,
+}
+
+
 class Classifier:
     class model:
         num_classes, image_size = 2, (32, 48)
+
+    class trained:
+        frame_settings = TRAINED
 
     frame_rate = 12.5
 
@@ -81,8 +96,16 @@ class Classifier:
         raise AssertionError
 
 
+class FakeDetector:
+    frame_settings, has_flow = TRAINED, True
+
+
 class FakeAttention:
-    num_frames, frame_rate, has_flow, step = 4, 8.0, True, 7
+    class trained:
+        class clip:
+            num_frames, frame_rate, has_flow = 4, 8.0, True
+
+        frame_settings, step = TRAINED, 7
 
     def look(self, frames, number, box):
         raise AssertionError("replaced")
@@ -110,15 +133,19 @@ TOOLS = {
             "--excluded": (["e.csv"], {"excluded": "e.csv"}),
             "--output": (["p/y"], {"output": "p/y"}),
             "--num_shards": (["5"], {"num_shards": 5}),
-            "--shorter_side": (["123"], {"settings.shorter_side": 123}),
+            "--shorter_side": (["123"], {"settings.frame_settings.shorter_side": 123}),
             "--jpeg_quality": (["77"], {"settings.jpeg_quality": 77}),
             "--seconds_per_record": (["3.5"], {"settings.seconds_per_record": 3.5}),
             "--margin_seconds": (["1.25"], {"settings.margin_seconds": 1.25}),
-            "--max_frame_rate": (["12.5"], {"settings.max_frame_rate": 12.5}),
-            "--frames_rate": (["6.5"], {"settings.frames_rate": 6.5}),
-            "--video_start_seconds": (["900"], {"settings.video_start_seconds": 900.0}),
+            "--max_frame_rate": (["12.5"], {"settings.frame_settings.max_frame_rate": 12.5}),
+            "--folder_frame_rate": (["6.5"], {"settings.frame_settings.folder_frame_rate": 6.5}),
+            "--frames_rate": (["6.5"], {"settings.frame_settings.folder_frame_rate": 6.5}),
+            "--video_start_seconds": (
+                ["900"],
+                {"settings.frame_settings.video_start_seconds": 900.0},
+            ),
             "--keyframe_seconds": (["902", "1798"], {"keyframe_seconds": [902, 1798]}),
-            "--optical_flow": (["dis"], {"settings.optical_flow": "dis"}),
+            "--optical_flow": (["dis"], {"settings.frame_settings.optical_flow": "dis"}),
             "--overwrite": ([], {"overwrite": True}),
         },
     ),
@@ -133,17 +160,19 @@ TOOLS = {
             "--output_label_map": (["n"], {"output_label_map": "n"}),
             "--output": (["p/y"], {"output": "p/y"}),
             "--num_shards": (["5"], {"num_shards": 5}),
-            "--shorter_side": (["123"], {"settings.shorter_side": 123}),
+            "--shorter_side": (["123"], {"settings.frame_settings.shorter_side": 123}),
             "--jpeg_quality": (["77"], {"settings.jpeg_quality": 77}),
-            "--frame_rate": (["12.5"], {"settings.max_frame_rate": 12.5}),
-            "--frames_rate": (["6.5"], {"settings.frames_rate": 6.5}),
+            "--max_frame_rate": (["12.5"], {"settings.frame_settings.max_frame_rate": 12.5}),
+            "--frame_rate": (["12.5"], {"settings.frame_settings.max_frame_rate": 12.5}),
+            "--folder_frame_rate": (["6.5"], {"settings.frame_settings.folder_frame_rate": 6.5}),
+            "--frames_rate": (["6.5"], {"settings.frame_settings.folder_frame_rate": 6.5}),
             "--overwrite": ([], {"overwrite": True}),
         },
     ),
     "detect_video": Tool(
         ["--saved_model", "m", "--video", "v", "--output", "o"],
         [
-            Kept("avatx.inference.detector", "Detector", Anything()),
+            Kept("avatx.inference.detector", "Detector", FakeDetector()),
             Kept("avatx.inference.video_detection", "detect_video", Anything()),
             Kept("avatx.inference.video_detection", "check_arguments"),
         ],
@@ -154,16 +183,18 @@ TOOLS = {
             **{
                 f"--{name}": (
                     [str(value)],
-                    {f"detect_video.{name}": value, f"check_options.{name}": value},
+                    {f"detect_video.{name}": value, f"check_arguments.{name}": value},
                 )
-                for name, value in (
-                    ("score_threshold", 0.125),
-                    ("every", 2.5),
-                    ("frames_rate", 6.5),
-                    ("shorter_side", 123),
-                    ("max_frame_rate", 12.5),
-                    ("optical_flow", "farneback"),
-                    ("batch_size", 7),
+                for name, value in (("score_threshold", 0.125), ("every", 2.5), ("batch_size", 7))
+            },
+            **{
+                f"--{flag}": ([str(value)], {f"detect_video.frame_settings.{name}": value})
+                for flag, name, value in (
+                    ("folder_frame_rate", "folder_frame_rate", 6.5),
+                    ("frames_rate", "folder_frame_rate", 6.5),
+                    ("shorter_side", "shorter_side", 123),
+                    ("max_frame_rate", "max_frame_rate", 12.5),
+                    ("optical_flow", "optical_flow", "farneback"),
                 )
             },
             "--groundtruth": (["g.csv"], {"detect_video.groundtruth": "g.csv"}),
@@ -253,11 +284,32 @@ TOOLS = {
             Kept("avatx.config", "load", "LOADED"),
             Kept("avatx.builders.summary", "summarize", {"a": 1}),
             Kept("avatx.builders.summary", "print_table"),
+            Kept(
+                "avatx.builders.missing_files",
+                "missing_files",
+                [NamedFile("reader.path", "r", "RECORDS", "make it")],
+            ),
         ],
         {
             "--pipeline_config_path": (["q"], {"load.path": "q"}),
             "--override": (["a=1", "b=2"], {"load.overrides": ["a=1", "b=2"]}),
-            "--json": ([], {"printed": '{\n  "a": 1\n}', "print_table.summary": None}),
+            "--json": (
+                [],
+                {
+                    "printed": """{
+  "a": 1,
+  "missing_files": [
+    {
+      "field": "reader.path",
+      "path": "r",
+      "remedy": "make it"
+    }
+  ]
+}""",
+                    "print_table.summary": None,
+                },
+            ),
+            "--require_files": ([], {"exit_code": 1}),
         },
     ),
     "model_main": Tool(
@@ -368,21 +420,16 @@ TOOLS = {
             "--top": (["4"], {"find_examples.count": 4}),
             "--seconds": (
                 ["2", "-0.5"],
-                {"check_options.seconds": [2, -0.5], "write_sheets.seconds": [-0.5, 0, 2]},
+                {"check_seconds.seconds": [2, -0.5], "write_sheets.seconds": [-0.5, 0, 2]},
             ),
             "--protocol": (["AVA_2018"], {"find_examples.protocol": "AVA_2018"}),
             "--iou_threshold": (["0.75"], {"find_examples.iou_threshold": 0.75}),
-            "--shorter_side": (
-                ["123"],
-                {"check_options.shorter_side": 123, "make_source.shorter_side": 123},
-            ),
-            "--frames_rate": (
-                ["6.5"],
-                {"check_options.frames_rate": 6.5, "make_source.frames_rate": 6.5},
-            ),
+            "--shorter_side": (["123"], {"make_source.frame_settings.shorter_side": 123}),
+            "--folder_frame_rate": (["6.5"], {"make_source.frame_settings.folder_frame_rate": 6.5}),
+            "--frames_rate": (["6.5"], {"make_source.frame_settings.folder_frame_rate": 6.5}),
             "--video_start_seconds": (
                 ["900"],
-                {"check_options.start": 900.0, "make_source.start": 900.0},
+                {"make_source.frame_settings.video_start_seconds": 900.0},
             ),
         },
     ),
@@ -421,30 +468,25 @@ TOOLS["visualize_attention"] = Tool(
         "--timestamp": (
             ["2.5"],
             {
-                "check_options.seconds": [2.5],
+                "check_seconds.seconds": [2.5],
                 "frames_of_video.keyframe": 2_500_000,
                 "AttentionFigure.title": "v, 2.5 s",
             },
         ),
         "--person": (["3"], {"look.number": 3}),
         "--output": (["r"], {"printed": ...}),
-        "--shorter_side": (
-            ["123"],
-            {"check_options.shorter_side": 123, "frames_of_video.shorter_side": 123},
-        ),
-        "--frames_rate": (
-            ["6.5"],
-            {"check_options.frames_rate": 6.5, "frames_of_video.frames_rate": 6.5},
-        ),
+        "--shorter_side": (["123"], {"frames_of_video.frame_settings.shorter_side": 123}),
+        "--folder_frame_rate": (["6.5"], {"frames_of_video.frame_settings.folder_frame_rate": 6.5}),
+        "--frames_rate": (["6.5"], {"frames_of_video.frame_settings.folder_frame_rate": 6.5}),
         "--video_start_seconds": (
             ["900"],
-            {"check_options.start": 900.0, "frames_of_video.start": 900.0},
+            {"frames_of_video.frame_settings.video_start_seconds": 900.0},
         ),
-        "--optical_flow": (["farneback"], {"frames_of_video.optical_flow": "farneback"}),
-        "--max_frame_rate": (
-            ["12.5"],
-            {"check_options.max_frame_rate": 12.5, "frames_of_video.max_frame_rate": 12.5},
+        "--optical_flow": (
+            ["farneback"],
+            {"frames_of_video.frame_settings.optical_flow": "farneback"},
         ),
+        "--max_frame_rate": (["12.5"], {"frames_of_video.frame_settings.max_frame_rate": 12.5}),
         "--override": (["a=1", "b=2"], {"AttentionModel.overrides": ["a=1", "b=2"]}),
     },
 )

@@ -14,18 +14,14 @@ import signal
 
 import numpy as np
 import pytest
-from flags_of_tools import TOOLS, FakeAttention
+from flags_of_tools import TOOLS, TRAINED, FakeAttention
 
 ROOT = pathlib.Path(__file__).parents[2]
-# Tools of developers, or those that the tests named here run flag by flag.
+# The tests named here run these flag by flag.
 ELSEWHERE = {
     "analyze": "tests/tools/test_every_evaluation_flag.py",
     "evaluate_csv": "tests/tools/test_every_evaluation_flag.py",
-    "shuffle_labels": "tests/tools/test_every_evaluation_flag.py",
     "validate_csv": "tests/tools/test_every_evaluation_flag.py",
-    "benchmark_evaluation": "",
-    "benchmark_input": "",
-    "probe_playground": "",
 }
 
 
@@ -47,24 +43,37 @@ def plain(value):
     return value
 
 
+def expanded(head, value):
+    """(name, value) of an argument; of a dataclass, of each of its fields, nested ones too."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        for field in dataclasses.fields(value):
+            yield from expanded(f"{head}.{field.name}", getattr(value, field.name))
+    elif not callable(value) and type(value) is not object:
+        yield head, plain(value)
+
+
+def named(parameters, arguments):
+    """{parameter: argument} of those given by place; `*rest` has all that are left."""
+    given = dict(zip(parameters, arguments, strict=False))
+    for place, (name, parameter) in enumerate(parameters.items()):
+        if parameter.kind is parameter.VAR_POSITIONAL:
+            given[name] = arguments[place:]
+    return given
+
+
 def write_down(told, name, function, result, single):
     """A function that notes its arguments in `told` and gives `result`."""
     if inspect.isclass(function):
         function = function.__init__
     try:
-        names = [one for one in inspect.signature(function).parameters if one != "self"]
+        parameters = dict(inspect.signature(function).parameters)
     except (TypeError, ValueError):
-        names = []
+        parameters = {}
+    parameters.pop("self", None)
 
     def replacement(*arguments, **keywords):
-        given = dict(zip(names, arguments, strict=False)) if names else {}
-        for key, value in {**given, **keywords}.items():
-            head = key if single else f"{name}.{key}"
-            if dataclasses.is_dataclass(value) and not isinstance(value, type):
-                for field in dataclasses.fields(value):
-                    told[f"{head}.{field.name}"] = getattr(value, field.name)
-            elif not callable(value) and type(value) is not object:
-                told[head] = plain(value)
+        for key, value in {**named(parameters, arguments), **keywords}.items():
+            told.update(expanded(key if single else f"{name}.{key}", value))
         for place, value in enumerate(arguments):
             told[place if single else f"{name}.{place}"] = plain(value)
         return result
@@ -72,9 +81,9 @@ def write_down(told, name, function, result, single):
     return replacement
 
 
-def run(name, arguments, monkeypatch, capsys, folder):
-    """{what: value} of all that the library was told, and what was printed."""
-    tool, told = TOOLS[name], {}
+def run(name, arguments, monkeypatch, capsys, folder, exit_code=0):
+    """{what: value} of all that the library was told, what was printed, and the exit code."""
+    tool, told = TOOLS[name], {"exit_code": exit_code}
     monkeypatch.chdir(folder)
     module = load(name)
     for kept in tool.kept:
@@ -89,7 +98,7 @@ def run(name, arguments, monkeypatch, capsys, folder):
     capsys.readouterr()
     previous = signal.getsignal(signal.SIGTERM)
     try:
-        assert module.main(arguments) == 0
+        assert module.main(arguments) == exit_code
     finally:
         signal.signal(signal.SIGTERM, previous)
     told["printed"] = capsys.readouterr().out.strip()
@@ -116,7 +125,8 @@ def test_a_flag(name, flag, monkeypatch, capsys, folder):
     if flag == "--folders":  # in place of --annotations
         base = base[2:]
     monkeypatch.undo()
-    changed = run(name, [*base, flag, *values], monkeypatch, capsys, folder)
+    exit_code = expected.get("exit_code", 0)
+    changed = run(name, [*base, flag, *values], monkeypatch, capsys, folder, exit_code)
     keys = set(plain_run) | set(changed)
     found = {
         key: changed.get(key) for key in keys if not same(plain_run.get(key), changed.get(key))
@@ -147,10 +157,12 @@ class Parsed(Exception):
 
 
 def flags_of(name, monkeypatch):
+    """Every spelling of every flag."""
     found = []
 
     def parse(self, *_, **__):
-        found.extend(action.option_strings[-1] for action in self._actions if action.dest != "help")
+        for action in self._actions:
+            found.extend(action.option_strings if action.dest != "help" else ())
         raise Parsed
 
     for method in ("parse_args", "parse_known_args"):
@@ -169,8 +181,30 @@ def test_no_tool_is_forgotten():
     tools = {path.stem for path in (ROOT / "tools").glob("[a-z]*.py")}
     others = {"demo", "reproduce"}  # below, and tests/reproduction
     assert tools == {*TOOLS, *ELSEWHERE, *others}
-    for path in filter(None, ELSEWHERE.values()):
+    for path in ELSEWHERE.values():
         assert (ROOT / path).exists()
+
+
+def test_what_a_model_was_trained_with_is_kept(monkeypatch, capsys, folder):
+    told = run("classify_video", TOOLS["classify_video"].base, monkeypatch, capsys, folder)
+    assert told["classify.frame_settings"] == TRAINED
+    monkeypatch.undo()
+    expected = {
+        "shorter_side": 111,
+        "folder_frame_rate": 21.5,
+        "max_frame_rate": 17.5,
+        "optical_flow": "dis",
+        "video_start_seconds": 0.0,
+    }
+    for name, function in (
+        ("detect_video", "detect_video"),
+        ("visualize_attention", "frames_of_video"),
+    ):
+        told = run(name, TOOLS[name].base, monkeypatch, capsys, folder)
+        prefix = f"{function}.frame_settings."
+        found = {key: value for key, value in told.items() if key.startswith(prefix)}
+        assert found == {f"{prefix}{key}": value for key, value in expected.items()}
+        monkeypatch.undo()
 
 
 def test_attention_from_records(monkeypatch, capsys, folder):
