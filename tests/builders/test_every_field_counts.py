@@ -16,7 +16,7 @@ import tf_keras
 from google.protobuf.descriptor import FieldDescriptor
 
 from avatx import config
-from avatx.builders import data_builder, experiment_builder, trunk_builder
+from avatx.builders import data_builder, experiment_builder, frame_settings_builder, trunk_builder
 from avatx.config import checks as config_checks
 from avatx.config import schema
 from avatx.errors import UserError
@@ -38,6 +38,15 @@ SAMPLES = {
             "{ cosine_decay_learning_rate { total_steps: 100 warmup_steps: 10 } } } }",
             "train_config.batch_size=6",
             "eval_config.groundtruth_path=truth.csv",
+            f"{RCNN}.clip.frame_settings.shorter_side=128",
+        ],
+    ),
+    "adamw": (
+        "demo",
+        [
+            f"{RCNN}.trunk.i3d.depth_multiplier=0.0625",
+            "train_config.optimizer={ adamw_optimizer { learning_rate { constant_learning_rate {} "
+            "} } }",
         ],
     ),
     "colours, groundtruth boxes, steps": (
@@ -77,7 +86,11 @@ SAMPLES = {
 }
 # A path of a sample -> which of its fields are left to the samples before: building these trunks
 # takes seconds, and nothing but the trunk is new in them.
-ONLY_BELOW = {"resnet": f"{RCNN}.trunk", "movinet": f"{RCNN}.trunk"}
+ONLY_BELOW = {
+    "adamw": "train_config.optimizer",
+    "resnet": f"{RCNN}.trunk",
+    "movinet": f"{RCNN}.trunk",
+}
 
 # Values that cannot be found by trying.
 VALUES = {
@@ -88,6 +101,7 @@ VALUES = {
     "fine_tune_checkpoint_type": ["detection"],
     "best_checkpoint_metric": ["person_AP", "top_5"],
     "metrics_set": ["ava_frame_map"],
+    "optical_flow": ["dis"],
 }
 
 # Path -> the test that shows the field's effect, or why no other value is taken.
@@ -152,7 +166,8 @@ def built(loaded, folder, path="model"):
         for field in dataclasses.fields(experiment)
         if not field.name.startswith("make_") and field.name != "config_text"
     }
-    return described({"model": model, "data": given, **ours})
+    frames = frame_settings_builder.build(loaded)
+    return described({"model": model, "data": given, "frames": frames, **ours})
 
 
 PLAIN = (str, int, float, bool, bytes, type(None), np.generic)

@@ -21,7 +21,8 @@ NAMES = {11: "sit", 12: "stand"}
 
 
 def load(name):
-    spec = importlib.util.spec_from_file_location(f"{name}_tool", ROOT / "tools" / f"{name}.py")
+    folder = "benchmarks" if name == "shuffle_labels" else "tools"
+    spec = importlib.util.spec_from_file_location(f"{name}_tool", ROOT / folder / f"{name}.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
