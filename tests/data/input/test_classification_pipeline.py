@@ -455,4 +455,5 @@ def test_mistakes_are_one_line(tmp_path):
     )
     with pytest.raises(UserError, match=r"record bad \(video 1\) has class id 9"):
         with explained([late]):
-            list(build_dataset(LabelledClipSource(options(late), clip), 1, training=False))
+            source = LabelledClipSource(options(late), clip, TestViews(1, 1))
+            list(build_dataset(source, 1, training=False))
