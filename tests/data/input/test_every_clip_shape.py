@@ -126,7 +126,7 @@ def test_num_crops(labelled):
 def test_test_views_of_nothing():
     for name in ("num_clips", "num_crops"):
         with pytest.raises(UserError, match=f"{name}: 0; expected at least 1"):
-            TestViews(**{name: 0})
+            TestViews(**{"num_clips": 1, "num_crops": 1, name: 0})
     assert TestViews(3, 2).count == 6
 
 
