@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from default_options import default
 
 from avatx.core.structures import VIDEO_ID_BYTES, Batch, Detections, Groundtruth, Keyframes
 from avatx.data.annotations.label_map import LabelMap
@@ -70,7 +71,7 @@ def test_detections_without_padding(collected):
 
 
 def test_what_is_written(collected, tmp_path):
-    scores = evaluation_run.score(collected, NAMES, EvalOptions())
+    scores = evaluation_run.score(collected, NAMES, default(EvalOptions))
     evaluation_run.write_results(str(tmp_path / "new"), collected, scores, step=70)
     metrics = json.loads((tmp_path / "new" / "metrics.json").read_text())
     assert (metrics["step"], metrics["num_keyframes"]) == (70, 2)

@@ -10,6 +10,7 @@ import json
 import linear_model
 import pytest
 import tensorflow as tf
+from default_options import default
 from tiny_experiment import read_curves
 
 from avatx.checkpoints import restore
@@ -35,7 +36,7 @@ def experiment(directory, label, interval, **train):
         linear_model.experiment(directory, make_model=TwoClasses, **train),
         make_eval_dataset=make_eval_dataset,
         label_map=label_map.LabelMap({1: "a", 2: "b"}),
-        eval=options.EvalOptions(
+        eval=default(options.EvalOptions, 
             batch_size=1, interval=interval, best_checkpoint_metric="top_1"
         ),
     )  # fmt: skip
