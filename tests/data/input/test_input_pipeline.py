@@ -183,7 +183,8 @@ def test_open_segments_bring_keyframes_of_different_videos_beside_each_other(
     keyframes = [keyframe(second * 1_000_000) for second in range(4)]
     path = write(tmp_path / "a.tfrecord", [segment("v", keyframes), segment("w", keyframes)])
     given = options(path, open_segments=open_segments, shuffle_buffer_size=1)
-    videos = [video for video, _ in all_keys(build_dataset(given, CLIP, 1, training=True).take(4))]
+    dataset = build_dataset(KeyframeSource(given, CLIP), 1, training=True)
+    videos = [video for video, _ in all_keys(dataset.take(4))]
     assert (len(set(videos)) == 1) == together
 
 
