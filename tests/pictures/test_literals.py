@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from avatx.core import people
 from avatx.core.people import Action, Person
 from avatx.pictures import attention, boxes, embedding
 
@@ -22,7 +23,7 @@ def box_of_iou(iou):
 
 @pytest.mark.parametrize("iou, people", [(0.58, 2), (0.62, 1)])
 def test_six_tenths_of_overlap_are_one_person(iou, people):
-    found = boxes.merge_people(
+    found = people.merge_people(
         np.array([box_of_iou(iou), [0.0, 0.0, 0.5, 0.4]]), np.array([1, 2]),
         np.array([0.3, 0.7]), {1: "a", 2: "b"},
     )  # fmt: skip
@@ -33,7 +34,7 @@ def test_six_tenths_of_overlap_are_one_person(iou, people):
 
 def test_a_detection_joins_the_person_whom_it_overlaps_most():
     near, nearest = box_of_iou(0.65), box_of_iou(0.9)
-    found = boxes.merge_people(
+    found = people.merge_people(
         np.array([near, nearest, [0.0, 0.0, 0.5, 0.4]]), np.array([1, 2, 3]),
         np.array([0.9, 0.8, 0.7]), {}, iou_threshold=0.8,
     )  # fmt: skip
@@ -43,7 +44,7 @@ def test_a_detection_joins_the_person_whom_it_overlaps_most():
 
 def test_an_action_found_twice_keeps_its_higher_score():
     box = [0.0, 0.0, 0.5, 0.4]
-    (found,) = boxes.merge_people(
+    (found,) = people.merge_people(
         np.array([box, box]), np.array([1, 1]), np.array([0.3, 0.7]), {1: "a"}
     )
     assert found.actions == (Action(1, "a", 0.7),)
@@ -51,10 +52,10 @@ def test_an_action_found_twice_keeps_its_higher_score():
 
 def test_iou_by_hand():
     box = np.array([0.0, 0.0, 0.5, 0.4])
-    assert boxes.box_iou(box, np.array([0.0, 0.1, 0.5, 0.5])) == pytest.approx(0.15 / 0.25)
-    assert boxes.box_iou(box, np.array([0.25, 0.0, 0.5, 0.4])) == pytest.approx(0.5)
-    assert boxes.box_iou(box, np.array([0.5, 0.4, 0.9, 0.9])) == 0
-    assert boxes.box_iou(np.zeros(4), np.zeros(4)) == 0
+    assert people.box_iou(box, np.array([0.0, 0.1, 0.5, 0.5])) == pytest.approx(0.15 / 0.25)
+    assert people.box_iou(box, np.array([0.25, 0.0, 0.5, 0.4])) == pytest.approx(0.5)
+    assert people.box_iou(box, np.array([0.5, 0.4, 0.9, 0.9])) == 0
+    assert people.box_iou(np.zeros(4), np.zeros(4)) == 0
 
 
 def test_enlarged_by_the_shorter_side():
