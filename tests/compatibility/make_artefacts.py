@@ -80,10 +80,19 @@ def make_film():
 def make_model_dir(name, config, *overrides):
     """Trains two steps, with an evaluation, and keeps its results and the whole folder."""
     run(
-        "model_main", "--pipeline_config_path", config, "--model_dir", name, "--mode",
-        "train_and_eval", "--distribution_strategy", "cpu", "--override", "train_config.seed=3",
+        "model_main",
+        "--pipeline_config_path",
+        config,
+        "--model_dir",
+        name,
+        "--mode",
+        "train_and_eval",
+        "--distribution_strategy",
+        "cpu",
+        "--override",
+        "train_config.seed=3",
         *overrides,
-    )  # fmt: skip
+    )
     for curves in ("train", "eval"):
         shutil.rmtree(reading.MADE / name / curves)
     for result in ("metrics.json", "detections.csv"):
@@ -122,9 +131,16 @@ def expect_third_step(name):
         model_dir = pathlib.Path(folder) / name
         shutil.copytree(reading.MADE / name, model_dir)
         run(
-            "model_main", "--pipeline_config_path", model_dir / "pipeline.config", "--model_dir",
-            model_dir, "--distribution_strategy", "cpu", "--override", "train_config.num_steps=3",
-        )  # fmt: skip
+            "model_main",
+            "--pipeline_config_path",
+            model_dir / "pipeline.config",
+            "--model_dir",
+            model_dir,
+            "--distribution_strategy",
+            "cpu",
+            "--override",
+            "train_config.num_steps=3",
+        )
         write_json(f"{name}.step_3.json.xz", reading.checkpoint_statistics(model_dir / "ckpt-3"))
 
 
@@ -158,15 +174,32 @@ def expect_detections():
     np.savez_compressed(reading.MADE / "expected" / "export.npz", clips=clips, **outputs)
     with tempfile.TemporaryDirectory() as folder:
         run(
-            "detect_video", "--saved_model", "export/saved_model", "--video", "film.mp4",
-            "--output", folder, "--score_threshold", 0.15, "--every", 0.5,
-        )  # fmt: skip
+            "detect_video",
+            "--saved_model",
+            "export/saved_model",
+            "--video",
+            "film.mp4",
+            "--output",
+            folder,
+            "--score_threshold",
+            0.15,
+            "--every",
+            0.5,
+        )
         shutil.copy(f"{folder}/detections.csv", reading.MADE / "expected" / "film.detections.csv")
     classify = reading.tool("classify_video")
     answer = _printed(
-        classify, "--pipeline_config_path", "classifier/pipeline.config", "--checkpoint",
-        "classifier", "--video", "film.mp4", "--label_map", "records/actions.pbtxt", "--json",
-    )  # fmt: skip
+        classify,
+        "--pipeline_config_path",
+        "classifier/pipeline.config",
+        "--checkpoint",
+        "classifier",
+        "--video",
+        "film.mp4",
+        "--label_map",
+        "records/actions.pbtxt",
+        "--json",
+    )
     write_json("film.classes.json", json.loads(answer))
 
 
@@ -189,10 +222,15 @@ def main():
     make_model_dir("detector_adam", "detector.config", *ADAM)
     make_model_dir("classifier", "classifier.config")
     run(
-        "exporter_main", "--pipeline_config_path", "detector_momentum/pipeline.config",
-        "--trained_checkpoint_dir", "detector_momentum", "--output_directory", "export",
+        "exporter_main",
+        "--pipeline_config_path",
+        "detector_momentum/pipeline.config",
+        "--trained_checkpoint_dir",
+        "detector_momentum",
+        "--output_directory",
+        "export",
         "--attention",
-    )  # fmt: skip
+    )
     pack("export")
     expect_batches()
     expect_configs()

@@ -22,24 +22,60 @@ MADE = pathlib.Path(__file__).parent / "made_by_4bebf8a"
 FILM_MODIFIED = 1_700_000_000
 # How the records were made, by output.
 _KEYFRAMES = (
-    "create_ava_tfrecord", "--videos", ".", "--annotations", "people.csv", "--label_map",
-    "label_map.pbtxt", "--margin_seconds", "0.5", "--jpeg_quality", "60",
-)  # fmt: skip
+    "create_ava_tfrecord",
+    "--videos",
+    ".",
+    "--annotations",
+    "people.csv",
+    "--label_map",
+    "label_map.pbtxt",
+    "--margin_seconds",
+    "0.5",
+    "--jpeg_quality",
+    "60",
+)
 RECORDS = {
     "keyframes": (
-        *_KEYFRAMES, "--output", "records/keyframes", "--num_shards", "2", "--seconds_per_record",
-        "2", "--keyframe_seconds", "1", "4",
+        *_KEYFRAMES,
+        "--output",
+        "records/keyframes",
+        "--num_shards",
+        "2",
+        "--seconds_per_record",
+        "2",
+        "--keyframe_seconds",
+        "1",
+        "4",
     ),
     "flow": (
-        *_KEYFRAMES, "--output", "records/flow", "--num_shards", "1", "--max_frame_rate", "4",
-        "--optical_flow", "dis",
+        *_KEYFRAMES,
+        "--output",
+        "records/flow",
+        "--num_shards",
+        "1",
+        "--max_frame_rate",
+        "4",
+        "--optical_flow",
+        "dis",
     ),
     "actions": (
-        "create_kinetics_tfrecord", "--videos", ".", "--annotations", "actions.csv", "--output",
-        "records/actions", "--num_shards", "2", "--output_label_map", "records/actions.pbtxt",
-        "--shorter_side", "36", "--jpeg_quality", "60",
+        "create_kinetics_tfrecord",
+        "--videos",
+        ".",
+        "--annotations",
+        "actions.csv",
+        "--output",
+        "records/actions",
+        "--num_shards",
+        "2",
+        "--output_label_map",
+        "records/actions.pbtxt",
+        "--shorter_side",
+        "36",
+        "--jpeg_quality",
+        "60",
     ),
-}  # fmt: skip
+}
 # Name -> the config by which these records are read.
 DATA_SETS = {
     "keyframes": "detector.config",

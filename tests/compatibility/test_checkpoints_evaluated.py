@@ -9,9 +9,14 @@ from comparing import assert_same_json, assert_same_rows
 
 def model_main(model_dir, *flags, config):
     reading.tool("model_main")(
-        "--pipeline_config_path", config, "--model_dir", model_dir, "--distribution_strategy",
-        "cpu", *flags,
-    )  # fmt: skip
+        "--pipeline_config_path",
+        config,
+        "--model_dir",
+        model_dir,
+        "--distribution_strategy",
+        "cpu",
+        *flags,
+    )
 
 
 def assert_same_results(folder, name):

@@ -14,9 +14,15 @@ def test_training_goes_on_as_it_would_have(name, capsys):
     """Weights, slots, averages and statistics after one step more are those of then."""
     model_dir = shutil.copytree(name, f"{name}_resumed")
     reading.tool("model_main")(
-        "--pipeline_config_path", f"{model_dir}/pipeline.config", "--model_dir", model_dir,
-        "--distribution_strategy", "cpu", "--override", "train_config.num_steps=3",
-    )  # fmt: skip
+        "--pipeline_config_path",
+        f"{model_dir}/pipeline.config",
+        "--model_dir",
+        model_dir,
+        "--distribution_strategy",
+        "cpu",
+        "--override",
+        "train_config.num_steps=3",
+    )
     printed = capsys.readouterr().out
     assert "resuming at step 2 from" in printed and "step 3/3" in printed
     found = reading.checkpoint_statistics(f"{model_dir}/ckpt-3")
@@ -42,10 +48,11 @@ def test_a_classifier_pretrains_a_detector():
 def test_a_detector_fine_tunes_another_of_more_classes():
     """From the averaged weights, as what is evaluated and exported."""
     model, lines = reading.start_training(
-        "detector_momentum/pipeline.config", "model.action_faster_rcnn.num_classes=6",
+        "detector_momentum/pipeline.config",
+        "model.action_faster_rcnn.num_classes=6",
         'train_config.fine_tune_checkpoint="detector_momentum"',
         "train_config.fine_tune_checkpoint_type=detection",
-    )  # fmt: skip
+    )
     assert " 2 new" in lines[0]  # the classes' kernel and bias
     held = reading.checkpoint_variables("detector_momentum/ckpt-2")
     averages = {

@@ -33,9 +33,13 @@ def test_the_export_runs(expected):
 
 def test_its_checkpoint_exports_to_the_same(expected):
     reading.tool("exporter_main")(
-        "--pipeline_config_path", "detector_momentum/pipeline.config", "--trained_checkpoint_dir",
-        "detector_momentum", "--output_directory", "export_again",
-    )  # fmt: skip
+        "--pipeline_config_path",
+        "detector_momentum/pipeline.config",
+        "--trained_checkpoint_dir",
+        "detector_momentum",
+        "--output_directory",
+        "export_again",
+    )
     outputs = reading.run_export("export_again/saved_model", "serving_default", expected["clips"])
     assert_same_outputs(outputs, expected)
     label_maps = [pathlib.Path(path, "label_map.pbtxt") for path in ("export_again", "export")]
@@ -45,9 +49,18 @@ def test_its_checkpoint_exports_to_the_same(expected):
 def test_detect_video_with_the_export(tmp_path):
     """No flag about frames: what this export's metadata lack has the default of then."""
     reading.tool("detect_video")(
-        "--saved_model", "export", "--video", "film.mp4", "--output", tmp_path,
-        "--score_threshold", 0.15, "--every", 0.5, "--attention",
-    )  # fmt: skip
+        "--saved_model",
+        "export",
+        "--video",
+        "film.mp4",
+        "--output",
+        tmp_path,
+        "--score_threshold",
+        0.15,
+        "--every",
+        0.5,
+        "--attention",
+    )
     found = reading.read_csv(tmp_path / "detections.csv")
     assert_same_rows(found, reading.read_csv("expected/film.detections.csv"))
     people = reading.read_json(tmp_path / "detections.json")
@@ -57,9 +70,16 @@ def test_detect_video_with_the_export(tmp_path):
 
 def test_classify_video_with_the_checkpoint(capsys):
     reading.tool("classify_video")(
-        "--pipeline_config_path", "classifier/pipeline.config", "--checkpoint", "classifier",
-        "--video", "film.mp4", "--label_map", "records/actions.pbtxt", "--json",
-    )  # fmt: skip
+        "--pipeline_config_path",
+        "classifier/pipeline.config",
+        "--checkpoint",
+        "classifier",
+        "--video",
+        "film.mp4",
+        "--label_map",
+        "records/actions.pbtxt",
+        "--json",
+    )
     found = json.loads(capsys.readouterr().out)
     assert_same_json(found, reading.read_json("expected/film.classes.json"))
 
@@ -67,8 +87,16 @@ def test_classify_video_with_the_checkpoint(capsys):
 @pytest.mark.long
 def test_the_classifier_evaluates_to_the_same():
     reading.tool("model_main")(
-        "--pipeline_config_path", "classifier/pipeline.config", "--model_dir", "results", "--mode",
-        "eval", "--checkpoint_dir", "classifier", "--distribution_strategy", "cpu",
-    )  # fmt: skip
+        "--pipeline_config_path",
+        "classifier/pipeline.config",
+        "--model_dir",
+        "results",
+        "--mode",
+        "eval",
+        "--checkpoint_dir",
+        "classifier",
+        "--distribution_strategy",
+        "cpu",
+    )
     found = reading.read_json("results/metrics.json")
     assert_same_json(found, reading.read_json("expected/classifier.metrics.json"))

@@ -15,9 +15,12 @@ SMALL, LARGE = [0.0, 0.0, 0.2, 0.4], [0.0, 0.5, 1.0, 1.0]  # areas 0.08 and 0.5
 
 def bins(boxes, scores, edges, iou_threshold=0.5, truth=(SMALL, LARGE)):
     groundtruth = AvaTable.from_columns(
-        ["v"] * len(truth), [1.0] * len(truth), list(truth), [1] * len(truth),
+        ["v"] * len(truth),
+        [1.0] * len(truth),
+        list(truth),
+        [1] * len(truth),
         person_id=list(range(len(truth))),
-    )  # fmt: skip
+    )
     count = len(boxes)
     detections = AvaTable.from_columns(["v"] * count, [1.0] * count, boxes, [1] * count, scores)
     rules = get_protocol("AVA_2020")
@@ -27,8 +30,9 @@ def bins(boxes, scores, edges, iou_threshold=0.5, truth=(SMALL, LARGE)):
 
 
 def counts(found):
-    return [(one["num_groundtruth"], one["num_detections"], one["num_true_positives"])
-            for one in found]  # fmt: skip
+    return [
+        (one["num_groundtruth"], one["num_detections"], one["num_true_positives"]) for one in found
+    ]
 
 
 def test_a_bound_detection_is_in_the_bin_of_its_groundtruth():
@@ -56,14 +60,19 @@ def test_an_edge_belongs_to_the_bin_above():
     found = bins([half], [0.9], [0.0, 0.25, None], truth=[half])
     assert counts(found) == [(0, 0, 0), (1, 1, 1)]
     assert [(one["low"], one["high"], one["num_people"]) for one in found] == [
-        (0.0, 0.25, 0), (0.25, None, 1)]  # fmt: skip
+        (0.0, 0.25, 0),
+        (0.25, None, 1),
+    ]
 
 
 @pytest.mark.parametrize(
     "areas, number, expected",
-    [([0.1, 0.4, 0.2, 0.8], 2, [0, 0.3, None]), ([0.1, 0.2, 0.4, 0.8, 0.9, 1.0], 3,
-     [0, 0.3, 0.85, None]), ([0.5], 4, [0, None])],
-)  # fmt: skip
+    [
+        ([0.1, 0.4, 0.2, 0.8], 2, [0, 0.3, None]),
+        ([0.1, 0.2, 0.4, 0.8, 0.9, 1.0], 3, [0, 0.3, 0.85, None]),
+        ([0.5], 4, [0, None]),
+    ],
+)
 def test_edges_lie_midway_between_neighbours(areas, number, expected):
     import numpy as np
 

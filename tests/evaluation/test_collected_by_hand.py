@@ -63,7 +63,10 @@ def test_groundtruth_has_a_row_a_label(collected):
 def test_detections_without_padding(collected):
     table = collected.detections
     assert list(zip(table.video_id, table.timestamp, strict=True)) == [
-        ("a", 902.5), ("a", 902.5), ("b", 7.0)]  # fmt: skip
+        ("a", 902.5),
+        ("a", 902.5),
+        ("b", 7.0),
+    ]
     np.testing.assert_allclose(table.boxes, [TWO, ONE, ONE], atol=1e-6)
     assert table.class_id.tolist() == [3, 1, 1]
     assert table.score.tolist() == [0.75, 0.25, 0.5]

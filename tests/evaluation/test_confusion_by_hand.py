@@ -22,14 +22,19 @@ def counted(people, found, iou_threshold=0.5):
     """people: labels of each; found: (person, class, score), or a box in place of a person."""
     rows = [(number, label) for number, labels in enumerate(people) for label in labels]
     groundtruth = AvaTable.from_columns(
-        ["v"] * len(rows), [1.0] * len(rows), [place(number) for number, _ in rows],
-        [label for _, label in rows], person_id=[number for number, _ in rows],
-    )  # fmt: skip
+        ["v"] * len(rows),
+        [1.0] * len(rows),
+        [place(number) for number, _ in rows],
+        [label for _, label in rows],
+        person_id=[number for number, _ in rows],
+    )
     detections = AvaTable.from_columns(
-        ["v"] * len(found), [1.0] * len(found),
+        ["v"] * len(found),
+        [1.0] * len(found),
         [place(who) if isinstance(who, int) else who for who, _, _ in found],
-        [label for _, label, _ in found], [score for _, _, score in found],
-    )  # fmt: skip
+        [label for _, label, _ in found],
+        [score for _, _, score in found],
+    )
     rules = get_protocol("AVA_2020")
     matched = match_detections(groundtruth, detections, NAMES, rules, iou_threshold)
     everybody = find_people(matched, groundtruth, NAMES)
@@ -47,13 +52,18 @@ def test_one_label_each_is_the_usual_matrix():
     assert found["num_people"] == [3, 2, 0]
     # The most frequent one first; of equal ones the order of the rows.
     assert [(p["label"], p["taken_for"], p["people"]) for p in found["pairs"]] == [
-        (1, 2, 1), (1, 4, 1), (2, 1, 1)]  # fmt: skip
+        (1, 2, 1),
+        (1, 4, 1),
+        (2, 1, 1),
+    ]
 
 
 def test_the_most_frequent_confusion_comes_first():
     found = counted([[1], [2], [2], [2]], [(0, 2, 0.9), (1, 4, 0.9), (2, 4, 0.9), (3, 2, 0.9)])
     assert [(p["label"], p["taken_for"], p["people"], p["share"]) for p in found["pairs"]] == [
-        (2, 4, 2, pytest.approx(2 / 3)), (1, 2, 1, 1)]  # fmt: skip
+        (2, 4, 2, pytest.approx(2 / 3)),
+        (1, 2, 1, 1),
+    ]
 
 
 def test_a_missed_label_is_shared_by_what_took_its_place():

@@ -44,9 +44,12 @@ def test_the_correlation_of_ranks_shares_the_ranks_of_ties():
     )
     far = [0.6, 0.6, 0.9, 0.9]
     detections = AvaTable.from_columns(
-        ["v"] * 4, [1.0, 2.0, 3.0, 3.0], [LEFT, LEFT, far, LEFT], [1, 2, 3, 3],
+        ["v"] * 4,
+        [1.0, 2.0, 3.0, 3.0],
+        [LEFT, LEFT, far, LEFT],
+        [1, 2, 3, 3],
         score=[0.5, 0.5, 0.9, 0.5],
-    )  # fmt: skip
+    )
     counts = {1: 10, 2: 20, 3: 20, 4: 30}
     classes = [class_id for class_id, count in counts.items() for _ in range(count)]
     training = AvaTable.from_columns(
@@ -55,7 +58,11 @@ def test_the_correlation_of_ranks_shares_the_ranks_of_ties():
     names = LabelMap({class_id: f"class {class_id}" for class_id in counts})
     found = analyze(groundtruth, detections, names, training=training)
     assert [row["ap"] for row in sorted(found["by_class"], key=lambda row: row["id"])] == [
-        1, 1, 0.5, 0]  # fmt: skip
+        1,
+        1,
+        0.5,
+        0,
+    ]
     expected = np.corrcoef([3.5, 3.5, 2, 1], [1, 2.5, 2.5, 4])[0, 1]
     assert found["rank_correlation"] == pytest.approx(expected)
     assert analyze(groundtruth, detections, names)["rank_correlation"] is None

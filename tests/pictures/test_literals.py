@@ -21,25 +21,32 @@ def box_of_iou(iou):
     return [0.0, by, 0.5, 0.4 + by]
 
 
-@pytest.mark.parametrize("iou, people", [(0.58, 2), (0.62, 1)])
-def test_six_tenths_of_overlap_are_one_person(iou, people):
+@pytest.mark.parametrize("iou, count", [(0.58, 2), (0.62, 1)])
+def test_six_tenths_of_overlap_are_one_person(iou, count):
     found = people.merge_people(
-        np.array([box_of_iou(iou), [0.0, 0.0, 0.5, 0.4]]), np.array([1, 2]),
-        np.array([0.3, 0.7]), {1: "a", 2: "b"},
-    )  # fmt: skip
-    assert len(found) == people
-    assert [action.name for action in found[0].actions] == ["b", "a"][: 3 - people]
+        np.array([box_of_iou(iou), [0.0, 0.0, 0.5, 0.4]]),
+        np.array([1, 2]),
+        np.array([0.3, 0.7]),
+        {1: "a", 2: "b"},
+    )
+    assert len(found) == count
+    assert [action.name for action in found[0].actions] == ["b", "a"][: 3 - count]
     np.testing.assert_array_equal(found[0].box, [0.0, 0.0, 0.5, 0.4])  # of the better one
 
 
 def test_a_detection_joins_the_person_whom_it_overlaps_most():
     near, nearest = box_of_iou(0.65), box_of_iou(0.9)
     found = people.merge_people(
-        np.array([near, nearest, [0.0, 0.0, 0.5, 0.4]]), np.array([1, 2, 3]),
-        np.array([0.9, 0.8, 0.7]), {}, iou_threshold=0.8,
-    )  # fmt: skip
+        np.array([near, nearest, [0.0, 0.0, 0.5, 0.4]]),
+        np.array([1, 2, 3]),
+        np.array([0.9, 0.8, 0.7]),
+        {},
+        iou_threshold=0.8,
+    )
     assert [[action.name for action in one.actions] for one in found] == [
-        ["class 1"], ["class 2", "class 3"]]  # fmt: skip
+        ["class 1"],
+        ["class 2", "class 3"],
+    ]
 
 
 def test_an_action_found_twice_keeps_its_higher_score():
@@ -96,19 +103,29 @@ def test_shares_of_attention_add_up(monkeypatch):
     maps[0, 0, 0] = 0.25  # the first head attends to the first cell alone
     maps[0, 1, 0], maps[0, 1, 1] = 0.05, 0.2
     attention.attention_sheet(
-        np.zeros([8, 4, 4, 3], np.uint8), np.arange(8) / 4 - 1, Person(np.array([0, 0, 1, 1]), ()),
-        maps, columns=2,
-    )  # fmt: skip
+        np.zeros([8, 4, 4, 3], np.uint8),
+        np.arange(8) / 4 - 1,
+        Person(np.array([0, 0, 1, 1]), ()),
+        maps,
+        columns=2,
+    )
     assert captions == [
-        "-0.50 s", "+0.50 s", "mean of heads: 60%", "mean of heads: 40%",
-        "head 1: 100%", "head 1: 0%", "head 2: 20%", "head 2: 80%",
-    ]  # fmt: skip
+        "-0.50 s",
+        "+0.50 s",
+        "mean of heads: 60%",
+        "mean of heads: 40%",
+        "head 1: 100%",
+        "head 1: 0%",
+        "head 2: 20%",
+        "head 2: 80%",
+    ]
 
 
 def test_three_axes_explain_their_share():
     """Variances 8, 4, 2, 1 along four axes: three of them hold 14 of 15."""
-    vectors = np.concatenate([s * np.sqrt(v) * np.eye(4)[[i]]
-                              for i, v in enumerate((8, 4, 2, 1)) for s in (-1, 1)])  # fmt: skip
+    vectors = np.concatenate(
+        [s * np.sqrt(v) * np.eye(4)[[i]] for i, v in enumerate((8, 4, 2, 1)) for s in (-1, 1)]
+    )
     projection = embedding.fit_projection(vectors)
     assert projection.explained == pytest.approx(14 / 15)
     np.testing.assert_allclose(projection.axes, np.eye(4)[:3], atol=1e-9)  # largest entry positive

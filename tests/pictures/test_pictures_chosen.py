@@ -82,9 +82,15 @@ def test_groundtruth_beside_the_detections(drawn, tmp_path):
     pictures.write(str(tmp_path))
     assert drawn["sheet"].columns == 4
     assert drawn["sheet"].tiles == [
-        "0 s: detections", "0 s: not annotated", "1 s: detections", "1 s: groundtruth",
-        "2 s: detections", "2 s: groundtruth", "3 s: detections", "3 s: not annotated",
-    ]  # fmt: skip
+        "0 s: detections",
+        "0 s: not annotated",
+        "1 s: detections",
+        "1 s: groundtruth",
+        "2 s: detections",
+        "2 s: groundtruth",
+        "3 s: detections",
+        "3 s: not annotated",
+    ]
 
 
 def test_attention_is_that_of_the_person_of_the_highest_score(drawn, tmp_path):

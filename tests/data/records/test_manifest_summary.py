@@ -16,8 +16,12 @@ ENTRY = {
 
 
 def skip(video_id, timestamps, reason="not found"):
-    return {"video_id": video_id, "reason": reason, "timestamps": timestamps,
-            "num_keyframes": len(timestamps)}  # fmt: skip
+    return {
+        "video_id": video_id,
+        "reason": reason,
+        "timestamps": timestamps,
+        "num_keyframes": len(timestamps),
+    }
 
 
 def test_keyframes():
@@ -65,15 +69,27 @@ def test_no_more_than_ten_names():
     assert lines[-12] == "MISSING: 12 videos" and lines[-11] == "  v00: not found"
     assert lines[-1] == "  and 2 more: see the manifest"
     dropped = {str(number): 1 for number in range(12)}
-    (line,) = [one for one in summary({**ENTRY, "dropped_rows_of_unknown_classes": dropped})
-               if "dropped" in one]  # fmt: skip
+    (line,) = [
+        one
+        for one in summary({**ENTRY, "dropped_rows_of_unknown_classes": dropped})
+        if "dropped" in one
+    ]
     assert line.endswith("map: 0, 1, 2, 3, 4, 5, 6, 7, 8, 9 and 2 more")
 
 
 def result(shard, **changes):
-    return {"shard": shard, "fingerprint": f"print of {shard}", "records": 1, "keyframes": 2,
-            "frames": 30, "bytes": 500, "jpeg_bytes": 400, "videos": {}, "skipped": [],
-            **changes}  # fmt: skip
+    return {
+        "shard": shard,
+        "fingerprint": f"print of {shard}",
+        "records": 1,
+        "keyframes": 2,
+        "frames": 30,
+        "bytes": 500,
+        "jpeg_bytes": 400,
+        "videos": {},
+        "skipped": [],
+        **changes,
+    }
 
 
 def test_an_entry_adds_its_shards_up():
@@ -81,17 +97,32 @@ def test_an_entry_adds_its_shards_up():
     entry = make_entry(
         plan,
         [
-            result("one", videos={"a": {"codec": "h264"}}, skipped=[
-                {"video_id": "y", "reason": "gone", "timestamps": [3.0, 1.0]}]),
-            result("two", keyframes=5, bytes=250, videos={"b": {}}, skipped=[
-                {"video_id": "y", "reason": "gone", "timestamps": [2.0]},
-                {"video_id": "x", "reason": "late", "timestamps": [4.0]}]),
+            result(
+                "one",
+                videos={"a": {"codec": "h264"}},
+                skipped=[{"video_id": "y", "reason": "gone", "timestamps": [3.0, 1.0]}],
+            ),
+            result(
+                "two",
+                keyframes=5,
+                bytes=250,
+                videos={"b": {}},
+                skipped=[
+                    {"video_id": "y", "reason": "gone", "timestamps": [2.0]},
+                    {"video_id": "x", "reason": "late", "timestamps": [4.0]},
+                ],
+            ),
         ],
         {"jpeg_quality": 90},
         {"annotations": "a.csv"},
-    )  # fmt: skip
-    assert entry["totals"] == {"records": 2, "keyframes": 7, "frames": 60, "bytes": 750,
-                               "jpeg_bytes": 800}  # fmt: skip
+    )
+    assert entry["totals"] == {
+        "records": 2,
+        "keyframes": 7,
+        "frames": 60,
+        "bytes": 750,
+        "jpeg_bytes": 800,
+    }
     assert entry["skipped"] == [
         {"video_id": "x", "reason": "late", "num_keyframes": 1, "timestamps": [4.0]},
         {"video_id": "y", "reason": "gone", "num_keyframes": 3, "timestamps": [1.0, 2.0, 3.0]},
@@ -101,8 +132,14 @@ def test_an_entry_adds_its_shards_up():
     assert entry["excluded_keyframes"] == 3 and entry["unit"] == "keyframes"
     assert entry["videos"] == {"a": {"codec": "h264"}, "b": {}}
     assert [one["shard"] for one in entry["shards"]] == ["one", "two"]
-    assert entry["shards"][1] == {"shard": "two", "fingerprint": "print of two", "records": 1,
-                                  "keyframes": 5, "frames": 30, "bytes": 250}  # fmt: skip
+    assert entry["shards"][1] == {
+        "shard": "two",
+        "fingerprint": "print of two",
+        "records": 1,
+        "keyframes": 5,
+        "frames": 30,
+        "bytes": 250,
+    }
     assert entry["settings"] == {"jpeg_quality": 90} and entry["inputs"] == {"annotations": "a.csv"}
 
 
