@@ -7,6 +7,7 @@ import tf_keras
 from default_options import default
 
 from avatx.core import anchors, structures
+from avatx.layers.roi_pool import RoiPool
 from avatx.meta_architectures import (
     action_faster_rcnn,
     clip_preprocessing,
@@ -57,6 +58,7 @@ def make(class_specific_boxes=False, **options):
                 query_reduction_depth=3,
                 feed_forward_depth=4,
             ),
+            roi_pool=default(RoiPool, name="roi_pool"),
             class_specific_boxes=class_specific_boxes,
         ),
         second_stage=second_stage.SecondStage(

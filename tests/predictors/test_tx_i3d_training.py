@@ -5,6 +5,8 @@ import tensorflow as tf
 from default_options import default
 from small_tail import small_tail
 
+from avatx.layers.roi_pool import RoiPool
+from avatx.layers.st_roi_pool import StRoiPool
 from avatx.predictors import box_predictor, i3d, tx, tx_i3d
 
 BOXES = tf.constant([[[0.1, 0.2, 0.8, 0.7], [0.0, 0.0, 1.0, 1.0]]])
@@ -23,8 +25,14 @@ def test_dropout_of_the_one_and_batch_norm_of_the_other():
         feed_forward_depth=12,
     )
     both = tx_i3d.TxI3DBoxPredictor(
-        tx.TxBoxPredictor(5, options, outputs=box_predictor.Outputs.CLASS_LOGITS),
-        i3d.I3DBoxPredictor(5, small_tail("TRAINED"), outputs=box_predictor.Outputs.BOX_ENCODINGS),
+        tx.TxBoxPredictor(5, options, default(RoiPool), outputs=box_predictor.Outputs.CLASS_LOGITS),
+        i3d.I3DBoxPredictor(
+            5,
+            small_tail("TRAINED"),
+            0.0,
+            default(StRoiPool),
+            outputs=box_predictor.Outputs.BOX_ENCODINGS,
+        ),
     )
     calm = both(FEATURES, BOXES)
     statistics = [v.numpy() for v in both.tail.non_trainable_variables]
