@@ -39,6 +39,7 @@ def make(class_specific_boxes=False, **options):
     generator = default(
         anchors.GridAnchorGenerator, (0.5, 1.0), (1.0,), (32.0, 32.0), (16.0, 16.0), (8.0, 8.0)
     )
+    options.setdefault("post_processing", default(post_processing.PostProcessing))
     model = action_faster_rcnn.ActionFasterRCNN(
         image_size=(HEIGHT, WIDTH),
         trunk=Every(),
