@@ -17,28 +17,9 @@ from avatx.builders import (
 from avatx.checkpoints.paths import resolve_checkpoint
 from avatx.checkpoints.restore import restore_for_inference
 from avatx.data.annotations.label_map import LabelMap
+from avatx.data.input.clip_shape import ClipShape
 from avatx.data.video.frame_settings import Known
 from avatx.meta_architectures.video_model import VideoModel
-
-
-@dataclasses.dataclass(frozen=True)
-class ClipShape:
-    """The clips that a model was trained on.
-
-    Attributes:
-      num_frames: T.
-      frame_rate: frames a second.
-      channels: 3 for RGB, 5 for RGB and optical flow.
-    """
-
-    num_frames: int
-    frame_rate: float
-    channels: int
-
-    @property
-    def has_flow(self) -> bool:
-        """Whether clips are RGB and optical flow, and not RGB alone."""
-        return self.channels == 5
 
 
 @dataclasses.dataclass(frozen=True)
@@ -107,6 +88,5 @@ class TrainedModel:
         if check is not None:
             check(model)
         step = restore_for_inference(model, path)
-        shape = input_reader_builder.build_clip_shape(input_reader_builder.model_of(config))
-        clip = ClipShape(shape.num_frames, shape.frame_rate, model.input_channels)
+        clip = input_reader_builder.build_clip_shape(input_reader_builder.model_of(config))
         return cls(model, clip, label_map, step, config, frame_settings_builder.build(config))

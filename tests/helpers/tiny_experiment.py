@@ -168,7 +168,7 @@ def tiny_experiment(
         make_train_dataset=train_dataset,
         make_eval_dataset=make_eval_dataset,
         train=dataclasses.replace(options, **train),
-        eval=default(EvalOptions, batch_size=4, interval=interval),
+        eval=default(EvalOptions, batch_size=4, interval=interval, num_visualizations=0),
         label_map=label_map,
         class_names=label_map.names,
         model_dir=str(model_dir),

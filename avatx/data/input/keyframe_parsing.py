@@ -10,6 +10,7 @@ import tensorflow as tf
 from avatx.core.structures import VIDEO_ID_BYTES
 from avatx.data.input.class_names import ClassNames
 from avatx.data.input.clip_shape import ClipShape
+from avatx.data.input.content_checks import has_a_time_for_each_frame, has_classes_of_the_model
 from avatx.data.records import record
 from avatx.data.records.input_errors import check
 from avatx.data.video import clip_sampling
@@ -83,19 +84,9 @@ class KeyframeParser:
         """A checked record. [] string -> ParsedSegment."""
         segment = record.parse(serialized, flow=self._clip_shape.has_flow)
         name = ["record ", segment.video_id, "@", _seconds(segment.start)]
-        num_frames, num_times = tf.size(segment.frames), tf.size(segment.timestamps)
+        num_frames = tf.size(segment.frames)
         checks = [
-            check(
-                (num_frames == num_times) & (num_times > 0),
-                [
-                    *name,
-                    " has ",
-                    num_frames,
-                    " frames and ",
-                    num_times,
-                    " frame timestamps; expected as many, at least one; write the records again",
-                ],
-            ),
+            has_a_time_for_each_frame(name, segment.frames, segment.timestamps),
             check(
                 tf.strings.length(segment.video_id) <= VIDEO_ID_BYTES,
                 [
@@ -122,19 +113,7 @@ class KeyframeParser:
                 )
             )
         ids = segment.class_ids.flat_values
-        wrong = tf.boolean_mask(ids, (ids < 1) | (ids > self._num_classes))
-        checks.append(
-            check(
-                tf.size(wrong) == 0,
-                [
-                    *name,
-                    " has class id ",
-                    tf.concat([wrong, [0]], axis=0)[0],
-                    f"; expected 1 to num_classes = {self._num_classes}; is the label map of the "
-                    "config the one that the records were made with?",
-                ],
-            )
-        )
+        checks.append(has_classes_of_the_model(name, ids, self._num_classes))
         checks.append(self._class_names.check(name, ids, segment.class_names.flat_values))
         lengths = [
             part.row_lengths() for part in (segment.boxes, segment.class_ids, segment.person_ids)

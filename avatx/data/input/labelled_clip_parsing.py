@@ -13,10 +13,10 @@ import tensorflow as tf
 
 from avatx.data.input.class_names import ClassNames
 from avatx.data.input.clip_shape import ClipShape
+from avatx.data.input.content_checks import has_a_time_for_each_frame, has_classes_of_the_model
 from avatx.data.input.example_seed import example_seed
 from avatx.data.input.keyframe_parsing import nearest_frames
 from avatx.data.records import record
-from avatx.data.records.input_errors import check
 from avatx.data.records.record import ParsedLabelledVideo
 from avatx.errors import UserError
 
@@ -74,30 +74,10 @@ class LabelledClipParser:
     def video(self, index, serialized: tf.Tensor) -> ParsedLabelledVideo:
         """A checked record; `index` is the video's ordinal, for messages."""
         video = record.parse_labelled_video(serialized)
-        num_frames, num_times = tf.size(video.frames), tf.size(video.timestamps)
         name = ["record ", video.video_id, " (video ", index, ")"]
         checks = [
-            check(
-                (num_frames == num_times) & (num_times > 0),
-                [
-                    *name,
-                    " has ",
-                    num_frames,
-                    " frames and ",
-                    num_times,
-                    " frame timestamps; expected as many, at least one; write the records again",
-                ],
-            ),
-            check(
-                (video.class_id >= 1) & (video.class_id <= self._num_classes),
-                [
-                    *name,
-                    " has class id ",
-                    video.class_id,
-                    f"; expected 1 to num_classes = {self._num_classes}; is the label map of the "
-                    "config the one that the records were made with?",
-                ],
-            ),
+            has_a_time_for_each_frame(name, video.frames, video.timestamps),
+            has_classes_of_the_model(name, video.class_id[tf.newaxis], self._num_classes),
             self._class_names.check(name, video.class_id[tf.newaxis], video.class_name[tf.newaxis]),
         ]
         with tf.control_dependencies([one for one in checks if one is not None]):
