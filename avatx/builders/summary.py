@@ -58,7 +58,8 @@ def _shapes(config: pipeline_pb2.PipelineConfig, model) -> dict[str, Any]:
     @tf.function(
         input_signature=[
             tf.TensorSpec([1, clip.num_frames, clip.height, clip.width, clip.channels], tf.float32)
-        ]
+        ],
+        autograph=False,
     )
     def features(clips):
         return model.trunk(clips, training=False)

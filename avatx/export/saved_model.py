@@ -105,7 +105,7 @@ def _clips_spec(model) -> tf.TensorSpec:
 def serving_function(model) -> tf.types.experimental.GenericFunction:
     """clips -> detections; see the module's docstring."""
 
-    @tf.function(input_signature=[_clips_spec(model)])
+    @tf.function(input_signature=[_clips_spec(model)], autograph=False)
     def serve(clips):
         detections = _detect(model, model.preprocess(_not_empty(clips)))[1]
         return _first(tf.shape(clips)[0], _outputs(detections))
@@ -125,7 +125,7 @@ def jpeg_serving_function(model) -> tf.types.experimental.GenericFunction:
         )
         return model.preprocess(clip[tf.newaxis])[0]
 
-    @tf.function(input_signature=[ENCODED_FRAMES_SPEC])
+    @tf.function(input_signature=[ENCODED_FRAMES_SPEC], autograph=False)
     def serve_jpeg(encoded_frames):
         clips = tf.map_fn(
             decode_clip,
@@ -140,7 +140,7 @@ def jpeg_serving_function(model) -> tf.types.experimental.GenericFunction:
 def attention_serving_function(model) -> tf.types.experimental.GenericFunction:
     """clips -> detections and each detection's attention maps."""
 
-    @tf.function(input_signature=[_clips_spec(model)])
+    @tf.function(input_signature=[_clips_spec(model)], autograph=False)
     def serve_attention(clips):
         count = tf.shape(clips)[0]
         clips = model.preprocess(_not_empty(clips))
@@ -165,7 +165,7 @@ def metadata_function(
     ids = sorted(class_names)
     names = [class_names[class_id] for class_id in ids]
 
-    @tf.function(input_signature=[])
+    @tf.function(input_signature=[], autograph=False)
     def metadata():
         return {
             "num_frames": tf.constant(num_frames, tf.int32),

@@ -75,6 +75,7 @@ class ActionFasterRCNN(DetectionModel):
     def attends(self) -> bool:
         return self.box_predictor.attends
 
+    @tf.autograph.experimental.do_not_convert
     def predict(
         self,
         clips: tf.Tensor,
@@ -103,6 +104,7 @@ class ActionFasterRCNN(DetectionModel):
         )
         return Predictions(features, first_stage, proposals, box_predictions, targets)
 
+    @tf.autograph.experimental.do_not_convert
     def predict_boxes(
         self, features: tf.Tensor, boxes: tf.Tensor, attention: bool = False
     ) -> BoxPredictions:
@@ -111,6 +113,7 @@ class ActionFasterRCNN(DetectionModel):
     def keys(self, features: tf.Tensor) -> tuple[tf.Tensor, ...]:
         return self.box_predictor.keys(features)
 
+    @tf.autograph.experimental.do_not_convert
     def loss(self, predictions: Predictions, groundtruth: Groundtruth) -> dict[str, tf.Tensor]:
         """Of predictions made with `training=False` too: then over all proposals."""
         if predictions.targets:
@@ -124,6 +127,7 @@ class ActionFasterRCNN(DetectionModel):
             **self.second_stage.loss(predictions.box_predictions, targets),
         }
 
+    @tf.autograph.experimental.do_not_convert
     def postprocess(self, predictions: Predictions) -> Detections:
         proposals, box_predictions = predictions.proposals, predictions.box_predictions
         boxes = proposals.boxes[:, :, tf.newaxis]  # [B, R, 1, 4]

@@ -40,7 +40,7 @@ class EvaluationPictures:
         self._num_clips = 0
         self._last_video: bytes | None = None
         self._since_last = 0
-        self._attend = tf.function(self._attention)
+        self._attend = tf.function(self._attention, autograph=False)
 
     def add(self, batch: Batch, detections: Detections) -> None:
         """Looks at one replica's batch.

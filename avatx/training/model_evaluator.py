@@ -40,7 +40,7 @@ class ModelEvaluator(orbit.AbstractEvaluator, abc.ABC):
         self._global_step = global_step
         self._weights = weights or contextlib.nullcontext
         self._alone = weights is None  # no training goes on around it
-        self._step = tf.function(self._inference_step)
+        self._step = tf.function(self._inference_step, autograph=False)
         # As many clips for each replica; the dataset fills the last batch up.
         replicas = strategy.num_replicas_in_sync
         batch_size = -(-experiment.eval.batch_size // replicas) * replicas

@@ -53,6 +53,7 @@ class ModelTask(abc.ABC):
     def clip_names(self, identity: Sequence[np.ndarray]) -> list[str]:
         """`clip_identity` as names for people."""
 
+    @tf.autograph.experimental.do_not_convert  # see VideoModel
     def train_step(
         self, inputs, model: tf_keras.Model, optimizer: Optimizer
     ) -> dict[str, tf.Tensor]:

@@ -59,7 +59,8 @@ with strategy.scope():
     norm.build(values.shape)
 halves = strategy.experimental_distribute_values_from_function(
     lambda context: tf.constant(np.split(values, 2)[context.replica_id_in_sync_group]))
-run = tf.function(lambda: strategy.run(lambda x: norm(x, training=True), args=(halves,)))
+run = tf.function(lambda: strategy.run(lambda x: norm(x, training=True), args=(halves,)),
+                  autograph=False)
 actual = np.concatenate(strategy.experimental_local_results(run()))
 np.testing.assert_allclose(actual, expected, atol=1e-4)
 np.testing.assert_allclose(norm.moving_mean.numpy(), alone.moving_mean.numpy(), atol=1e-5)

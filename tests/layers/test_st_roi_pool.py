@@ -65,6 +65,7 @@ def test_sizes_may_be_unknown_while_the_graph_is_built():
             tf.TensorSpec([None, 4]),
             tf.TensorSpec([None], tf.int32),
         ],
+        autograph=False,
     )
     assert run.get_concrete_function().output_shapes[2:] == (2, 2, 3)
     for count in (0, 2):

@@ -24,7 +24,7 @@ def fixture_predict(model):
     )
 
     def make(training):
-        @tf.function(input_signature=signature)
+        @tf.function(input_signature=signature, autograph=False)
         def run(clips, groundtruth):
             clips = model.preprocess(clips)
             predictions = model.predict(clips, groundtruth, training, attention=True)

@@ -19,7 +19,7 @@ LOSSES = {
 
 
 def losses_and_gradients(model, clips, groundtruth):
-    @tf.function
+    @tf.function(autograph=False)
     def run():
         with tf.GradientTape() as tape:
             predictions = model.predict(model.preprocess(clips), groundtruth, training=True)
@@ -156,7 +156,9 @@ def test_sampled_proposals_keep_their_fraction_and_their_persons(predict, model)
 
 
 def test_longer_clips_and_other_sizes_in_one_function(model):
-    @tf.function(input_signature=[tf.TensorSpec([None, None, None, None, 3], tf.uint8)])
+    @tf.function(
+        input_signature=[tf.TensorSpec([None, None, None, None, 3], tf.uint8)], autograph=False
+    )
     def detect(clips):
         predictions = model.predict(model.preprocess(clips), attention=True)
         return predictions, model.postprocess(predictions)

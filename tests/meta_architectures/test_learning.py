@@ -40,7 +40,7 @@ def test_overfits_three_clips():
     schedule = tf_keras.optimizers.schedules.CosineDecay(1.5e-3, STEPS)
     optimizer = tf_keras.optimizers.Adam(schedule, clipnorm=5.0)
 
-    @tf.function
+    @tf.function(autograph=False)
     def step(number):
         seeds = tf.stack([[0, number], [1, number], [2, number]])
         groundtruth = Groundtruth(

@@ -121,6 +121,7 @@ def test_more_frames_than_trained_on():
     run = tf.function(
         lambda features: predictor(features, BOXES, attention=True),
         input_signature=[tf.TensorSpec([None, None, None, None, 10])],
+        autograph=False,
     )
     for frames in (16, 24):
         predictions = run(tf.random.normal([2, frames, 3, 3, 10]))

@@ -1,6 +1,7 @@
 """What a wheel holds: every tool with its configs, and no benchmark."""
 
 import importlib.util
+import json
 import os
 import pathlib
 import shutil
@@ -8,10 +9,19 @@ import subprocess
 import sys
 
 import pytest
-import setuptools  # noqa: F401, before distutils, which Python 3.12 has from it alone
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 TOOLS = sorted(path.stem for path in ROOT.glob("tools/*.py") if path.stem != "__init__")
+
+
+# In a process of its own: there, nobody has imported another distutils before setuptools.
+READ_SETUP = """
+import json
+import setuptools
+from distutils.core import run_setup
+read = run_setup("setup.py", stop_after="init")
+print(json.dumps([read.entry_points["console_scripts"], read.packages, read.package_dir]))
+"""
 
 
 def load(path):
@@ -30,16 +40,15 @@ def installed(tmp_path):
 
 
 def test_every_tool_is_a_command_and_no_benchmark_is():
-    from distutils.core import run_setup
-
-    distribution = run_setup(str(ROOT / "setup.py"), stop_after="init")
-    commands = dict(line.split("=") for line in distribution.entry_points["console_scripts"])
+    told = subprocess.run([sys.executable, "-c", READ_SETUP], cwd=ROOT, stdout=-1, check=True)
+    scripts, packages, package_dir = json.loads(told.stdout)
+    commands = dict(line.split("=") for line in scripts)
     assert {"reproduce", "demo", "model_main"} <= set(TOOLS)
     assert sorted(commands) == [f"avatx-{name.replace('_', '-')}" for name in TOOLS]
     assert set(commands.values()) == {"avatx.cli:entry"}
-    assert {"avatx", "avatx.tools", "avatx.configs"} <= set(distribution.packages)
-    assert not [name for name in distribution.packages if "benchmark" in name or "test" in name]
-    assert distribution.package_dir["avatx.tools"] == "tools"
+    assert {"avatx", "avatx.tools", "avatx.configs"} <= set(packages)
+    assert not [name for name in packages if "benchmark" in name or "test" in name]
+    assert package_dir["avatx.tools"] == "tools"
 
 
 @pytest.mark.parametrize("name", TOOLS)

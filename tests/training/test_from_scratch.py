@@ -47,7 +47,8 @@ for name, mode in (("two", "SYNC"), ("apart", "TRAINED")):
         lambda context, i=i: tf.nest.flatten(halves[context.replica_id_in_sync_group])[i])
         for i in range(len(tf.nest.flatten(batch)))]
     run = tf.function(lambda parts: strategy.run(
-        lambda parts: losses(model, tf.nest.pack_sequence_as(batch, parts)), args=(parts,)))
+        lambda parts: losses(model, tf.nest.pack_sequence_as(batch, parts)), args=(parts,)),
+        autograph=False)
     values = strategy.reduce("MEAN", run(given), axis=None)
     found[name] = {"losses": {k: float(v) for k, v in values.items()}, **statistics(model)}
 print(json.dumps(found))

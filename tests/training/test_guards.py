@@ -18,7 +18,7 @@ def keyframes(*names):
 
 
 def check(guard, step, total, names=("über", "b")):
-    @tf.function
+    @tf.function(autograph=False)
     def in_graph(total):
         frames = keyframes(*names)
         frames = frames._replace(timestamp=tf.cast(frames.timestamp, tf.float64))

@@ -53,7 +53,7 @@ def test_kinetics_size():
 def test_any_size_rounds_up_and_a_graph_takes_all_of_them(shape):
     trunk = small()
     signature = tf.TensorSpec([None, None, None, None, 3], tf.float32)
-    features = tf.function(trunk, input_signature=[signature])(clips(2, *shape, 3))
+    features = tf.function(trunk, input_signature=[signature], autograph=False)(clips(2, *shape, 3))
     expected = [-(-size // stride) for size, stride in zip(shape, trunk.output_stride, strict=True)]
     assert features.shape == [2, *expected, trunk.output_depth]
 
@@ -163,7 +163,9 @@ def test_saved_model_takes_any_shape(tmp_path):
     signature = tf.TensorSpec([None, None, None, None, 3], tf.float32)
     module = tf.Module()
     module.trunk = trunk
-    module.serve = tf.function(lambda x: trunk(x, training=False), input_signature=[signature])
+    module.serve = tf.function(
+        lambda x: trunk(x, training=False), input_signature=[signature], autograph=False
+    )
     tf.saved_model.save(module, str(tmp_path))
     loaded = tf.saved_model.load(str(tmp_path))
     for shape in ((1, 8, 32, 32), (2, 5, 50, 41)):

@@ -73,7 +73,7 @@ def test_sizes_round_up_in_a_graph_of_any_size(kind):
     trunk, tail = make(kind)
     signature = [tf.TensorSpec([None, None, None, None, 3])]
 
-    @tf.function(input_signature=signature)
+    @tf.function(input_signature=signature, autograph=False)
     def network(clips):
         features = trunk(clips)
         return features, tail(features)

@@ -5,6 +5,7 @@ import pytest
 import tensorflow as tf
 from small_records import keyframe, options, segment, write
 
+from avatx.data import times
 from avatx.data.input.clip_shape import ClipShape
 from avatx.data.input.input_pipeline import build_dataset
 from avatx.data.input.keyframe_source import KeyframeSource
@@ -30,7 +31,7 @@ def test_wanted_times_are_rounded_one_by_one():
 
 
 def test_seconds_become_the_nearest_microsecond():
-    found = clip_sampling.to_microseconds([0.0000014, 0.0000016, 902.0000009, -0.0000016])
+    found = times.to_microseconds([0.0000014, 0.0000016, 902.0000009, -0.0000016])
     assert found.tolist() == [1, 2, 902_000_001, -2]
     assert found.dtype == np.int64
 
