@@ -33,8 +33,11 @@ $(VENV)/.installed: $(VENV)/.locked setup.py pyproject.toml $(wildcard protos/*.
 demo: setup
 	$(RUN) tools/demo.py --output $(DEMO)
 
+# Several files at a time; with `python -m pytest` it is one after the other.
+AT_ONCE := --numprocesses auto --maxprocesses 4 --dist loadfile
+
 test: setup
-	$(RUN) -m pytest -m "not long"
+	$(RUN) -m pytest -m "not long" $(AT_ONCE)
 
 # Under ten minutes: what a version of Python or TensorFlow is likely to break.
 QUICK := tests/core tests/layers tests/predictors tests/config/test_pipeline_config.py \
@@ -45,7 +48,7 @@ QUICK := tests/core tests/layers tests/predictors tests/config/test_pipeline_con
 	tests/test_cli.py tests/test_registrations.py
 
 test-quick: setup
-	$(RUN) -m pytest -m "not long" $(wildcard $(QUICK))
+	$(RUN) -m pytest -m "not long" $(AT_ONCE) $(wildcard $(QUICK))
 
 test-long: setup
 	$(RUN) -m pytest -m long

@@ -21,6 +21,7 @@ from avatx.errors import UserError
 _PREFETCHED_BATCHES = 2  # bounded: a batch of 30 clips of 64 x 400 x 400 is 920 MB
 
 
+@tf.autograph.experimental.do_not_convert  # all is TensorFlow already, and converting takes seconds
 def build_dataset(
     source: ExampleSource,
     batch_size: int,

@@ -140,7 +140,7 @@ class KeyframeSource:
 
     def _segments(self, paths: tf.Tensor, readers: int) -> tf.data.Dataset:
         """ParsedSegments of the files, of which `readers` are read at once."""
-        readers = min(readers, len(paths))
+        readers = min(readers, paths.shape[0])
         records = tf.data.Dataset.from_tensor_slices(paths).interleave(
             tf.data.TFRecordDataset,
             cycle_length=readers,

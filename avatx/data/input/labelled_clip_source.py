@@ -146,7 +146,8 @@ class LabelledClipSource:
 
     def _videos(self, share: Share, epoch: tf.Tensor | None) -> tf.data.Dataset:
         """(video's ordinal, record); files in an order that `epoch` decides, or as they are."""
-        paths = tf.constant(share.of_files(self.files))
+        files = share.of_files(self.files)
+        paths = tf.constant(files)
         # Ordinal of each file's first video.
         firsts = np.concatenate([[0], np.cumsum(self._counts)[:-1]]).astype(np.int64)
         firsts = tf.constant(share.of_files(firsts))
@@ -154,7 +155,7 @@ class LabelledClipSource:
             seed = epoch_seed(self.options.seed, epoch)
             order = tf.random.experimental.stateless_shuffle(tf.range(tf.size(paths)), seed)
             paths, firsts = tf.gather(paths, order), tf.gather(firsts, order)
-        readers = 1 if epoch is None else min(self.options.num_readers, len(paths))
+        readers = 1 if epoch is None else min(self.options.num_readers, len(files))
         videos = tf.data.Dataset.from_tensor_slices((paths, firsts)).interleave(
             lambda path, first: tf.data.TFRecordDataset(path).enumerate(first),
             cycle_length=readers,
