@@ -2,11 +2,12 @@
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from avatx.data.records import keyframe_segment, labelled_video
 from avatx.data.records.planned_segment import PlannedKeyframe, PlannedSegment, PlannedVideo
 from avatx.data.records.record_plan import RecordSettings
-from avatx.data.records.span_reading import Span
+from avatx.data.records.span_reading import Span, read_span
 from avatx.data.video.frame_settings import FrameSettings
 from avatx.errors import UserError
 
@@ -135,3 +136,25 @@ def test_a_labelled_video_that_breaks_off_or_holds_nothing(video):
     words = "no frame from 3 s to 4 s; the video ends at 2.000 s"
     assert labelled(3 * SECOND, 4 * SECOND)[1] == [(words, [3.0])]
     assert labelled(0, None, source=None)[1] == [("the video was not found", [0.0])]
+
+
+def test_a_span_says_where_it_is_from(tmp_path):
+    """Three frames of 6 x 8 pixels, 10 a second, of which the second and third are read."""
+    folder = tmp_path / "film"
+    folder.mkdir()
+    for number in (1, 2, 3):
+        Image.new("RGB", (8, 6)).save(folder / f"{number}.png")
+    settings = RecordSettings(
+        FrameSettings(shorter_side=3, folder_frame_rate=10.0), jpeg_quality=80
+    )
+    span = read_span(str(folder), settings, 100_000, 900_000)
+    assert span.timestamps.tolist() == [100_000, 200_000] and len(span.frames) == 2
+    assert (span.height, span.width, span.frame_rate) == (3, 4, 10.0)
+    assert (span.end_time, span.ended, span.error, span.flow) == (300_000, True, None, None)
+    facts = span.provenance
+    assert (facts["source"], facts["source_height"], facts["source_width"]) == ("film", 6, 8)
+    assert (facts["jpeg_quality"], facts["shorter_side"], facts["codec"]) == (80, 3, "png")
+    size = len(span.frames[0])
+    assert read_span(str(folder), settings, 100_000, 900_000, max_bytes=2 * size).ended
+    with pytest.raises(UserError, match="too many for one record"):
+        read_span(str(folder), settings, 100_000, 900_000, max_bytes=2 * size - 1)
