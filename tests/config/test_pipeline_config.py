@@ -160,7 +160,7 @@ def test_an_override_reaches_into_a_repeated_message():
         ("train_config.batch_size=0", "^override train_config.batch_size=0: .* at least 1"),
         ("train_config.batch_size.x=1", "'batch_size' is a value"),
         (
-            "train_config.data_augmentation_options[7].random_crop_image.min_area=1",
+            "train_config.data_augmentation_options[2].random_crop_image.min_area=1",
             "has 2 elements",
         ),
         ("train_config.precision=FLOAT8", "'FLOAT8' is not a value"),

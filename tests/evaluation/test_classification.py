@@ -82,6 +82,14 @@ def test_equal_scores_and_no_numbers_are_no_hits():
     assert collected.ranks() == {0: 0, 1: 1, 2: 2}
 
 
+def test_scores_are_the_mean_of_the_views_there_are():
+    collected = VideoScores()
+    scores = np.array([[0.25, 0.75], [0.75, 0.25], [0.5, 0.5]])
+    collected.add(scores, [0, 0, 1], [3, 3, 8], [2, 5, 4], [True] * 3)
+    means = collected.mean_scores()
+    assert {video: mean.tolist() for video, mean in means.items()} == {3: [0.5, 0.5], 8: [0.5, 0.5]}
+
+
 def test_no_video():
     metrics = VideoScores().metrics(NAMES)
     assert metrics["top_1"] is None and metrics["num_videos"] == 0

@@ -91,6 +91,18 @@ def test_what_is_annotated_at_the_box_beside_it_and_around_it():
     ]
     assert [mistake.somebody_else for mistake in found[48].mistakes] == [False, True]
     assert found[48].mistakes[0].at_other_time is None
+    notes = [describe(mistake, NAMES)[1].partition("; ")[2] for mistake in found[48].mistakes]
+    assert notes == ["", "somebody else in the frame does it"]
+
+
+@pytest.mark.parametrize(
+    "second, other_time", [(3.0, 3.0), (2.9, None), (7.0, 7.0), (7.1, None), (4.0, 4.0)]
+)
+def test_another_time_is_two_seconds_away_at_most(second, other_time):
+    groundtruth = table([("a", 5.0, LEFT, 12), ("a", second, LEFT, 11)])
+    detection = table([("a", 5.0, LEFT, 11, 0.5)])
+    (found,) = find_examples(groundtruth, detection, LabelMap(NAMES), 1)
+    assert found.mistakes[0].at_other_time == other_time
 
 
 def test_the_keyframes_own_rows_are_no_other_time():

@@ -111,12 +111,20 @@ def test_zero_and_minus_zero_are_one_box():
     assert len(localization.merge_groundtruth(table(rows))) == 1
 
 
-def test_excluded_and_covered_keyframes_reach_the_metric():
+@pytest.mark.parametrize(
+    "function, name",
+    [
+        (localization.evaluate_localization, "person_AP"),
+        (localization.evaluate_localization, "person_AP_75"),
+        (localization.evaluate_person, "mAP"),
+    ],
+)
+def test_excluded_and_covered_keyframes_reach_the_metric(function, name):
     """A false person of a keyframe that only the list names halves the precision."""
     found = table([(1, TRUTH[0][1], 80), (7, TRUTH[0][1], 80)], score=[0.5, 0.9])
 
     def score(**which):
-        return localization.evaluate_localization(table(TRUTH), found, **which)["person_AP"]
+        return function(table(TRUTH), found, **which)[name]
 
     assert score() == 1
     assert score(keyframes=[("v", 7.0)]) == 0.5

@@ -1,4 +1,4 @@
-"""Orders that only ties and missing person ids decide, by hand."""
+"""Orders that only ties and missing person ids decide, and the rules of an analysis, by hand."""
 
 import numpy as np
 import pytest
@@ -66,3 +66,18 @@ def test_the_correlation_of_ranks_shares_the_ranks_of_ties():
     expected = np.corrcoef([3.5, 3.5, 2, 1], [1, 2.5, 2.5, 4])[0, 1]
     assert found["rank_correlation"] == pytest.approx(expected)
     assert analyze(groundtruth, detections, names)["rank_correlation"] is None
+
+
+def test_what_is_evaluated_is_what_is_analysed():
+    """A detection at a second that nothing names: every number heeds protocol and exclusions."""
+    names = LabelMap({1: "a"})
+    groundtruth = AvaTable.from_columns(["v"], [1.0], [LEFT], [1], person_id=[0])
+    detections = AvaTable.from_columns(["v"] * 2, [1.0, 7.0], [LEFT] * 2, [1, 1], score=[0.5, 0.9])
+
+    def numbers(**rules):
+        found = analyze(groundtruth, detections, names, **rules)
+        return found["mAP"], found["person_AP"], found["person_AP_75"], found["num_detections"]
+
+    assert numbers() == (1, 1, 1, 1)
+    assert numbers(protocol="AVA_2019") == (0.5, 0.5, 0.5, 2)
+    assert numbers(protocol="AVA_2019", excluded=[("v", 7.0)]) == (1, 1, 1, 1)

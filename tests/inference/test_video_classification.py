@@ -95,3 +95,10 @@ def test_frames_are_taken_as_for_training_as_far_as_that_is_known(tmp_path):
     thin = classified({"shorter_side": 32, "max_frame_rate": 2.0})
     levels = [int(frame[14, 14].mean()) for frame in thin]
     assert len(set(levels)) == 4 and len(levels) == 16
+
+
+def test_the_smaller_half_of_an_odd_margin_is_above_and_to_the_left():
+    frame = np.arange(5 * 8).reshape(5, 8)
+    np.testing.assert_array_equal(center_crop(frame, 2, 3), frame[1:3, 2:5])
+    np.testing.assert_array_equal(center_crop(frame, 4, 4), frame[:4, 2:6])
+    np.testing.assert_array_equal(center_crop(frame, 10, 10), frame[:, 1:6])  # as much as there is

@@ -49,6 +49,17 @@ def test_frames_show_their_nearest_keyframe(every, lag):
     assert most_waiting <= 25 * (lag + min(every / 2, PERSISTENCE_SECONDS)) + 2
 
 
+def test_a_frame_between_two_keyframes_shows_the_earlier():
+    writer = RecordingWriter()
+    annotator = Annotator(writer, 1.0, 1)
+    for index, times in enumerate([(0.0, 0.5, 0.51), (1.0, 1.5), (1.75, 2.0)]):
+        for time in times:
+            annotator.add(time, np.zeros([2, 2, 3], np.uint8))
+        annotator.detected(index, [index])
+    annotator.finish()
+    assert writer.drawn == [0, 0, 1, 1, 1, 2, 2]
+
+
 def test_a_keyframe_without_people_leaves_frames_as_they_are():
     writer = RecordingWriter()
     annotator = Annotator(writer, 1.0, 1)

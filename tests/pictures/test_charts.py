@@ -73,6 +73,8 @@ def test_a_colour_of_the_page_and_of_drawn_boxes_means_one_thing():
     assert {group: ImageColor.getrgb(colour) for group, colour in of_groups.items()} == drawn
     alone = colours.group_colours(["PERSON_INTERACTION"])
     assert alone == {"PERSON_INTERACTION": of_groups["PERSON_INTERACTION"]}
+    others = colours.group_colours(["PERSON_MOVEMENT", "SPORT"])  # not AVA's: the series
+    assert others == {"PERSON_MOVEMENT": colours.POSE, "SPORT": colours.WITH_OBJECTS}
     meanings = [*of_groups.values(), *colours.DETECTIONS, colours.NEUTRAL, colours.COUNT]
     assert len(set(meanings)) == len(meanings) == 3 + len(KINDS) + 2
     assert list(KINDS) == list(KIND_NAMES)

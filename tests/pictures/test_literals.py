@@ -158,3 +158,13 @@ def test_a_map_is_relative_to_the_maximum_given():
     halved = attention.overlay(frame, weights, maximum=1.0)
     assert own.sum() > halved.sum() > 0
     np.testing.assert_array_equal(own, attention.overlay(frame, 2 * weights, maximum=0.5))
+
+
+def test_frames_of_a_clip_are_shown_by_one_maximum():
+    frame, box = np.full([8, 8, 3], 90, np.uint8), np.zeros(4)
+    maps = np.stack([np.full([2, 2], 1.0), np.full([2, 2], 4.0)])
+    faint, bright = (attention.attention_tile(frame, maps, cell, box, "{share}") for cell in (0, 1))
+    expected = attention.overlay(frame, np.full([1, 1], 0.25), maximum=1.0)
+    np.testing.assert_array_equal(faint.image[4, 4], expected[4, 4])  # away from the box
+    assert bright.image[4, 4].sum() > faint.image[4, 4].sum()
+    assert (faint.caption, bright.caption) == ("0.2", "0.8")

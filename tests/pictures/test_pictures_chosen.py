@@ -97,9 +97,9 @@ def test_attention_is_that_of_the_person_of_the_highest_score(drawn, tmp_path):
     pictures = Pictures(
         FakeDetector.class_names, "film", attend=FakeDetector().detect_with_attention
     )
-    for index, score in enumerate((0.3, 0.8, 0.5)):
+    for index, score in enumerate((0.3, 0.8, 0.5, 0.8)):  # the first of equals
         pictures.add(clip(index), [person(score), person(0.1)])
-    pictures.add(clip(3), [])
+    pictures.add(clip(4), [])
     pictures.write(str(tmp_path))
     level, shown, maps, title = drawn["attention"]
     assert (level, shown.actions[0].score) == (1, 0.8)

@@ -48,6 +48,12 @@ def test_every_bad_row_is_reported_with_its_line(tmp_path):
         assert bad.text == text and problem in bad.problem
 
 
+def test_what_is_just_right(tmp_path):
+    """The whole frame, from the first moment to the last, and the least class id."""
+    lines = ["v,0,0,0,1,1,1", "v,0.0,0.2,0.2,0.200001,0.200001,1", "v,1800,0,0,1,1,1", "v,1800"]
+    assert not validate_csv(write(tmp_path, lines), durations={"v": 1800.0}).bad_rows
+
+
 def test_a_row_with_two_mistakes_is_reported_twice(tmp_path):
     result = validate_csv(
         write(tmp_path, ["w,1,0.5,0.2,1.5,0.1,9"]), durations={}, label_map=LABEL_MAP
@@ -69,10 +75,11 @@ def test_statistics(tmp_path):
         "v,903.5,0.1,0.2,0.5,0.6,1,1",
         "w,0010",
         "w,0011",
+        "w,11.0",  # is reported, and the same keyframe
     ]
     (tmp_path / "b.gz").write_bytes(gzip.compress(write(tmp_path, lines).read_bytes()))
     bad_rows, statistics = validate_csv(tmp_path / "b.gz", label_map=LABEL_MAP)
-    assert bad_rows == []
+    assert [bad.line for bad in bad_rows] == [7]
     assert (statistics.videos, statistics.keyframes, statistics.empty_keyframes) == (2, 4, 2)
     assert (statistics.boxes, statistics.labels) == (3, 4)
     assert statistics.labels_per_class == {1: 3, 12: 1}

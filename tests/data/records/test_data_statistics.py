@@ -30,6 +30,8 @@ def test_small_sets_are_counted(tmp_path):
         "3 keyframes in 1 files, 1 without people; 4 people, 6 labels of 3 classes"
     )
     assert text["training data labels"] == "stand 2, walk 2, sit 2"
+    more = dataclasses.replace(found, labels_of_class={1: 2, 2: 3000, 3: 5})
+    assert dict(more.lines("data"))["data labels"] == "2 3,000, 3 5, 1 2"  # the most frequent first
 
 
 def test_large_sets_are_counted_by_the_manifest(tmp_path):
@@ -46,6 +48,8 @@ def test_large_sets_are_counted_by_the_manifest(tmp_path):
     manifest = tmp_path / "manifest.json"
     manifest.write_text(json.dumps({"records": {"set": {"shards": shards}}}))
     assert describe([pattern], "keyframes", scanned_bytes=0).num_examples == 12
+    write(tmp_path / "set-01.tfrecord", [segment("v", [keyframe(0)])])  # made by something else
+    assert describe([pattern], "keyframes", scanned_bytes=0).num_examples is None
     manifest.write_text(json.dumps({"records": {"set": {"shards": shards[:1]}}}))
     assert describe([pattern], "keyframes", scanned_bytes=0).num_examples is None
     manifest.write_text("not ours")

@@ -3,12 +3,15 @@
 import os
 
 import pytest
+import tensorflow as tf
 from small_records import all_keys, keyframe, options, segment, write
 
 from avatx.data.input.clip_shape import ClipShape
 from avatx.data.input.input_pipeline import build_dataset
 from avatx.data.input.keyframe_source import KeyframeSource
+from avatx.data.records import record
 from avatx.data.records.input_errors import explained
+from avatx.data.records.record_check import check_file
 from avatx.data.records.remote_files import match_files, scheme
 from avatx.errors import UserError
 
@@ -72,3 +75,17 @@ def test_schemes(path, name):
 def test_no_wildcard_over_http():
     with pytest.raises(UserError, match="wildcard does not work|cannot load|not installed"):
         match_files(["http://host/train-*.tfrecord"])
+
+
+@pytest.mark.parametrize("number", [1, 3])
+def test_the_record_that_is_wrong_is_named_by_its_number(tmp_path, number):
+    """From 1 on; `keys` looks at each, else framing alone."""
+    entries = [record.encode(segment("v", [keyframe(0)], num_frames=1))] * 3
+    entries[number - 1] = tf.train.SequenceExample().SerializeToString()
+    path = str(tmp_path / "a.tfrecord")
+    with tf.io.TFRecordWriter(path) as writer:
+        for entry in entries:
+            writer.write(entry)
+    check_file(path)
+    with pytest.raises(UserError, match=f"a.tfrecord: record {number} lacks"):
+        check_file(path, keys=True)

@@ -162,3 +162,14 @@ def test_a_key_frame_every_two_seconds(tmp_path):
         keys = [round(8 * frame.time) for frame in container.decode(video=0) if frame.key_frame]
     assert keys[0] == 0 and len(keys) >= 4
     assert max(np.diff(keys)) <= 16
+
+
+@pytest.mark.parametrize("rate, most, step", [(24, 12, 2), (30, 15, 2), (30, 10, 3), (60, 12, 5)])
+def test_every_second_frame_of_twice_the_rate(tmp_path, rate, most, step):
+    """Though a third of a microsecond is cut off: frame 2 of 24 a second is at 83 333 us."""
+    path = folder_of(tmp_path, [f"{number}.png" for number in range(1, 26)])
+    settings = FrameSettings(folder_frame_rate=rate, max_frame_rate=most)
+    with VideoReader(path, frame_settings=settings) as reader:
+        for first in (0, 5):  # whatever it begins with
+            found = [round(time * rate) for time, _ in reader.frames(start=first / rate)]
+            assert found == list(range(-(-first // step) * step, 25, step))

@@ -104,3 +104,23 @@ def test_same_frames_give_the_same_bytes(tmp_path):
             for frame in _frames(6, 32, 32):
                 writer.write(frame)
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+def test_the_border_of_an_odd_size_is_repeated(tmp_path):
+    """x264 takes even sizes only; what is added must not darken the picture's edge."""
+    with VideoWriter(tmp_path / "a.mp4", 10, 31, 45, crf=10) as writer:
+        writer.write(np.full([31, 45, 3], 200, np.uint8))
+    with av.open(str(tmp_path / "a.mp4")) as container:
+        (frame,) = container.decode(video=0)
+    stored = frame.to_ndarray(format="rgb24").astype(int)
+    assert stored.shape == (32, 46, 3)
+    assert np.abs(stored - 200).max() < 8
+
+
+def test_there_is_a_seek_point_every_two_seconds(tmp_path):
+    with VideoWriter(tmp_path / "a.mp4", 5, 32, 32) as writer:
+        for _ in range(25):
+            writer.write(np.zeros([32, 32, 3], np.uint8))
+    with av.open(str(tmp_path / "a.mp4")) as container:
+        packets = [packet for packet in container.demux(video=0) if packet.size]
+    assert [float(one.pts * one.time_base) for one in packets if one.is_keyframe] == [0, 2, 4]

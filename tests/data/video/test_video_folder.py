@@ -1,0 +1,58 @@
+"""Which file is the video of an id, and what tells a changed one."""
+
+import os
+
+import pytest
+
+from avatx.data.video.video_folder import VideoFolder, identity
+from avatx.errors import UserError
+
+
+def touch(path, content=b""):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    return str(path)
+
+
+def test_a_video_is_known_by_its_name_without_extension(tmp_path):
+    paths = {
+        "a": touch(tmp_path / "one/a.mp4"),
+        "b": touch(tmp_path / "one/b.MKV"),
+        "c.d": touch(tmp_path / "two/c.d.webm"),
+        "deep/e": touch(tmp_path / "two/deep/e.avi"),
+    }
+    touch(tmp_path / "one/f.txt")
+    touch(tmp_path / "two/g/img_1.jpg")  # a folder of frames
+    folder = VideoFolder([str(tmp_path / "one"), str(tmp_path / "two")])
+    assert {video_id: folder.find(video_id) for video_id in paths} == paths
+    assert folder.find("g") == str(tmp_path / "two/g")
+    for absent in ("f", "c", "e", "deep/x", "none/e", "a.mp4"):
+        assert folder.find(absent) is None
+
+
+@pytest.mark.parametrize("other", ["one/a.mkv", "two/a.mp4", "two/a/img_1.jpg"])
+def test_two_videos_of_one_id_are_refused(tmp_path, other):
+    touch(tmp_path / "one/a.mp4")
+    touch(tmp_path / other)
+    touch(tmp_path / "two/b.mp4")
+    folder = VideoFolder([str(tmp_path / "one"), str(tmp_path / "two")])
+    with pytest.raises(UserError, match="video 'a' is there 2 times: .*; keep one"):
+        folder.find("a")
+    assert folder.find("b")
+
+
+def test_a_folder_has_to_be_there(tmp_path):
+    with pytest.raises(UserError, match="no such folder of videos"):
+        VideoFolder([str(tmp_path / "absent")])
+
+
+def test_identity_changes_with_length_and_time(tmp_path):
+    path = touch(tmp_path / "a.mp4", b"12345")
+    os.utime(path, ns=(0, 7_000))
+    first = identity(path)
+    assert first["bytes"] == 5
+    os.utime(path, ns=(0, 9_000_000_000))
+    assert identity(path) != first
+    for number, modified in ((1, 3_000), (2, 8_000)):
+        os.utime(touch(tmp_path / f"frames/{number}.jpg", b"ab"), ns=(0, modified))
+    assert identity(str(tmp_path / "frames")) == {"files": 2, "bytes": 4, "modified": 8_000}
