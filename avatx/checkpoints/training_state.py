@@ -24,6 +24,7 @@ _AVERAGE = f"{_SLOT}optimizer/average"
 _COUNTER = "save_counter"  # of tf.train.Checkpoint, made when it first saves
 _AVERAGING = re.compile(r"(?<=optimizer/)ema_base_optimizer/")  # the optimiser below the average
 _LOSS_SCALE = "optimizer/loss_scale/"
+_GIVES_CLASSES = re.compile("/(logits|classify)/")
 _HYPERPARAMETER = re.compile("optimizer/(momentum|beta_1|beta_2|decay)")
 
 
@@ -71,14 +72,13 @@ class TrainingState:
         if differing.fits:
             return
         told = []
-        all_changes = changes()
-        for part, settings in (("model", "model."), ("optimizer", "train_config.optimizer")):
-            names = getattr(differing, part)
-            if names:
-                changed = [change for change in all_changes if change[0].startswith(settings)]
-                told.append(
-                    _of_settings(changed) if changed else _of_variables(part, names, held, ours)
-                )
+        known = changes()
+        if differing.model:
+            changed = [change for change in known if change[0].startswith("model.")]
+            told.append(_of_settings(changed) or _of_model(differing.model, held, ours))
+        if differing.optimizer:
+            changed = [change for change in known if change[0].startswith("train_config.optimizer")]
+            told.append(_of_settings(changed) or _of_optimizer(held, ours))
         raise UserError(
             f"{path} does not fit this pipeline.config: {'; '.join(told)}; set it back to go on "
             "with this training, or choose another model directory (fine_tune_checkpoint starts "
@@ -93,10 +93,10 @@ class TrainingState:
             for path, variable in ours.items():
                 if path.endswith(_AVERAGE):
                     variable.assign(ours[path.removesuffix(_AVERAGE)])
-            lines.append("moving_average_decay is new: the average begins at the weights of now")
+            lines.append("the moving average is new: the average begins at the weights of now")
         if averages and not self._averaged:
             lines.append(
-                "moving_average_decay is off now: goes on from the trained weights, the "
+                "the moving average is off now: training goes on from the trained weights, the "
                 "checkpoint's averages are dropped"
             )
         scaled = [any(path.startswith(_LOSS_SCALE) for path in some) for some in (ours, held)]
@@ -138,26 +138,31 @@ def _of_settings(changed: Changes) -> str:
     return ", ".join(told + more)
 
 
-def _of_variables(part: str, names: list[str], held, ours) -> str:
+def _of_optimizer(held, ours) -> str:
     """Where no setting is known to have changed: what the variables say."""
-    if part == "optimizer":
-        there, here = (
-            {_slot_of(p) for p in some if _SLOT in p} - {"average"} for some in (held, ours)
-        )
-        said = [" and ".join(sorted(slots)) or "nothing" for slots in (there, here)]
-        return (
-            f"train_config.optimizer: the optimiser keeps {said[0]} of each weight there and "
-            f"{said[1]} here"
-        )
+    slots = [{_slot_of(path) for path in some if _SLOT in path} for some in (held, ours)]
+    there, here = (" and ".join(sorted(some - {"average"})) or "nothing" for some in slots)
+    return f"train_config.optimizer keeps {there} of each weight there and {here} here"
+
+
+def _of_model(names: list[str], held, ours) -> str:
+    """As `_of_optimizer`."""
     both = [path for path in names if path in held and path in ours]
+    if any(path.startswith(f"{MODEL}trunk/") for path in both):  # how wide it is says the trunk
+        shapes = {path.removeprefix(MODEL): held[path] for path in both}
+        variables = {path.removeprefix(MODEL): ours[path] for path in both}
+        return misfit("the model", variables, shapes).removeprefix("the model: ")
     if both:
-        shapes = {path: held[path] for path in both}
-        text = misfit("model", {path: ours[path] for path in both}, shapes)
-        return text.removeprefix("model: ")
-    here, there = ([p for p in names if p in some] for some in (ours, held))
+        what = "num_classes: " if all(_GIVES_CLASSES.search(path) for path in both) else ""
+        name = both[0]
+        return (
+            f"{what}{len(both)} of the model's variables have another shape, first "
+            f"{name.removeprefix(MODEL)}, {held[name]} there and {ours[name].shape.as_list()} here"
+        )
+    here, there = ([path for path in names if path in some] for some in (ours, held))
     return (
-        f"the model differs: {len(here)} variables are here alone, {len(there)} there alone, "
-        f"first {names[0]}"
+        f"of the model, {len(there)} variables are there alone and {len(here)} here alone, first "
+        f"{names[0]}"
     )
 
 

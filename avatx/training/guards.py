@@ -128,8 +128,8 @@ class LossGuard:
         what = {
             _LOSS: "the loss is not a number",
             _GRADIENT: "the gradient is not a number, though the loss is one",
-            _SKIPPED: f"the gradient is not a number in float16, for {MOST_SKIPPED_STEPS} steps in a "
-            "row that the loss scale skipped: the weights have not changed",
+            _SKIPPED: f"the gradient is not a number in float16, for {MOST_SKIPPED_STEPS} steps in "
+            "a row that the loss scale skipped: the weights have not changed",
             _TOO_LARGE: f"the loss exceeds train_config.max_loss = {self._max_loss:g}",
         }[int(self._what.numpy())]
         raise UserError(
