@@ -5,7 +5,7 @@ import os
 import tensorflow as tf
 
 from avatx.checkpoints.reader import CheckpointReader
-from avatx.errors import UserError
+from avatx.errors import UserError, relative_to
 
 
 def checkpoint_paths(directory: str) -> list[str]:
@@ -44,8 +44,8 @@ def resolve_checkpoint(path: str, field: str = "checkpoint") -> str:
         return path if tf.io.gfile.exists(path + ".index") else path.removesuffix(".index")
     if not tf.io.gfile.isdir(path):
         raise UserError(
-            f"{field} = {path!r}: no such checkpoint; expected a prefix (without .index) or a "
-            "directory of checkpoints"
+            f"{field} = {path!r}{relative_to(path)}: no such checkpoint; expected a "
+            "prefix (without .index) or a directory of checkpoints"
         )
     checkpoints = checkpoint_paths(path)
     if not checkpoints:

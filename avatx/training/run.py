@@ -115,7 +115,7 @@ class _CheckpointEvaluation:
 
     def __init__(self, experiment: Experiment):
         self._experiment = experiment
-        _check_frames(experiment, training=False, evaluating=True)
+        _check_inputs(experiment, training=False, evaluating=True)
         _make_model_dir(experiment.model_dir)
         self._strategy = make_strategy(experiment.distribution_strategy)
         kind = experiment.meta_architecture
@@ -158,7 +158,9 @@ def _train(experiment: Experiment, evaluate: bool) -> dict[str, float] | None:
             "another model directory"
         )
         return None
-    _check_frames(experiment, training=True, evaluating=evaluate)
+    _check_inputs(experiment, training=True, evaluating=evaluate)
+    if not paths.checkpoint_paths(experiment.model_dir):
+        fine_tuning.check_paths(options)
     prepare_model_dir(experiment)
     last_start = LastStart(experiment)
     set_random_seed(options.seed)
@@ -266,8 +268,12 @@ def _best_checkpoint_action(experiment: Experiment, checkpoint, global_step):
     return action
 
 
-def _check_frames(experiment: Experiment, training: bool, evaluating: bool) -> None:
-    """Prints what is odd about how the records' frames were taken; raises what is wrong."""
+def _check_inputs(experiment: Experiment, training: bool, evaluating: bool) -> None:
+    """Prints what is odd about how the records' frames were taken; raises what is wrong.
+
+    Before the model is built and anything is written.
+    """
+    experiment.check_inputs(training, evaluating)
     for line in experiment.check_frames(training, evaluating):
         print(f"note: {line}")
 
