@@ -19,7 +19,7 @@ from avatx.checkpoints import paths, restore, waiting
 from avatx.checkpoints.reader import DamagedCheckpoint
 from avatx.errors import UserError
 from avatx.evaluation.evaluation_run import METRICS_FILE
-from avatx.training import fine_tuning, report
+from avatx.training import fine_tuning, precision_check, report
 from avatx.training.controller import TrainingController
 from avatx.training.distribution import check_batch_size, make_strategy
 from avatx.training.last_start import LastStart, write_config
@@ -131,11 +131,21 @@ class _CheckpointEvaluation:
             eval_summary_dir=os.path.join(experiment.model_dir, "eval"),
         )
         self._evaluator = evaluator
+        self._checked = False
 
     def __call__(self, path: str) -> dict[str, float]:
         writer = self._controller.eval_summary_manager.summary_writer()
         with self._strategy.scope(), writer.as_default():  # for the evaluator's pictures
             self._step.assign(restore.restore_for_inference(self._model, path))
+            if not self._checked:
+                _check_precision(
+                    self._experiment,
+                    self._strategy,
+                    self._model,
+                    self._evaluator.dataset,
+                    gradients=False,
+                )
+                self._checked = True
             # Where there are checkpoints, the file says how they were trained.
             if not paths.checkpoint_paths(self._experiment.model_dir):
                 write_config(self._experiment)
@@ -181,6 +191,9 @@ def _train(experiment: Experiment, evaluate: bool) -> dict[str, float] | None:
         # Only now is it known at which step the training data begin.
         controller.trainer.train_dataset = strategy.distribute_datasets_from_function(
             lambda context: experiment.make_train_dataset(options.batch_size, context, start_step)
+        )
+        _check_precision(
+            experiment, strategy, controller.trainer.model, controller.trainer.train_dataset
         )
         if not evaluate:
             controller.train(options.num_steps)
@@ -276,6 +289,16 @@ def _check_inputs(experiment: Experiment, training: bool, evaluating: bool) -> N
     experiment.check_inputs(training, evaluating)
     for line in experiment.check_frames(training, evaluating):
         print(f"note: {line}")
+
+
+def _check_precision(
+    experiment: Experiment, strategy, model, dataset, gradients: bool = True
+) -> None:
+    """Raises UserError where this CPU computes the trunk wrongly in the chosen precision."""
+    precision = experiment.train.precision
+    if precision_check.is_needed(precision, strategy) and hasattr(model, "trunk"):
+        shape = precision_check.clip_shape_of(dataset)
+        precision_check.check_trunk(model, experiment.make_model, precision, shape, gradients)
 
 
 def _make_model_dir(model_dir: str) -> None:
