@@ -1,11 +1,14 @@
 """Which checkpoints a directory holds, and which one is meant."""
 
 import os
+import re
 
 import tensorflow as tf
 
 from avatx.checkpoints.reader import CheckpointReader
 from avatx.errors import UserError, relative_to
+
+_FILE = re.compile(r"\.(index|data-\d{5}-of-\d{5})$")
 
 
 def checkpoint_paths(directory: str) -> list[str]:
@@ -28,10 +31,8 @@ def checkpoint_paths(directory: str) -> list[str]:
 
 
 def is_checkpoint(path: str) -> bool:
-    """Whether a path is the prefix of a whole checkpoint, or its index file."""
-    return tf.io.gfile.exists(path + ".index") or (
-        path.endswith(".index") and tf.io.gfile.exists(path)
-    )
+    """Whether a path is the prefix of a whole checkpoint, or one of its files."""
+    return any(tf.io.gfile.exists(prefix + ".index") for prefix in (path, _FILE.sub("", path)))
 
 
 def resolve_checkpoint(path: str, field: str = "checkpoint") -> str:
@@ -41,7 +42,7 @@ def resolve_checkpoint(path: str, field: str = "checkpoint") -> str:
       UserError: there is none; names `field`.
     """
     if is_checkpoint(path):
-        return path if tf.io.gfile.exists(path + ".index") else path.removesuffix(".index")
+        return path if tf.io.gfile.exists(path + ".index") else _FILE.sub("", path)
     if not tf.io.gfile.isdir(path):
         raise UserError(
             f"{field} = {path!r}{relative_to(path)}: no such checkpoint; expected a "

@@ -4,6 +4,7 @@ All ways read variables by their path (`reader.py`), so that each one can say wh
 which it did not (`report.py`); the whole state of a training is in `training_state.py`.
 """
 
+import os
 from collections.abc import Callable, Sequence
 
 import tensorflow as tf
@@ -62,13 +63,18 @@ def resume(
     return None
 
 
-def restore_for_inference(model: tf_keras.Model, checkpoint: str) -> int:
+def restore_for_inference(
+    model: tf_keras.Model,
+    checkpoint: str,
+    changes: Callable[[str], training_state.Changes] = lambda text: (),
+) -> int:
     """Fills the model from a checkpoint, with averaged weights where it has them.
 
     Args:
       model: a built model.
       checkpoint: a prefix, or a directory whose newest checkpoint is taken: a training's, or one
         that holds the model at its root (as `tools/import_i3d_weights.py` writes).
+      changes: text of the pipeline.config beside the checkpoint -> the settings that differ.
 
     Returns:
       The step of the checkpoint; 0 if it does not say.
@@ -82,6 +88,15 @@ def restore_for_inference(model: tf_keras.Model, checkpoint: str) -> int:
     variables, held = variables_by_path(model), reader.held(root)
     report = _compare(variables, held)
     if report.new:
+        beside = os.path.join(os.path.dirname(reader.path), "pipeline.config")
+        known = changes(_text_of(beside))
+        settings = [change for change in known if change[0].startswith("model.")]
+        if settings:
+            raise UserError(
+                f"{reader.path} does not fit this pipeline.config: "
+                f"{training_state.of_settings(settings)}; use the one that it was trained with, "
+                f"{beside}"
+            )
         if all(name in held and name.split("/")[0] in _PARTS for name in report.new):
             raise UserError(misfit(reader.path, variables, held))
         raise UserError(
@@ -165,6 +180,15 @@ def restore_parts(
         new=[name for name in ours if name not in held],
         unused=sorted(set(held) - set(loaded)),
     )
+
+
+def _text_of(path: str) -> str:
+    """Of a file; "" if it cannot be read."""
+    try:
+        with tf.io.gfile.GFile(path, "r") as file:
+            return file.read()
+    except (tf.errors.OpError, UnicodeDecodeError):
+        return ""
 
 
 def _compare(variables: dict[str, tf.Variable], held: dict[str, list[int]]) -> RestoreReport:

@@ -136,7 +136,9 @@ class _CheckpointEvaluation:
     def __call__(self, path: str) -> dict[str, float]:
         writer = self._controller.eval_summary_manager.summary_writer()
         with self._strategy.scope(), writer.as_default():  # for the evaluator's pictures
-            self._step.assign(restore.restore_for_inference(self._model, path))
+            self._step.assign(
+                restore.restore_for_inference(self._model, path, self._experiment.changed_settings)
+            )
             if not self._checked:
                 _check_precision(
                     self._experiment,
