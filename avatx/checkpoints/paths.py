@@ -1,26 +1,38 @@
 """Which checkpoints a directory holds, and which one is meant."""
 
 import os
+import re
 
 import tensorflow as tf
 
 from avatx.checkpoints.reader import CheckpointReader
-from avatx.errors import UserError
+from avatx.errors import UserError, relative_to
+
+_FILE = re.compile(r"\.(index|data-\d{5}-of-\d{5})$")
 
 
 def checkpoint_paths(directory: str) -> list[str]:
     """Prefixes of all whole checkpoints in a directory, newest first.
 
-    A checkpoint whose writing was cut off has no index file and is left out. Works without the
-    `checkpoint` state file, too.
+    What is there is what its files are: the `checkpoint` file, which may be missing, empty or of
+    before a move, is not asked. A checkpoint whose writing was cut off has no index file and is
+    left out.
     """
-    state = tf.train.get_checkpoint_state(directory)
-    listed = list(state.all_model_checkpoint_paths) if state else []
-    found = [path[: -len(".index")] for path in tf.io.gfile.glob(f"{directory}/*-*.index")]
-    known = [path for path in listed if tf.io.gfile.exists(path + ".index")]
-    known_names = {os.path.basename(path) for path in known}
-    others = [path for path in found if os.path.basename(path) not in known_names]
-    return sorted(known + others, key=_number_of, reverse=True)
+    try:
+        names = tf.io.gfile.listdir(directory)
+    except (tf.errors.NotFoundError, tf.errors.FailedPreconditionError):  # not there; no directory
+        return []
+    found = [
+        os.path.join(directory, name.removesuffix(".index"))
+        for name in names
+        if name.endswith(".index") and "-" in name
+    ]
+    return sorted(found, key=_number_of, reverse=True)
+
+
+def is_checkpoint(path: str) -> bool:
+    """Whether a path is the prefix of a whole checkpoint, or one of its files."""
+    return any(tf.io.gfile.exists(prefix + ".index") for prefix in (path, _FILE.sub("", path)))
 
 
 def resolve_checkpoint(path: str, field: str = "checkpoint") -> str:
@@ -29,14 +41,12 @@ def resolve_checkpoint(path: str, field: str = "checkpoint") -> str:
     Raises:
       UserError: there is none; names `field`.
     """
-    if tf.io.gfile.exists(path + ".index"):
-        return path
-    if path.endswith(".index") and tf.io.gfile.exists(path):
-        return path[: -len(".index")]
+    if is_checkpoint(path):
+        return path if tf.io.gfile.exists(path + ".index") else _FILE.sub("", path)
     if not tf.io.gfile.isdir(path):
         raise UserError(
-            f"{field} = {path!r}: no such checkpoint; expected a prefix (without .index) or a "
-            "directory of checkpoints"
+            f"{field} = {path!r}{relative_to(path)}: no such checkpoint; expected a "
+            "prefix (without .index) or a directory of checkpoints"
         )
     checkpoints = checkpoint_paths(path)
     if not checkpoints:

@@ -1,59 +1,80 @@
 """A model's variables from a checkpoint: to resume, to fine-tune, to infer.
 
-Resuming restores the whole training state through `tf.train.Checkpoint`. The other ways read
-variables by their path in the model (`reader.py`), so that each one can say which it filled and
-which it did not (`report.py`).
+All ways read variables by their path (`reader.py`), so that each one can say which it filled and
+which it did not (`report.py`); the whole state of a training is in `training_state.py`.
 """
 
-from collections.abc import Sequence
+import os
+from collections.abc import Callable, Sequence
 
 import tensorflow as tf
 import tf_keras
 
+from avatx.checkpoints import training_state
 from avatx.checkpoints.paths import checkpoint_paths, resolve_checkpoint
-from avatx.checkpoints.reader import DAMAGE, MODEL, CheckpointReader, variables_by_path
+from avatx.checkpoints.reader import (
+    MODEL,
+    CheckpointReader,
+    DamagedCheckpoint,
+    variables_by_path,
+)
 from avatx.checkpoints.report import RestoreReport, misfit
 from avatx.errors import UserError, first_line
 
 _PARTS = ("trunk", "tail", "logits")  # of a classifier: what sets their shapes is known
 
 
-def resume(checkpoint: tf.train.Checkpoint, directory: str) -> str | None:
+def resume(
+    checkpoint: tf.train.Checkpoint,
+    directory: str,
+    changes: Callable[[], training_state.Changes] = lambda: (),
+) -> str | None:
     """Restores the whole training state from the newest checkpoint that can be read.
 
     A newest checkpoint that is damaged (a full disk, a copy cut off) is skipped with a line
     that says so.
 
+    Args:
+      checkpoint: of `model`, `optimizer` and `global_step`, their variables made.
+      directory: of checkpoints.
+      changes: () -> the settings that changed since they were written, as far as is known.
+
     Returns:
       The checkpoint's prefix; None if the directory holds none.
 
     Raises:
-      UserError: a checkpoint belongs to another model or optimiser, or all are damaged.
+      UserError: a checkpoint belongs to another model or optimiser, holds what is not finite, or
+        all are damaged.
     """
     paths = checkpoint_paths(directory)
+    state = training_state.TrainingState(checkpoint)
     for path in paths:
         try:
-            checkpoint.restore(path).assert_consumed()
-            return path
-        except DAMAGE as error:
-            print(f"checkpoint {path} is damaged ({first_line(error)}): trying the one before it")
-        except (AssertionError, ValueError) as error:
-            raise UserError(
-                f"{path} does not fit this pipeline.config ({first_line(error)}); use the one "
-                "that it was trained with, or another model directory"
-            ) from error
+            lines = state.restore(CheckpointReader(path), changes)
+        except DamagedCheckpoint as error:
+            reason = first_line(error.__cause__ or error)
+            print(f"checkpoint {path} is damaged ({reason}): trying the one before it")
+            continue
+        for line in lines:
+            print(f"note: {line}")
+        return path
     if paths:
         raise UserError(f"{directory}: none of its {len(paths)} checkpoints can be read")
     return None
 
 
-def restore_for_inference(model: tf_keras.Model, checkpoint: str) -> int:
+def restore_for_inference(
+    model: tf_keras.Model,
+    checkpoint: str,
+    changes: Callable[[str], training_state.Changes] = lambda text: (),
+) -> int:
     """Fills the model from a checkpoint, with averaged weights where it has them.
 
     Args:
       model: a built model.
       checkpoint: a prefix, or a directory whose newest checkpoint is taken: a training's, or one
         that holds the model at its root (as `tools/import_i3d_weights.py` writes).
+      changes: text of the pipeline.config beside the checkpoint -> the settings that differ.
 
     Returns:
       The step of the checkpoint; 0 if it does not say.
@@ -67,6 +88,15 @@ def restore_for_inference(model: tf_keras.Model, checkpoint: str) -> int:
     variables, held = variables_by_path(model), reader.held(root)
     report = _compare(variables, held)
     if report.new:
+        beside = os.path.join(os.path.dirname(reader.path), "pipeline.config")
+        known = changes(_text_of(beside))
+        settings = [change for change in known if change[0].startswith("model.")]
+        if settings:
+            raise UserError(
+                f"{reader.path} does not fit this pipeline.config: "
+                f"{training_state.of_settings(settings)}; use the one that it was trained with, "
+                f"{beside}"
+            )
         if all(name in held and name.split("/")[0] in _PARTS for name in report.new):
             raise UserError(misfit(reader.path, variables, held))
         raise UserError(
@@ -150,6 +180,15 @@ def restore_parts(
         new=[name for name in ours if name not in held],
         unused=sorted(set(held) - set(loaded)),
     )
+
+
+def _text_of(path: str) -> str:
+    """Of a file; "" if it cannot be read."""
+    try:
+        with tf.io.gfile.GFile(path, "r") as file:
+            return file.read()
+    except (tf.errors.OpError, UnicodeDecodeError):
+        return ""
 
 
 def _compare(variables: dict[str, tf.Variable], held: dict[str, list[int]]) -> RestoreReport:

@@ -15,13 +15,14 @@ import tf_keras
 from official.core import train_utils
 from official.modeling import performance
 
-from avatx.atomic_file import atomic_text_file
-from avatx.checkpoints import paths, restore
+from avatx.checkpoints import paths, restore, waiting
+from avatx.checkpoints.reader import DamagedCheckpoint
 from avatx.errors import UserError
 from avatx.evaluation.evaluation_run import METRICS_FILE
-from avatx.training import fine_tuning, report
+from avatx.training import fine_tuning, precision_check, report
 from avatx.training.controller import TrainingController
 from avatx.training.distribution import check_batch_size, make_strategy
+from avatx.training.last_start import LastStart, write_config
 from avatx.training.optimizer import averaged_weights, build_optimizer, reset_average
 from avatx.training.options import Experiment
 from avatx.training.seed import set_random_seed
@@ -73,27 +74,37 @@ def evaluate_continuously(
 
     Args:
       experiment: where `model_dir` is where the results go.
-      checkpoint_dir: where another job trains; may not be there yet.
+      checkpoint_dir: where another job trains; may not be there yet. Or a checkpoint's prefix:
+        then it alone is evaluated.
       timeout: seconds to wait for the next checkpoint before giving up.
 
     Returns:
       The last evaluation's headline numbers: `mAP`, `person_AP`, `person_AP_75`.
 
     Raises:
-      UserError: no checkpoint came at all.
+      UserError: no checkpoint came at all, `checkpoint_dir` is a file, or a checkpoint is of
+        another model or not finite.
     """
+    if paths.is_checkpoint(checkpoint_dir):
+        return evaluate(experiment, checkpoint_dir)
+    if missing := waiting.absence(checkpoint_dir):
+        print(f"{missing}: waiting for one, {timeout:g} seconds at most", flush=True)
     metrics = None
     with _precision(experiment.train.precision):
         evaluation = _CheckpointEvaluation(experiment)
-        for path in tf.train.checkpoints_iterator(
-            checkpoint_dir, min_interval_secs=1, timeout=timeout
-        ):
-            metrics = evaluation(path)
-            if paths.checkpoint_step(path) >= experiment.train.num_steps:
+        for path in waiting.new_checkpoints(checkpoint_dir, timeout):
+            try:
+                metrics = evaluation(path)
+                step = paths.checkpoint_step(path)
+            except DamagedCheckpoint as error:  # or removed meanwhile, as too old
+                print(f"{error}: waiting for the next one", flush=True)
+                continue
+            if step >= experiment.train.num_steps:
                 return metrics
     if metrics is None:
         raise UserError(
-            f"checkpoint_dir {checkpoint_dir}: no checkpoint came within {timeout:g} seconds"
+            f"{waiting.absence(checkpoint_dir) or f'checkpoint_dir {checkpoint_dir}'}: no "
+            f"checkpoint that can be read came within {timeout:g} seconds"
         )
     print(f"no new checkpoint within {timeout:g} seconds: evaluation ends")
     return metrics
@@ -104,7 +115,7 @@ class _CheckpointEvaluation:
 
     def __init__(self, experiment: Experiment):
         self._experiment = experiment
-        _check_frames(experiment, training=False, evaluating=True)
+        _check_inputs(experiment, training=False, evaluating=True)
         _make_model_dir(experiment.model_dir)
         self._strategy = make_strategy(experiment.distribution_strategy)
         kind = experiment.meta_architecture
@@ -120,11 +131,23 @@ class _CheckpointEvaluation:
             eval_summary_dir=os.path.join(experiment.model_dir, "eval"),
         )
         self._evaluator = evaluator
+        self._checked = False
 
     def __call__(self, path: str) -> dict[str, float]:
         writer = self._controller.eval_summary_manager.summary_writer()
         with self._strategy.scope(), writer.as_default():  # for the evaluator's pictures
-            self._step.assign(restore.restore_for_inference(self._model, path))
+            self._step.assign(
+                restore.restore_for_inference(self._model, path, self._experiment.changed_settings)
+            )
+            if not self._checked:
+                _check_precision(
+                    self._experiment,
+                    self._strategy,
+                    self._model,
+                    self._evaluator.dataset,
+                    gradients=False,
+                )
+                self._checked = True
             # Where there are checkpoints, the file says how they were trained.
             if not paths.checkpoint_paths(self._experiment.model_dir):
                 write_config(self._experiment)
@@ -139,19 +162,25 @@ def _train(experiment: Experiment, evaluate: bool) -> dict[str, float] | None:
     strategy = make_strategy(experiment.distribution_strategy)
     check_batch_size(options, strategy.num_replicas_in_sync)
     _dtype(options.precision)
-    if _is_finished(experiment) and not (evaluate and _lacks_evaluation(experiment)):
+    trained_to = _trained_to(experiment)
+    if trained_to >= options.num_steps and not (evaluate and _lacks_evaluation(experiment)):
         print(
-            f"{experiment.model_dir} is trained to step {options.num_steps} already: nothing to "
-            "do; raise train_config.num_steps or choose another model directory"
+            f"{experiment.model_dir} is trained to step {trained_to} already, and "
+            f"train_config.num_steps is {options.num_steps}: nothing to do; raise it or choose "
+            "another model directory"
         )
         return None
-    _check_frames(experiment, training=True, evaluating=evaluate)
+    _check_inputs(experiment, training=True, evaluating=evaluate)
+    if not paths.checkpoint_paths(experiment.model_dir):
+        fine_tuning.check_paths(options)
     prepare_model_dir(experiment)
+    last_start = LastStart(experiment)
     set_random_seed(options.seed)
     with _precision(options.precision):
-        controller = _make_controller(experiment, strategy, evaluate)
+        controller = _make_controller(experiment, strategy, evaluate, last_start)
+        changed = last_start.lines() if controller.trainer.last_checkpoint else []
         # Not before: a config that the checkpoints do not fit must not replace theirs.
-        write_config(experiment)
+        last_start.write()
         start_step = int(controller.global_step.numpy())
         for line in report.startup_lines(
             experiment, strategy, controller.trainer.model, start_step
@@ -159,9 +188,14 @@ def _train(experiment: Experiment, evaluate: bool) -> dict[str, float] | None:
             print(line)
         if controller.trainer.last_checkpoint:
             print(f"resuming at step {start_step} from {controller.trainer.last_checkpoint}")
+        for line in changed:
+            print(f"note: {line}")
         # Only now is it known at which step the training data begin.
         controller.trainer.train_dataset = strategy.distribute_datasets_from_function(
             lambda context: experiment.make_train_dataset(options.batch_size, context, start_step)
+        )
+        _check_precision(
+            experiment, strategy, controller.trainer.model, controller.trainer.train_dataset
         )
         if not evaluate:
             controller.train(options.num_steps)
@@ -171,7 +205,9 @@ def _train(experiment: Experiment, evaluate: bool) -> dict[str, float] | None:
         )
 
 
-def _make_controller(experiment: Experiment, strategy, evaluate: bool) -> TrainingController:
+def _make_controller(
+    experiment: Experiment, strategy, evaluate: bool, last_start: LastStart
+) -> TrainingController:
     options, kind = experiment.train, experiment.meta_architecture
     task = kind.make_task(options)
     with strategy.scope():
@@ -213,6 +249,7 @@ def _make_controller(experiment: Experiment, strategy, evaluate: bool) -> Traini
         eval_actions=eval_actions,
         options=options,
         initialize=initialize,
+        changes=last_start.changed_settings,
         global_step=global_step,
         strategy=strategy,
         checkpoint_manager=manager,
@@ -246,10 +283,24 @@ def _best_checkpoint_action(experiment: Experiment, checkpoint, global_step):
     return action
 
 
-def _check_frames(experiment: Experiment, training: bool, evaluating: bool) -> None:
-    """Prints what is odd about how the records' frames were taken; raises what is wrong."""
+def _check_inputs(experiment: Experiment, training: bool, evaluating: bool) -> None:
+    """Prints what is odd about how the records' frames were taken; raises what is wrong.
+
+    Before the model is built and anything is written.
+    """
+    experiment.check_inputs(training, evaluating)
     for line in experiment.check_frames(training, evaluating):
         print(f"note: {line}")
+
+
+def _check_precision(
+    experiment: Experiment, strategy, model, dataset, gradients: bool = True
+) -> None:
+    """Raises UserError where this CPU computes the trunk wrongly in the chosen precision."""
+    precision = experiment.train.precision
+    if precision_check.is_needed(precision, strategy) and hasattr(model, "trunk"):
+        shape = precision_check.clip_shape_of(dataset)
+        precision_check.check_trunk(model, experiment.make_model, precision, shape, gradients)
 
 
 def _make_model_dir(model_dir: str) -> None:
@@ -270,13 +321,6 @@ def prepare_model_dir(experiment: Experiment) -> None:
             shutil.rmtree(os.path.join(experiment.model_dir, name), ignore_errors=True)
 
 
-def write_config(experiment: Experiment) -> None:
-    """Writes the effective pipeline.config."""
-    if experiment.config_text:
-        with atomic_text_file(os.path.join(experiment.model_dir, "pipeline.config")) as file:
-            file.write(experiment.config_text)
-
-
 def _lacks_evaluation(experiment: Experiment) -> bool:
     """Whether metrics.json is not that of the last step: killed in the last evaluation."""
     try:
@@ -287,15 +331,13 @@ def _lacks_evaluation(experiment: Experiment) -> bool:
         return True
 
 
-def _is_finished(experiment: Experiment) -> bool:
+def _trained_to(experiment: Experiment) -> int:
+    """The step of the newest checkpoint; 0 if there is none, or none that can be read."""
     checkpoints = paths.checkpoint_paths(experiment.model_dir)
     try:
-        return (
-            bool(checkpoints)
-            and paths.checkpoint_step(checkpoints[0]) >= experiment.train.num_steps
-        )
+        return paths.checkpoint_step(checkpoints[0]) if checkpoints else 0
     except UserError:  # damaged: resuming will look for an older one
-        return False
+        return 0
 
 
 @contextlib.contextmanager
