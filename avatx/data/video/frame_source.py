@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from avatx.data.times import MICROSECONDS
+from avatx.data.video.reading_event import ReadingEvent
 from avatx.errors import UserError
 
 _NAME = re.compile(r"(\d+)\.(jpe?g|png)$", re.IGNORECASE)
@@ -36,6 +37,7 @@ class FrameFolder:
         self.error: str | None = None
         self.end_time: int | None = None
         self.ended = False
+        self.events: set[ReadingEvent] = set()
         files = frame_files(path)
         if not files:
             raise UserError(f"{path}: a folder without numbered .jpg or .png frames")

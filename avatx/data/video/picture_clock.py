@@ -1,0 +1,127 @@
+"""When each decoded picture is shown: ascending times, whatever the container's clock does.
+
+A decoder gives pictures in the order in which they are shown, so no picture is ever left out for
+its time stamp. Where stamps do not ascend in that order, they are mended here:
+
+- A container without presentation times (AVI): FFmpeg guesses them, and guesses wrongly where
+  pictures come out of order. The n-th picture then has the n-th decoding time (`by_arrival`).
+- A clock that starts again, as in recordings that were joined: time goes on after the joint, at
+  the distance at which pictures came before it. In MPEG-TS and MPEG-PS a clock that leaps ahead by
+  more than `LEAP_SECONDS` is a joint too, as it is to the ffmpeg program.
+"""
+
+from collections.abc import Callable
+from fractions import Fraction
+
+LEAP_SECONDS = 10
+
+
+class PictureClock:
+    """Gives decoded pictures their times, in ticks of the stream.
+
+    Args:
+      time_base: seconds of a tick.
+      step: usual ticks between two pictures.
+      by_arrival: see above.
+      leaps: whether a leap ahead is a joint.
+      on_joint: called with the ticks at which a clock that started again goes on.
+    """
+
+    def __init__(
+        self,
+        time_base: Fraction,
+        step: Fraction,
+        *,
+        by_arrival: bool = False,
+        leaps: bool = False,
+        on_joint: Callable[[int], None] = lambda ticks: None,
+    ):
+        self._step = max(step, Fraction(1))
+        self._second = Fraction(1) / time_base
+        self._leap = Fraction(LEAP_SECONDS) / time_base if leaps else None
+        self._by_arrival = by_arrival
+        self._on_joint = on_joint
+        self._delay: int | None = None  # packets that the decoder holds before it gives a picture
+        self.restart()
+
+    def restart(self) -> None:
+        """The decoder begins anew, at the file's begin or after a seek."""
+        self.last: int | None = None  # ticks of the latest picture
+        self._raw = 0  # its own stamp
+        self._offset = 0  # from stamps to ticks, since the last joint
+        self._former_offset: int | None = None
+        self._sent: list[int] = []  # decoding times of packets that gave no picture yet
+        self._next = 0  # which of them the next picture has, if the decoder does not say
+
+    def sent(self, decoding_time: int | None) -> None:
+        """A packet goes to the decoder."""
+        if self._by_arrival and decoding_time is not None:
+            self._sent.append(decoding_time)
+
+    @property
+    def has_joint(self) -> bool:
+        """Whether the clock started again, or stumbled, on the way here."""
+        return self._former_offset is not None
+
+    def ticks(self, picture) -> int:
+        """The time of an av.VideoFrame; call it once for each, in order."""
+        return self.mended(self._arrival(picture) if self._by_arrival else picture.pts)
+
+    def mended(self, stamp: int | None) -> int:
+        """The time of the next picture, whose stamp this is; above that of the last one."""
+        if stamp is None:  # raw streams carry no clock
+            stamp = 0 if self.last is None else self._raw + round(self._step)
+        ticks = stamp + self._offset
+        if self.last is not None and self._is_joint(ticks):
+            expected = self.last + round(self._step)
+            if not self._goes_on_by_the_former(stamp):
+                if abs(ticks - self.last) > self._second:  # less is a stumble, worth no word
+                    self._on_joint(expected)
+                self._former_offset, self._offset = self._offset, expected - stamp
+            ticks = stamp + self._offset
+        elif self.last is not None and ticks - self.last > 1.5 * self._step:
+            # After a single stamp that was wrong, the old clock fits again and this one does not.
+            if self._goes_on_by_the_former(stamp):
+                ticks = stamp + self._offset
+        self.last, self._raw = ticks, stamp
+        return ticks
+
+    def _is_joint(self, ticks: int) -> bool:
+        ahead = ticks - self.last
+        return ahead <= 0 or (self._leap is not None and ahead > self._leap)
+
+    def _goes_on_by_the_former(self, stamp: int) -> bool:
+        """Turns to the clock before the last joint if the picture fits it to half a step."""
+        if self._former_offset is None:
+            return False
+        ahead = stamp + self._former_offset - self.last
+        if not abs(ahead - self._step) <= self._step / 2 or ahead <= 0:
+            return False
+        self._former_offset, self._offset = self._offset, self._former_offset
+        return True
+
+    def _arrival(self, picture) -> int | None:
+        """The decoding time that stands at the picture's place in the order of showing."""
+        if picture.dts is not None:  # of the packet that made the decoder give this picture
+            place = _last_place(self._sent, picture.dts)
+            if place is not None:
+                if self._delay is None:
+                    self._delay = place
+                self._next = max(place - self._delay, self._next)
+        if self._next >= len(self._sent):
+            return None
+        stamp = self._sent[self._next]
+        self._next += 1
+        # What lies before is of no more use; a picture is at most so many packets late.
+        if self._next > 256:
+            del self._sent[:128]
+            self._next -= 128
+        return stamp
+
+
+def _last_place(values: list[int], value: int) -> int | None:
+    """The last index of `value`, which is near the end."""
+    for place in range(len(values) - 1, -1, -1):
+        if values[place] == value:
+            return place
+    return None
