@@ -78,6 +78,7 @@ def read_span(
       UserError: the video cannot be opened, or its frames take more than `max_bytes`.
     """
     frame_settings = settings.frame_settings
+    check_readable_twice(source)
     timestamps: list[int] = []
     frames: list[bytes] = []
     num_bytes = num_encoded = 0
@@ -117,9 +118,17 @@ def read_span(
                 "source_height": reader.size[0],
                 "source_width": reader.size[1],
                 **(encoded if num_encoded else {}),
+                **({"events": sorted(map(list, reader.events))} if reader.events else {}),
                 **frame_settings.to_provenance(flow.provenance if flow else None),
             },
             end_time=reader.end_time,
             ended=reader.ended,
             error=reader.error,
         )
+
+
+def check_readable_twice(source: str) -> None:
+    """Raises UserError for a pipe or a device: each record opens its video anew."""
+    if "://" not in source and os.path.exists(source):
+        if not (os.path.isfile(source) or os.path.isdir(source)):
+            raise UserError(f"{source}: a pipe or a device; expected a file or a folder of frames")
