@@ -9,15 +9,17 @@ import tensorflow as tf
 
 from avatx.data.annotations.ava_csv import (
     format_timestamp,
+    iterate_lines,
     read_annotations,
     read_excluded_timestamps,
+    split_fields,
 )
 from avatx.data.annotations.ava_table import AvaTable
 from avatx.data.annotations.label_map import read_label_map
 from avatx.data.records.record_pipeline import check_output, create_records
 from avatx.data.records.record_plan import RecordSettings, make_plan
 from avatx.data.records.remote_files import load_file_system
-from avatx.data.video.video_folder import VideoFolder, identity
+from avatx.data.video.video_folder import VideoFolder, identity, path_inside
 from avatx.errors import UserError
 
 
@@ -68,6 +70,7 @@ def create_ava_records(
     table = read_annotations(annotations)
     _check_boxes(table, annotations, log)
     folder = VideoFolder(videos)
+    check_video_ids(annotations, table, videos)
     plan = make_plan(
         table,
         classes,
@@ -115,6 +118,21 @@ def create_ava_records(
         overwrite=overwrite,
         log=log,
     )
+
+
+def check_video_ids(annotations: str, table: AvaTable, videos: Sequence[str]) -> None:
+    """Raises UserError, naming the line, where an id of the csv leads out of the folders."""
+    for video_id in {*table.video_names, *(name for name, _ in table.empty_keyframes)}:
+        for folder in videos:
+            try:
+                path_inside(folder, video_id)
+            except UserError as error:
+                line = next(
+                    number
+                    for number, text in iterate_lines(annotations)
+                    if split_fields(text)[:1] == [video_id]
+                )
+                raise UserError(f"{annotations}, line {line}: video id {error}") from None
 
 
 def _check_boxes(table: AvaTable, annotations: str, log: Callable[[str], None]) -> None:

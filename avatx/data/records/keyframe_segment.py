@@ -9,6 +9,7 @@ from avatx.data.records.planned_segment import PlannedKeyframe, PlannedSegment
 from avatx.data.records.record_plan import RecordSettings
 from avatx.data.records.span_reading import read_span
 from avatx.data.times import MICROSECONDS
+from avatx.data.video.missing_frames import distances_to_frames, frame_distance
 from avatx.errors import UserError
 
 # (path, identity) -> microseconds where a video turned out to end, so that the many keyframes past
@@ -81,6 +82,17 @@ def read(
     if end is not None:
         skip(why, [keyframe for keyframe in keyframes if keyframe.timestamp > end])
         keyframes = [keyframe for keyframe in keyframes if keyframe.timestamp <= end]
+    if keyframes and span.is_folder:
+        bound = frame_distance(span.frame_rate, settings.frame_settings.max_frame_rate) / 2
+        times = np.array([keyframe.timestamp - offset for keyframe in keyframes])
+        missing = distances_to_frames(span.timestamps, times) > bound
+        skip(
+            f"no frame within {bound / MICROSECONDS:.3f} s of it, half the distance of the frames",
+            [keyframe for keyframe, is_missing in zip(keyframes, missing, strict=True) if is_missing],
+        )
+        keyframes = [
+            keyframe for keyframe, is_missing in zip(keyframes, missing, strict=True) if not is_missing
+        ]
     if not keyframes:
         return result(None)
     span.provenance["margin_seconds"] = settings.margin_seconds

@@ -44,6 +44,11 @@ class Span:
     error: str | None
 
     @property
+    def is_folder(self) -> bool:
+        """Whether it is of a folder of frames, whose files alone say when there is a frame."""
+        return self.provenance["container"] == "folder"
+
+    @property
     def stored(self) -> dict[str, Any]:
         """What `record.Segment` takes of it as it is."""
         names = ("height", "width", "frame_rate", "frames", "flow", "provenance")

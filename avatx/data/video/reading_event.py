@@ -11,13 +11,15 @@ JOINT = "joint"
 DAMAGED = "damaged"
 LATE = "late"
 PREFIXES = "prefixes"
+HOLES = "holes"
 
 
 class ReadingEvent(NamedTuple):
     """One event, JSON-able as a list.
 
     Attributes:
-      kind: of the above.
+      kind: `JOINT`, the clock starts again; `DAMAGED`, a packet; `LATE`, the picture begins after
+        the sound; `PREFIXES`, frames of several kinds in a folder; `HOLES`, absent frames in it.
       time: microseconds on the video's own clock; of `LATE`, how much later than the sound.
       detail: more of it, in a phrase.
     """
@@ -62,8 +64,8 @@ def _late(events: list[ReadingEvent]) -> str:
     )
 
 
-def _prefixes(events: list[ReadingEvent]) -> str:
+def _detail(events: list[ReadingEvent]) -> str:
     return events[0].detail
 
 
-_WORDS = {JOINT: _joint, DAMAGED: _damaged, LATE: _late, PREFIXES: _prefixes}
+_WORDS = {JOINT: _joint, DAMAGED: _damaged, LATE: _late, PREFIXES: _detail, HOLES: _detail}
