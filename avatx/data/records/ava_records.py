@@ -127,12 +127,9 @@ def check_video_ids(annotations: str, table: AvaTable, videos: Sequence[str]) ->
             try:
                 path_inside(folder, video_id)
             except UserError as error:
-                line = next(
-                    number
-                    for number, text in iterate_lines(annotations)
-                    if split_fields(text)[:1] == [video_id]
-                )
-                raise UserError(f"{annotations}, line {line}: video id {error}") from None
+                lines = iterate_lines(annotations)
+                where = (f", line {n}" for n, text in lines if split_fields(text)[:1] == [video_id])
+                raise UserError(f"{annotations}{next(where, '')}: video id {error}") from None
 
 
 def _check_boxes(table: AvaTable, annotations: str, log: Callable[[str], None]) -> None:

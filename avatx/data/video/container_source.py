@@ -154,6 +154,23 @@ class ContainerSource:
             if late > _LATE_SECONDS:
                 self._note(reading_event.LATE, round(late * 1000) * 1000)
 
+    @property
+    def frame_times(self) -> None:
+        return None
+
+    @property
+    def stated_end(self) -> int | None:
+        """Of what can only be decoded from its begin: its packets say it sooner than pictures."""
+        if not is_regular_file(self.path) or self._can_seek:
+            return None
+        stat = os.stat(self.path)
+        found = self._scan or scan(self.path, (stat.st_size, stat.st_mtime_ns))
+        return round(found.seconds * MICROSECONDS)
+
+    @property
+    def _can_seek(self) -> bool:
+        return self._format not in _UNSEEKABLE and not (self._scan and self._scan.has_joint)
+
     def _duration(self) -> float | None:
         """Seconds, as the container states them."""
         stream, container = self._stream, self._packets.container
@@ -274,8 +291,7 @@ class ContainerSource:
         return self._decode_from(max(start or 0, 0))
 
     def _decode_from(self, start: int) -> Iterator[tuple[int, Any]]:
-        joined = self._scan and self._scan.has_joint
-        for back in () if joined or self._format in _UNSEEKABLE else _SEEK_BACK_SECONDS:
+        for back in _SEEK_BACK_SECONDS if self._can_seek else ():
             target = start - back * MICROSECONDS
             if target <= 0:
                 break

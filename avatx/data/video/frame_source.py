@@ -117,10 +117,11 @@ class FrameFolder:
         gap = _gap(numbers, self.frame_rate)
         if gap:
             self.events.add(ReadingEvent(reading_event.HOLES, 0, gap))
-        self._times = np.rint(
+        self.frame_times = np.rint(
             (np.array(numbers) - min(1, numbers[0])) * (MICROSECONDS / frame_rate)
         ).astype(np.int64)
-        self.duration = self._times[-1] / MICROSECONDS + 1 / frame_rate
+        self.duration = self.frame_times[-1] / MICROSECONDS + 1 / frame_rate
+        self.stated_end = round(self.duration * MICROSECONDS)
         try:
             self.size = self._decode(self._names[0]).shape[:2]
         except OSError as error:
@@ -152,9 +153,9 @@ class FrameFolder:
         first = (
             0
             if start is None
-            else max(int(np.searchsorted(self._times, start, side="right")) - 1, 0)
+            else max(int(np.searchsorted(self.frame_times, start, side="right")) - 1, 0)
         )
-        for time, name in zip(self._times[first:], self._names[first:], strict=True):
+        for time, name in zip(self.frame_times[first:], self._names[first:], strict=True):
             try:
                 array = self._decode(name)
             except OSError as error:
@@ -169,7 +170,7 @@ class FrameFolder:
                 self.end_time = int(time)
                 return
             yield int(time), (name, array)
-        self.end_time = round(self.duration * MICROSECONDS)
+        self.end_time = self.stated_end
         self.ended = True
 
     def to_rgb(self, picture, size: tuple[int, int] | None = None) -> np.ndarray:

@@ -97,6 +97,16 @@ class VideoReader:
         return self._source.end_time
 
     @property
+    def frame_times(self) -> np.ndarray | None:
+        """Of a folder: when each of its frames is shown, [N] int64 microseconds; else None."""
+        return self._source.frame_times
+
+    @property
+    def stated_end(self) -> int | None:
+        """Microseconds at which the last frame ends, where that is known without decoding."""
+        return self._source.stated_end
+
+    @property
     def ended(self) -> bool:
         """True once reading has met the end of the data, and not damage in its midst."""
         return self._source.ended
