@@ -19,7 +19,7 @@ from avatx.data.annotations.label_map import read_label_map
 from avatx.data.records.record_pipeline import check_output, create_records
 from avatx.data.records.record_plan import RecordSettings, make_plan
 from avatx.data.records.remote_files import load_file_system
-from avatx.data.video.video_folder import VideoFolder, identity, path_inside
+from avatx.data.video.video_folder import VideoFolder, identity
 from avatx.errors import UserError
 
 
@@ -70,7 +70,7 @@ def create_ava_records(
     table = read_annotations(annotations)
     _check_boxes(table, annotations, log)
     folder = VideoFolder(videos)
-    check_video_ids(annotations, table, videos)
+    _check_video_ids(annotations, table, folder)
     plan = make_plan(
         table,
         classes,
@@ -120,16 +120,15 @@ def create_ava_records(
     )
 
 
-def check_video_ids(annotations: str, table: AvaTable, videos: Sequence[str]) -> None:
+def _check_video_ids(annotations: str, table: AvaTable, folder: VideoFolder) -> None:
     """Raises UserError, naming the line, where an id of the csv leads out of the folders."""
     for video_id in {*table.video_names, *(name for name, _ in table.empty_keyframes)}:
-        for folder in videos:
-            try:
-                path_inside(folder, video_id)
-            except UserError as error:
-                lines = iterate_lines(annotations)
-                where = (f", line {n}" for n, text in lines if split_fields(text)[:1] == [video_id])
-                raise UserError(f"{annotations}{next(where, '')}: video id {error}") from None
+        try:
+            folder.paths(video_id)
+        except UserError as error:
+            lines = iterate_lines(annotations)
+            where = (f", line {n}" for n, text in lines if split_fields(text)[:1] == [video_id])
+            raise UserError(f"{annotations}{next(where, '')}: video id {error}") from None
 
 
 def _check_boxes(table: AvaTable, annotations: str, log: Callable[[str], None]) -> None:

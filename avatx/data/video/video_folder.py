@@ -69,6 +69,21 @@ class VideoFolder:
             self._listings[folder] = listing
         return self._listings[folder]
 
+    def paths(self, name: str) -> list[str]:
+        """Where a name from a file, such as a csv, may lie: in each folder that it does not leave.
+
+        Raises:
+          UserError: it leads out of all of them.
+        """
+        inside = [
+            os.path.join(folder, name) for folder in self.folders if not leads_out(folder, name)
+        ]
+        if not inside:
+            raise UserError(
+                f"{name[:200]!r} leads out of {', '.join(self.folders)}; expected a name in there"
+            )
+        return inside
+
     def find(self, video_id: str) -> str | None:
         """The path of the video, or None.
 
@@ -76,8 +91,8 @@ class VideoFolder:
           UserError: there are several, or the id leads out of the folders.
         """
         found: list[str] = []
-        for root in self.folders:
-            folder, name = os.path.split(path_inside(root, video_id))
+        for path in self.paths(video_id):
+            folder, name = os.path.split(path)
             for match in self._listing(folder).get(name, []):
                 found.append(os.path.join(folder, match))
         films = [path for path in found if _is_known(path, video_id)]
@@ -91,20 +106,11 @@ class VideoFolder:
         return films[0] if films else None
 
 
-def path_inside(folder: str, name: str) -> str:
-    """The path of `name` in `folder`, or below it.
-
-    Raises:
-      UserError: `name`, which comes from a file, leads out of the folder.
-    """
-    path = os.path.join(folder, name)
+def leads_out(folder: str, name: str) -> bool:
+    """Whether `name`, which comes from a file, is no path below `folder`: `../x`, `/x`, ``."""
     plain = os.path.normpath if "://" in folder else os.path.abspath
     root = plain(folder).rstrip(os.sep) + os.sep
-    if "\0" in name or not plain(path).startswith(root):
-        raise UserError(
-            f"{name[:200]!r} leads out of {folder}; expected the name of a video in there"
-        )
-    return path
+    return "\0" in name or not plain(os.path.join(folder, name)).startswith(root)
 
 
 def has_video_extension(path: str) -> bool:
