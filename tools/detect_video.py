@@ -91,6 +91,8 @@ def main(argv=None) -> int:
         bar.update(task, completed=bar.tasks[task].total)
     if summary.stopped:
         print(f"warning: {arguments.video}: stopped early: {summary.stopped}", file=sys.stderr)
+    for note in summary.notes:
+        print(f"note: {arguments.video}: {note}", file=sys.stderr)
     print(
         f"{summary.num_detections} detections at {summary.num_keyframes} keyframes; wrote "
         f"{', '.join(summary.files)} in {arguments.output}"

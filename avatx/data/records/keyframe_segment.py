@@ -88,10 +88,16 @@ def read(
         missing = distances_to_frames(span.timestamps, times) > bound
         skip(
             f"no frame within {bound / MICROSECONDS:.3f} s of it, half the distance of the frames",
-            [keyframe for keyframe, is_missing in zip(keyframes, missing, strict=True) if is_missing],
+            [
+                keyframe
+                for keyframe, is_missing in zip(keyframes, missing, strict=True)
+                if is_missing
+            ],
         )
         keyframes = [
-            keyframe for keyframe, is_missing in zip(keyframes, missing, strict=True) if not is_missing
+            keyframe
+            for keyframe, is_missing in zip(keyframes, missing, strict=True)
+            if not is_missing
         ]
     if not keyframes:
         return result(None)

@@ -6,10 +6,12 @@ whole distance. A frame of 24 a second is so never missing in a clip of 25, and 
 picture a second is a row of stills.
 """
 
+from collections import Counter
+
 import numpy as np
 
 from avatx.data.times import MICROSECONDS
-from avatx.data.video.clip_sampling import nearest_frames
+from avatx.data.video.clip_sampling import nearest_frames, wanted_times
 
 _GRACE = 1_000  # microseconds: containers round times to milliseconds
 
@@ -47,3 +49,73 @@ def distances_to_frames(frame_times: np.ndarray, wanted: np.ndarray) -> np.ndarr
       wanted: [T] int64 microseconds.
     """
     return np.abs(frame_times[nearest_frames(frame_times, wanted)] - wanted)
+
+
+class MissingFrames:
+    """Counts frames of clips that are missing.
+
+    Before a video's first frame and after its last the border frame repeats, as it should; but not
+    for a keyframe that is itself not there.
+
+    Args:
+      num_frames: of a clip.
+      frame_rate: frames a second of a clip.
+    """
+
+    def __init__(self, num_frames: int, frame_rate: float):
+        self._frame_rate = frame_rate
+        self._offsets = wanted_times(0, num_frames, frame_rate)
+        self._by_video: Counter = Counter()
+        self.num_frames = 0
+
+    @property
+    def number(self) -> int:
+        """How many are missing."""
+        return sum(self._by_video.values())
+
+    def add_segment(
+        self, video_id: str, frame_times: np.ndarray, keyframes: np.ndarray, frame_rate: float
+    ) -> None:
+        """The clips around keyframes.
+
+        Args:
+          video_id: of which video.
+          frame_times: [F] int64 microseconds.
+          keyframes: [K] int64 microseconds.
+          frame_rate: of the video; 0 where it is not known.
+        """
+        if not len(frame_times) or np.any(np.diff(frame_times) <= 0):
+            return  # which is for the input to refuse
+        bound = clip_bound(self._frame_rate, frame_rate)
+        first, last = frame_times[0], frame_times[-1]
+        for keyframe in keyframes:
+            wanted = keyframe + self._offsets
+            missing = distances_to_frames(frame_times, wanted) > bound
+            if first - bound <= keyframe <= last + bound:
+                missing &= (wanted >= first) & (wanted <= last)
+            self._add(video_id, missing)
+
+    def add_video(self, video_id: str, frame_times: np.ndarray) -> None:
+        """A labelled video, [F] int64 microseconds: clips begin anywhere, each moment counts once."""
+        if len(frame_times) < 2 or np.any(np.diff(frame_times) <= 0):
+            return
+        wanted = np.arange(frame_times[0], frame_times[-1], MICROSECONDS / self._frame_rate)
+        usual = MICROSECONDS / float(np.median(np.diff(frame_times)))
+        bound = clip_bound(self._frame_rate, usual)
+        self._add(video_id, distances_to_frames(frame_times, wanted.astype(np.int64)) > bound)
+
+    def _add(self, video_id: str, missing: np.ndarray) -> None:
+        if missing.any():
+            self._by_video[video_id] += int(missing.sum())
+        self.num_frames += len(missing)
+
+    def in_words(self) -> str:
+        """A line of how many are missing."""
+        share = 100 * self.number / max(self.num_frames, 1)
+        worst, count = self._by_video.most_common(1)[0] if self._by_video else ("", 0)
+        most = f"; {count:,} of them in {worst}" if len(self._by_video) > 1 else f", in {worst}"
+        return (
+            f"{self.number:,} of {self.num_frames:,} frames of clips ({share:.2g} %) are missing, "
+            "for no frame of the video is within half the clip's frame distance, "
+            f"{500 / self._frame_rate:.3g} ms: another is shown in their place{most}"
+        )

@@ -63,9 +63,7 @@ class PacketSource:
         except TimeoutError:
             raise UserError(f"{self.path}: {self._waited()}") from None
         except (av.FFmpegError, OSError) as error:
-            raise UserError(
-                f"{self.path}: cannot be read as video ({reason_of(error)})"
-            ) from error
+            raise UserError(f"{self.path}: cannot be read as video ({reason_of(error)})") from error
         except (ValueError, ArithmeticError, RuntimeError) as error:  # whatever PyAV meets
             raise UserError(
                 f"{self.path}: cannot be read as video "

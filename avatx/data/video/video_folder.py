@@ -96,7 +96,9 @@ class VideoFolder:
             for match in self._listing(folder).get(name, []):
                 found.append(os.path.join(folder, match))
         films = [path for path in found if _is_known(path, video_id)]
-        films = films or [path for path in found if os.path.isdir(path) and _is_whole(path, video_id)]
+        films = films or [
+            path for path in found if os.path.isdir(path) and _is_whole(path, video_id)
+        ]
         films = films or [path for path in found if holds_video(path)]
         if len(films) > 1:
             raise UserError(

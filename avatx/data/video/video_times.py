@@ -35,9 +35,7 @@ class VideoTimes(Mapping):
       frame_settings: how frames would be taken.
     """
 
-    def __init__(
-        self, folders: Sequence[str], frame_settings: FrameSettings | None = None
-    ):
+    def __init__(self, folders: Sequence[str], frame_settings: FrameSettings | None = None):
         self._folder = VideoFolder([str(folder) for folder in folders])
         self._settings = frame_settings or FrameSettings()
         self._paths: dict[str, str | None] = {}
