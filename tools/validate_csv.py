@@ -2,7 +2,8 @@
 
     python tools/validate_csv.py --csv ava_train.csv --label_map label_map.pbtxt --videos videos/
 
-Videos are found and timed as tools/create_ava_tfrecord.py does, by the same flags. Exits with 1 when there is a bad row.
+Videos are found and timed as tools/create_ava_tfrecord.py does, by the same flags.
+Exits with 1 when there is a bad row.
 """
 
 import argparse

@@ -40,7 +40,6 @@ class VideoSummary(NamedTuple):
     num_detections: int
     files: list[str]  # written, in the output folder
     stopped: str | None  # why before the video's end; None at the end
-    notes: list[str]  # what else the user should know of the video
 
 
 def detect_video(
@@ -55,6 +54,7 @@ def detect_video(
     groundtruth: str | None = None,
     attention: bool = False,
     progress: Callable[[float, float | None], None] = lambda seconds, duration: None,
+    log: Callable[[str], None] = lambda line: None,
 ) -> VideoSummary:
     """Writes detections.csv, detections.json, annotated.mp4 and contact_sheet.jpg.
 
@@ -75,6 +75,7 @@ def detect_video(
       groundtruth: AVA annotation csv to show beside the detections on the contact sheet.
       attention: also write attention.jpg: what the person of the highest score attended to.
       progress: called with the seconds read and the duration, None where it is not known.
+      log: gets a line for whatever the user should know of the video; detections.json has them too.
 
     Raises:
       UserError: a bad argument, a video that cannot be read, or an output folder that cannot
@@ -164,10 +165,12 @@ def detect_video(
             frame_rate=reader.frame_rate,
             duration=reader.end_time / MICROSECONDS if reader.end_time else reader.duration,
         )
+        for note in notes:
+            log(note)
         pictures.write(folder)
         files = sorted(os.listdir(folder))
     count = sum(len(keyframe.detections.scores) for keyframe in keyframes)
-    return VideoSummary(len(keyframes), count, files, stopped, notes)
+    return VideoSummary(len(keyframes), count, files, stopped)
 
 
 class _ShownKeyframes:

@@ -257,6 +257,7 @@ def test_ctrl_c_ends_a_live_source_and_keeps_what_was_seen(detector, tmp_path, m
         """Endless; ctrl-C is pressed at 2.6 s."""
 
         size, frame_rate, duration, error, end_time = (48, 64), None, None, None, None
+        frame_times, events = None, frozenset()
 
         def __init__(self, *_, **__):
             pass

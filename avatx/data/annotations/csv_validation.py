@@ -50,8 +50,8 @@ def validate_csv(
       path: annotation or detection csv, may be gzipped.
       kind: `ava_csv.ANNOTATIONS` or `ava_csv.DETECTIONS`.
       label_map: the known classes; without it any id from 1 on is known.
-      durations: a `VideoTimes`, or the seconds of each known video, None where unknown; without it any
-        video is known.
+      durations: a `VideoTimes`, or the seconds of each known video, None where unknown; without it
+        any video is known.
       video_start_seconds: see `FrameSettings`; `VideoTimes` know it themselves.
 
     Raises:

@@ -1,5 +1,6 @@
 """Reads one segment of a video with the keyframes annotated in it, for `record_shard`."""
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -85,20 +86,12 @@ def read(
     if keyframes and span.is_folder:
         bound = frame_distance(span.frame_rate, settings.frame_settings.max_frame_rate) / 2
         times = np.array([keyframe.timestamp - offset for keyframe in keyframes])
-        missing = distances_to_frames(span.timestamps, times) > bound
+        is_missing = distances_to_frames(span.timestamps, times) > bound
         skip(
             f"no frame within {bound / MICROSECONDS:.3f} s of it, half the distance of the frames",
-            [
-                keyframe
-                for keyframe, is_missing in zip(keyframes, missing, strict=True)
-                if is_missing
-            ],
+            list(itertools.compress(keyframes, is_missing)),
         )
-        keyframes = [
-            keyframe
-            for keyframe, is_missing in zip(keyframes, missing, strict=True)
-            if not is_missing
-        ]
+        keyframes = list(itertools.compress(keyframes, ~is_missing))
     if not keyframes:
         return result(None)
     span.provenance["margin_seconds"] = settings.margin_seconds

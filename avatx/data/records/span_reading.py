@@ -134,6 +134,6 @@ def read_span(
 
 def check_readable_twice(source: str) -> None:
     """Raises UserError for a pipe or a device: each record opens its video anew."""
-    if "://" not in source and os.path.exists(source):
-        if not (os.path.isfile(source) or os.path.isdir(source)):
-            raise UserError(f"{source}: a pipe or a device; expected a file or a folder of frames")
+    is_here = "://" not in source and os.path.exists(source)
+    if is_here and not (os.path.isfile(source) or os.path.isdir(source)):
+        raise UserError(f"{source}: a pipe or a device; expected a file or a folder of frames")

@@ -96,7 +96,7 @@ class MissingFrames:
             self._add(video_id, missing)
 
     def add_video(self, video_id: str, frame_times: np.ndarray) -> None:
-        """A labelled video, [F] int64 microseconds: clips begin anywhere, each moment counts once."""
+        """A labelled video, [F] int64 microseconds: clips begin anywhere, so each moment counts."""
         if len(frame_times) < 2 or np.any(np.diff(frame_times) <= 0):
             return
         wanted = np.arange(frame_times[0], frame_times[-1], MICROSECONDS / self._frame_rate)

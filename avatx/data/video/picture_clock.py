@@ -79,10 +79,13 @@ class PictureClock:
                     self._on_joint(expected)
                 self._former_offset, self._offset = self._offset, expected - stamp
             ticks = stamp + self._offset
-        elif self.last is not None and ticks - self.last > 1.5 * self._step:
+        elif (
             # After a single stamp that was wrong, the old clock fits again and this one does not.
-            if self._goes_on_by_the_former(stamp):
-                ticks = stamp + self._offset
+            self.last is not None
+            and ticks - self.last > 1.5 * self._step
+            and self._goes_on_by_the_former(stamp)
+        ):
+            ticks = stamp + self._offset
         self.last, self._raw = ticks, stamp
         return ticks
 

@@ -96,9 +96,7 @@ class VideoFolder:
             for match in self._listing(folder).get(name, []):
                 found.append(os.path.join(folder, match))
         films = [path for path in found if _is_known(path, video_id)]
-        films = films or [
-            path for path in found if os.path.isdir(path) and _is_whole(path, video_id)
-        ]
+        films = films or [path for path in found if _is_folder(path, video_id)]
         films = films or [path for path in found if holds_video(path)]
         if len(films) > 1:
             raise UserError(
@@ -142,13 +140,13 @@ def holds_video(path: str) -> bool:
 _ATTACHED_PICTURE = 0x400  # AV_DISPOSITION_ATTACHED_PIC, as of an album
 
 
-def _is_whole(path: str, video_id: str) -> bool:
-    return os.path.basename(path) == os.path.basename(video_id)
+def _is_folder(path: str, video_id: str) -> bool:
+    return os.path.isdir(path) and os.path.basename(path) == os.path.basename(video_id)
 
 
 def _is_known(path: str, video_id: str) -> bool:
     """Whether it is a video by its name, or a folder of frames."""
-    if _is_whole(path, video_id) and os.path.isdir(path):
+    if _is_folder(path, video_id):
         return has_frames(path)
     return has_video_extension(path) and not os.path.isdir(path)
 
