@@ -105,6 +105,7 @@ class ContainerSource:
             stream.time_base,
             1 / Fraction(stream.average_rate or stream.guessed_rate or 25) / stream.time_base,
             by_arrival=by_arrival,
+            guessed=self._format == "mpeg",
             leaps=may_join(self._packets.container.format),
             on_joint=lambda ticks: self._note(reading_event.JOINT, self._microseconds(ticks)),
         )

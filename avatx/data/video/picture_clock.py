@@ -8,6 +8,8 @@ its time stamp. Where stamps do not ascend in that order, they are mended here:
 - A clock that starts again, as in recordings that were joined: time goes on after the joint, at
   the distance at which pictures came before it. In MPEG-TS and MPEG-PS a clock that leaps ahead by
   more than `LEAP_SECONDS` is a joint too, as it is to the ffmpeg program.
+- MPEG-PS has a presentation time now and then, and FFmpeg guesses those between, the last before a
+  joint wrongly: there decoding times say whether a step was left out (`guessed`).
 """
 
 from collections.abc import Callable
@@ -23,6 +25,7 @@ class PictureClock:
       time_base: seconds of a tick.
       step: usual ticks between two pictures.
       by_arrival: see above.
+      guessed: see above.
       leaps: whether a leap ahead is a joint.
       on_joint: called with the ticks at which a clock that started again goes on.
     """
@@ -33,6 +36,7 @@ class PictureClock:
         step: Fraction,
         *,
         by_arrival: bool = False,
+        guessed: bool = False,
         leaps: bool = False,
         on_joint: Callable[[int], None] = lambda ticks: None,
     ):
@@ -40,6 +44,7 @@ class PictureClock:
         self._second = Fraction(1) / time_base
         self._leap = Fraction(LEAP_SECONDS) / time_base if leaps else None
         self._by_arrival = by_arrival
+        self._guessed = guessed
         self._on_joint = on_joint
         self._delay: int | None = None  # packets that the decoder holds before it gives a picture
         self.restart()
@@ -51,11 +56,12 @@ class PictureClock:
         self._offset = 0  # from stamps to ticks, since the last joint
         self._former_offset: int | None = None
         self._sent: list[int] = []  # decoding times of packets that gave no picture yet
+        self._arrived: int | None = None  # the one that the latest picture had
         self._next = 0  # which of them the next picture has, if the decoder does not say
 
     def sent(self, decoding_time: int | None) -> None:
         """A packet goes to the decoder."""
-        if self._by_arrival and decoding_time is not None:
+        if (self._by_arrival or self._guessed) and decoding_time is not None:
             self._sent.append(decoding_time)
 
     @property
@@ -65,7 +71,9 @@ class PictureClock:
 
     def ticks(self, picture) -> int:
         """The time of an av.VideoFrame; call it once for each, in order."""
-        return self.mended(self._arrival(picture) if self._by_arrival else picture.pts)
+        if self._by_arrival:
+            return self.mended(self._arrival(picture))
+        return self.mended(self._checked(picture) if self._guessed else picture.pts)
 
     def mended(self, stamp: int | None) -> int:
         """The time of the next picture, whose stamp this is; above that of the last one."""
@@ -102,6 +110,18 @@ class PictureClock:
             return False
         self._former_offset, self._offset = self._offset, self._former_offset
         return True
+
+    def _checked(self, picture) -> int | None:
+        """The picture's stamp, less the steps that decoding times did not take."""
+        former, self._arrived = self._arrived, self._arrival(picture)
+        stamp = picture.pts
+        if None in (stamp, self.last, former, self._arrived):
+            return stamp
+        arrived = self._arrived - former
+        ahead = stamp + self._offset - self.last
+        if ahead > 1.5 * self._step and 0 < arrived < 1.25 * self._step:
+            return stamp - ahead + arrived
+        return stamp
 
     def _arrival(self, picture) -> int | None:
         """The decoding time that stands at the picture's place in the order of showing."""
