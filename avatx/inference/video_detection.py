@@ -15,7 +15,7 @@ from avatx.data.times import FAR_FUTURE, MICROSECONDS, to_microseconds
 from avatx.data.video.frame_encoding import stored_size
 from avatx.data.video.frame_settings import FrameSettings, for_model
 from avatx.data.video.keyframe_clips import KeyframeClip, keyframe_clips
-from avatx.data.video.missing_frames import MissingFrames, frame_distance
+from avatx.data.video.missing_frames import MissingFrames, keyframe_bound
 from avatx.data.video.optical_flow import METHODS, with_flow
 from avatx.data.video.reading_event import in_words
 from avatx.data.video.video_reader import VideoReader
@@ -184,8 +184,8 @@ class _ShownKeyframes:
         self._bound = None
         self._num_missing = 0
         if reader.frame_times is not None and reader.frame_rate:
-            distance = frame_distance(reader.frame_rate, settings.max_frame_rate)
-            self._bound = distance / 2 / MICROSECONDS
+            bound = keyframe_bound(reader.frame_rate, settings.max_frame_rate)
+            self._bound = bound / MICROSECONDS
 
     def has_frame(self, clip: KeyframeClip) -> bool:
         if self._bound is None or clip.distance <= self._bound:

@@ -10,7 +10,7 @@ from avatx.data.records.planned_segment import PlannedKeyframe, PlannedSegment
 from avatx.data.records.record_plan import RecordSettings
 from avatx.data.records.span_reading import read_span
 from avatx.data.times import MICROSECONDS
-from avatx.data.video.missing_frames import distances_to_frames, frame_distance
+from avatx.data.video.missing_frames import distances_to_frames, keyframe_bound
 from avatx.errors import UserError
 
 # (path, identity) -> microseconds where a video turned out to end, so that the many keyframes past
@@ -84,7 +84,7 @@ def read(
         skip(why, [keyframe for keyframe in keyframes if keyframe.timestamp > end])
         keyframes = [keyframe for keyframe in keyframes if keyframe.timestamp <= end]
     if keyframes and span.is_folder:
-        bound = frame_distance(span.frame_rate, settings.frame_settings.max_frame_rate) / 2
+        bound = keyframe_bound(span.frame_rate, settings.frame_settings.max_frame_rate)
         times = np.array([keyframe.timestamp - offset for keyframe in keyframes])
         is_missing = distances_to_frames(span.timestamps, times) > bound
         skip(

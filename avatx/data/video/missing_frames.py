@@ -16,17 +16,18 @@ from avatx.data.video.clip_sampling import nearest_frames, wanted_times
 _GRACE = 1_000  # microseconds: containers round times to milliseconds
 
 
-def frame_distance(frame_rate: float, max_frame_rate: float = 0.0) -> float:
-    """Microseconds from a frame of a video to its next, at most, after thinning.
+def keyframe_bound(frame_rate: float, max_frame_rate: float = 0.0) -> float:
+    """Microseconds from which on a keyframe of a folder of frames has none: half the distance of
+    the folder's frames, after thinning.
 
     Args:
-      frame_rate: of the video.
+      frame_rate: of the folder.
       max_frame_rate: see `FrameSettings`.
     """
     distance = MICROSECONDS / frame_rate
     if 0 < max_frame_rate < frame_rate:  # the first frame of each cell: up to one frame late
         distance += MICROSECONDS / max_frame_rate
-    return distance
+    return distance / 2 + 1  # times are rounded to whole microseconds
 
 
 def clip_bound(clip_frame_rate: float, frame_rate: float) -> float:

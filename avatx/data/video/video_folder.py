@@ -96,8 +96,8 @@ class VideoFolder:
             for match in self._listing(folder).get(name, []):
                 found.append(os.path.join(folder, match))
         films = [path for path in found if _is_known(path, video_id)]
-        films = films or [path for path in found if _is_folder(path, video_id)]
         films = films or [path for path in found if holds_video(path)]
+        films = films or [path for path in found if _is_folder(path, video_id)]
         if len(films) > 1:
             raise UserError(
                 f"video {video_id!r} is there {len(films)} times: "

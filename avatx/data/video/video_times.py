@@ -7,7 +7,7 @@ import numpy as np
 
 from avatx.data.times import FAR_FUTURE, MICROSECONDS, to_microseconds
 from avatx.data.video.frame_settings import FrameSettings
-from avatx.data.video.missing_frames import distances_to_frames, frame_distance
+from avatx.data.video.missing_frames import distances_to_frames, keyframe_bound
 from avatx.data.video.video_folder import VideoFolder
 from avatx.data.video.video_reader import VideoReader
 from avatx.errors import UserError
@@ -116,5 +116,5 @@ class VideoTimes(Mapping):
             if end is None:
                 raise UserError(f"{path}: no frame of it can be decoded ({reader.error})")
             rate = reader.frame_rate or 25
-            bound = frame_distance(rate, self._settings.max_frame_rate) / 2
+            bound = keyframe_bound(rate, self._settings.max_frame_rate)
             return _Times(end, round(MICROSECONDS / rate / 2), frames, bound)

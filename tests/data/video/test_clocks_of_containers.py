@@ -18,7 +18,9 @@ from avatx.data.video.video_reader import VideoReader
 REAL_FILES = pathlib.Path(__file__).parents[4] / "shared" / "data" / "real_files"
 if not REAL_FILES.is_dir():
     REAL_FILES = pathlib.Path("/work/shared/data/real_files")
-PYRAMID = {"x264-params": "bframes=4:b-pyramid=normal:open-gop=1:keyint=24:min-keyint=12:scenecut=0"}
+PYRAMID = {
+    "x264-params": "bframes=4:b-pyramid=normal:open-gop=1:keyint=24:min-keyint=12:scenecut=0"
+}
 
 
 def check_every_picture(path, num_pictures, read=read_code, first=0):
@@ -35,7 +37,9 @@ def check_every_picture(path, num_pictures, read=read_code, first=0):
         events = set(reader.events)
         for start in (0.9, num_pictures / 25 * 0.6, num_pictures / 25 - 0.3):
             begin = round(start * 25)
-            found = [read(frame) for _, frame in reader.frames(begin / 25 - 0.02, begin / 25 + 0.18)]
+            found = [
+                read(frame) for _, frame in reader.frames(begin / 25 - 0.02, begin / 25 + 0.18)
+            ]
             expected = range(first + begin, first + min(begin + 5, num_pictures))
             assert found == list(expected)
         return events
