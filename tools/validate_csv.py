@@ -8,6 +8,7 @@ Exits with 1 when there is a bad row.
 
 import argparse
 import sys
+from collections.abc import Mapping
 
 from avatx import cli
 from avatx.data.video.frame_flags import add_frame_flags, given_settings
@@ -43,7 +44,7 @@ def main(argv=None) -> int:
 
     label_map = read_label_map(flags.label_map) if flags.label_map else None
     settings = FrameSettings(**given)
-    videos = None
+    videos: Mapping[str, float | None] | None = None
     if flags.videos:
         cli.import_tensorflow()
         from avatx.data.video.video_times import VideoTimes

@@ -97,23 +97,13 @@ def _problems(
     durations: Mapping[str, float | None] | None,
     start: float,
 ) -> Iterator[str]:
-    if hasattr(durations, "problem"):  # VideoTimes, which know more than the length
-        problem = durations.problem(row.video_id, row.timestamp)
+    problem_of = getattr(durations, "problem", None)
+    if problem_of is not None:  # of VideoTimes, which know more than the length
+        problem = problem_of(row.video_id, row.timestamp)
         if problem is not None:
             yield problem
     else:
-        if durations is not None and row.video_id not in durations:
-            yield f"unknown video {row.video_id!r}"
-        if row.timestamp < start:
-            yield f"timestamp {row.timestamp:g} s is before the start" + (
-                f" of the video, at {start:g} s" if start else ""
-            )
-        duration = (durations or {}).get(row.video_id)
-        if duration is not None and row.timestamp > start + duration:
-            yield (
-                f"timestamp {row.timestamp:g} s is past the end of the video "
-                f"at {start + duration:.3f} s"
-            )
+        yield from _problems_of_time(row, durations, start)
     if row.box is None:
         return
     y1, x1, y2, x2 = row.box
@@ -130,6 +120,23 @@ def _problems(
         yield f"class id {row.class_id}: ids begin at 1"
     if kind != ANNOTATIONS and not math.isfinite(row.last):
         yield f"score is {row.last}"
+
+
+def _problems_of_time(
+    row: Row, durations: Mapping[str, float | None] | None, start: float
+) -> Iterator[str]:
+    if durations is not None and row.video_id not in durations:
+        yield f"unknown video {row.video_id!r}"
+    if row.timestamp < start:
+        yield f"timestamp {row.timestamp:g} s is before the start" + (
+            f" of the video, at {start:g} s" if start else ""
+        )
+    duration = (durations or {}).get(row.video_id)
+    if duration is not None and row.timestamp > start + duration:
+        yield (
+            f"timestamp {row.timestamp:g} s is past the end of the video "
+            f"at {start + duration:.3f} s"
+        )
 
 
 def read_durations(path) -> dict[str, float]:

@@ -58,7 +58,7 @@ def write_shard(
       JSON-able: `bytes` of the file, `records`, `frames`, `keyframes`, `jpeg_bytes`, the
       `skipped` examples (see `keyframe_segment.read`), and for each video the facts of its source.
     """
-    result = {
+    result: dict[str, Any] = {
         "records": 0,
         "frames": 0,
         "keyframes": 0,

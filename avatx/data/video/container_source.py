@@ -65,11 +65,10 @@ class ContainerSource:
         pictures = self._decode()
         first = next(pictures, None)
         if first is None:
-            raise UserError(
-                f"{self.path}: no frame of it can be decoded ({self.error or 'it is empty'})"
-            )
+            why = self.error or "; ".join(reading_event.in_words(self.events)) or "it is empty"
+            raise UserError(f"{self.path}: no frame of it can be decoded ({why})")
         picture = first[1]
-        self._origin = self._clock.last
+        self._origin = self._clock.last or 0
         self.rotation = getattr(picture, "rotation", 0) % 360
         self.size = (
             (picture.width, picture.height)
@@ -251,35 +250,30 @@ class ContainerSource:
         for picture in self._pictures():
             self._last = picture
             yield self._microseconds(self._clock.ticks(picture)), picture
-        last = self._last
-        if last is not None:
-            # A picture's own duration is what ends a video of variable rate.
-            shown = getattr(last, "duration", 0) or 0
-            seconds = (
-                float(shown * self._stream.time_base) if shown else 1 / (self.frame_rate or 25)
-            )
-            self.end_time = self._microseconds(self._clock.last) + round(seconds * MICROSECONDS)
-        self.ended = self._packets.ended
-        if self.ended and last is not None and self._is_cut_short():
-            self.error = (
-                f"truncated: the video ends at {self.end_time / MICROSECONDS:.3f} of "
-                f"{self.duration:.3f} seconds"
-            )
-        elif self._packets.trouble:
-            where = (
-                "at its start"
-                if last is None
-                else f"after {self._microseconds(self._clock.last) / MICROSECONDS:.3f} s"
-            )
-            self.error = f"{self._packets.trouble} {where}"
+        self.ended, self.error = self._packets.ended, self._packets.trouble
+        if self._last is None:
+            self.error = self.error and f"{self.error} at its start"
+            return
+        latest = self._microseconds(self._clock.last or 0)
+        # A picture's own duration is what ends a video of variable rate.
+        shown = getattr(self._last, "duration", 0) or 0
+        seconds = float(shown * self._stream.time_base) if shown else 1 / (self.frame_rate or 25)
+        self.end_time = latest + round(seconds * MICROSECONDS)
+        if self.ended:
+            self.error = self._cut_short(self.end_time / MICROSECONDS)
+        elif self.error:
+            self.error = f"{self.error} after {latest / MICROSECONDS:.3f} s"
 
-    def _is_cut_short(self) -> bool:
+    def _cut_short(self, end: float) -> str | None:
+        """What to say of a video that ends, in seconds, before it should."""
         if self.duration is None or not (
             self._stream.duration or len(self._packets.container.streams) == 1
         ):
-            return False  # only the container's own duration is known: audio may be longer
+            return None  # only the container's own duration is known: audio may be longer
         grace = max(0.5, 3 / (self.frame_rate or 25))
-        return self.end_time / MICROSECONDS < self.duration - grace
+        if end >= self.duration - grace:
+            return None
+        return f"truncated: the video ends at {end:.3f} of {self.duration:.3f} seconds"
 
     def pictures(self, start: int | None) -> Iterator[tuple[int, Any]]:
         """Pictures in order of time, the first of them at or before `start` where there is one.

@@ -30,21 +30,18 @@ def frame_files(folder: str) -> list[tuple[int, str]]:
     beside them), nor is anything that is no file.
     """
     with os.scandir(folder) as entries:
-        names = [
-            entry.name
-            for entry in entries
-            if not entry.name.startswith(".") and _NAME.search(entry.name) and entry.is_file()
-        ]
-    return sorted((int(_NAME.search(name)[1]), name) for name in names)
+        matches = [_NAME.search(entry.name) for entry in entries if _is_frame(entry)]
+    return sorted((int(match[1]), match.string) for match in matches if match)
 
 
 def has_frames(folder: str) -> bool:
     """Whether the folder holds a numbered frame."""
     with os.scandir(folder) as entries:
-        return any(
-            not entry.name.startswith(".") and _NAME.search(entry.name) and entry.is_file()
-            for entry in entries
-        )
+        return any(_is_frame(entry) for entry in entries)
+
+
+def _is_frame(entry: os.DirEntry) -> bool:
+    return not entry.name.startswith(".") and bool(_NAME.search(entry.name)) and entry.is_file()
 
 
 def of_one_kind(folder: str, files: list[tuple[int, str]]) -> tuple[list[tuple[int, str]], str]:
@@ -65,7 +62,7 @@ def of_one_kind(folder: str, files: list[tuple[int, str]]) -> tuple[list[tuple[i
     """
     kinds: dict[str, list[tuple[int, str]]] = {}
     for number, name in files:
-        kinds.setdefault(name[: _NAME.search(name).start(1)], []).append((number, name))
+        kinds.setdefault(_NAME.sub("", name), []).append((number, name))
     pictures = [kind for kind in kinds if not kind.lower().startswith(_NO_PICTURES)] or [*kinds]
     numbers = [number for kind in pictures for number, _ in kinds[kind]]
     if len(pictures) > 1 and len(set(numbers)) < len(numbers):
@@ -204,6 +201,6 @@ def _gap(numbers: list[int], frame_rate: float) -> str:
     if absent:
         parts.append(
             f"{absent} of the numbers {numbers[0]} to {numbers[-1]} are absent, and at "
-            f"{frame_rate:g} frames a second (--folder_frame_rate) that is time without a frame"
+            f"{frame_rate:g} frames a second that is time without a frame"
         )
     return "; ".join(parts)

@@ -59,14 +59,15 @@ def _scan(source) -> PacketScan:
     stream = source.stream
     step = 1 / Fraction(stream.average_rate or stream.guessed_rate or 25) / stream.time_base
     clock = PictureClock(stream.time_base, step, leaps=may_join(source.container.format))
-    first, count, has_joint = None, 0, False
+    first: int | None = None
+    last, count, has_joint = 0, 0, False
     for packet in source.packets():
         if not packet.size:
             continue
         count += 1
         if packet.dts is not None:
-            clock.mended(packet.dts)
-            first = clock.last if first is None else first
+            last = clock.mended(packet.dts)
+            first = last if first is None else first
             has_joint |= clock.has_joint
-    ticks = count * step if first is None else clock.last - first + step
+    ticks = count * step if first is None else last - first + step
     return PacketScan(has_joint, float(ticks * stream.time_base), count)

@@ -45,6 +45,7 @@ class PacketSource:
             raise UserError(f"{path}: no such file or folder")
         # Only what is no file can keep one waiting.
         waits = not is_remote and not is_regular_file(path)
+        self._wait_seconds = wait_seconds
         self._within: Callable = TimeLimit(wait_seconds) if waits else at_once
         try:
             self.open()
@@ -91,7 +92,7 @@ class PacketSource:
         self.stream = self.container.streams.best("video")
 
     def _waited(self) -> str:
-        return f"no data for {self._within.seconds:g} seconds"
+        return f"no data for {self._wait_seconds:g} seconds"
 
     def packets(self, on_error: Callable[[str], None] = lambda reason: None) -> Iterator[Any]:
         """Packets from where it stands, an empty one last, which lets the decoder give the rest.

@@ -79,43 +79,34 @@ class PictureClock:
         """The time of the next picture, whose stamp this is; above that of the last one."""
         if stamp is None:  # raw streams carry no clock
             stamp = 0 if self.last is None else self._raw + round(self._step)
-        ticks = stamp + self._offset
-        if self.last is not None and self._is_joint(ticks):
-            expected = self.last + round(self._step)
-            if not self._goes_on_by_the_former(stamp):
-                if abs(ticks - self.last) > self._second:  # less is a stumble, worth no word
-                    self._on_joint(expected)
-                self._former_offset, self._offset = self._offset, expected - stamp
-            ticks = stamp + self._offset
-        elif (
-            # After a single stamp that was wrong, the old clock fits again and this one does not.
-            self.last is not None
-            and ticks - self.last > 1.5 * self._step
-            and self._goes_on_by_the_former(stamp)
-        ):
-            ticks = stamp + self._offset
-        self.last, self._raw = ticks, stamp
-        return ticks
+        if self.last is not None:
+            self._mend_offset(stamp, self.last)
+        self.last, self._raw = stamp + self._offset, stamp
+        return self.last
 
-    def _is_joint(self, ticks: int) -> bool:
-        ahead = ticks - self.last
-        return ahead <= 0 or (self._leap is not None and ahead > self._leap)
-
-    def _goes_on_by_the_former(self, stamp: int) -> bool:
-        """Turns to the clock before the last joint if the picture fits it to half a step."""
-        if self._former_offset is None:
-            return False
-        ahead = stamp + self._former_offset - self.last
-        if not abs(ahead - self._step) <= self._step / 2 or ahead <= 0:
-            return False
-        self._former_offset, self._offset = self._offset, self._former_offset
-        return True
+    def _mend_offset(self, stamp: int, last: int) -> None:
+        """Makes `_offset` such that the stamp is above the `last` time."""
+        ahead = stamp + self._offset - last
+        is_joint = ahead <= 0 or (self._leap is not None and ahead > self._leap)
+        if not is_joint and ahead <= 1.5 * self._step:
+            return
+        # After a single stamp that was wrong, the clock before it fits again, to half a step.
+        if self._former_offset is not None:
+            by_former = stamp + self._former_offset - last
+            if by_former > 0 and abs(by_former - self._step) <= self._step / 2:
+                self._former_offset, self._offset = self._offset, self._former_offset
+                return
+        if is_joint:
+            expected = last + round(self._step)
+            if abs(ahead) > self._second:  # less is a stumble, worth no word
+                self._on_joint(expected)
+            self._former_offset, self._offset = self._offset, expected - stamp
 
     def _checked(self, picture) -> int | None:
         """The picture's stamp, less the steps that decoding times did not take."""
         former, self._arrived = self._arrived, self._arrival(picture)
         stamp = picture.pts
-        if None in (stamp, self.last, former, self._arrived):
+        if stamp is None or self.last is None or former is None or self._arrived is None:
             return stamp
         arrived = self._arrived - former
         ahead = stamp + self._offset - self.last

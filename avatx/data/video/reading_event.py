@@ -59,8 +59,8 @@ def _late(events: list[ReadingEvent]) -> str:
     seconds = events[0].time / MICROSECONDS
     return (
         f"its first picture comes {seconds:.3f} s after its sound, and time 0 is the first "
-        f"picture: if the csv's clock begins with the sound, give --video_start_seconds "
-        f"{seconds:g}"
+        "picture: if the csv's clock begins with the sound, use "
+        f"create_ava_tfrecord.py --video_start_seconds {seconds:g}"
     )
 
 

@@ -50,7 +50,10 @@ class VideoTimes(Mapping):
             return self._refused.get(video_id, f"unknown video {video_id!r}")
         times = self._measured(video_id, path)
         start = self._settings.video_start_seconds
-        moment = int(to_microseconds(timestamp)) - round(start * MICROSECONDS)
+        try:
+            moment = int(to_microseconds(timestamp)) - round(start * MICROSECONDS)
+        except ValueError as error:
+            return str(error)
         if moment < 0:
             return f"timestamp {timestamp:g} s is before the video's first frame, at {start:g} s"
         if times is None:
