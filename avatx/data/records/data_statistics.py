@@ -12,6 +12,7 @@ from avatx.data.records import record, remote_files
 from avatx.data.records.input_errors import explained
 from avatx.data.records.manifest import NAME as MANIFEST
 from avatx.data.records.manifest import read_manifest
+from avatx.data.video import reading_event
 from avatx.data.video.missing_frames import MissingFrames
 from avatx.errors import UserError
 
@@ -33,6 +34,7 @@ class DataStatistics:
       num_keyframes_without_people: of keyframes only.
       num_boxes: of keyframes only: people.
       missing: frames of clips that no frame of the video is near to; None where nobody looked.
+      holed_videos: where nobody looked, the videos whose frames are not all there by the manifest.
     """
 
     unit: str
@@ -42,6 +44,21 @@ class DataStatistics:
     num_keyframes_without_people: int | None = None
     num_boxes: int | None = None
     missing: MissingFrames | None = None
+    holed_videos: tuple[str, ...] = ()
+
+    def _holes(self, name: str) -> tuple[tuple[str, str], ...]:
+        if not self.holed_videos:
+            return ()
+        number = len(self.holed_videos)
+        return (
+            (
+                f"{name} frames",
+                f"{number} video{'s' * (number > 1)} of which some frames are not there, see "
+                f"{MANIFEST}: "
+                + ", ".join(self.holed_videos[:5])
+                + (", ..." if number > 5 else ""),
+            ),
+        )
 
     def lines(
         self, name: str, class_names: dict[int, str] | None = None
@@ -51,7 +68,7 @@ class DataStatistics:
             return ((name, f"{self.num_files} files (no {MANIFEST} beside them to count from)"),)
         text = f"{self.num_examples:,} {self.unit} in {self.num_files} files"
         if self.labels_of_class is None:
-            return ((name, text),)
+            return ((name, text), *self._holes(name))
         if self.unit == "keyframes":
             text += (
                 f", {self.num_keyframes_without_people:,} without people; {self.num_boxes:,} "
@@ -66,6 +83,21 @@ class DataStatistics:
         if self.missing is None or not self.missing.number:
             return lines
         return *lines, (f"{name} frames", self.missing.in_words())
+
+
+def _holed_by_manifest(files: Sequence[str]) -> tuple[str, ...]:
+    """Ids of videos of which a manifest beside the files notes that frames are absent or lost."""
+    holed = set()
+    for folder in {os.path.dirname(path) for path in files}:
+        names = {os.path.basename(path) for path in files if os.path.dirname(path) == folder}
+        for entry in read_manifest(folder)["records"].values():
+            if not {shard["shard"] for shard in entry["shards"]} & names:
+                continue
+            for video_id, facts in entry.get("videos", {}).items():
+                kinds = {event[0] for event in facts.get("events", [])}
+                if kinds & {reading_event.HOLES, reading_event.DAMAGED}:
+                    holed.add(video_id)
+    return tuple(sorted(holed))
 
 
 def describe(
@@ -95,7 +127,9 @@ def describe(
     ):
         return _scan(files, unit, clip)
     counts = counts_by_manifest(files, unit)
-    return DataStatistics(unit, len(files), None if counts is None else sum(counts))
+    if counts is None:
+        return DataStatistics(unit, len(files))
+    return DataStatistics(unit, len(files), sum(counts), holed_videos=_holed_by_manifest(files))
 
 
 def count_videos(files: Sequence[str]) -> list[int]:

@@ -14,6 +14,7 @@ from avatx.data.annotations.csv_validation import validate_csv
 from avatx.data.records import record, span_reading
 from avatx.data.records.ava_records import create_ava_records
 from avatx.data.records.classification_records import create_classification_records
+from avatx.data.records.data_statistics import describe
 from avatx.data.records.manifest import summary
 from avatx.data.records.record_plan import RecordSettings
 from avatx.data.video.frame_settings import FrameSettings
@@ -297,3 +298,14 @@ def test_a_pipe_among_the_frames_is_none(tmp_path):
     os.mkfifo(tmp_path / "a" / "img_00002.png")
     with VideoReader(tmp_path / "a") as reader:
         assert [read_code(frame) for _, frame in reader.frames()] == [1, 3]
+
+
+def test_holes_of_a_large_set_are_said_by_the_manifest(library):
+    """At the start of training, where the records are too many to be read through."""
+    create(library, ["good,1", "pictures,2.9"])
+    pattern = str(library / "out" / "train-*.tfrecord")
+    lines = dict(describe([pattern], "keyframes", scanned_bytes=0, clip=(8, 25)).lines("data"))
+    noted = "1 video of which some frames are not there, see manifest.json: pictures"
+    assert lines["data frames"] == noted
+    lines = dict(describe([pattern], "keyframes", clip=(64, 25)).lines("data"))
+    assert "are missing" in lines["data frames"] and "in pictures" in lines["data frames"]
