@@ -68,6 +68,7 @@ def main(argv=None) -> int:
         settings = for_model(detector.frame_settings, detector.has_flow, given)
     for line in overridden(given, detector.frame_settings):
         print(line, file=sys.stderr)
+    notes: list[str] = []
     with Progress(
         TextColumn("detecting"),
         BarColumn(),
@@ -86,11 +87,14 @@ def main(argv=None) -> int:
             batch_size=arguments.batch_size,
             groundtruth=arguments.groundtruth,
             attention=arguments.attention,
+            log=notes.append,
             progress=lambda seconds, total: bar.update(task, completed=seconds, total=total),
         )
         bar.update(task, completed=bar.tasks[task].total)
     if summary.stopped:
         print(f"warning: {arguments.video}: stopped early: {summary.stopped}", file=sys.stderr)
+    for note in notes:
+        print(f"note: {arguments.video}: {note}", file=sys.stderr)
     print(
         f"{summary.num_detections} detections at {summary.num_keyframes} keyframes; wrote "
         f"{', '.join(summary.files)} in {arguments.output}"

@@ -2,13 +2,16 @@
 
     python tools/validate_csv.py --csv ava_train.csv --label_map label_map.pbtxt --videos videos/
 
+Videos are found and timed as tools/create_ava_tfrecord.py does, by the same flags.
 Exits with 1 when there is a bad row.
 """
 
 import argparse
 import sys
+from collections.abc import Mapping
 
 from avatx import cli
+from avatx.data.video.frame_flags import add_frame_flags, given_settings
 
 
 def main(argv=None) -> int:
@@ -19,23 +22,42 @@ def main(argv=None) -> int:
     parser.add_argument("--kind", choices=("annotations", "detections"), default="annotations")
     parser.add_argument("--label_map", help="pbtxt of the known classes")
     known = parser.add_mutually_exclusive_group()
-    known.add_argument("--videos", help="directory of the videos, VIDEO_ID.extension")
+    known.add_argument(
+        "--videos",
+        nargs="+",
+        metavar="DIR",
+        help="folders of <video id>.<mp4, mkv, ...> or of folders <video id> of numbered frames",
+    )
     known.add_argument("--durations", help="csv of (video id, seconds) in place of the videos")
+    add_frame_flags(
+        parser,
+        ("folder_frame_rate", "max_frame_rate", "video_start_seconds"),
+        default="0",
+        defaults={"folder_frame_rate": "30"},
+    )
     flags = parser.parse_args(argv)
+    given = given_settings(flags)
 
     from avatx.data.annotations import csv_validation
     from avatx.data.annotations.label_map import read_label_map
+    from avatx.data.video.frame_settings import FrameSettings
 
     label_map = read_label_map(flags.label_map) if flags.label_map else None
-    durations = None
+    settings = FrameSettings(**given)
+    videos: Mapping[str, float | None] | None = None
     if flags.videos:
-        durations = csv_validation.VideoDurations(flags.videos)
+        cli.import_tensorflow()
+        from avatx.data.video.video_times import VideoTimes
+
+        videos = VideoTimes(flags.videos, settings)
     elif flags.durations:
-        durations = csv_validation.read_durations(flags.durations)
-    bad_rows, statistics = csv_validation.validate_csv(flags.csv, flags.kind, label_map, durations)
+        videos = csv_validation.read_durations(flags.durations)
+    bad_rows, statistics = csv_validation.validate_csv(
+        flags.csv, flags.kind, label_map, videos, settings.video_start_seconds
+    )
     for bad in bad_rows:
         print(f"{flags.csv}:{bad.line}: {bad.problem}: {bad.text}")
-    broken = getattr(durations, "broken", {})
+    broken = getattr(videos, "broken", {})
     for path, reason in broken.items():
         print(f"{path}: the video cannot be used: {reason}")
     _print_statistics(statistics, label_map)

@@ -53,11 +53,20 @@ class DataBuilder:
         )
 
     def describe(
-        self, options: InputOptions | None, class_names: dict[int, str]
+        self,
+        options: InputOptions | None,
+        class_names: dict[int, str],
+        clip: tuple[int, float] | None = None,
     ) -> tuple[int | None, tuple]:
-        """How much there is in a data set, and lines about it; None and none where unknown."""
+        """How much there is in a data set, and lines about it; None and none where unknown.
+
+        Args:
+          options: where the data set is; None for none.
+          class_names: class id -> name, for the lines.
+          clip: (frames, frames a second) of a clip.
+        """
         try:
-            found = options and data_statistics.describe(options.input_paths, self.unit)
+            found = options and data_statistics.describe(options.input_paths, self.unit, clip=clip)
         except UserError:  # which is for training to say
             found = None
         if not found:

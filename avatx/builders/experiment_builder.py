@@ -54,7 +54,10 @@ def build(
     effective = frames.filled(config)
     label_map = label_map_builder.build_scored(config)
     class_names = label_map_builder.build_names(config, required=False).names
-    count, lines = kind.data.describe(train_options, class_names)
+    clip = input_reader_builder.build_clip_shape(model)
+    count, lines = kind.data.describe(
+        train_options, class_names, (clip.num_frames, clip.frame_rate)
+    )
     return Experiment(
         meta_architecture=kind,
         make_model=lambda: model_builder.build(config.model),

@@ -11,11 +11,13 @@ import numpy as np
 
 from avatx.atomic_folder import atomic_files
 from avatx.core.people import merge_people
-from avatx.data.times import FAR_FUTURE, MICROSECONDS
+from avatx.data.times import FAR_FUTURE, MICROSECONDS, to_microseconds
 from avatx.data.video.frame_encoding import stored_size
 from avatx.data.video.frame_settings import FrameSettings, for_model
 from avatx.data.video.keyframe_clips import KeyframeClip, keyframe_clips
+from avatx.data.video.missing_frames import MissingFrames, keyframe_bound
 from avatx.data.video.optical_flow import METHODS, with_flow
+from avatx.data.video.reading_event import in_words
 from avatx.data.video.video_reader import VideoReader
 from avatx.data.video.video_writer import VideoWriter
 from avatx.errors import UserError
@@ -52,6 +54,7 @@ def detect_video(
     groundtruth: str | None = None,
     attention: bool = False,
     progress: Callable[[float, float | None], None] = lambda seconds, duration: None,
+    log: Callable[[str], None] = lambda line: None,
 ) -> VideoSummary:
     """Writes detections.csv, detections.json, annotated.mp4 and contact_sheet.jpg.
 
@@ -72,6 +75,7 @@ def detect_video(
       groundtruth: AVA annotation csv to show beside the detections on the contact sheet.
       attention: also write attention.jpg: what the person of the highest score attended to.
       progress: called with the seconds read and the duration, None where it is not known.
+      log: gets a line for whatever the user should know of the video; detections.json has them too.
 
     Raises:
       UserError: a bad argument, a video that cannot be read, or an output folder that cannot
@@ -124,6 +128,8 @@ def detect_video(
             method = frame_settings.optical_flow if detector.has_flow else ""
             stream = with_flow(frames(), method) if method else frames()
             clips = keyframe_clips(stream, every, detector.num_frames, detector.frame_rate)
+            shown = _ShownKeyframes(reader, frame_settings)
+            clips = filter(shown.has_frame, clips)
             for batch in _batches(clips, batch_size):
                 found = detector.detect(np.stack([clip.frames for clip in batch]))
                 for clip, detections in zip(batch, found, strict=True):
@@ -133,10 +139,16 @@ def detect_video(
                     annotator.detected(clip.index, people)
                     pictures.add(clip, people)
             if not keyframes:
-                raise UserError(f"{video}: no frame of it can be decoded ({reader.error})")
+                why = reader.error or "; ".join(shown.notes) or "it is empty"
+                raise UserError(f"{video}: no keyframe of it can be shown ({why})")
             annotator.finish()
         write_csv(os.path.join(folder, "detections.csv"), video_id, keyframes)
         stopped = "interrupted" if stopping else reader.error
+        notes = [
+            *in_words(reader.events),
+            *shown.notes,
+            *_missing_frames(reader, keyframes, video_id, detector),
+        ]
         write_json(
             os.path.join(folder, "detections.json"),
             keyframes,
@@ -144,6 +156,7 @@ def detect_video(
             video=video,
             video_id=video_id,
             stopped=stopped,
+            notes=notes,
             saved_model=detector.path,
             score_threshold=score_threshold,
             every=every,
@@ -152,10 +165,54 @@ def detect_video(
             frame_rate=reader.frame_rate,
             duration=reader.end_time / MICROSECONDS if reader.end_time else reader.duration,
         )
+        for note in notes:
+            log(note)
         pictures.write(folder)
         files = sorted(os.listdir(folder))
     count = sum(len(keyframe.detections.scores) for keyframe in keyframes)
     return VideoSummary(len(keyframes), count, files, stopped)
+
+
+class _ShownKeyframes:
+    """Which keyframes of a folder of frames have one, and how many have not.
+
+    A picture of a file is shown until the next, however long; that of a folder is shown for its
+    frame's time.
+    """
+
+    def __init__(self, reader: VideoReader, settings: FrameSettings):
+        self._bound = None
+        self._num_missing = 0
+        if reader.frame_times is not None and reader.frame_rate:
+            bound = keyframe_bound(reader.frame_rate, settings.max_frame_rate)
+            self._bound = bound / MICROSECONDS
+
+    def has_frame(self, clip: KeyframeClip) -> bool:
+        if self._bound is None or clip.distance <= self._bound:
+            return True
+        self._num_missing += 1
+        return False
+
+    @property
+    def notes(self) -> list[str]:
+        if not self._num_missing:
+            return []
+        return [
+            f"{self._num_missing} keyframes left out: no frame is within {self._bound:.3f} s of "
+            "them, half the distance of the frames"
+        ]
+
+
+def _missing_frames(
+    reader: VideoReader, keyframes: list[KeyframeDetections], video_id: str, detector: Detector
+) -> list[str]:
+    """A line on frames of clips that a folder of frames does not have."""
+    if reader.frame_times is None:
+        return []
+    times = to_microseconds(np.array([keyframe.timestamp for keyframe in keyframes]))
+    missing = MissingFrames(detector.num_frames, detector.frame_rate)
+    missing.add_segment(video_id, reader.frame_times, times, reader.frame_rate or 0)
+    return [missing.in_words()] if missing.number else []
 
 
 def check_arguments(score_threshold: float, every: float, batch_size: int) -> None:

@@ -69,3 +69,58 @@ def remux(source, target, file_format=None, options=None):
             if packet.dts is not None:
                 packet.stream = stream
                 writing.mux(packet)
+
+
+def encode(path, codec, num_frames, *, first=0, options=None, max_b_frames=2, file_format=None):
+    """Encodes coded frames `first`, `first` + 1, ... at 25 a second."""
+    import av
+
+    with av.open(str(path), "w", format=file_format) as container:
+        stream = container.add_stream(codec, rate=25, options=options or {})
+        stream.width, stream.height, stream.pix_fmt = BITS * BLOCK, 48, "yuv420p"
+        stream.bit_rate = 2_000_000
+        stream.codec_context.max_b_frames, stream.codec_context.gop_size = max_b_frames, 12
+        for number in range(first, first + num_frames):
+            picture = av.VideoFrame.from_ndarray(coded_frame(number), format="rgb24")
+            container.mux(stream.encode(picture))
+        container.mux(stream.encode(None))
+
+
+def encoded_packets(codec, num_frames, *, max_b_frames, options=None):
+    """(bytes, whether it is a key frame) of each packet in decoding order, and the extradata."""
+    import av
+
+    context = av.CodecContext.create(codec, "w")
+    context.width, context.height, context.pix_fmt = BITS * BLOCK, 48, "yuv420p"
+    context.time_base, context.framerate = Fraction(1, 25), 25
+    context.max_b_frames, context.gop_size, context.bit_rate = max_b_frames, 12, 2_000_000
+    context.options = options or {}
+    packets = []
+    for number in range(num_frames):
+        picture = av.VideoFrame.from_ndarray(coded_frame(number), format="rgb24")
+        picture = picture.reformat(format="yuv420p")
+        picture.pts, picture.time_base = number, Fraction(1, 25)
+        packets += context.encode(picture)
+    packets += context.encode(None)
+    return [(bytes(packet), packet.is_keyframe) for packet in packets], context.extradata
+
+
+def write_packets(path, codec, packets, extradata):
+    """Writes packets 0, 1, 2, ... with no other times than those of decoding, 25 a second."""
+    import av
+
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=25)
+        stream.width, stream.height, stream.pix_fmt = BITS * BLOCK, 48, "yuv420p"
+        stream.time_base = Fraction(1, 25)
+        if extradata:
+            stream.codec_context.extradata = extradata
+        for number, (content, is_keyframe) in enumerate(packets):
+            packet = av.Packet(content)
+            packet.pts = packet.dts = number
+            packet.time_base, packet.is_keyframe, packet.stream = (
+                Fraction(1, 25),
+                is_keyframe,
+                stream,
+            )
+            container.mux(packet)

@@ -91,6 +91,27 @@ def test_writes_csv_json_video_and_pictures(detector, video, tmp_path):
     assert content["stopped"] is None and content["duration"] == pytest.approx(2.2)
 
 
+def test_a_folder_with_holes_has_no_keyframes_in_them(detector, tmp_path):
+    """Five pictures over two minutes, at 30 a second: of 121 keyframes two have a picture."""
+    from PIL import Image
+
+    folder = tmp_path / "film"
+    folder.mkdir()
+    for number in (1, 2, 3, 1801, 3616):  # 0, 0.033, 0.067, 60 and 120.5 s
+        Image.new("RGB", (64, 48), (number % 256, 90, 90)).save(folder / f"img_{number:05d}.png")
+    told = []
+    summary = video_detection.detect_video(
+        detector, str(folder), str(tmp_path / "out"), score_threshold=0.0, log=told.append
+    )
+    assert summary.num_keyframes == 2
+    content = json.loads((tmp_path / "out" / "detections.json").read_text())
+    assert [keyframe["timestamp"] for keyframe in content["keyframes"]] == [0, 60]
+    assert content["notes"] == told and len(told) == 3
+    assert told[0].startswith("3611 of the numbers 1 to 3616 are absent")
+    assert told[1].startswith("119 keyframes left out: no frame is within 0.017 s of them")
+    assert "frames of clips" in told[2] and "are missing" in told[2]
+
+
 def test_annotated_video_plays_in_a_browser(detector, video, tmp_path):
     import av
 
@@ -257,6 +278,7 @@ def test_ctrl_c_ends_a_live_source_and_keeps_what_was_seen(detector, tmp_path, m
         """Endless; ctrl-C is pressed at 2.6 s."""
 
         size, frame_rate, duration, error, end_time = (48, 64), None, None, None, None
+        frame_times, events = None, frozenset()
 
         def __init__(self, *_, **__):
             pass

@@ -1,7 +1,6 @@
 """Finds every bad row of an AVA csv, with its line number, and counts what the file holds."""
 
 import math
-import os
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -43,6 +42,7 @@ def validate_csv(
     kind: str = ANNOTATIONS,
     label_map: LabelMap | None = None,
     durations: Mapping[str, float | None] | None = None,
+    video_start_seconds: float = 0.0,
 ) -> Validation:
     """Checks every row.
 
@@ -50,7 +50,9 @@ def validate_csv(
       path: annotation or detection csv, may be gzipped.
       kind: `ava_csv.ANNOTATIONS` or `ava_csv.DETECTIONS`.
       label_map: the known classes; without it any id from 1 on is known.
-      durations: seconds of each known video, None where unknown; without it any video is known.
+      durations: a `VideoTimes`, or the seconds of each known video, None where unknown; without it
+        any video is known.
+      video_start_seconds: see `FrameSettings`; `VideoTimes` know it themselves.
 
     Raises:
       UserError: the file cannot be read, is not UTF-8 text, or is empty.
@@ -64,7 +66,7 @@ def validate_csv(
             bad_rows.append(BadRow(number, str(error), line))
             continue
         key = keyframe_key(row.video_id, row.timestamp)
-        problems = list(_problems(row, kind, label_map, durations))
+        problems = list(_problems(row, kind, label_map, durations, video_start_seconds))
         earlier = first_line.setdefault((key, row.box, row.class_id, row.last), number)
         if earlier != number:
             problems.append(f"repeats line {earlier}")
@@ -93,14 +95,15 @@ def _problems(
     kind: str,
     label_map: LabelMap | None,
     durations: Mapping[str, float | None] | None,
+    start: float,
 ) -> Iterator[str]:
-    if durations is not None and row.video_id not in durations:
-        yield f"unknown video {row.video_id!r}"
-    if row.timestamp < 0:
-        yield f"timestamp {row.timestamp:g} s is before the start"
-    duration = (durations or {}).get(row.video_id)
-    if duration is not None and row.timestamp > duration:
-        yield f"timestamp {row.timestamp:g} s is past the end of the video at {duration:.3f} s"
+    problem_of = getattr(durations, "problem", None)
+    if problem_of is not None:  # of VideoTimes, which know more than the length
+        problem = problem_of(row.video_id, row.timestamp)
+        if problem is not None:
+            yield problem
+    else:
+        yield from _problems_of_time(row, durations, start)
     if row.box is None:
         return
     y1, x1, y2, x2 = row.box
@@ -119,58 +122,21 @@ def _problems(
         yield f"score is {row.last}"
 
 
-class VideoDurations(Mapping):
-    """Video id to duration in seconds of the videos of a directory, opened when asked for.
-
-    A video is known by its file's name without the last extension. One that PyAV cannot open,
-    or that does not tell its duration, has None and is listed in `broken` with the reason.
-    """
-
-    def __init__(self, directory):
-        try:
-            names = sorted(os.listdir(directory))
-        except OSError as error:
-            raise UserError(f"{directory} cannot be read: {error.strerror}") from error
-        paths = (os.path.join(directory, name) for name in names if not name.startswith("."))
-        self._paths = {
-            os.path.splitext(os.path.basename(path))[0]: path
-            for path in paths
-            if os.path.isfile(path) and os.path.splitext(path)[1]
-        }
-        self._durations: dict[str, float | None] = {}
-        self.broken: dict[str, str] = {}
-
-    def __getitem__(self, video_id: str) -> float | None:
-        if video_id not in self._durations:
-            self._durations[video_id] = self._measure(self._paths[video_id])
-        return self._durations[video_id]
-
-    def __contains__(self, video_id) -> bool:
-        return video_id in self._paths
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._paths)
-
-    def __len__(self) -> int:
-        return len(self._paths)
-
-    def _measure(self, path: str) -> float | None:
-        import av
-
-        try:
-            with av.open(path) as container:
-                if not container.streams.video:
-                    self.broken[path] = "it has no video stream"
-                    return None
-                stream = container.streams.video[0]
-                if stream.duration is not None and stream.time_base is not None:
-                    return float((stream.duration + (stream.start_time or 0)) * stream.time_base)
-                if container.duration is not None:
-                    return container.duration / av.time_base
-                self.broken[path] = "it does not tell its duration"
-        except (av.FFmpegError, OSError, ValueError) as error:
-            self.broken[path] = str(error)
-        return None
+def _problems_of_time(
+    row: Row, durations: Mapping[str, float | None] | None, start: float
+) -> Iterator[str]:
+    if durations is not None and row.video_id not in durations:
+        yield f"unknown video {row.video_id!r}"
+    if row.timestamp < start:
+        yield f"timestamp {row.timestamp:g} s is before the start" + (
+            f" of the video, at {start:g} s" if start else ""
+        )
+    duration = (durations or {}).get(row.video_id)
+    if duration is not None and row.timestamp > start + duration:
+        yield (
+            f"timestamp {row.timestamp:g} s is past the end of the video "
+            f"at {start + duration:.3f} s"
+        )
 
 
 def read_durations(path) -> dict[str, float]:

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from avatx.data.annotations.label_map import LabelMap, read_label_map
 from avatx.data.times import MICROSECONDS
-from avatx.data.video.video_folder import VIDEO_EXTENSIONS, VideoFolder
+from avatx.data.video.video_folder import VideoFolder, has_video_extension, holds_video
 from avatx.errors import UserError
 
 _COLUMNS = ("file", "label", "start", "end")
@@ -104,7 +104,12 @@ def read_csv(path: str, videos: Sequence[str] | None = None) -> list[LabelledCli
             raise UserError(f"{where}: {len(row)} columns; expected {','.join(columns)}")
         # A list that is not Kinetics' may leave the last columns out.
         fields = dict(zip(columns, (value.strip() for value in row), strict=False))
-        clip = (_kinetics_clip if kinetics else _clip)(fields, where, finder)
+        try:
+            clip = (_kinetics_clip if kinetics else _clip)(fields, where, finder)
+        except UserError as error:
+            raise UserError(
+                str(error) if str(error).startswith(where) else f"{where}: {error}"
+            ) from None
         key = clip.video_id, clip.start
         if key in seen:
             raise UserError(
@@ -123,15 +128,13 @@ def _clip(fields: dict[str, str], where: str, finder: VideoFolder) -> LabelledCl
     start = _seconds(fields, "start", where) or 0
     end = _seconds(fields, "end", where)
     _check_span(start, end, where)
-    stem, extension = os.path.splitext(file)
-    if extension[1:].lower() not in VIDEO_EXTENSIONS:
+    paths = finder.paths(file)
+    if not has_video_extension(file):
         return LabelledClip(
             file, finder.find(file), _text(fields, "label", where), start, end, where
         )
-    paths = (
-        [file] if os.path.isabs(file) else [os.path.join(folder, file) for folder in finder.folders]
-    )
     path = next((path for path in paths if tf.io.gfile.exists(path)), None)
+    stem = os.path.splitext(file)[0]
     return LabelledClip(stem, path, _text(fields, "label", where), start, end, where)
 
 
@@ -196,8 +199,10 @@ def read_folders(folder: str) -> list[LabelledClip]:
             continue
         seen: dict[str, str] = {}
         for name in sorted(tf.io.gfile.listdir(inside)):
-            stem, extension = os.path.splitext(name)
-            if extension[1:].lower() in VIDEO_EXTENSIONS and not name.startswith("."):
+            stem = os.path.splitext(name)[0]
+            if name.startswith("."):
+                continue
+            if has_video_extension(name) or holds_video(os.path.join(inside, name)):
                 if seen.setdefault(stem, name) != name:
                     raise UserError(
                         f"{inside}: {seen[stem]} and {name} would both be video "

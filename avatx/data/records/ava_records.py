@@ -9,8 +9,10 @@ import tensorflow as tf
 
 from avatx.data.annotations.ava_csv import (
     format_timestamp,
+    iterate_lines,
     read_annotations,
     read_excluded_timestamps,
+    split_fields,
 )
 from avatx.data.annotations.ava_table import AvaTable
 from avatx.data.annotations.label_map import read_label_map
@@ -68,6 +70,7 @@ def create_ava_records(
     table = read_annotations(annotations)
     _check_boxes(table, annotations, log)
     folder = VideoFolder(videos)
+    _check_video_ids(annotations, table, folder)
     plan = make_plan(
         table,
         classes,
@@ -115,6 +118,17 @@ def create_ava_records(
         overwrite=overwrite,
         log=log,
     )
+
+
+def _check_video_ids(annotations: str, table: AvaTable, folder: VideoFolder) -> None:
+    """Raises UserError, naming the line, where an id of the csv leads out of the folders."""
+    for video_id in {*table.video_names, *(name for name, _ in table.empty_keyframes)}:
+        try:
+            folder.paths(video_id)
+        except UserError as error:
+            lines = iterate_lines(annotations)
+            where = (f", line {n}" for n, text in lines if split_fields(text)[:1] == [video_id])
+            raise UserError(f"{annotations}{next(where, '')}: video id {error}") from None
 
 
 def _check_boxes(table: AvaTable, annotations: str, log: Callable[[str], None]) -> None:

@@ -12,6 +12,8 @@ from avatx.data.records import record, remote_files
 from avatx.data.records.input_errors import explained
 from avatx.data.records.manifest import NAME as MANIFEST
 from avatx.data.records.manifest import read_manifest
+from avatx.data.video import reading_event
+from avatx.data.video.missing_frames import MissingFrames
 from avatx.errors import UserError
 
 SCANNED_BYTES = 1_000_000_000  # more than this is not read through just to be counted
@@ -31,6 +33,8 @@ class DataStatistics:
       labels_of_class: class id -> rows or videos, classes without any left out.
       num_keyframes_without_people: of keyframes only.
       num_boxes: of keyframes only: people.
+      missing: frames of clips that no frame of the video is near to; None where nobody looked.
+      holed_videos: where nobody looked, the videos whose frames are not all there by the manifest.
     """
 
     unit: str
@@ -39,6 +43,22 @@ class DataStatistics:
     labels_of_class: dict[int, int] | None = None
     num_keyframes_without_people: int | None = None
     num_boxes: int | None = None
+    missing: MissingFrames | None = None
+    holed_videos: tuple[str, ...] = ()
+
+    def _holes(self, name: str) -> tuple[tuple[str, str], ...]:
+        if not self.holed_videos:
+            return ()
+        number = len(self.holed_videos)
+        return (
+            (
+                f"{name} frames",
+                f"{number} video{'s' * (number > 1)} of which some frames are not there, see "
+                f"{MANIFEST}: "
+                + ", ".join(self.holed_videos[:5])
+                + (", ..." if number > 5 else ""),
+            ),
+        )
 
     def lines(
         self, name: str, class_names: dict[int, str] | None = None
@@ -48,7 +68,7 @@ class DataStatistics:
             return ((name, f"{self.num_files} files (no {MANIFEST} beside them to count from)"),)
         text = f"{self.num_examples:,} {self.unit} in {self.num_files} files"
         if self.labels_of_class is None:
-            return ((name, text),)
+            return ((name, text), *self._holes(name))
         if self.unit == "keyframes":
             text += (
                 f", {self.num_keyframes_without_people:,} without people; {self.num_boxes:,} "
@@ -59,11 +79,32 @@ class DataStatistics:
         classes = ", ".join(
             f"{(class_names or {}).get(class_id, class_id)} {count:,}" for class_id, count in most
         )
-        return (name, text), (f"{name} labels", classes)
+        lines = (name, text), (f"{name} labels", classes)
+        if self.missing is None or not self.missing.number:
+            return lines
+        return *lines, (f"{name} frames", self.missing.in_words())
+
+
+def _holed_by_manifest(files: Sequence[str]) -> tuple[str, ...]:
+    """Ids of videos of which a manifest beside the files notes that frames are absent or lost."""
+    holed = set()
+    for folder in {os.path.dirname(path) for path in files}:
+        names = {os.path.basename(path) for path in files if os.path.dirname(path) == folder}
+        for entry in read_manifest(folder)["records"].values():
+            if not {shard["shard"] for shard in entry["shards"]} & names:
+                continue
+            for video_id, facts in entry.get("videos", {}).items():
+                kinds = {event[0] for event in facts.get("events", [])}
+                if kinds & {reading_event.HOLES, reading_event.DAMAGED}:
+                    holed.add(video_id)
+    return tuple(sorted(holed))
 
 
 def describe(
-    input_paths: Sequence[str], unit: str, scanned_bytes: int = SCANNED_BYTES
+    input_paths: Sequence[str],
+    unit: str,
+    scanned_bytes: int = SCANNED_BYTES,
+    clip: tuple[int, float] | None = None,
 ) -> DataStatistics:
     """Counts the records of `input_paths`.
 
@@ -74,6 +115,7 @@ def describe(
       input_paths: file patterns.
       unit: "keyframes", or "videos" for records of labelled videos.
       scanned_bytes: sets of so many bytes are read through.
+      clip: (frames, frames a second) of a clip, to count frames that are missing.
 
     Raises:
       UserError: no file matches, or what was read is no record.
@@ -83,9 +125,11 @@ def describe(
         all(not remote_files.scheme(path) for path in files)
         and sum(tf.io.gfile.stat(path).length for path in files) <= scanned_bytes
     ):
-        return _scan(files, unit)
+        return _scan(files, unit, clip)
     counts = counts_by_manifest(files, unit)
-    return DataStatistics(unit, len(files), None if counts is None else sum(counts))
+    if counts is None:
+        return DataStatistics(unit, len(files))
+    return DataStatistics(unit, len(files), sum(counts), holed_videos=_holed_by_manifest(files))
 
 
 def count_videos(files: Sequence[str]) -> list[int]:
@@ -131,8 +175,9 @@ def counts_by_manifest(files: Sequence[str], unit: str) -> list[int] | None:
     return counts
 
 
-def _scan(files: list[str], unit: str) -> DataStatistics:
+def _scan(files: list[str], unit: str, clip: tuple[int, float] | None) -> DataStatistics:
     labels: dict[int, int] = {}
+    frames = MissingFrames(*clip) if clip else None
 
     def count(class_ids: np.ndarray) -> None:
         for class_id, rows in zip(*np.unique(class_ids, return_counts=True), strict=True):
@@ -140,17 +185,25 @@ def _scan(files: list[str], unit: str) -> DataStatistics:
 
     with explained(files):
         if unit == "videos":
-            class_ids = list(_parsed(files, lambda one: record.parse_labelled_video(one).class_id))
-            count(np.array(class_ids))
-            return DataStatistics(unit, len(files), len(class_ids), labels)
-        keyframes = empty = boxes = 0
-        for class_ids, people, lengths in _parsed(files, _rows):
-            keyframes += len(lengths)
-            empty += int((lengths == 0).sum())
-            owner = np.repeat(np.arange(len(lengths)), lengths)[:, np.newaxis]
-            boxes += len(np.unique(np.concatenate([owner, people], axis=1), axis=0))
-            count(class_ids)
-    return DataStatistics(unit, len(files), keyframes, labels, empty, boxes)
+            examples = 0
+            for class_id, video_id, timestamps in _parsed(files, _labelled):
+                examples += 1
+                count(np.array([class_id]))
+                if frames:
+                    frames.add_video(video_id.decode(errors="replace"), timestamps)
+            found = DataStatistics(unit, len(files), examples, labels)
+        else:
+            keyframes = empty = boxes = 0
+            for class_ids, people, lengths, video_id, *times in _parsed(files, _rows):
+                keyframes += len(lengths)
+                empty += int((lengths == 0).sum())
+                owner = np.repeat(np.arange(len(lengths)), lengths)[:, np.newaxis]
+                boxes += len(np.unique(np.concatenate([owner, people], axis=1), axis=0))
+                count(class_ids)
+                if frames:
+                    frames.add_segment(video_id.decode(errors="replace"), *times)
+            found = DataStatistics(unit, len(files), keyframes, labels, empty, boxes)
+    return dataclasses.replace(found, missing=frames)
 
 
 def _parsed(files: list[str], parse: Callable[[tf.Tensor], Any]) -> Iterator:
@@ -158,8 +211,15 @@ def _parsed(files: list[str], parse: Callable[[tf.Tensor], Any]) -> Iterator:
     return tf.data.TFRecordDataset(files).map(parse).as_numpy_iterator()
 
 
-def _rows(serialized: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """Of a segment: class ids [R], boxes with person ids [R, 5], rows of each keyframe [K]."""
+def _labelled(serialized: tf.Tensor) -> tuple[tf.Tensor, ...]:
+    """Of a labelled video: its class id, its own id, times of its frames [F]."""
+    video = record.parse_labelled_video(serialized)
+    return video.class_id, video.video_id, video.timestamps
+
+
+def _rows(serialized: tf.Tensor) -> tuple[tf.Tensor, ...]:
+    """Of a segment: class ids [R], boxes with person ids [R, 5], rows of each keyframe [K], its
+    video's id, times of frames [F] and of keyframes [K], and the video's frames a second."""
     segment = record.parse(serialized)
     people = tf.concat(
         [
@@ -168,4 +228,12 @@ def _rows(serialized: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         ],
         axis=1,
     )
-    return segment.class_ids.flat_values, people, segment.boxes.row_lengths()
+    return (
+        segment.class_ids.flat_values,
+        people,
+        segment.boxes.row_lengths(),
+        segment.video_id,
+        segment.timestamps,
+        segment.keyframe_timestamps,
+        segment.frame_rate,
+    )

@@ -1,5 +1,6 @@
 """Reads one segment of a video with the keyframes annotated in it, for `record_shard`."""
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ from avatx.data.records.planned_segment import PlannedKeyframe, PlannedSegment
 from avatx.data.records.record_plan import RecordSettings
 from avatx.data.records.span_reading import read_span
 from avatx.data.times import MICROSECONDS
+from avatx.data.video.missing_frames import distances_to_frames, keyframe_bound
 from avatx.errors import UserError
 
 # (path, identity) -> microseconds where a video turned out to end, so that the many keyframes past
@@ -81,6 +83,15 @@ def read(
     if end is not None:
         skip(why, [keyframe for keyframe in keyframes if keyframe.timestamp > end])
         keyframes = [keyframe for keyframe in keyframes if keyframe.timestamp <= end]
+    if keyframes and span.is_folder:
+        bound = keyframe_bound(span.frame_rate, settings.frame_settings.max_frame_rate)
+        times = np.array([keyframe.timestamp - offset for keyframe in keyframes])
+        is_missing = distances_to_frames(span.timestamps, times) > bound
+        skip(
+            f"no frame within {bound / MICROSECONDS:.3f} s of it, half the distance of the frames",
+            list(itertools.compress(keyframes, is_missing)),
+        )
+        keyframes = list(itertools.compress(keyframes, ~is_missing))
     if not keyframes:
         return result(None)
     span.provenance["margin_seconds"] = settings.margin_seconds

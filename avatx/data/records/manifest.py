@@ -11,7 +11,8 @@ from typing import Any
 import tensorflow as tf
 
 from avatx.data.records.record_plan import RecordPlan
-from avatx.data.records.record_shard import read_json, write_text
+from avatx.data.records.record_shard import add_facts, read_json, write_text
+from avatx.data.video.reading_event import in_words
 from avatx.errors import UserError
 
 NAME = "manifest.json"
@@ -65,10 +66,13 @@ def make_entry(
     totals = Counter({"records": 0, "keyframes": 0, "frames": 0, "bytes": 0, "jpeg_bytes": 0})
     for result in results:
         totals.update({name: result[name] for name in totals})
-        videos.update(result["videos"])
+        add_facts(videos, result["videos"])
         for skip in result["skipped"]:
             key = skip["video_id"], skip["reason"]
             skipped.setdefault(key, []).extend(skip["timestamps"])
+    for facts in videos.values():
+        if "events" in facts:
+            facts["notes"] = in_words(facts["events"])
     return {
         "unit": plan.unit,
         "settings": settings,
@@ -126,6 +130,7 @@ def summary(entry: dict[str, Any]) -> list[str]:
         lines.append(
             f"{len(damaged)} videos break off and were read up to there: {_some(sorted(damaged))}"
         )
+    lines += _notes(entry["videos"])
     skipped = entry["skipped"]
     if skipped:
         number = sum(skip["num_keyframes"] for skip in skipped)
@@ -144,6 +149,20 @@ def summary(entry: dict[str, Any]) -> list[str]:
         if len(skipped) > 10:
             lines.append(f"  and {len(skipped) - 10} more: see the manifest")
     return lines
+
+
+def _notes(videos: dict[str, Any]) -> list[str]:
+    """What happened while videos were read; of many videos, the first."""
+    noted = [
+        f"  {video_id}: {note}"
+        for video_id, facts in sorted(videos.items())
+        for note in facts.get("notes", [])
+    ]
+    if not noted:
+        return []
+    number = sum(1 for facts in videos.values() if facts.get("notes"))
+    more = [f"  and {len(noted) - 10} more: see the manifest"] if len(noted) > 10 else []
+    return [f"NOTED of {number} video{'s' * (number > 1)}:", *noted[:10], *more]
 
 
 def _some(names: list[str]) -> str:

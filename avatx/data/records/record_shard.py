@@ -11,7 +11,7 @@ from avatx.data.records import keyframe_segment, labelled_video, record
 from avatx.data.records.planned_segment import Planned, PlannedSegment, PlannedVideo
 from avatx.data.records.record_plan import RecordSettings
 from avatx.data.times import MICROSECONDS
-from avatx.errors import UserError
+from avatx.errors import UserError, first_line
 
 _READERS: dict[type, Callable] = {
     PlannedSegment: keyframe_segment.read,
@@ -20,16 +20,14 @@ _READERS: dict[type, Callable] = {
 
 
 def _read_or_skip(planned: Planned, settings: RecordSettings, class_names: dict[int, str]):
-    """Reads either kind; what its libraries raise beside it must not stop the other videos."""
-    import av
-
+    """Reads either kind; nothing that a library raises over one video may stop the others."""
     try:
         return _READERS[type(planned)](planned, settings, class_names)
-    except (av.FFmpegError, OSError) as error:
+    except Exception as error:  # any: a dozen libraries have read what somebody made
         return None, [
             {
                 "video_id": planned.video_id,
-                "reason": f"cannot be read ({error})",
+                "reason": f"cannot be read ({type(error).__name__}: {first_line(error)})",
                 "timestamps": [time / MICROSECONDS for time in planned.times],
             }
         ]
@@ -60,7 +58,7 @@ def write_shard(
       JSON-able: `bytes` of the file, `records`, `frames`, `keyframes`, `jpeg_bytes`, the
       `skipped` examples (see `keyframe_segment.read`), and for each video the facts of its source.
     """
-    result = {
+    result: dict[str, Any] = {
         "records": 0,
         "frames": 0,
         "keyframes": 0,
@@ -81,12 +79,13 @@ def write_shard(
                         result["frames"] += len(segment.frames)
                         result["keyframes"] += len(segment.keyframes)
                         result["jpeg_bytes"] += sum(map(len, segment.frames))
-                        result["videos"][segment.video_id] = {
+                        facts = {
                             **segment.provenance,
                             "frame_rate": segment.frame_rate,
                             "height": segment.height,
                             "width": segment.width,
                         }
+                        add_facts(result["videos"], {segment.video_id: facts})
                     done += len(planned.times)
                     on_progress(done)
             result["bytes"] = tf.io.gfile.stat(temporary).length
@@ -95,6 +94,16 @@ def write_shard(
         text = getattr(error, "message", None) or str(error)
         raise UserError(f"{path} cannot be written: {text}") from error
     return result
+
+
+def add_facts(videos: dict[str, Any], more: dict[str, Any]) -> None:
+    """Adds facts of videos; of a video that is there already, the events of both are kept."""
+    for video_id, facts in more.items():
+        events = [*videos.get(video_id, {}).get("events", []), *facts.get("events", [])]
+        videos[video_id] = dict(facts)
+        if events:
+            unique = sorted({tuple(event) for event in events})
+            videos[video_id]["events"] = [list(event) for event in unique]
 
 
 def write_text(path: str, text: str) -> None:

@@ -44,6 +44,11 @@ class Span:
     error: str | None
 
     @property
+    def is_folder(self) -> bool:
+        """Whether it is of a folder of frames, whose files alone say when there is a frame."""
+        return self.provenance["container"] == "folder"
+
+    @property
     def stored(self) -> dict[str, Any]:
         """What `record.Segment` takes of it as it is."""
         names = ("height", "width", "frame_rate", "frames", "flow", "provenance")
@@ -78,6 +83,7 @@ def read_span(
       UserError: the video cannot be opened, or its frames take more than `max_bytes`.
     """
     frame_settings = settings.frame_settings
+    check_readable_twice(source)
     timestamps: list[int] = []
     frames: list[bytes] = []
     num_bytes = num_encoded = 0
@@ -117,9 +123,17 @@ def read_span(
                 "source_height": reader.size[0],
                 "source_width": reader.size[1],
                 **(encoded if num_encoded else {}),
+                **({"events": sorted(map(list, reader.events))} if reader.events else {}),
                 **frame_settings.to_provenance(flow.provenance if flow else None),
             },
             end_time=reader.end_time,
             ended=reader.ended,
             error=reader.error,
         )
+
+
+def check_readable_twice(source: str) -> None:
+    """Raises UserError for a pipe or a device: each record opens its video anew."""
+    is_here = "://" not in source and os.path.exists(source)
+    if is_here and not (os.path.isfile(source) or os.path.isdir(source)):
+        raise UserError(f"{source}: a pipe or a device; expected a file or a folder of frames")

@@ -4,11 +4,22 @@ import contextlib
 import itertools
 import os
 from collections.abc import Iterator
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
 
 from avatx.data.times import MICROSECONDS
+from avatx.data.video import reading_event
+from avatx.data.video.packet_scan import PacketScan, is_unindexed, may_join, scan
+from avatx.data.video.packet_source import (
+    WAIT_SECONDS,
+    PacketSource,
+    is_regular_file,
+    reason_of,
+)
+from avatx.data.video.picture_clock import PictureClock
+from avatx.data.video.reading_event import ReadingEvent
 from avatx.errors import UserError
 
 # How far before the wanted moment to seek when the first try lands after it or past a truncated
@@ -16,79 +27,156 @@ from avatx.errors import UserError
 _SEEK_BACK_SECONDS = (0, 2, 8, 32, 128, 512, 2048)
 # Raw streams and MPEG-PS: no index and few or no time stamps, which FFmpeg counts from the start;
 # after a seek it counts wrongly, so they are decoded from the start.
-_UNINDEXED = frozenset(("h264", "hevc", "m4v", "mjpeg", "mpeg", "mpegvideo", "mpeg1video", "obu"))
-_TENSORFLOW_SCHEMES = ("gs://", "s3://", "az://", "hdfs://", "viewfs://")
+_UNSEEKABLE = frozenset(("h264", "hevc", "m4v", "mjpeg", "mpeg", "mpegvideo", "mpeg1video", "obu"))
+# The header's duration counts from 0 of the clock and not from the first picture.
+_DURATION_FROM_ZERO = frozenset(("matroska,webm", "flv", "live_flv"))
+# There a packet is marked where one before it was lost, too; what it holds may be whole.
+_BROADCAST = frozenset(("mpegts", "mpegtsraw", "mpeg", "rtsp", "rtp", "sdp"))
+_DOUBTED_PACKETS = 48  # read to find out whether presentation times are to be trusted
+_LATE_SECONDS = 0.1  # between the first sound and the first picture, before anything is said
 
 
 class ContainerSource:
     """See `VideoReader`, whose back end for files and streams this is."""
 
-    def __init__(self, path: str, num_threads: int = 0):
+    def __init__(self, path: str, num_threads: int = 0, wait_seconds: float = WAIT_SECONDS):
         self.path = path
-        self._num_threads = num_threads
         self.error: str | None = None
         self.end_time: int | None = None
         self.ended = False
-        self._trouble: str | None = None
-        self._container = None
-        self._file = None
-        if "://" not in path and not os.path.exists(path):
-            raise UserError(f"{path}: no such file or folder")
+        self.events: set[ReadingEvent] = set()
+        self._packets = PacketSource(path, num_threads, wait_seconds)
         try:
-            self._open()
-            first = self._decode_first()
+            self._prepare()
         except BaseException:
             self.close()
             raise
-        self._pending = first  # the picture that opening decoded and nobody has had yet
-        self.rotation = getattr(first, "rotation", 0) % 360
-        self.size = (
-            (first.width, first.height)
-            if self.rotation in (90, 270)
-            else (first.height, first.width)
-        )
-        rate = self._stream.average_rate or self._stream.guessed_rate
+
+    def _prepare(self) -> None:
+        source = self._packets
+        rate = source.stream.average_rate or source.stream.guessed_rate
         self.frame_rate = float(rate) if rate else None
+        self._scan = self._scanned()
+        self._clock = self._make_clock(by_arrival=source.container.format.name == "avi")
+        if self._is_doubtful() and not self._presentation_times_ascend():
+            self._clock = self._make_clock(by_arrival=True)
+        self._origin = 0
+        self.duration: float | None = None
+        pictures = self._decode()
+        first = next(pictures, None)
+        if first is None:
+            why = self.error or "; ".join(reading_event.in_words(self.events)) or "it is empty"
+            raise UserError(f"{self.path}: no frame of it can be decoded ({why})")
+        picture = first[1]
+        self._origin = self._clock.last or 0
+        self.rotation = getattr(picture, "rotation", 0) % 360
+        self.size = (
+            (picture.width, picture.height)
+            if self.rotation in (90, 270)
+            else (picture.height, picture.width)
+        )
         self.duration = self._duration()
         # A file can be opened again even if its container tells no length; a camera cannot.
-        self.is_live = self.duration is None and not os.path.isfile(path)
+        self.is_live = self.duration is None and not os.path.isfile(self.path)
+        # No generator, which somebody's loop would close when it ends early.
+        self._live = itertools.chain([(0, picture)], pictures) if self.is_live else None
+        self.events.clear()  # on the way to the first picture, before there was a time 0
+        self._note_late_begin()
 
-    def _open(self) -> None:
+    @property
+    def _stream(self):
+        return self._packets.stream
+
+    @property
+    def _format(self) -> str:
+        return self._packets.container.format.name
+
+    def _scanned(self) -> PacketScan | None:
+        """Of a file whose clock may start again; None of others."""
+        if not is_unindexed(self._packets.container.format) or not is_regular_file(self.path):
+            return None
+        stat = os.stat(self.path)
+        return scan(self.path, (stat.st_size, stat.st_mtime_ns))
+
+    def _make_clock(self, by_arrival: bool) -> PictureClock:
+        stream = self._stream
+        return PictureClock(
+            stream.time_base,
+            1 / Fraction(stream.average_rate or stream.guessed_rate or 25) / stream.time_base,
+            by_arrival=by_arrival,
+            guessed=self._format == "mpeg",
+            leaps=may_join(self._packets.container.format),
+            on_joint=lambda ticks: self._note(reading_event.JOINT, self._microseconds(ticks)),
+        )
+
+    def _is_doubtful(self) -> bool:
+        """Whether presentation times may be decoding times, though pictures are reordered."""
+        return (
+            is_regular_file(self.path)
+            and bool(self._stream.codec_context.has_b_frames)
+            and self._format != "avi"
+            and self._format not in _UNSEEKABLE
+        )
+
+    def _presentation_times_ascend(self) -> bool:
+        """Whether the first pictures come in the order of their times."""
         import av
 
-        self.close()
-        self._last = None
-        try:
-            if self.path.startswith(_TENSORFLOW_SCHEMES):
-                import tensorflow as tf
+        source = self._packets
+        read: list[Any] = []
+        for packet in itertools.islice(source.packets(), _DOUBTED_PACKETS):
+            read.append(packet)
+            stamps = [packet.pts for packet in read[-2:] if packet.pts is not None]
+            if len(stamps) == 2 and stamps[1] < stamps[0]:
+                source.unread(read)  # packets are in another order than pictures, so all is well
+                return True
+        stamps = []
+        for packet in read:
+            with contextlib.suppress(av.FFmpegError, OSError):
+                stamps += [picture.pts for picture in packet.decode()]
+        source.open()
+        stamps = [stamp for stamp in stamps if stamp is not None]
+        return all(former < latter for former, latter in itertools.pairwise(stamps))
 
-                self._file = tf.io.gfile.GFile(self.path, "rb")
-                self._container = av.open(self._file)
-            else:
-                file_format = "v4l2" if self.path.startswith("/dev/video") else None
-                self._container = av.open(self.path, format=file_format)
-            self._stream = self._container.streams.best("video")
-        except (av.FFmpegError, OSError) as error:
-            raise UserError(f"{self.path}: cannot be read as video ({_reason(error)})") from error
-        if self._stream is None:
-            raise UserError(f"{self.path}: holds no video stream")
-        self._stream.thread_type = "AUTO"
-        self._stream.codec_context.thread_count = self._num_threads
+    def _note(self, kind: str, time: int, detail: str = "") -> None:
+        if len(self.events) < reading_event.MOST_EVENTS:
+            self.events.add(ReadingEvent(kind, time, detail))
 
-    def _decode_first(self):
-        self._origin = 0
-        first = next(self._decode(), None)
-        if first is None:
-            raise UserError(
-                f"{self.path}: no frame of it can be decoded ({self.error or 'it is empty'})"
-            )
-        self._origin = first[1].pts or 0
-        return first[1]
+    def _note_late_begin(self) -> None:
+        """Notes sound that begins before the picture: its user's clock may be the sound's."""
+        begins = [
+            stream.start_time * stream.time_base
+            for stream in self._packets.container.streams.audio
+            if stream.start_time is not None
+        ]
+        if begins and not (self._scan and self._scan.has_joint):
+            late = float(self._origin * self._stream.time_base - min(begins))
+            if late > _LATE_SECONDS:
+                self._note(reading_event.LATE, round(late * 1000) * 1000)
+
+    @property
+    def frame_times(self) -> None:
+        return None
+
+    @property
+    def stated_end(self) -> int | None:
+        """Of what can only be decoded from its begin: its packets say it sooner than pictures."""
+        if not is_regular_file(self.path) or self._can_seek:
+            return None
+        stat = os.stat(self.path)
+        found = self._scan or scan(self.path, (stat.st_size, stat.st_mtime_ns))
+        return round(found.seconds * MICROSECONDS)
+
+    @property
+    def _can_seek(self) -> bool:
+        return self._format not in _UNSEEKABLE and not (self._scan and self._scan.has_joint)
 
     def _duration(self) -> float | None:
         """Seconds, as the container states them."""
-        stream, container = self._stream, self._container
-        if container.format.name in _UNINDEXED:
+        stream, container = self._stream, self._packets.container
+        if self._scan is not None and self._scan.has_joint:
+            return self._scan.seconds
+        if self._format in _UNSEEKABLE:
             return None  # FFmpeg only guesses there
         if stream.duration:
             duration = float(stream.duration * stream.time_base)
@@ -96,7 +184,11 @@ class ContainerSource:
                 duration -= float((self._origin - stream.start_time) * stream.time_base)
             return duration
         if container.duration:
-            return container.duration / MICROSECONDS
+            duration = container.duration / MICROSECONDS
+            if self._format in _DURATION_FROM_ZERO:
+                begin = float(self._origin * stream.time_base)
+                duration -= begin if 0 < begin < duration else 0
+            return duration
         return None
 
     @property
@@ -111,75 +203,77 @@ class ContainerSource:
                 for name, version in av.library_versions.items()
                 if name in ("libavcodec", "libavformat", "libswscale")
             },
-            "container": self._container.format.name,
+            "container": self._format,
             "codec": context.name,
             "pixel_format": context.pix_fmt,
             "rotation": self.rotation,
         }
 
-    def _time(self, picture) -> int:
-        return round((picture.pts - self._origin) * picture.time_base * MICROSECONDS)
+    def _microseconds(self, ticks: int) -> int:
+        return round((ticks - self._origin) * self._stream.time_base * MICROSECONDS)
 
     def _pictures(self) -> Iterator[Any]:
-        """av.VideoFrames from where the container stands; ends at any trouble, noting it."""
+        """av.VideoFrames from where the container stands.
+
+        A packet that is damaged costs its own pictures; reading goes on behind it.
+        """
         import av
 
-        packets = self._container.demux(self._stream)
-        try:
-            for packet in packets:
-                if packet.is_corrupt:
-                    self._trouble = "corrupt data"
-                    # The last packet of a truncated file is one too: then nothing follows it.
-                    self.ended = not any(packet.size for packet in packets)
-                    break
+        last = None
+        for packet in self._packets.packets(self._note_damage):
+            if packet.is_corrupt:
+                self._note_damage("marked as corrupt", packet)
+                # In a file that breaks off the packet is half there, and so would the picture be.
+                if self._format not in _BROADCAST:
+                    continue
+            self._clock.sent(packet.dts)
+            last = packet
+            try:
                 yield from packet.decode()
-            else:
-                self.ended = True
-                return
-        except av.EOFError:
-            self.ended = True
-        except (av.FFmpegError, OSError) as error:
-            self._trouble = _reason(error)
-        with contextlib.suppress(av.FFmpegError, OSError):  # what the decoder still holds was good
-            yield from self._stream.codec_context.decode(None)
+            except av.EOFError:
+                break
+            except (av.FFmpegError, OSError) as error:
+                self._note_damage(reason_of(error), packet)
+        if last is None or last.size:  # what the decoder still holds was good
+            with contextlib.suppress(av.FFmpegError, OSError):
+                yield from self._stream.codec_context.decode(None)
+
+    def _note_damage(self, reason: str, packet=None) -> None:
+        stamp = packet.dts if packet is not None else self._clock.last
+        time = 0 if stamp is None else max(self._microseconds(stamp), 0)
+        self._note(reading_event.DAMAGED, time, reason)
 
     def _decode(self) -> Iterator[tuple[int, Any]]:
         """(microseconds, av.VideoFrame) in ascending order from where the container stands."""
-        self.error, self.ended, self._trouble = None, False, None
+        self.error, self.ended, self._last = None, False, None
+        self._clock.restart()
         for picture in self._pictures():
-            last = self._last
-            if picture.time_base is None:  # of those that the decoder still held
-                picture.time_base = self._stream.time_base
-            if picture.pts is None:  # raw streams carry no clock
-                step = 1 / (self._stream.guessed_rate or 25) / self._stream.time_base
-                picture.pts = self._origin if last is None else round(last.pts + step)
-            if last is None or picture.pts > last.pts:
-                self._last = picture
-                yield self._time(picture), picture
-        last = self._last
-        if last is not None:
-            # A picture's own duration is what ends a video of variable rate.
-            shown = getattr(last, "duration", 0) or 0
-            seconds = float(shown * last.time_base) if shown else 1 / (self.frame_rate or 25)
-            self.end_time = self._time(last) + round(seconds * MICROSECONDS)
-        if self.ended and last is not None and self._is_cut_short():
-            self.error = (
-                f"truncated: the video ends at {self.end_time / MICROSECONDS:.3f} of "
-                f"{self.duration:.3f} seconds"
-            )
-        elif self._trouble:
-            self.error = f"{self._trouble} {self._where(last)}"
+            self._last = picture
+            yield self._microseconds(self._clock.ticks(picture)), picture
+        self.ended, self.error = self._packets.ended, self._packets.trouble
+        if self._last is None:
+            self.error = self.error and f"{self.error} at its start"
+            return
+        latest = self._microseconds(self._clock.last or 0)
+        # A picture's own duration is what ends a video of variable rate.
+        shown = getattr(self._last, "duration", 0) or 0
+        seconds = float(shown * self._stream.time_base) if shown else 1 / (self.frame_rate or 25)
+        self.end_time = latest + round(seconds * MICROSECONDS)
+        if self.ended:
+            self.error = self._cut_short(self.end_time / MICROSECONDS)
+        elif self.error:
+            self.error = f"{self.error} after {latest / MICROSECONDS:.3f} s"
 
-    def _where(self, last) -> str:
-        return "at its start" if last is None else f"after {self._time(last) / MICROSECONDS:.3f} s"
-
-    def _is_cut_short(self) -> bool:
+    def _cut_short(self, end: float) -> str | None:
+        """What to say of a video that ends, in seconds, before it should."""
         if self.duration is None or not (
-            self._stream.duration or len(self._container.streams) == 1
+            self._stream.duration or len(self._packets.container.streams) == 1
         ):
-            return False  # only the container's own duration is known: audio may be longer
+            return None  # only the container's own duration is known: audio may be longer
         grace = max(0.5, 3 / (self.frame_rate or 25))
-        return self.end_time / MICROSECONDS < self.duration - grace
+        if end >= self.duration - grace:
+            return None
+        return f"truncated: the video ends at {end:.3f} of {self.duration:.3f} seconds"
 
     def pictures(self, start: int | None) -> Iterator[tuple[int, Any]]:
         """Pictures in order of time, the first of them at or before `start` where there is one.
@@ -187,31 +281,23 @@ class ContainerSource:
         Args:
           start: microseconds; None is the first picture.
         """
-        if self.is_live:
-            pending, self._pending = self._pending, None
-            head = [] if pending is None else [(self._time(pending), pending)]
-            return itertools.chain(head, self._decode())
-        self._pending = None
+        if self._live is not None:
+            return self._live
         return self._decode_from(max(start or 0, 0))
 
     def _decode_from(self, start: int) -> Iterator[tuple[int, Any]]:
-        import av
-
-        for back in () if self._container.format.name in _UNINDEXED else _SEEK_BACK_SECONDS:
+        for back in _SEEK_BACK_SECONDS if self._can_seek else ():
             target = start - back * MICROSECONDS
             if target <= 0:
                 break
-            offset = self._origin + round(target / MICROSECONDS / self._stream.time_base)
-            try:
-                self._container.seek(offset, stream=self._stream, backward=True)
-            except (av.FFmpegError, OSError):
+            ticks = self._origin + round(target / MICROSECONDS / self._stream.time_base)
+            if not self._packets.seek(ticks):
                 continue
-            self._last = None
             pictures = self._decode()
             first = next(pictures, None)
             if first is not None and first[0] <= start:
                 return itertools.chain([first], pictures)
-        self._open()
+        self._packets.open()
         return self._decode()
 
     def to_rgb(self, picture, size: tuple[int, int] | None = None) -> np.ndarray:
@@ -229,14 +315,4 @@ class ContainerSource:
         return None
 
     def close(self) -> None:
-        if self._container is not None:
-            self._container.close()
-            self._container = None
-        if self._file is not None:
-            self._file.close()
-            self._file = None
-
-
-def _reason(error: Exception) -> str:
-    """An exception's text without errno and file name."""
-    return getattr(error, "strerror", None) or str(error).split("\n")[0] or type(error).__name__
+        self._packets.close()

@@ -18,6 +18,7 @@ class KeyframeClip(NamedTuple):
     frames: np.ndarray  # [T, H, W, channels] uint8
     keyframe: np.ndarray  # [H, W, channels] uint8, the frame nearest to the timestamp
     seconds: np.ndarray  # [T] float64, from the timestamp to each frame; at borders frames repeat
+    distance: float = 0.0  # seconds between the timestamp and the keyframe's frame
 
 
 def keyframe_clips(
@@ -80,4 +81,5 @@ def _clip(keyframe: _Keyframe, times, held) -> KeyframeClip:
     nearest = nearest_frames(frame_times, np.array([keyframe.time]))[0]
     clip = np.stack([held[frame] for frame in chosen])
     seconds = (frame_times[chosen] - keyframe.time) / MICROSECONDS
-    return KeyframeClip(keyframe.index, keyframe.timestamp, clip, held[nearest], seconds)
+    distance = abs(int(frame_times[nearest]) - keyframe.time) / MICROSECONDS
+    return KeyframeClip(keyframe.index, keyframe.timestamp, clip, held[nearest], seconds, distance)

@@ -1,4 +1,8 @@
-"""Which file or folder of frames is the video of an id."""
+"""Which file or folder of frames is the video of an id.
+
+One definition for whatever looks a video up: the tools that write records, the check of a csv, the
+pictures. `<id>.<extension>`, `<id>` itself, or a folder `<id>` of frames; an id may hold slashes.
+"""
 
 import os
 from collections.abc import Sequence
@@ -6,6 +10,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from avatx.data.video.frame_source import has_frames
 from avatx.errors import UserError
 
 VIDEO_EXTENSIONS = frozenset(
@@ -29,12 +34,16 @@ VIDEO_EXTENSIONS = frozenset(
         "y4m",
     ]
 )
+# FFmpeg makes a film of a picture or of a text, too.
+_NO_FILMS = frozenset(["image2", "image2pipe", "tty", "concat", "lavfi", "webp_pipe", "hls"])
 
 
 class VideoFolder:
-    """Looks video ids up in folders: `<id>.<extension>`, or a folder `<id>` of frames.
+    """Looks video ids up in folders.
 
-    An id may hold slashes: it is then looked for in the sub-folder.
+    A file with an extension that videos usually have is known by its name. Where an id has none,
+    files of other extensions, or without one, are opened: what FFmpeg finds a video in is one.
+    Names that begin with a dot are never videos.
 
     Raises:
       UserError: a folder does not exist.
@@ -48,35 +57,98 @@ class VideoFolder:
         self._listings: dict[str, dict[str, list[str]]] = {}
 
     def _listing(self, folder: str) -> dict[str, list[str]]:
-        """Name without video extension -> names in `folder`."""
+        """Name, with and without its last extension -> names in `folder`."""
         if folder not in self._listings:
             listing: dict[str, list[str]] = {}
             names = tf.io.gfile.listdir(folder) if tf.io.gfile.isdir(folder) else []
             for name in sorted(name.rstrip("/") for name in names):
-                stem, extension = os.path.splitext(name)
-                if extension[1:].lower() in VIDEO_EXTENSIONS:
-                    listing.setdefault(stem, []).append(name)
-                elif os.path.isdir(os.path.join(folder, name)):
-                    listing.setdefault(name, []).append(name)
+                if name.startswith("."):
+                    continue
+                for key in {name, os.path.splitext(name)[0]}:
+                    listing.setdefault(key, []).append(name)
             self._listings[folder] = listing
         return self._listings[folder]
+
+    def paths(self, name: str) -> list[str]:
+        """Where a name from a file, such as a csv, may lie: in each folder that it does not leave.
+
+        Raises:
+          UserError: it leads out of all of them.
+        """
+        inside = [
+            os.path.join(folder, name) for folder in self.folders if not leads_out(folder, name)
+        ]
+        if not inside:
+            raise UserError(
+                f"{name[:200]!r} leads out of {', '.join(self.folders)}; expected a name in there"
+            )
+        return inside
 
     def find(self, video_id: str) -> str | None:
         """The path of the video, or None.
 
         Raises:
-          UserError: there are several.
+          UserError: there are several, or the id leads out of the folders.
         """
-        found = []
-        for root in self.folders:
-            folder, name = os.path.split(os.path.join(root, video_id))
-            found += [os.path.join(folder, match) for match in self._listing(folder).get(name, [])]
-        if len(found) > 1:
+        found: list[str] = []
+        for path in self.paths(video_id):
+            folder, name = os.path.split(path)
+            for match in self._listing(folder).get(name, []):
+                found.append(os.path.join(folder, match))
+        films = [path for path in found if _is_known(path, video_id)]
+        films = films or [path for path in found if holds_video(path)]
+        films = films or [path for path in found if _is_folder(path, video_id)]
+        if len(films) > 1:
             raise UserError(
-                f"video {video_id!r} is there {len(found)} times: "
-                f"{', '.join(found)}; keep one of them"
+                f"video {video_id!r} is there {len(films)} times: "
+                f"{', '.join(films)}; keep one of them"
             )
-        return found[0] if found else None
+        return films[0] if films else None
+
+
+def leads_out(folder: str, name: str) -> bool:
+    """Whether `name`, which comes from a file, is no path below `folder`: `../x`, `/x`, ``."""
+    plain = os.path.normpath if "://" in folder else os.path.abspath
+    root = plain(folder).rstrip(os.sep) + os.sep
+    return "\0" in name or not plain(os.path.join(folder, name)).startswith(root)
+
+
+def has_video_extension(path: str) -> bool:
+    """Whether the name says that it is a video."""
+    return os.path.splitext(path)[1][1:].lower() in VIDEO_EXTENSIONS
+
+
+def holds_video(path: str) -> bool:
+    """Whether FFmpeg finds a video in a file of this machine, whatever it is called."""
+    from avatx.data.video.packet_source import PacketSource, is_regular_file
+
+    if not is_regular_file(path):
+        return False
+    try:
+        source = PacketSource(path, num_threads=1)
+    except UserError:
+        return False
+    try:
+        formats = source.container.format.name.split(",")
+        is_picture = any(name in _NO_FILMS or name.endswith("_pipe") for name in formats)
+        cover = bool(getattr(source.stream, "disposition", 0) & _ATTACHED_PICTURE)
+        return not is_picture and not cover and source.stream.codec_context.width > 0
+    finally:
+        source.close()
+
+
+_ATTACHED_PICTURE = 0x400  # AV_DISPOSITION_ATTACHED_PIC, as of an album
+
+
+def _is_folder(path: str, video_id: str) -> bool:
+    return os.path.isdir(path) and os.path.basename(path) == os.path.basename(video_id)
+
+
+def _is_known(path: str, video_id: str) -> bool:
+    """Whether it is a video by its name, or a folder of frames."""
+    if _is_folder(path, video_id):
+        return has_frames(path)
+    return has_video_extension(path) and not os.path.isdir(path)
 
 
 def identity(path: str) -> dict[str, Any]:

@@ -13,6 +13,8 @@ import numpy as np
 
 from avatx.data.times import MICROSECONDS
 from avatx.data.video.frame_settings import FrameSettings
+from avatx.data.video.packet_source import WAIT_SECONDS
+from avatx.data.video.reading_event import ReadingEvent
 
 
 class VideoReader:
@@ -29,6 +31,7 @@ class VideoReader:
       frame_settings: of which the reader heeds when a folder's frames are shown, and how many
         frames a second there are at most; by default there are all. Frames keep their size.
       num_threads: decoder threads; 0 lets FFmpeg choose. For a file or stream only.
+      wait_seconds: the longest wait for data of a pipe, a camera or a server; then reading ends.
 
     Attributes:
       size: (height, width) in pixels, after rotation metadata.
@@ -37,6 +40,7 @@ class VideoReader:
         None for a live stream and where the container does not say.
       error: why reading stopped before the end (truncated or corrupt file), in one phrase, else
         None. Set while iterating; iteration itself just ends.
+      events: what happened that the user should know, see `reading_event`. Set while iterating.
       provenance: decoder and source facts, JSON-able.
 
     Raises:
@@ -44,7 +48,12 @@ class VideoReader:
     """
 
     def __init__(
-        self, source: str, *, frame_settings: FrameSettings | None = None, num_threads: int = 0
+        self,
+        source: str,
+        *,
+        frame_settings: FrameSettings | None = None,
+        num_threads: int = 0,
+        wait_seconds: float = WAIT_SECONDS,
     ):
         self.path = os.fspath(source)
         settings = FrameSettings() if frame_settings is None else frame_settings
@@ -56,7 +65,7 @@ class VideoReader:
         else:
             from avatx.data.video.container_source import ContainerSource
 
-            self._source = ContainerSource(self.path, num_threads)
+            self._source = ContainerSource(self.path, num_threads, wait_seconds)
 
     @property
     def size(self) -> tuple[int, int]:
@@ -75,6 +84,10 @@ class VideoReader:
         return self._source.error
 
     @property
+    def events(self) -> set[ReadingEvent]:
+        return self._source.events
+
+    @property
     def provenance(self) -> dict[str, Any]:
         return self._source.provenance
 
@@ -82,6 +95,16 @@ class VideoReader:
     def end_time(self) -> int | None:
         """Microseconds at which the last frame read ends, once reading has stopped; else None."""
         return self._source.end_time
+
+    @property
+    def frame_times(self) -> np.ndarray | None:
+        """Of a folder: when each of its frames is shown, [N] int64 microseconds; else None."""
+        return self._source.frame_times
+
+    @property
+    def stated_end(self) -> int | None:
+        """Microseconds at which the last frame ends, where that is known without decoding."""
+        return self._source.stated_end
 
     @property
     def ended(self) -> bool:

@@ -5,8 +5,9 @@ import gzip
 import numpy as np
 import pytest
 
-from avatx.data.annotations.csv_validation import VideoDurations, read_durations, validate_csv
+from avatx.data.annotations.csv_validation import read_durations, validate_csv
 from avatx.data.annotations.label_map import LabelMap
+from avatx.data.video.video_times import VideoTimes
 from avatx.errors import UserError
 
 LABEL_MAP = LabelMap({1: "bend", 12: "stand"})
@@ -103,7 +104,7 @@ def test_durations_come_from_the_videos(tmp_path):
             container.mux(stream.encode(frame))
         container.mux(stream.encode())
     (tmp_path / "broken.mp4").write_bytes(b"no video")
-    durations = VideoDurations(tmp_path)
+    durations = VideoTimes([tmp_path])
     assert durations["a.b"] == pytest.approx(2.5, abs=0.11)
     assert "a" not in durations and "broken" in durations
     assert durations["broken"] is None and list(durations.broken) == [str(tmp_path / "broken.mp4")]

@@ -4,6 +4,7 @@ import dataclasses
 import json
 import os
 
+import numpy as np
 import pytest
 from small_records import keyframe, segment, write, write_set
 
@@ -100,3 +101,24 @@ def test_labelled_videos_are_counted_too(tmp_path):
         ("data", "11 videos in 2 files"),
     )
     assert count_videos(paths) == [5, 6]  # the manifest is believed
+
+
+def test_missing_frames_are_counted_at_the_start_of_training(tmp_path):
+    """A hole in the frames of a record is a hole of its clips."""
+    whole = segment("v", [keyframe(1_000_000)])
+    distance = int(whole.timestamps[1] - whole.timestamps[0])
+    path = write(tmp_path / "a.tfrecord", [whole])
+    found = describe([path], "keyframes", clip=(4, 1e6 / distance))
+    assert (found.missing.number, found.missing.num_frames) == (0, 4)
+    assert [name for name, _ in found.lines("data")] == ["data", "data labels"]
+    keep = np.abs(whole.timestamps - 1_000_000) > 1.5 * distance
+    holed = dataclasses.replace(
+        whole,
+        timestamps=whole.timestamps[keep],
+        frames=[frame for frame, kept in zip(whole.frames, keep, strict=True) if kept],
+    )
+    path = write(tmp_path / "b.tfrecord", [holed])
+    found = describe([path], "keyframes", clip=(4, 1e6 / distance))
+    assert (found.missing.number, found.missing.num_frames) == (3, 4)
+    name, text = found.lines("data")[-1]
+    assert name == "data frames" and text.startswith("3 of 4 frames of clips (75 %) are missing")

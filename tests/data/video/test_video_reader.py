@@ -351,3 +351,63 @@ def test_folders_that_are_no_frames(tmp_path):
     (folder / "a1.jpg").write_bytes((folder / "film_000001.png").read_bytes())
     with pytest.raises(UserError, match="same number"):
         VideoReader(folder)
+
+
+def test_a_pipe_that_nobody_writes_into_ends(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(UserError, match="pipe: no data for 0.2 seconds"):
+        VideoReader(tmp_path / "pipe", wait_seconds=0.2)
+
+
+def test_a_camera_that_stops_ends(film, tmp_path):
+    """What came till then is there, and a line says why there is no more."""
+    stream, pipe = tmp_path / "film.ts", tmp_path / "pipe"
+    remux(film[0], stream, "mpegts")
+    os.mkfifo(pipe)
+    over = threading.Event()
+
+    def feed():
+        with open(pipe, "wb") as file:
+            file.write(stream.read_bytes()[: stream.stat().st_size * 2 // 3])
+            file.flush()
+            over.wait(30)
+
+    feeder = threading.Thread(target=feed, daemon=True)
+    feeder.start()
+    try:
+        with VideoReader(pipe, wait_seconds=1) as reader:
+            _, codes = _read(reader)
+            assert 50 < len(codes) < NUM_FRAMES and codes[:-8] == list(range(len(codes) - 8))
+            assert reader.error.startswith("no data for 1 seconds after ") and not reader.ended
+    finally:
+        over.set()
+        feeder.join(10)
+
+
+def test_a_server_that_stops_ends(film, tmp_path):
+    stream = tmp_path / "film.ts"
+    remux(film[0], stream, "mpegts")
+    data, over = stream.read_bytes(), threading.Event()
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def log_message(self, *arguments):
+            pass
+
+        def do_GET(self):
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(data[: len(data) * 2 // 3])
+            self.wfile.flush()
+            over.wait(30)
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        address = f"http://127.0.0.1:{server.server_port}/film.ts"
+        with VideoReader(address, wait_seconds=1) as reader:
+            assert len(_read(reader)[1]) > 50
+            assert "no data for 1 seconds" in reader.error
+    finally:
+        over.set()
+        server.shutdown()
