@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from avatx.config import contradictions, schema
+from avatx.config import contradictions, memory, schema
 from avatx.errors import UserError
 
 
@@ -30,6 +30,7 @@ def _problems(config) -> Iterator[tuple[str, str]]:
         for field, problem in problems_of(message):
             yield prefix + field, prefix + problem
     yield from contradictions.contradictions(config)
+    yield from memory.problems(config)
 
 
 def problems_of(message) -> Iterator[tuple[str, str]]:

@@ -20,6 +20,7 @@ from avatx.errors import UserError
 from avatx.protos import pipeline_pb2
 
 Field = descriptors.FieldDescriptor
+_MAX_CHARACTERS = 1 << 24  # of a file
 
 
 def load(path: str, overrides: Iterable[str] = ()) -> pipeline_pb2.PipelineConfig:
@@ -35,13 +36,18 @@ def load(path: str, overrides: Iterable[str] = ()) -> pipeline_pb2.PipelineConfi
     path = shipped.find(path)
     try:
         with open(path, encoding="utf-8") as file:
-            text = file.read()
+            text = file.read(_MAX_CHARACTERS + 1)
     except FileNotFoundError as error:
         raise UserError(
             f"{path}: cannot be read as a pipeline.config: {error.strerror}; {shipped.hint(path)}"
         ) from None
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:  # not UTF-8, or a zero byte in the path
         raise UserError(f"{path}: cannot be read as a pipeline.config: {error}") from None
+    if len(text) > _MAX_CHARACTERS:
+        raise UserError(
+            f"{path}: cannot be read as a pipeline.config: is longer than "
+            f"{_MAX_CHARACTERS >> 20} MiB"
+        )
     config = pipeline_pb2.PipelineConfig()
     try:
         text_format.Parse(text, config)
