@@ -53,14 +53,23 @@ def load(path: str, overrides: Iterable[str] = ()) -> pipeline_pb2.PipelineConfi
         text_format.Parse(text, config)
     except text_format.ParseError as error:
         raise UserError(f"{path}:{_explain(str(error))}") from None
+    except RecursionError:
+        raise _too_deep(path) from None
     sources = {name: f"{path}:{line}" for name, line in config_lines.field_lines(text).items()}
     for override in overrides:
         name = apply_override(config, override)
         # What the file says inside of an overridden message does not count any more.
         sources = {key: at for key, at in sources.items() if not key.startswith(f"{name}.")}
         sources[name] = f"override {override}"
-    config_checks.check(config, path, sources)
+    try:
+        config_checks.check(config, path, sources)
+    except RecursionError:
+        raise _too_deep(path) from None
     return config
+
+
+def _too_deep(path: str) -> UserError:
+    return UserError(f"{path}: messages stand inside each other without end: expected a dozen")
 
 
 def write(config: pipeline_pb2.PipelineConfig, path: str) -> None:
@@ -130,6 +139,8 @@ def _set(message, field, value: str, where: str) -> None:
         text_format.Merge(text, parsed)
     except text_format.ParseError as error:
         raise UserError(f"{where}: {_explain(str(error)).partition(': ')[2]}") from None
+    except RecursionError:
+        raise _too_deep(where) from None
     if any(other.name != field.name for other, _ in parsed.ListFields()):
         raise UserError(f"{where}: expected one value: each field is set by an override of its own")
     message.ClearField(field.name)

@@ -42,3 +42,16 @@ def test_a_config_that_never_ends_is_refused(tmp_path):
     path.write_text("#" * (1 << 24) + "\n\n")
     with pytest.raises(UserError, match="is longer than 16 MiB"):
         config.load(str(path))
+
+
+@pytest.mark.parametrize("depth", [300, 5_000])
+def test_messages_inside_each_other_without_end(tmp_path, depth):
+    path = tmp_path / "pipeline.config"
+    trunk = "rgb { two_stream { " * depth
+    text = "model { action_faster_rcnn { trunk { two_stream { "
+    path.write_text(text + trunk + "}" * (2 * depth + 4))
+    with pytest.raises(UserError) as caught:
+        config.load(str(path))
+    assert str(path) in str(caught.value) and len(str(caught.value)) < 5_000
+    with pytest.raises(UserError):
+        config.load("playground/demo", [f"model.action_faster_rcnn.trunk={{ {trunk} }}"])

@@ -22,16 +22,21 @@ READERS = ("csv_reader", "label_map_reader", "config_reader", "record_reader")
 _MOST_SHOWN = 10
 
 
-def run(reader: str, cases: int, seed: int) -> tuple[collections.Counter, list[str]]:
-    """Runs `cases` cases of a reader.
+def run(
+    reader: str, cases: int, seed: int, seconds: float = float("inf")
+) -> tuple[collections.Counter, list[str]]:
+    """Runs `cases` cases of a reader, or as many as there is time for.
 
     Returns:
       How many ended in a "value" and in a "UserError"; a text for each that ended otherwise.
     """
     module = importlib.import_module(reader)
     ends, failures = collections.Counter(), []
+    until = time.monotonic() + seconds
     with tempfile.TemporaryDirectory() as folder:
         for number in range(cases):
+            if time.monotonic() > until:
+                break
             name = f"{reader} {seed} {number}"
             try:
                 case = module.make(random.Random(name))
@@ -48,13 +53,14 @@ def main() -> int:
     parser.add_argument("--readers", nargs="+", choices=READERS, default=READERS)
     parser.add_argument("--cases", type=int, default=100_000, help="of each reader")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seconds", type=float, default=float("inf"), help="at most, of each")
     flags = parser.parse_args()
     failed = False
     for reader in flags.readers:
         begin = time.monotonic()
-        ends, failures = run(reader, flags.cases, flags.seed)
+        ends, failures = run(reader, flags.cases, flags.seed, flags.seconds)
         print(
-            f"{reader}: {flags.cases:,} cases, {ends['value']:,} values, "
+            f"{reader}: {ends.total() + len(failures):,} cases, {ends['value']:,} values, "
             f"{ends['UserError']:,} UserErrors, {len(failures):,} other ends, "
             f"{time.monotonic() - begin:.0f} s",
             flush=True,
