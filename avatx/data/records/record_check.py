@@ -95,7 +95,7 @@ def file_of_record(paths: Sequence[str], video_id: str, start: str | None) -> st
             context = tf.train.SequenceExample.FromString(entry.numpy()).context.feature
             found = context[record.CLIP_START].int64_list.value
             if context[record.VIDEO_ID].bytes_list.value[:] == [video_id.encode()] and (
-                start is None or [float(start) * MICROSECONDS] == [*map(float, found)]
+                start is None or [round(float(start) * MICROSECONDS)] == [*found]
             ):
                 return path
     return ""

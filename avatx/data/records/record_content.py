@@ -107,7 +107,7 @@ def _counts_problem(columns, labelled: bool) -> str:
         return ""
     num_keyframes = len(columns[record.REGION_TIMESTAMP])
     for key in _OF_ROWS:
-        if key not in columns:
+        if key not in columns or (key == record.REGION_LABEL_STRING and _is_empty(columns[key])):
             continue  # records may have no names
         if len(columns[key]) != num_keyframes:
             return (
@@ -123,6 +123,10 @@ def _counts_problem(columns, labelled: bool) -> str:
                     f"{step + 1}; expected as many"
                 )
     return ""
+
+
+def _is_empty(steps) -> bool:
+    return not any(step.bytes_list.value for step in steps)
 
 
 def _times_problem(columns, key: str) -> str:
