@@ -62,9 +62,13 @@ def _with_file(text: str, input_paths: Sequence[str]) -> str:
     named = _NAMED_RECORD.match(text)
     if named is None:
         return text
-    with contextlib.suppress(tf.errors.OpError, UserError):
-        path = file_of_record(_existing(input_paths), named["video"], named["start"])
-        return f"{path}: {text}" if path else text
+    files = _existing(input_paths)
+    with contextlib.suppress(tf.errors.OpError):
+        path = file_of_record(files, named["video"], named["start"])
+        if path:
+            return f"{path}: {text}"
+        for path in files:  # its id is not what the message shows of it
+            check_file(path, keys=True)
     return text
 
 

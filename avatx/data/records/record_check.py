@@ -92,7 +92,11 @@ def file_of_record(paths: Sequence[str], video_id: str, start: str | None) -> st
         for entry in tf.data.TFRecordDataset(path):
             if video_id.encode() not in entry.numpy():
                 continue
-            context = tf.train.SequenceExample.FromString(entry.numpy()).context.feature
+            try:
+                example = tf.train.SequenceExample.FromString(entry.numpy())
+            except Exception:  # protobuf's DecodeError has a different home in each version
+                continue
+            context = example.context.feature
             found = context[record.CLIP_START].int64_list.value
             if context[record.VIDEO_ID].bytes_list.value[:] == [video_id.encode()] and (
                 start is None or [round(float(start) * MICROSECONDS)] == [*found]
