@@ -1,5 +1,6 @@
 # make demo   the whole path on the playground: generate, train, evaluate, export, detect
 # make test   the test suite          make test-long   the tests that take longer
+# make fuzz   100,000 damaged inputs for each reader (docs/reliability.md)
 # make lint   formatting, likely bugs and types     make coverage   the suite, and what it ran of avatx/
 # make setup  only the virtual environment (.venv), from the lock
 # make config-docs  docs/config.md, of the comments and options in protos/
@@ -13,7 +14,7 @@ PYTHON ?= $(shell for python in python3.11 python3.12 python3.10 python3; do \
 RUN := $(VENV)/bin/python
 DEMO ?= runs/demo
 
-.PHONY: config-docs setup demo test test-quick test-long lint types coverage locks clean
+.PHONY: config-docs setup demo test test-quick test-long fuzz lint types coverage locks clean
 
 setup: $(VENV)/.installed
 
@@ -52,6 +53,12 @@ test-quick: setup
 
 test-long: setup
 	$(RUN) -m pytest -m long
+
+# Damaged csv files, label maps, configs and records, CASES of each.
+CASES ?= 100000
+READERS ?= csv_reader label_map_reader config_reader record_reader
+fuzz: setup
+	$(RUN) tests/fuzz/run.py --cases $(CASES) --readers $(READERS)
 
 lint: setup
 	$(RUN) -m ruff format --check .

@@ -4,6 +4,7 @@ import os
 import re
 
 # Names of nodes and operations, which TensorFlow adds to its messages.
+_MAX_TEXT = 4_000  # characters of a message, whatever a file made it hold
 _NODES = re.compile(r"\{\{.*?\}\}|\[Op:.*?\]|name:\s*$")
 
 
@@ -12,7 +13,25 @@ class UserError(ValueError):
 
     Its text is one line: which file, line, field or record; what was there; what was
     expected; what to do. `avatx.cli.run` prints it without a traceback and exits with 2.
+    A text that what a file holds has made very long loses its middle.
     """
+
+    def __init__(self, text: str = ""):
+        super().__init__(shortened(text, _MAX_TEXT))
+
+
+def shortened(text: str, length: int) -> str:
+    """At most about `length` characters of a text: its beginning, three dots and its end."""
+    if len(text) <= length:
+        return text
+    return f"{text[: length * 3 // 4]} ... {text[-(length // 4) :]}"
+
+
+def shown(value: object, length: int = 80) -> str:
+    """What was there, in quotes if it is a text, for a message: a long one loses its middle."""
+    return (
+        repr(shortened(value, length)) if isinstance(value, str) else shortened(f"{value}", length)
+    )
 
 
 def first_line(error: BaseException) -> str:

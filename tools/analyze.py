@@ -43,6 +43,7 @@ def main(argv=None) -> int:
     from avatx.evaluation.analysis import analyze
     from avatx.evaluation.diagnosis import diagnose
     from avatx.evaluation.false_positives import describe_kinds
+    from avatx.evaluation.impossible_rows import impossible_rows
     from avatx.evaluation.protocol import get_protocol
     from avatx.evaluation.report import write_json
     from avatx.pictures.analysis_page import analysis_page
@@ -70,7 +71,11 @@ def main(argv=None) -> int:
         excluded=excluded,
     )
     result = {**analysis, "per_class": {str(row["id"]): row for row in analysis["by_class"]}}
-    findings = diagnose(result, groundtruth, detections, label_map, excluded=excluded)
+    findings = [
+        *impossible_rows(groundtruth, label_map, flags.groundtruth),
+        *impossible_rows(detections, label_map, flags.detections),
+        *diagnose(result, groundtruth, detections, label_map, excluded=excluded),
+    ]
 
     names = ("detections", "groundtruth", "label_map", "train_csv", "excluded")
     sources = {name: getattr(flags, name) for name in names if getattr(flags, name)}

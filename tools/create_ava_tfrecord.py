@@ -15,6 +15,13 @@ from avatx import cli
 from avatx.data.video.frame_flags import add_frame_flags, given_settings
 
 
+def _whole_seconds(text: str) -> int:
+    """Also of 1e3. A ValueError becomes argparse's message."""
+    if not float(text).is_integer():
+        raise ValueError
+    return int(float(text))
+
+
 def _arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         description=__doc__,
@@ -54,7 +61,7 @@ def _arguments() -> argparse.ArgumentParser:
     )
     add(
         "--keyframe_seconds",
-        type=int,
+        type=_whole_seconds,
         nargs=2,
         metavar=("FIRST", "LAST"),
         help="every whole second of this range is a keyframe of each video, an empty one where "

@@ -35,6 +35,7 @@ def main(argv=None) -> int:
     from avatx.errors import UserError
     from avatx.evaluation.diagnosis import diagnose
     from avatx.evaluation.frame_map import evaluate
+    from avatx.evaluation.impossible_rows import impossible_rows
     from avatx.evaluation.localization import evaluate_localization
     from avatx.evaluation.protocol import get_protocol
     from avatx.evaluation.report import localization_line, print_report, write_json
@@ -56,7 +57,11 @@ def main(argv=None) -> int:
     )
     result.update(evaluate_localization(groundtruth, detections, **rules))
     write_json(flags.output, result)
-    findings = diagnose(result, groundtruth, detections, label_map, excluded=excluded)
+    findings = [
+        *impossible_rows(groundtruth, label_map, flags.groundtruth),
+        *impossible_rows(detections, label_map, flags.detections),
+        *diagnose(result, groundtruth, detections, label_map, excluded=excluded),
+    ]
     print_report(result, findings)
     print(localization_line(result), file=sys.stderr)
     return 0

@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from avatx import registrations
 from avatx.builders import input_reader_builder, model_builder, training_builder
+from avatx.config import memory
 from avatx.protos import pipeline_pb2
 from avatx.training import optimizer, report
 
@@ -15,11 +16,12 @@ def summarize(config: pipeline_pb2.PipelineConfig) -> dict[str, Any]:
 
     Returns:
       JSON-like: `parameters` (trainable ones by part, and `moving_statistics` by part),
-      `shapes`, and where there is a train_config `batch` and `schedule`.
+      `shapes`, and where there is a train_config `host_memory` (bytes), `batch` and `schedule`.
 
     Raises:
       UserError: the config cannot be built.
     """
+    found = memory.estimate(config)  # before any is taken
     model = model_builder.build(config.model)
     counts = report.count_parameters(model)
     summary = {
@@ -32,6 +34,8 @@ def summarize(config: pipeline_pb2.PipelineConfig) -> dict[str, Any]:
         },
         "shapes": _shapes(config, model),
     }
+    if found is not None:
+        summary["host_memory"] = {**found._asdict(), "total": found.total}
     if config.HasField("train_config"):
         options = training_builder.build_train_options(config.train_config)
         schedule = options.optimizer.learning_rate
@@ -88,6 +92,8 @@ def print_table(summary: dict[str, Any]) -> None:
     for name, shape in summary["shapes"].items():
         text = " x ".join(map(str, shape)) if isinstance(shape, list) else f"{shape:,}"
         table.add_row(f"shape, {name.replace('_', ' ')}", text)
+    for name, number in summary.get("host_memory", {}).items():
+        table.add_row(f"host memory, {name.replace('_', ' ')}", f"about {memory.in_words(number)}")
     for group in ("batch", "schedule"):
         for name, value in summary.get(group, {}).items():
             if isinstance(value, dict):

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from avatx.config import contradictions, schema
+from avatx.config import contradictions, memory, schema
 from avatx.config.files import path_problems
 from avatx.errors import UserError
 
@@ -32,6 +32,7 @@ def _problems(config) -> Iterator[tuple[str, str]]:
             yield prefix + field, prefix + problem
     yield from path_problems(config)
     yield from contradictions.contradictions(config)
+    yield from memory.problems(config)
 
 
 def problems_of(message) -> Iterator[tuple[str, str]]:

@@ -20,6 +20,7 @@ from avatx.errors import UserError
 from avatx.protos import pipeline_pb2
 
 Field = descriptors.FieldDescriptor
+_MAX_CHARACTERS = 1 << 24  # of a file
 
 
 def load(path: str, overrides: Iterable[str] = ()) -> pipeline_pb2.PipelineConfig:
@@ -35,7 +36,7 @@ def load(path: str, overrides: Iterable[str] = ()) -> pipeline_pb2.PipelineConfi
     path = shipped.find(path)
     try:
         with open(path, encoding="utf-8-sig") as file:  # as editors of Windows write it
-            text = file.read()
+            text = file.read(_MAX_CHARACTERS + 1)
     except FileNotFoundError as error:
         raise UserError(
             f"{path}: cannot be read as a pipeline.config: {error.strerror}; {shipped.hint(path)}"
@@ -45,8 +46,13 @@ def load(path: str, overrides: Iterable[str] = ()) -> pipeline_pb2.PipelineConfi
             f"{path}: cannot be read as a pipeline.config: it is not in UTF-8 ({error}); save it "
             "in that encoding"
         ) from None
-    except OSError as error:
+    except (OSError, ValueError) as error:  # a zero byte in the path is a ValueError
         raise UserError(f"{path}: cannot be read as a pipeline.config: {error}") from None
+    if len(text) > _MAX_CHARACTERS:
+        raise UserError(
+            f"{path}: cannot be read as a pipeline.config: is longer than "
+            f"{_MAX_CHARACTERS >> 20} MiB"
+        )
     if slip := slips.find(text):
         raise UserError(f"{path}:{slip.line}: {slip.problem}")
     config = pipeline_pb2.PipelineConfig()
@@ -54,15 +60,24 @@ def load(path: str, overrides: Iterable[str] = ()) -> pipeline_pb2.PipelineConfi
         text_format.Parse(text, config)
     except text_format.ParseError as error:
         raise UserError(f"{path}:{parse_errors.explain(str(error))}") from None
+    except RecursionError:
+        raise _too_deep(path) from None
     sources = {name: f"{path}:{line}" for name, line in config_lines.field_lines(text).items()}
     for override in overrides:
         name = apply_override(config, override)
         # What the file says inside of an overridden message does not count any more.
         sources = {key: at for key, at in sources.items() if not key.startswith(f"{name}.")}
         sources[name] = f"override {override}"
-    expand_paths(config)
-    config_checks.check(config, path, sources)
+    try:
+        expand_paths(config)
+        config_checks.check(config, path, sources)
+    except RecursionError:
+        raise _too_deep(path) from None
     return config
+
+
+def _too_deep(path: str) -> UserError:
+    return UserError(f"{path}: messages stand inside each other without end: expected a dozen")
 
 
 def write(config: pipeline_pb2.PipelineConfig, path: str) -> None:
@@ -135,6 +150,8 @@ def _set(message, field, value: str, where: str) -> None:
         text_format.Merge(text, parsed)
     except text_format.ParseError as error:
         raise UserError(f"{where}: {parse_errors.explain(str(error)).partition(': ')[2]}") from None
+    except RecursionError:
+        raise _too_deep(where) from None
     if any(other.name != field.name for other, _ in parsed.ListFields()):
         raise UserError(f"{where}: expected one value: each field is set by an override of its own")
     message.ClearField(field.name)

@@ -13,6 +13,7 @@ from avatx.data.annotations.label_map import LabelMap
 from avatx.evaluation import report
 from avatx.evaluation.diagnosis import diagnose
 from avatx.evaluation.frame_map import evaluate
+from avatx.evaluation.impossible_rows import impossible_rows
 from avatx.evaluation.localization import evaluate_localization
 from avatx.evaluation.metrics import IOU_THRESHOLDS, METRICS_SETS
 
@@ -154,7 +155,9 @@ def score(evaluated: Evaluated, label_map: LabelMap, options) -> Scores:
     if "ava_frame_map" in options.metrics_set:
         iou = options.iou_threshold
         metrics = evaluate(groundtruth, detections, label_map, iou_threshold=iou, **rules)
-        findings = diagnose(metrics, groundtruth, detections, label_map, **which)
+        if options.groundtruth_path:  # what people wrote; the rest is ours
+            findings += impossible_rows(groundtruth, label_map, options.groundtruth_path)
+        findings += diagnose(metrics, groundtruth, detections, label_map, **which)
     if "action_agnostic_localization" in options.metrics_set:
         metrics.update(evaluate_localization(groundtruth, detections, **rules))
     return Scores(metrics, findings)

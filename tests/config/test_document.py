@@ -92,7 +92,7 @@ def test_every_field_stands_there_with_a_meaning(message):
 def test_default_values_unit_and_reader_are_told():
     page = " ".join(PAGE.split())
     assert "| `dropout` | `0.3` | in [0, 1) | Probability" in page
-    assert "| `frame_rate` | `25` | more than 0; frames a second | Frames a second" in page
+    assert "| `frame_rate` | `25` | in [0.001, 1000]; frames a second | Frames a second" in page
     assert "| `query` | `HIGH_RES` | `HIGH_RES` `LOW_RES` | How" in page
     assert "| `scales` | required | list of: more than 0 | Factors" in page
     assert "is its middle. A video's scores are the mean over all clips and crops. Read by" in page

@@ -152,6 +152,11 @@ def test_a_missing_video_is_in_the_summary_and_the_exit_code_is_0(data, tmp_path
         ({"num_shards": 0}, [], "--num_shards is 0"),
         ({"jpeg_quality": 101}, [], "--jpeg_quality is 101, expected 1 to 100"),
         ({"margin_seconds": "nan"}, [], "--margin_seconds is nan"),
+        (
+            {},
+            ["--keyframe_seconds", "0", "1e9"],
+            "--keyframe_seconds 0 1000000000: expected seconds",
+        ),
         ({}, ["--num_shard=3"], "--num_shard"),
         ({}, ["--runner=NoSuchRunner"], "NoSuchRunner"),
     ],

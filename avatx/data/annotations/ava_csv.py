@@ -10,24 +10,51 @@ Rows of 2, 7 and 8 columns may be mixed, as the official evaluator (2020) allows
 without a score has 1.0. Files may be gzipped, end without a newline, have CRLF and, unlike the
 official reader's, blank lines and a byte order mark. A file is read in chunks: uniform ones by
 pyarrow, any other row by row, with the same result; so a mistake is named with its line.
+
+Work and memory are bounded by the file's size: a line has at most 64 KiB, and a gzip file that
+grows more than `_MAX_GROWTH`-fold is refused, as no table of numbers does.
 """
 
 import csv
 import gzip
 import os
+import re
 import zlib
 from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 
-from avatx.atomic_file import atomic_text_file
-from avatx.data.annotations.ava_table import AvaTable, Keyframe, keyframe_key
-from avatx.errors import UserError
+from avatx.data.annotations.ava_csv_writer import (
+    format_timestamp,
+    write_annotations,
+    write_detections,
+)
+from avatx.data.annotations.ava_table import MAX_VIDEO_ID, AvaTable, Keyframe, keyframe_key
+from avatx.errors import UserError, shown
+
+__all__ = [
+    "ANNOTATIONS",
+    "DETECTIONS",
+    "Row",
+    "format_timestamp",
+    "iterate_lines",
+    "parse_row",
+    "read_annotations",
+    "read_detections",
+    "read_excluded_timestamps",
+    "split_fields",
+    "write_annotations",
+    "write_detections",
+]
 
 ANNOTATIONS = "annotations"
 DETECTIONS = "detections"
 _CHUNK_BYTES = 1 << 23
+_MAX_LINE = 1 << 16  # bytes; a row of AVA has 80
+_MAX_GROWTH = 200  # of a gzip file; csv files of one row repeated grow 50-fold
+_FREE_GROWTH = 1 << 26  # bytes that any gzip file may have
+_LONE_CR = re.compile(rb"\r(?!\n|\Z)")
 _COLUMNS = ("video", "timestamp", "x1", "y1", "x2", "y2", "class", "last")
 # What pyarrow reads unlike Python: quotes, zero bytes, hexadecimal numbers, nan(...).
 _NOT_PLAIN = (b'"', b"\0", b",0x", b",0X", b"(")
@@ -58,7 +85,7 @@ def _number(text: str, name: str) -> float:
     try:
         return float(text)
     except ValueError:
-        raise ValueError(f"{name} is {text!r}, not a number") from None
+        raise ValueError(f"{name} is {shown(text)}, not a number") from None
 
 
 def parse_row(fields: list[str], kind: str) -> Row:
@@ -72,9 +99,13 @@ def parse_row(fields: list[str], kind: str) -> Row:
     video_id = fields[0]
     if not video_id.strip():
         raise ValueError("has no video id")
+    if len(video_id) > MAX_VIDEO_ID:
+        raise ValueError(
+            f"has a video id of {len(video_id)} characters; expected {MAX_VIDEO_ID} at most"
+        )
     timestamp = _number(fields[1], "timestamp")
     if not abs(timestamp) < 1e12:
-        raise ValueError(f"timestamp is {fields[1]!r}, not a finite number of seconds")
+        raise ValueError(f"timestamp is {shown(fields[1])}, not a finite number of seconds")
     if len(fields) == 2:
         return Row(video_id, timestamp)
     x1, y1, x2, y2 = (
@@ -85,9 +116,9 @@ def parse_row(fields: list[str], kind: str) -> Row:
     try:
         class_id = int(fields[6])
     except ValueError:
-        raise ValueError(f"class id is {fields[6]!r}, not a whole number") from None
+        raise ValueError(f"class id is {shown(fields[6])}, not a whole number") from None
     if not -(2**31) <= class_id < 2**31:
-        raise ValueError(f"class id is {class_id}, out of any range")
+        raise ValueError(f"class id is {shown(fields[6])}, out of any range")
     last = 1.0 if kind == DETECTIONS else -1
     if len(fields) == 8 and kind == DETECTIONS:
         last = _number(fields[7], "score")
@@ -101,48 +132,106 @@ def parse_row(fields: list[str], kind: str) -> Row:
                 hint = " (is this a detection file?)"
             except ValueError:
                 pass
-            raise ValueError(f"person id is {fields[7]!r}, not a whole number{hint}") from None
+            raise ValueError(f"person id is {shown(fields[7])}, not a whole number{hint}") from None
+        if not -(2**63) <= last < 2**63:
+            raise ValueError(f"person id is {shown(fields[7])}, beyond 64 bits")
     return Row(video_id, timestamp, (y1, x1, y2, x2), class_id, last)
 
 
 def split_fields(line: str) -> list[str]:
-    """The fields of one line, without its newline; quotes as Python's csv module has them."""
-    if '"' in line:
+    """The fields of one line, without its newline; quotes as Python's csv module has them.
+
+    Raises ValueError where they are no csv.
+    """
+    if '"' not in line:
+        return line.split(",")
+    try:
         return next(csv.reader([line]))
-    return line.split(",")
+    except csv.Error as error:
+        raise ValueError(f"is not csv ({error})") from None
 
 
 def _blocks(path: str) -> Iterator[bytes]:
     """The file's bytes, decompressed if they are gzip's."""
     try:
         file = open(path, "rb")  # noqa: SIM115 - errors of reading, below, are others
-    except OSError as error:
-        raise UserError(f"{path} cannot be read: {error.strerror}") from error
+    except (OSError, ValueError) as error:  # a zero byte in a path is a ValueError
+        reason = getattr(error, "strerror", None) or error
+        raise UserError(f"{path} cannot be read: {reason}") from error
     with file:
-        zipped = file.peek(2)[:2] == b"\x1f\x8b"
-        stream = gzip.GzipFile(fileobj=file) if zipped else file
         try:
+            zipped = file.peek(2)[:2] == b"\x1f\x8b"
+            stream = gzip.GzipFile(fileobj=file) if zipped else file
+            number = 0
             while block := stream.read(_CHUNK_BYTES):
+                number += len(block)
+                if zipped and number > max(_FREE_GROWTH, _MAX_GROWTH * file.tell()):
+                    raise UserError(
+                        f"{path}: the gzip file grows more than {_MAX_GROWTH}-fold, which no csv "
+                        f"does ({number >> 20} MiB so far); unpack it and look at what it holds"
+                    )
                 yield block
         except (EOFError, gzip.BadGzipFile, zlib.error) as error:
             raise UserError(f"{path} is a damaged gzip file: {error}") from error
+        except OSError as error:
+            reason = error.strerror or error
+            raise UserError(f"{path} cannot be read: {reason}") from error
 
 
-def _chunks(path: str) -> Iterator[bytes]:
-    """The file's bytes in pieces that end at line ends, without a byte order mark."""
-    rest, first = b"", True
+def _chunks(path: str) -> Iterator[tuple[int, bytes]]:
+    """(Lines before, bytes) of pieces that end at line ends, without a byte order mark.
+
+    Both readers take these, so what is refused here is refused by both.
+    """
+    before = 0
+    for chunk in _whole_lines(path):
+        _check_lines(chunk, path, before)
+        if not chunk.isspace():  # blank lines, of which there may be a billion
+            yield before, chunk
+        before += chunk.count(b"\n")
+
+
+def _whole_lines(path: str) -> Iterator[bytes]:
+    rest, first, before = b"", True, 0
     for block in _blocks(path):
-        if first and block.startswith(b"\xef\xbb\xbf"):
-            block = block[3:]
-        first = False
+        block = rest + block
+        if first and len(block) >= 3:
+            first, block = False, block.removeprefix(b"\xef\xbb\xbf")
         end = block.rfind(b"\n") + 1
+        rest = block[end:]
+        if len(rest) > _MAX_LINE:
+            before += block.count(b"\n", 0, end)
+            raise _too_long(path, before + 1)
         if end:
-            yield rest + block[:end] if rest else block[:end]
-            rest = block[end:]
-        else:
-            rest += block
+            first = False
+            before += block.count(b"\n", 0, end)
+            yield block[:end]
+    if first:
+        rest = rest.removeprefix(b"\xef\xbb\xbf")
     if rest:
         yield rest
+
+
+def _check_lines(chunk: bytes, path: str, before: int) -> None:
+    """Refuses lines that are too long, and lone carriage returns, where readers would differ."""
+    if chunk.count(b"\r") > chunk.count(b"\r\n"):
+        found = _LONE_CR.search(chunk)
+        if found:
+            number = before + chunk.count(b"\n", 0, found.start()) + 1
+            raise UserError(
+                f"{path}, line {number}: holds a carriage return that ends no line; "
+                "expected lines that end in a newline, or in both"
+            )
+    ends = np.flatnonzero(np.frombuffer(chunk, np.uint8) == ord("\n"))
+    lengths = np.diff(ends, prepend=-1, append=len(chunk))
+    if lengths.max() > _MAX_LINE:
+        raise _too_long(path, before + int(np.argmax(lengths > _MAX_LINE)) + 1)
+
+
+def _too_long(path: str, number: int) -> UserError:
+    return UserError(
+        f"{path}, line {number}: is longer than {_MAX_LINE:,} bytes, so it is no row of an AVA csv"
+    )
 
 
 def iterate_lines(path) -> Iterator[tuple[int, str]]:
@@ -150,17 +239,18 @@ def iterate_lines(path) -> Iterator[tuple[int, str]]:
 
     Raises UserError where the file cannot be read or is not UTF-8 text.
     """
-    path, before = os.fspath(path), 0
-    for chunk in _chunks(path):
+    path = os.fspath(path)
+    for before, chunk in _chunks(path):
         yield from _lines(chunk, path, before)
-        before += chunk.count(b"\n")
 
 
 def _lines(chunk: bytes, path: str, before: int) -> Iterator[tuple[int, str]]:
-    lines = chunk.split(b"\n")
-    for number, line in enumerate(lines[: len(lines) - chunk.endswith(b"\n")], start=before + 1):
+    number, at = before + 1, 0
+    for match in re.finditer(rb"[^\n]+", chunk):  # a split would make a text of each blank line
+        number += chunk.count(b"\n", at, match.start())
+        at = match.start()
         try:
-            text = line.decode("utf-8").rstrip("\r")
+            text = match.group().decode("utf-8").rstrip("\r")
         except UnicodeDecodeError:
             raise UserError(f"{path}, line {number}: not UTF-8 text, so not a csv file") from None
         if "\0" in text:
@@ -212,7 +302,7 @@ def _parse_fast(chunk: bytes, kind: str, codes: dict) -> _Columns | None:
     start = 0
     for part in table["video"].chunks:
         names = part.dictionary.to_pylist()
-        if not all(name.strip() for name in names):
+        if not all(name.strip() and len(name) <= MAX_VIDEO_ID for name in names):
             return None
         lookup = np.array([codes.setdefault(name, len(codes)) for name in names], np.int32)
         video_index[start : start + len(part)] = lookup[_array(part.indices)]
@@ -259,13 +349,12 @@ def _parse_carefully(
 
 def _read(path, kind: str) -> AvaTable:
     path = os.fspath(path)
-    codes, parts, empty_keyframes, before, chunk = {}, [], [], 0, b""
-    for chunk in _chunks(path):
+    codes, parts, empty_keyframes, chunk = {}, [], [], b""
+    for before, chunk in _chunks(path):
         columns = _parse_fast(chunk, kind, codes)
         if columns is None:
             columns = _parse_carefully(chunk, kind, codes, path, before, empty_keyframes)
         parts.append(columns)
-        before += chunk.count(b"\n")
     if not parts:
         parts.append(_parse_carefully(b"", kind, codes, path, 0, empty_keyframes))
     # One column after the other, so that not everything is held twice.
@@ -306,8 +395,8 @@ def read_excluded_timestamps(path) -> set[Keyframe]:
     """Reads rows of (video, timestamp). Raises UserError with file and line for any other row."""
     excluded = set()
     for number, line in iterate_lines(path):
-        fields = split_fields(line)
         try:
+            fields = split_fields(line)
             if len(fields) != 2:
                 raise ValueError(f"has {len(fields)} columns instead of 2 (video id, timestamp)")
             row = parse_row(fields, ANNOTATIONS)
@@ -315,61 +404,3 @@ def read_excluded_timestamps(path) -> set[Keyframe]:
             raise UserError(f"{path}, line {number}: {error}: {line[:80]}") from None
         excluded.add(keyframe_key(row.video_id, row.timestamp))
     return excluded
-
-
-def format_timestamp(timestamp: float) -> str:
-    """Seconds as AVA writes them: 0902 where whole, else up to 6 decimals."""
-    text = f"{timestamp:.6f}"
-    if text.endswith("000000"):
-        return f"{round(timestamp):04d}"
-    return text.rstrip("0")
-
-
-def _write(path, table: AvaTable, coordinate: str, last_column) -> None:
-    bad = [name for name in table.video_names if not name.strip() or set(name) & set(',"\r\n')]
-    if bad:
-        raise UserError(f"{path}: the video id {bad[0]!r} cannot stand in a csv file")
-    box_format = ",".join([coordinate] * 4)
-    video_ids = table.video_id
-    with atomic_text_file(path) as file:
-        for start in range(0, len(table), 100_000):
-            part = slice(start, start + 100_000)
-            rows = zip(
-                video_ids[part].tolist(),
-                table.timestamp[part].tolist(),
-                table.boxes[part].tolist(),
-                table.class_id[part].tolist(),
-                last_column(part),
-                strict=True,
-            )
-            file.writelines(
-                f"{video},{format_timestamp(seconds)},{box_format % (x1, y1, x2, y2)},"
-                f"{class_id}{last}\n"
-                for video, seconds, (y1, x1, y2, x2), class_id, last in rows
-            )
-        for video_id, timestamp in table.empty_keyframes:
-            file.write(f"{video_id},{format_timestamp(timestamp)}\n")
-
-
-def write_annotations(path, table: AvaTable) -> None:
-    """Writes annotations as AVA's releases: boxes to 3 decimals, a person id where it is known.
-
-    `empty_keyframes` follow as rows of 2 columns.
-    """
-    person_id = table.person_id
-    if person_id is None:
-        person_id = np.full(len(table), -1)
-
-    def last_column(part):
-        return [f",{number}" if number >= 0 else "" for number in person_id[part].tolist()]
-
-    _write(path, table, "%.3f", last_column)
-
-
-def write_detections(path, table: AvaTable) -> None:
-    """Writes detections as the AVA challenge server reads them.
-
-    Coordinates and scores have 9 significant digits, so a float32 comes back as it was.
-    """
-    score = np.ones(len(table)) if table.score is None else table.score
-    _write(path, table, "%.9g", lambda part: [f",{value:.9g}" for value in score[part].tolist()])

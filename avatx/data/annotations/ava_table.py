@@ -7,6 +7,8 @@ import numpy as np
 
 from avatx.data.times import MICROSECONDS, to_microseconds
 
+MAX_VIDEO_ID = 1024  # characters, so that a message can name one
+
 Keyframe = tuple[str, float]  # (video id, timestamp in seconds)
 
 

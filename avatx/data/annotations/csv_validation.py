@@ -143,8 +143,8 @@ def read_durations(path) -> dict[str, float]:
     """Reads a csv of (video id, seconds). Raises UserError with the line of a bad row."""
     durations = {}
     for number, line in iterate_lines(path):
-        fields = split_fields(line)
         try:
+            fields = split_fields(line)
             durations[fields[0]] = float(fields[1]) if len(fields) == 2 else float("nan")
             if not durations[fields[0]] > 0:
                 raise ValueError

@@ -6,16 +6,21 @@ Reads the text format of the Object Detection API and of AVA's releases:
     label { name: "stand" label_id: 12 label_type: PERSON_MOVEMENT }
 
 by a small tokenizer of protobuf's text format, so that a message tells the line. Fields it does
-not know (`display_name`, ...) are read over.
+not know (`display_name`, ...) are read over. What protobuf refuses is refused: an escape that is
+none, a field given twice, messages nested without end. Ids are bounded, for arrays have that size.
 """
 
 import os
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 from avatx.atomic_file import atomic_text_file
-from avatx.errors import UserError, relative_to
+from avatx.errors import UserError, relative_to, shortened, shown
+
+MAX_CLASS_ID = 100_000  # a model has a logit, and an evaluation a column, for each id up to it
+_MAX_CHARACTERS = 1 << 26  # of a file
+_MAX_DEPTH = 100  # of messages in messages, as protobuf
 
 
 @dataclass
@@ -37,75 +42,118 @@ class LabelMap:
         return len(self.names)
 
 
+# Spaces and comments, which matching never tries in two ways, and after them one token.
 _TOKEN = re.compile(
-    r"""(?P<space>[\s,;]+|\#[^\n]*)
-      | (?P<string>"(?:\\.|[^"\\\n])*" | '(?:\\.|[^'\\\n])*')
+    r"""[\s,;]*(?:\#[^\n]*(?:\n|\Z)[\s,;]*)*
+      (?:(?P<string>"(?:\\.|[^"\\\n])*" | '(?:\\.|[^'\\\n])*')
       | (?P<word>[A-Za-z_][\w.]*)
       | (?P<number>[-+]?\d[\w.+-]*)
-      | (?P<mark>[{}<>:\[\]])""",
+      | (?P<mark>[{}<>:\[\]])
+      | (?P<end>\Z)
+      | (?P<wrong>.))""",
     re.VERBOSE | re.DOTALL,
 )
 _NAME_FIELDS = ("name", "label_name")
 _ID_FIELDS = ("id", "label_id")
 _CLOSING = {"{": "}", "<": ">"}
-_SIMPLE_ESCAPES = dict(
-    zip("nrtabfv", (b"\n", b"\r", b"\t", b"\a", b"\b", b"\f", b"\v"), strict=True)
+_ESCAPE = re.compile(
+    rb"""\\(?:(?P<simple>[abfnrtv?'"\\])|(?P<octal>[0-7]{1,3})|[xX](?P<hex>[0-9a-fA-F]{1,2})"""
+    rb"|u(?P<short>[0-9a-fA-F]{4})|U(?P<long>[0-9a-fA-F]{8})|(?P<wrong>.))",
+    re.DOTALL,
 )
+_SIMPLE_ESCAPES = dict(
+    zip((b"n", b"r", b"t", b"a", b"b", b"f", b"v"), b"\n\r\t\a\b\f\v", strict=True)
+)
+_INTEGER = re.compile(r"[-+]?(?:0[xX](?P<hex>[0-9a-fA-F]+)|0(?P<octal>[0-7]+)|0|[1-9][0-9]*)")
+_MAX_DIGITS = 40  # beyond 64 bits by far
 
 
-def _unquote(token: str) -> str:
-    """The text of a quoted protobuf string; octal and hex escapes are bytes of UTF-8."""
+def _unquote(token: str) -> bytes:
+    """The bytes of a quoted protobuf string; octal and hex escapes are bytes of UTF-8.
 
-    def escape(match):
-        body = match.group(1)
-        if body[0] == b"x"[0]:
-            return bytes([int(body[1:], 16)])
-        if body[:1].isdigit():
-            return bytes([int(body, 8) & 255])
-        return _SIMPLE_ESCAPES.get(body.decode("latin1"), body)
+    Raises ValueError for an escape that is none.
+    """
+
+    def escape(match: re.Match) -> bytes:
+        if match["simple"]:
+            return bytes([_SIMPLE_ESCAPES.get(match["simple"], match["simple"][0])])
+        if match["octal"] or match["hex"]:
+            number = int(match["octal"], 8) if match["octal"] else int(match["hex"], 16)
+            if number < 256:
+                return bytes([number])
+        elif match["short"] or match["long"]:
+            number = int(match["short"] or match["long"], 16)
+            if number < 0x110000 and not 0xD800 <= number < 0xE000:
+                return chr(number).encode()
+        # The backslash may stand before any character, of several bytes or a line end too.
+        beginning = match.string[match.start() : match.start() + 8].decode(errors="ignore")
+        text = match[0].decode(errors="ignore") if match["wrong"] is None else beginning[:2]
+        text = text if text.isprintable() else repr(text)[1:-1].replace("\\\\", "\\", 1)
+        raise ValueError(f"{text} is no escape of protobuf's text format")
 
     raw = token[1:-1].encode("utf-8")
-    raw = re.sub(rb"\\(x[0-9a-fA-F]{1,2}|[0-7]{1,3}|.)", escape, raw, flags=re.DOTALL)
-    return raw.decode("utf-8", errors="replace")
+    return _ESCAPE.sub(escape, raw) if b"\\" in raw else raw
 
 
-def _tokens(text: str, path: str) -> Iterator[tuple[str, str, int]]:
-    position, line = 0, 1
-    while position < len(text):
-        match = _TOKEN.match(text, position)
-        if match is None:
-            raise UserError(
-                f"{path}, line {line}: {text[position : position + 20].splitlines()[0]!r} is not "
-                'label map text; expected items such as item { name: "stand" id: 12 }'
-            )
-        if match.lastgroup != "space":
-            yield match.lastgroup, match.group(), line
-        line += match.group().count("\n")
-        position = match.end()
+def _integer(token: str) -> int | None:
+    """A whole number as protobuf's text format has them (012 is octal), None if it is none."""
+    match = _INTEGER.fullmatch(token)
+    if match is None or len(token) > _MAX_DIGITS:
+        return None
+    if match["octal"]:
+        value = int(match["octal"], 8)
+    else:
+        value = int(match["hex"], 16) if match["hex"] else int(token)
+    return -abs(value) if token.startswith("-") else value
 
 
 class _Parser:
+    """A token is (kind, text, where it begins); lines are found out where a message needs one."""
+
     def __init__(self, text: str, path: str):
         self.path = path
-        self.tokens = list(_tokens(text, path))
-        self.last_line = text.count("\n") + 1
+        self.text = text
         self.position = 0
+        self.depth = 0
+        self.tokens: list[tuple[str, str, int]] = []
+        for match in _TOKEN.finditer(text):
+            kind = match.lastgroup or "end"
+            token = kind, match[kind], match.start(kind)
+            if kind == "end":
+                token = kind, "the end of the file", len(text)
+            elif kind == "wrong":
+                self._refuse(token[2])
+            self.tokens.append(token)
+
+    def line(self, at: int) -> int:
+        """The line, from 1, of a place in the text."""
+        return self.text.count("\n", 0, at) + 1
+
+    def error(self, at: int, problem: str) -> UserError:
+        return UserError(f"{self.path}, line {self.line(at)}: {problem}")
+
+    def _refuse(self, at: int) -> None:
+        found = shown(self.text[at : at + 20].splitlines()[0])
+        raise self.error(
+            at,
+            f'{found} is not label map text; expected items such as item {{ name: "stand" '
+            "id: 12 }",
+        )
 
     def peek(self) -> tuple[str, str, int]:
-        if self.position < len(self.tokens):
-            return self.tokens[self.position]
-        return "end", "the end of the file", self.last_line
+        return self.tokens[self.position]
 
     def next(self) -> tuple[str, str, int]:
-        token = self.peek()
-        self.position += 1
+        token = self.tokens[self.position]
+        if token[0] != "end":
+            self.position += 1
         return token
 
     def fail(self, token, expected: str):
-        raise UserError(f"{self.path}, line {token[2]}: {token[1]} where {expected} was expected")
+        raise self.error(token[2], f"{shortened(token[1], 80)} where {expected} was expected")
 
     def message(self, closing: str):
-        """Yields (field name, value, line) up to `closing`; a value is str, int or a list."""
+        """Yields (field name, value, where it begins); a value is str, int, or a message's list."""
         while True:
             token = self.next()
             if token[1] == closing and token[0] in ("mark", "end"):
@@ -123,57 +171,86 @@ class _Parser:
         token = self.next()
         if token[0] != "mark" or token[1] not in _CLOSING:
             self.fail(token, "':' or '{'")
-        return list(self.message(_CLOSING[token[1]]))
+        self.depth += 1
+        if self.depth > _MAX_DEPTH:
+            raise self.error(
+                token[2],
+                f"more than {_MAX_DEPTH} messages inside each other; expected items such as "
+                'item { name: "stand" id: 12 }',
+            )
+        values = list(self.message(_CLOSING[token[1]]))
+        self.depth -= 1
+        return values
 
     def scalar(self):
         token = self.next()
         if token[0] == "string":
-            text = _unquote(token[1])
+            parts = [token]
             while self.peek()[0] == "string":  # adjacent strings are one, as in C
-                text += _unquote(self.next()[1])
-            return text
-        if token[0] == "number":
+                parts.append(self.next())
             try:
-                return int(token[1], 0) if token[1].lower().startswith("0x") else int(token[1])
-            except ValueError:
-                return token[1]
+                return b"".join(_unquote(part[1]) for part in parts).decode("utf-8")
+            except UnicodeDecodeError:
+                raise self.error(token[2], "a text is not UTF-8") from None
+            except ValueError as error:
+                raise self.error(token[2], f"{error}") from None
+        if token[0] == "number":
+            value = _integer(token[1])
+            return token[1] if value is None else value
         if token[0] == "word":
             return token[1]
         return self.fail(token, "a value")
 
 
+def _read_item(item: list, parser: _Parser, begin: int) -> tuple[int, str, str | None]:
+    """(class id, name, group) of one item. Raises UserError."""
+    found: dict[str, Any] = {}
+    for key, value, at in item:
+        if key in _NAME_FIELDS:
+            if not isinstance(value, str):
+                raise parser.error(at, f"{key} must be a quoted text, not {shown(value)}")
+            kind = "name"
+        elif key in _ID_FIELDS:
+            if not isinstance(value, int) or value < 1:
+                raise parser.error(
+                    at,
+                    f"{key} must be a whole number from 1 on (0 is the background), not "
+                    f"{shown(value)}",
+                )
+            if value > MAX_CLASS_ID:
+                raise parser.error(
+                    at,
+                    f"{key} is {value}; expected {MAX_CLASS_ID:,} at most, for a model has an "
+                    "output for each number up to the largest id",
+                )
+            kind = "id"
+        elif key == "label_type" and isinstance(value, (str, int)):
+            kind, value = "label_type", str(value)
+        else:
+            continue
+        if kind in found:
+            raise parser.error(at, f"this item has a second {key}")
+        found[kind] = value
+    for kind in ("name", "id"):
+        if kind not in found:
+            raise parser.error(begin, f"this item has no {kind}")
+    return found["id"], found["name"], found.get("label_type")
+
+
 def parse_label_map(text: str, path: str = "label map") -> LabelMap:
     """Parses pbtxt. Raises UserError naming `path` and the line."""
     parser = _Parser(text, path)
-    label_map, lines = LabelMap({}), {}
-    for _, item, line in parser.message("the end of the file"):
+    label_map = LabelMap({})
+    began: dict[int | str, int] = {}  # where the item of an id, and of a name, begins
+    for _, item, begin in parser.message("the end of the file"):
         if not isinstance(item, list):
-            raise UserError(f"{path}, line {line}: expected item {{ ... }}, found {item!r}")
-        name = class_id = group = None
-        for key, value, at in item:
-            if key in _NAME_FIELDS:
-                if not isinstance(value, str):
-                    raise UserError(f"{path}, line {at}: {key} must be a quoted text, not {value}")
-                name = value
-            elif key in _ID_FIELDS:
-                if not isinstance(value, int) or value < 1:
-                    raise UserError(
-                        f"{path}, line {at}: {key} must be a whole number from 1 on (0 is the "
-                        f"background), not {value!r}"
-                    )
-                class_id = value
-            elif key == "label_type" and isinstance(value, (str, int)):
-                group = str(value)
-        if name is None or class_id is None:
-            missing = "name" if name is None else "id"
-            raise UserError(f"{path}, line {line}: this item has no {missing}")
-        if class_id in lines:
-            raise UserError(
-                f"{path}, line {line}: id {class_id} was given on line {lines[class_id]} already"
-            )
-        if name in label_map.names.values():
-            raise UserError(f"{path}, line {line}: the name {name!r} was given already")
-        lines[class_id] = line
+            raise parser.error(begin, f"expected item {{ ... }}, found {shown(item)}")
+        class_id, name, group = _read_item(item, parser, begin)
+        for given, what in ((class_id, f"id {class_id}"), (name, f"the name {shown(name)}")):
+            if given in began:
+                first = parser.line(began[given])
+                raise parser.error(begin, f"{what} was given on line {first} already")
+            began[given] = begin
         label_map.names[class_id] = name
         if group is not None:
             label_map.groups[class_id] = group
@@ -187,16 +264,23 @@ def read_label_map(path) -> LabelMap:
     path = os.fspath(path)
     try:
         with open(path, encoding="utf-8-sig") as file:
-            return parse_label_map(file.read(), path)
-    except OSError as error:
-        raise UserError(f"{path}{relative_to(path)} cannot be read: {error.strerror}") from error
+            text = file.read(_MAX_CHARACTERS + 1)
     except UnicodeDecodeError as error:
         raise UserError(f"{path} is not a label map: it is not UTF-8 text") from error
+    except (OSError, ValueError) as error:  # a zero byte in a path is a ValueError
+        reason = getattr(error, "strerror", None) or error
+        raise UserError(f"{path}{relative_to(path)} cannot be read: {reason}") from error
+    if len(text) > _MAX_CHARACTERS:
+        raise UserError(f"{path} is not a label map: it is longer than {_MAX_CHARACTERS >> 20} MiB")
+    return parse_label_map(text, path)
 
 
 def _quote(name: str) -> str:
     name = name.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\r", "\\r")
     return f'"{name}"'
+
+
+_PLAIN_VALUE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*|0|-?[1-9][0-9]{0,17}")
 
 
 def write_label_map(path, label_map: LabelMap) -> None:
@@ -205,5 +289,7 @@ def write_label_map(path, label_map: LabelMap) -> None:
         for class_id, name in label_map.names.items():
             file.write(f"item {{\n  name: {_quote(name)}\n  id: {class_id}\n")
             if class_id in label_map.groups:
-                file.write(f"  label_type: {label_map.groups[class_id]}\n")
+                group = label_map.groups[class_id]
+                plain = _PLAIN_VALUE.fullmatch(group)
+                file.write(f"  label_type: {group if plain else _quote(group)}\n")
             file.write("}\n")

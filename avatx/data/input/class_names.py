@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import tensorflow as tf
 
 from avatx.data.annotations.label_map import read_label_map
-from avatx.data.records.input_errors import check
+from avatx.data.records.graph_check import check
 
 
 class ClassNames:
@@ -23,14 +23,16 @@ class ClassNames:
         names = read_label_map(label_map_path).names if label_map_path else {}
         self._path = label_map_path
         self._names = [names.get(class_id, "") for class_id in range(num_classes + 1)]
+        self._listed = list(names.values())
+        self._ids = list(names)
 
-    def check(self, record_name: Sequence, class_ids: tf.Tensor, names: tf.Tensor):
-        """An op that fails where a record and the label map name a class differently.
+    def checks(self, record_name: Sequence, class_ids: tf.Tensor, names: tf.Tensor) -> list:
+        """Ops that fail where a record and the label map name a class differently.
 
-        A class without a name in either is not compared.
+        A class without a name in either is not compared, unless its name is another's in the map.
 
         Args:
-          record_name: parts of a message, see `input_errors.check`.
+          record_name: parts of a message, see `graph_check.check`.
           class_ids: [R] int64; those beyond the label map are for others to refuse.
           names: [R] string, or [0] of a record without names.
         """
@@ -43,7 +45,11 @@ class ClassNames:
         def first(values: tf.Tensor, filler) -> tf.Tensor:
             return tf.concat([tf.boolean_mask(values, wrong), [filler]], axis=0)[0]
 
-        return check(
+        remedy = (
+            "; expected the label map that the records were made with: set label_map_path to it, "
+            "or write the records again"
+        )
+        of_other = check(
             ~tf.reduce_any(wrong),
             [
                 *record_name,
@@ -53,7 +59,26 @@ class ClassNames:
                 first(names, ""),
                 f"' and {self._path} '",
                 first(expected, ""),
-                "'; expected the label map that the "
-                "records were made with: set label_map_path to it, or write the records again",
+                f"'{remedy}",
             ],
         )
+        if not self._listed:
+            return [of_other]
+        # Of a class that the map lacks: does it have the name under another id?
+        is_listed = tf.constant(self._listed) == names[:, tf.newaxis]  # [R, classes]
+        wrong = (expected == "") & (names != "") & tf.reduce_any(is_listed, axis=1)
+        listed_id = tf.gather(self._ids, tf.argmax(tf.cast(is_listed, tf.int32), axis=1))
+        of_none = check(
+            ~tf.reduce_any(wrong),
+            [
+                *record_name,
+                " calls class ",
+                first(class_ids, 0),
+                " '",
+                first(names, ""),
+                f"', which in {self._path} is class ",
+                first(listed_id, 0),
+                remedy,
+            ],
+        )
+        return [of_other, of_none]

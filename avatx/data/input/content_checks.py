@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
-from avatx.data.records.input_errors import check
+from avatx.data.records.graph_check import check
 
 
 def has_a_time_for_each_frame(name: Sequence, frames: tf.Tensor, timestamps: tf.Tensor):

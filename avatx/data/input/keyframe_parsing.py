@@ -12,7 +12,8 @@ from avatx.data.input.class_names import ClassNames
 from avatx.data.input.clip_shape import ClipShape
 from avatx.data.input.content_checks import has_a_time_for_each_frame, has_classes_of_the_model
 from avatx.data.records import record
-from avatx.data.records.input_errors import check
+from avatx.data.records.column_checks import are_jpeg_files
+from avatx.data.records.graph_check import after, check, record_name, seconds
 from avatx.data.video import clip_sampling
 
 # Clip and span are rounded to microseconds apart from each other.
@@ -83,10 +84,11 @@ class KeyframeParser:
     def segment(self, serialized: tf.Tensor) -> record.ParsedSegment:
         """A checked record. [] string -> ParsedSegment."""
         segment = record.parse(serialized, flow=self._clip_shape.has_flow)
-        name = ["record ", segment.video_id, "@", _seconds(segment.start)]
+        name = record_name(segment.video_id, segment.start)
         num_frames = tf.size(segment.frames)
         checks = [
             has_a_time_for_each_frame(name, segment.frames, segment.timestamps),
+            are_jpeg_files(name, record.IMAGE_ENCODED, segment.frames),
             check(
                 tf.strings.length(segment.video_id) <= VIDEO_ID_BYTES,
                 [
@@ -98,6 +100,7 @@ class KeyframeParser:
             ),
         ]
         if self._clip_shape.has_flow:
+            checks.append(are_jpeg_files(name, record.FLOW_ENCODED, segment.flow))
             checks.append(
                 check(
                     tf.size(segment.flow) == num_frames,
@@ -114,23 +117,8 @@ class KeyframeParser:
             )
         ids = segment.class_ids.flat_values
         checks.append(has_classes_of_the_model(name, ids, self._num_classes))
-        checks.append(self._class_names.check(name, ids, segment.class_names.flat_values))
-        lengths = [
-            part.row_lengths() for part in (segment.boxes, segment.class_ids, segment.person_ids)
-        ]
-        num_keyframes = tf.size(segment.keyframe_timestamps, tf.int64)
-        alike = tf.reduce_all([tf.size(length, tf.int64) == num_keyframes for length in lengths])
-        checks.append(
-            check(
-                alike,
-                [
-                    *name,
-                    " has keyframes without boxes, classes or person ids; expected as many steps "
-                    "of region/* as of region/timestamp; write the records again",
-                ],
-            )
-        )
-        with tf.control_dependencies(_graph_only(checks)):
+        checks += self._class_names.checks(name, ids, segment.class_names.flat_values)
+        with after(checks):
             return segment._replace(
                 video_id=tf.identity(segment.video_id),
                 keyframe_timestamps=tf.identity(segment.keyframe_timestamps),
@@ -147,27 +135,24 @@ class KeyframeParser:
             check(
                 covered,
                 [
-                    "record ",
-                    segment.video_id,
-                    "@",
-                    _seconds(segment.start),
+                    *record_name(segment.video_id, segment.start),
                     " holds frames from ",
-                    _seconds(segment.start),
+                    seconds(segment.start),
                     " to ",
-                    _seconds(segment.end),
+                    seconds(segment.end),
                     " s, but ",
                     f"{self._clip_shape.num_frames} frames at {self._clip_shape.frame_rate:g} a "
                     "second around keyframe ",
-                    _seconds(timestamp),
+                    seconds(timestamp),
                     " s need ",
-                    _seconds(wanted[0]),
+                    seconds(wanted[0]),
                     " to ",
-                    _seconds(wanted[-1]),
+                    seconds(wanted[-1]),
                     " s; use a shorter clip or write records with longer ones",
                 ],
             )
         ]
-        with tf.control_dependencies(_graph_only(checks)):
+        with after(checks):
             indices = nearest_frames(segment.timestamps, wanted)
         shown, frame_index = tf.unique(indices)  # ascending, so borders and slow videos repeat
         boxes, labels = merge_rows(
@@ -185,11 +170,3 @@ class KeyframeParser:
             video_id=segment.video_id,
             timestamp=timestamp,
         )
-
-
-def _graph_only(operations) -> list:
-    return [operation for operation in operations if operation is not None]  # None when eager
-
-
-def _seconds(microseconds: tf.Tensor) -> tf.Tensor:
-    return tf.strings.as_string(tf.cast(microseconds, tf.float64) / 1e6, shortest=True)

@@ -32,6 +32,7 @@ from avatx.data.records import remote_files
 from avatx.data.records.data_statistics import counts_by_manifest
 from avatx.data.records.input_errors import check, explained
 from avatx.data.records.record import ParsedSegment
+from avatx.data.records.shard_sizes import check_sizes
 
 
 class KeyframeSource:
@@ -52,6 +53,7 @@ class KeyframeSource:
     def files(self) -> list[str]:
         """Paths, the first record of each of which is good."""
         files = remote_files.match_files(self.options.input_paths)
+        check_sizes(files)
         check_first_records(files, self._parser.segment)
         return files
 

@@ -17,6 +17,8 @@ from avatx.data.input.content_checks import has_a_time_for_each_frame, has_class
 from avatx.data.input.example_seed import example_seed
 from avatx.data.input.keyframe_parsing import nearest_frames
 from avatx.data.records import record
+from avatx.data.records.column_checks import are_jpeg_files
+from avatx.data.records.graph_check import after
 from avatx.data.records.record import ParsedLabelledVideo
 from avatx.errors import UserError
 
@@ -77,10 +79,13 @@ class LabelledClipParser:
         name = ["record ", video.video_id, " (video ", index, ")"]
         checks = [
             has_a_time_for_each_frame(name, video.frames, video.timestamps),
+            are_jpeg_files(name, record.IMAGE_ENCODED, video.frames),
             has_classes_of_the_model(name, video.class_id[tf.newaxis], self._num_classes),
-            self._class_names.check(name, video.class_id[tf.newaxis], video.class_name[tf.newaxis]),
+            *self._class_names.checks(
+                name, video.class_id[tf.newaxis], video.class_name[tf.newaxis]
+            ),
         ]
-        with tf.control_dependencies([one for one in checks if one is not None]):
+        with after(checks):
             return video._replace(timestamps=tf.identity(video.timestamps))
 
     def _slack(self, times: tf.Tensor) -> tf.Tensor:

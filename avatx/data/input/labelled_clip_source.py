@@ -27,6 +27,7 @@ from avatx.data.input.source import Share
 from avatx.data.input.spatial_window import crop, random_corner, spread_corner, window_size
 from avatx.data.records import remote_files
 from avatx.data.records.data_statistics import count_videos
+from avatx.data.records.shard_sizes import check_sizes
 from avatx.errors import UserError
 
 __all__ = ["LabelledClipSource", "TestViews"]
@@ -64,6 +65,7 @@ class LabelledClipSource:
     def files(self) -> list[str]:
         """Paths, the first record of each of which is good."""
         files = remote_files.match_files(self.options.input_paths)
+        check_sizes(files)
         check_first_records(
             files, lambda serialized: self._parser.video(0, serialized), labelled=True
         )

@@ -22,6 +22,9 @@ from avatx.data.records.remote_files import load_file_system
 from avatx.data.video.video_folder import VideoFolder, identity
 from avatx.errors import UserError
 
+_MAX_SECOND = 1_000_000  # eleven days
+_MAX_KEYFRAMES = 20_000_000  # a plan holds some hundred bytes for each
+
 
 def create_ava_records(
     *,
@@ -64,11 +67,18 @@ def create_ava_records(
             f"keyframe_seconds {keyframe_seconds[0]} {keyframe_seconds[1]}: "
             "the first is after the last"
         )
+    if keyframe_seconds is not None and max(map(abs, keyframe_seconds)) > _MAX_SECOND:
+        raise UserError(
+            f"keyframe_seconds {keyframe_seconds[0]} {keyframe_seconds[1]}: expected seconds from "
+            f"{-_MAX_SECOND:,} to {_MAX_SECOND:,}, each of which is a keyframe of every video"
+        )
     for path in (*videos, output):
         load_file_system(path)
     classes = read_label_map(label_map)
     table = read_annotations(annotations)
     _check_boxes(table, annotations, log)
+    if keyframe_seconds is not None:
+        _check_number(keyframe_seconds, table)
     folder = VideoFolder(videos)
     _check_video_ids(annotations, table, folder)
     plan = make_plan(
@@ -131,6 +141,17 @@ def _check_video_ids(annotations: str, table: AvaTable, folder: VideoFolder) -> 
             raise UserError(f"{annotations}{next(where, '')}: video id {error}") from None
 
 
+def _check_number(keyframe_seconds: tuple[int, int], table: AvaTable) -> None:
+    """Refuses more keyframes than a plan can hold in memory."""
+    videos = len({*table.video_names, *(video_id for video_id, _ in table.empty_keyframes)})
+    number = videos * (keyframe_seconds[1] - keyframe_seconds[0] + 1)
+    if number > _MAX_KEYFRAMES:
+        raise UserError(
+            f"keyframe_seconds {keyframe_seconds[0]} {keyframe_seconds[1]}: {number:,} keyframes "
+            f"of {videos:,} videos; expected {_MAX_KEYFRAMES:,} at most"
+        )
+
+
 def _check_boxes(table: AvaTable, annotations: str, log: Callable[[str], None]) -> None:
     """Refuses a file half of whose boxes are no boxes in [0, 1], as in pixels; tells of fewer."""
     low, high = table.boxes[:, :2], table.boxes[:, 2:]
@@ -146,4 +167,7 @@ def _check_boxes(table: AvaTable, annotations: str, log: Callable[[str], None]) 
     )
     if 2 * len(bad) >= len(table):
         raise UserError(f"{text}; AVA csv has x1,y1,x2,y2 as fractions of the frame")
-    log(f"warning: {text}; tools/validate_csv.py names every one")
+    log(
+        f"warning: {text}; inverted ones are left out of the records; tools/validate_csv.py names "
+        "every one"
+    )

@@ -6,27 +6,16 @@ from collections.abc import Iterator, Sequence
 
 import tensorflow as tf
 
-from avatx.data.records.record_check import check_file
+from avatx.data.records.graph_check import MARKED, check
+from avatx.data.records.record_check import check_file, file_of_record
 from avatx.data.records.remote_files import match_files
 from avatx.errors import UserError, first_line
 
-_BEGIN, _END = "[[avatx:", ":avatx]]"
-_MARKED = re.compile(re.escape(_BEGIN) + "(.*?)" + re.escape(_END), re.DOTALL)
+__all__ = ["check", "explained"]
+
 _REMEDY = "write the records again"
-
-
-def check(condition: tf.Tensor, parts: Sequence) -> tf.Operation:
-    """An op that fails with the joined `parts` (strings and scalar tensors) unless `condition`.
-
-    It runs inside tf.data; `explained` turns its failure into a UserError.
-    """
-    texts = [part if isinstance(part, str) else _as_text(part) for part in parts]
-    return tf.debugging.Assert(condition, [tf.strings.join([_BEGIN, *texts, _END])])
-
-
-def _as_text(value: tf.Tensor) -> tf.Tensor:
-    value = tf.convert_to_tensor(value)
-    return value if value.dtype == tf.string else tf.strings.as_string(value)
+# How a message of `graph_check` begins that names a record.
+_NAMED_RECORD = re.compile(r"record (?P<video>.*?)(?:@(?P<start>-?\d[\d.e+-]*)| \(video \d+\))[ :]")
 
 
 @contextlib.contextmanager
@@ -36,7 +25,7 @@ def explained(input_paths: Sequence[str] = ()) -> Iterator[None]:
     Wrap the loop that reads the dataset, or the whole training. Errors of TensorFlow that do
     not come from the input pass unchanged. After a corrupt or foreign record, the files of
     `input_paths` (patterns) are read through once more to name the file, because TensorFlow's
-    error does not.
+    error does not; after another mistake in a record up to that record.
     """
     try:
         yield
@@ -48,10 +37,12 @@ def explained(input_paths: Sequence[str] = ()) -> Iterator[None]:
         raise UserError(f"an input file is corrupt ({first_line(error)}); {_REMEDY}") from error
     except tf.errors.OpError as error:
         text = str(error)
-        found = _MARKED.search(text)
+        found = MARKED.search(text)
         if found:
-            raise UserError(_unescaped(found.group(1))) from error
-        if "JPEG" in text:
+            raise UserError(_with_file(_unescaped(found.group(1)), input_paths)) from error
+        if "JPEG" in text or "DecodeImage" in text or "Jpeg" in text:
+            for path in _existing(input_paths):
+                check_file(path, keys=True, decode=True)
             raise UserError(
                 "a record of the input holds a frame that is not a readable JPEG "
                 f"image ({first_line(error)}); {_REMEDY}"
@@ -66,6 +57,21 @@ def explained(input_paths: Sequence[str] = ()) -> Iterator[None]:
         raise
 
 
+def _with_file(text: str, input_paths: Sequence[str]) -> str:
+    """The message, after the name of the file that holds the record it is about."""
+    named = _NAMED_RECORD.match(text)
+    if named is None:
+        return text
+    files = _existing(input_paths)
+    with contextlib.suppress(tf.errors.OpError):
+        path = file_of_record(files, named["video"], named["start"])
+        if path:
+            return f"{path}: {text}"
+        for path in files:  # its id is not what the message shows of it
+            check_file(path, keys=True)
+    return text
+
+
 def _existing(input_paths: Sequence[str]) -> list[str]:
     """The files of the patterns that match any: one that matches none is not what failed."""
     files = []
@@ -77,5 +83,8 @@ def _existing(input_paths: Sequence[str]) -> list[str]:
 
 def _unescaped(text: str) -> str:
     """TensorFlow prints what is not ASCII, and quotes, with backslashes."""
-    raw = text.encode("latin-1", "backslashreplace").decode("unicode_escape")
+    try:
+        raw = text.encode("latin-1", "backslashreplace").decode("unicode_escape")
+    except UnicodeDecodeError:  # cut in the middle of an escape
+        return text
     return raw.encode("latin-1", "replace").decode("utf-8", "replace")

@@ -32,6 +32,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from avatx.data.records import column_checks
+from avatx.data.records.graph_check import after, record_name
 from avatx.data.times import MICROSECONDS
 
 EXAMPLE_ID = "example/id"
@@ -275,6 +277,8 @@ def decode(serialized: bytes) -> Segment:
 def parse(serialized: tf.Tensor, flow: bool = False) -> ParsedSegment:
     """`decode` inside a graph: a scalar string tensor to a `ParsedSegment`. Decodes no frame.
 
+    Its checks fail where columns have different lengths, times do not ascend, or boxes are none.
+
     Args:
       serialized: [] string, an entry of a TFRecord file.
       flow: parse the optical flow, too.
@@ -304,10 +308,31 @@ def parse(serialized: tf.Tensor, flow: bool = False) -> ParsedSegment:
             **(flow_features if flow else {}),
         },
     )
-    columns = [steps[name] for name in (REGION_YMIN, REGION_XMIN, REGION_YMAX, REGION_XMAX)]
-    boxes = columns[0].with_flat_values(
-        tf.stack([column.flat_values for column in columns], axis=-1)
-    )  # [K, (N_k), 4]
+    name = record_name(context[VIDEO_ID], context[CLIP_START])
+    times, keyframe_times = steps[IMAGE_TIMESTAMP], steps[REGION_TIMESTAMP]
+    corners = (REGION_YMIN, REGION_XMIN, REGION_YMAX, REGION_XMAX)
+    columns = {key: steps[key] for key in (*corners, REGION_LABEL_INDEX, REGION_TRACK_INDEX)}
+    checks = [
+        column_checks.has_video_id(name, VIDEO_ID, context[VIDEO_ID]),
+        column_checks.ascends(name, IMAGE_TIMESTAMP, times),
+        column_checks.ascends(name, REGION_TIMESTAMP, keyframe_times),
+        *column_checks.as_many_values(name, keyframe_times, REGION_TIMESTAMP, columns),
+    ]
+    with after(checks):
+        boxes = tf.stack([steps[key].flat_values for key in corners], axis=-1)
+    class_ids, class_names = steps[REGION_LABEL_INDEX], steps[REGION_LABEL_STRING]
+    checks = [
+        column_checks.are_boxes(name, "region/bbox/*", boxes),
+        column_checks.has_names_for_all(
+            name, REGION_LABEL_STRING, REGION_LABEL_INDEX, class_names, class_ids
+        ),
+        column_checks.names_one_class_each(
+            name, "region/label/*", class_ids.flat_values, class_names.flat_values
+        ),
+    ]
+    with after(checks):
+        boxes = steps[REGION_YMIN].with_flat_values(tf.identity(boxes))  # [K, (N_k), 4]
+        keyframe_times = tf.identity(keyframe_times)
     return ParsedSegment(
         video_id=context[VIDEO_ID],
         start=context[CLIP_START],
@@ -317,10 +342,10 @@ def parse(serialized: tf.Tensor, flow: bool = False) -> ParsedSegment:
         frame_rate=context[IMAGE_FRAME_RATE],
         timestamps=steps[IMAGE_TIMESTAMP],
         frames=steps[IMAGE_ENCODED],
-        keyframe_timestamps=steps[REGION_TIMESTAMP],
+        keyframe_timestamps=keyframe_times,
         boxes=boxes,
-        class_ids=steps[REGION_LABEL_INDEX],
-        class_names=steps[REGION_LABEL_STRING],
+        class_ids=class_ids,
+        class_names=class_names,
         person_ids=steps[REGION_TRACK_INDEX],
         flow=steps.get(FLOW_ENCODED, tf.zeros([0], tf.string)),
     )
@@ -343,8 +368,15 @@ def parse_labelled_video(serialized: tf.Tensor) -> ParsedLabelledVideo:
             IMAGE_TIMESTAMP: tf.io.FixedLenSequenceFeature([], tf.int64),
         },
     )
+    name = record_name(context[VIDEO_ID], context[CLIP_START])
+    checks = [
+        column_checks.has_video_id(name, VIDEO_ID, context[VIDEO_ID]),
+        column_checks.ascends(name, IMAGE_TIMESTAMP, steps[IMAGE_TIMESTAMP]),
+    ]
+    with after(checks):
+        video_id = tf.identity(context[VIDEO_ID])
     return ParsedLabelledVideo(
-        video_id=context[VIDEO_ID],
+        video_id=video_id,
         start=context[CLIP_START],
         height=context[IMAGE_HEIGHT],
         width=context[IMAGE_WIDTH],

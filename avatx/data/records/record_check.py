@@ -1,8 +1,12 @@
 """What a file or an entry of it lacks to be our record; for before reading and after failing."""
 
+from collections.abc import Sequence
+
 import tensorflow as tf
 
 from avatx.data.records import record
+from avatx.data.records.record_content import first_problem
+from avatx.data.times import MICROSECONDS
 from avatx.errors import UserError, first_line
 
 _CONTEXT = (
@@ -35,14 +39,17 @@ _LABELLED_LISTS = (record.IMAGE_ENCODED, record.IMAGE_TIMESTAMP)
 _REMEDY = "write the records with tools/create_{}_tfrecord.py"
 
 
-def check_keys(path: str, serialized: bytes, index: int = 0, labelled: bool = False) -> None:
-    """Raises UserError unless the index-th entry of `path` has a record's keys.
+def check_keys(
+    path: str, serialized: bytes, index: int = 0, labelled: bool = False, decode: bool = False
+) -> None:
+    """Raises UserError unless the index-th entry of `path` has a record's keys and columns.
 
     Args:
       path: the TFRecord file, for the message.
       serialized: the entry.
       index: the entry's number in its file, from 0.
       labelled: it is to be the record of a labelled video, not of keyframes.
+      decode: decode its pictures, too.
     """
     remedy = _REMEDY.format("kinetics" if labelled else "ava")
     where = f"{path}: record {index + 1}"
@@ -56,18 +63,46 @@ def check_keys(path: str, serialized: bytes, index: int = 0, labelled: bool = Fa
     if missing:
         there = ", ".join([*sorted(context), *sorted(lists)])[:200] or "no key at all"
         raise UserError(f"{where} lacks {', '.join(missing)}; it has {there}; {remedy}")
+    problem = first_problem(example, labelled, decode)
+    if problem:
+        raise UserError(f"{where}: {problem}; {remedy}")
 
 
-def check_file(path: str, keys: bool = False) -> None:
+def check_file(path: str, keys: bool = False, decode: bool = False) -> None:
     """Reads `path` to its end; raises UserError where framing (or keys, if asked) is wrong."""
     count, labelled = 0, False
     try:
         for count, entry in enumerate(tf.data.TFRecordDataset(path), start=1):
             if keys:
                 labelled = labelled or record.CLIP_LABEL_INDEX.encode() in entry.numpy()
-                check_keys(path, entry.numpy(), count - 1, labelled)
+                check_keys(path, entry.numpy(), count - 1, labelled, decode)
     except tf.errors.DataLossError as error:
         raise _corrupt(path, count, error) from error
+
+
+def file_of_record(paths: Sequence[str], video_id: str, start: str | None) -> str:
+    """The first file that holds a record of the video; "" if none does.
+
+    Args:
+      paths: TFRecord files.
+      video_id: of the record.
+      start: seconds, as a message has them; None: any.
+    """
+    for path in paths:
+        for entry in tf.data.TFRecordDataset(path):
+            if video_id.encode() not in entry.numpy():
+                continue
+            try:
+                example = tf.train.SequenceExample.FromString(entry.numpy())
+            except Exception:  # protobuf's DecodeError has a different home in each version
+                continue
+            context = example.context.feature
+            found = context[record.CLIP_START].int64_list.value
+            if context[record.VIDEO_ID].bytes_list.value[:] == [video_id.encode()] and (
+                start is None or [round(float(start) * MICROSECONDS)] == [*found]
+            ):
+                return path
+    return ""
 
 
 def first_entry(path: str) -> list[bytes]:

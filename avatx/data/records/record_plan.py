@@ -110,11 +110,13 @@ def _rows_by_keyframe(
     evaluator too counts detections there as false.
     """
     known = np.isin(table.class_id, np.fromiter(label_map.names, np.int64))
+    # Training cannot learn from an inverted box, and reading a record refuses it.
+    usable = known & (table.boxes[:, :2] <= table.boxes[:, 2:]).all(axis=1)
     keyframes: dict[tuple[str, int], list[int]] = {}
     times = to_microseconds(table.timestamp).tolist()
     for row, (video, time) in enumerate(zip(table.video_index.tolist(), times, strict=True)):
         rows = keyframes.setdefault((table.video_names[video], time), [])
-        if known[row]:
+        if usable[row]:
             rows.append(row)
     for video_id, seconds in table.empty_keyframes:
         keyframes.setdefault((video_id, int(to_microseconds(seconds))), [])

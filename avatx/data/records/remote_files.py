@@ -6,8 +6,10 @@ path asks for it and never otherwise.
 """
 
 import fnmatch
+import functools
 import os
 import re
+import sys
 from collections.abc import Sequence
 
 import tensorflow as tf
@@ -66,6 +68,12 @@ def _cannot_load(path: str, name: str, remedy: str) -> str:
     )
 
 
+@functools.cache
+def _say_once(line: str) -> None:
+    """Patterns are matched several times in a training."""
+    print(line, file=sys.stderr)
+
+
 def match_files(patterns: Sequence[str]) -> list[str]:
     """All files that the patterns name, each once: in order of pattern, sorted within one.
 
@@ -77,8 +85,9 @@ def match_files(patterns: Sequence[str]) -> list[str]:
     """
     if not patterns:
         raise UserError("input_path is empty; expected at least one file pattern of TFRecords")
-    files = {}
+    files: dict[str, None] = {}
     for pattern in patterns:
+        folders: list[str] = []
         load_file_system(pattern)
         if scheme(pattern) in _NO_LISTING:
             if any(character in pattern for character in "*[]"):
@@ -89,15 +98,20 @@ def match_files(patterns: Sequence[str]) -> list[str]:
             found = [pattern]
         else:
             try:
-                found = sorted(path for path in _glob(pattern) if not tf.io.gfile.isdir(path))
+                matched = sorted(_glob(pattern))
+                folders = [path for path in matched if tf.io.gfile.isdir(path)]
+                found = [path for path in matched if path not in set(folders)]
             except tf.errors.OpError as error:
                 reason = " ".join(error.message.split())[:200]
                 raise UserError(f"{pattern}: cannot be listed ({reason})") from error
         if not found:
+            only = f" (only the folder {folders[0]} does)" if folders else ""
             raise UserError(
-                f"{pattern}{relative_to(pattern)}: no file matches this input_path pattern; "
+                f"{pattern}{relative_to(pattern)}: no file matches this input_path pattern{only}; "
                 "tools/create_ava_tfrecord.py writes the records"
             )
+        for folder in folders:
+            _say_once(f"note: {folder} matches input_path {pattern} and is a folder: left out")
         files.update(dict.fromkeys(found))
     return list(files)
 

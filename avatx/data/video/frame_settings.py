@@ -17,6 +17,7 @@ from avatx.errors import UserError
 Known = dict[str, int | float | str | None]  # by field of FrameSettings; None: not known
 
 _METHODS = " or ".join(METHODS)
+_SLOWEST = 0.001  # frames a second; slower, and times leave the range of 64 bits
 _OLD_NAMES = {"frames_rate": "folder_frame_rate"}  # in older plans and manifests
 
 
@@ -100,9 +101,11 @@ def _expected(name: str, value: Any) -> str:
         good = number and isinstance(value, int) and value >= 0
         return "" if good else "pixels, 0 (leaves frames as they are) or more"
     if name == "folder_frame_rate":
-        return "" if number and 0 < value < 1e6 else "frames a second, more than 0"
+        good = number and _SLOWEST <= value < 1e6
+        return "" if good else f"frames a second, more than 0: {_SLOWEST:g} to {1e6:g}"
     if name == "max_frame_rate":
-        return "" if number and 0 <= value < 1e6 else "0 (all frames) or more frames a second"
+        good = number and (value == 0 or _SLOWEST <= value < 1e6)
+        return "" if good else f"0 (all frames) or {_SLOWEST:g} or more frames a second"
     return "" if number and abs(value) < 1e9 else "seconds"
 
 

@@ -224,3 +224,118 @@ def test_excluded_timestamps(tmp_path):
     assert ava_csv.read_excluded_timestamps(path) == {("v", 914.0), ("w", 3.25)}
     with pytest.raises(UserError, match="line 2: .*7 columns"):
         ava_csv.read_excluded_timestamps(write(tmp_path, f"v,0914\n{ROW}\n"))
+
+
+def both_readers(path, kind, monkeypatch):
+    """What the two readers make of a file: a table, or the message; asserts that they agree."""
+    read = ava_csv.read_annotations if kind == "annotations" else ava_csv.read_detections
+    found = []
+    for careful in (False, True):
+        with monkeypatch.context() as patch:
+            if careful:
+                patch.setattr(ava_csv, "_parse_fast", lambda *arguments: None)
+            try:
+                found.append(read(path))
+            except UserError as error:
+                found.append(str(error))
+    if isinstance(found[0], str) or isinstance(found[1], str):
+        assert found[0] == found[1]
+    else:
+        assert_same(*found)
+    return found[0]
+
+
+@pytest.mark.parametrize("kind", ["annotations", "detections"])
+@pytest.mark.parametrize(
+    "content, line",
+    [
+        (f"\r{ROW},1\n{ROW},2\n", 1),
+        (f"{ROW},1\n{ROW}\r,2\n", 2),
+        (f"{ROW},1\n{ROW},2\r\r\n", 2),
+        (f"{ROW},1\r{ROW},2\r", 1),
+        (f'{ROW},1\n"v"\rw{ROW},2\n', 2),
+    ],
+)
+def test_a_lone_carriage_return_is_named_with_its_line(tmp_path, monkeypatch, content, line, kind):
+    path = write(tmp_path, content)
+    message = both_readers(path, kind, monkeypatch)
+    assert message.startswith(f"{path}, line {line}: holds a carriage return that ends no line")
+
+
+def test_a_carriage_return_at_the_end_of_the_file_ends_a_line(tmp_path, monkeypatch):
+    for kind in ("annotations", "detections"):
+        table = both_readers(write(tmp_path, f"{ROW},1\r\n{ROW},2\r"), kind, monkeypatch)
+        assert table.class_id.tolist() == [12, 12]
+
+
+@pytest.mark.parametrize(
+    "row, problem",
+    [
+        ('"' + "v" * 140_000 + '"' + ROW[1:], "line 2: is longer than 65,536 bytes"),
+        ("v" * 70_000 + ROW[1:], "line 2: is longer than 65,536 bytes"),
+        ("v" * 1_025 + ROW[1:], "line 2: has a video id of 1025 characters; expected 1024 at"),
+        (f"{ROW},{2**63}", "line 2: person id is '9223372036854775808', beyond 64 bits"),
+        (f"{ROW},-{10**30}", "line 2: person id is '-1000000000000000000000000000000', beyond"),
+        (f"{ROW},{'9' * 5000}", "line 2: person id is '9"),
+    ],
+)
+def test_what_is_too_large_is_one_short_line(tmp_path, monkeypatch, row, problem):
+    path = write(tmp_path, f"{ROW},1\n{row}\n{ROW},1\n")
+    message = both_readers(path, "annotations", monkeypatch)
+    assert message.startswith(f"{path}, {problem}") and len(message) < 400 + len(str(path))
+    with pytest.raises(UserError, match="line 2: "):
+        ava_csv.read_excluded_timestamps(write(tmp_path, f"v,902\n{row}\n"))
+
+
+def test_the_largest_values_are_read(tmp_path, monkeypatch):
+    long = "v" * 1_024
+    path = write(tmp_path, f"{long}{ROW[1:]},{2**63 - 1}\n{ROW},{-(2**63)}\n")
+    table = both_readers(path, "annotations", monkeypatch)
+    assert table.person_id.tolist() == [2**63 - 1, -(2**63)] and table.video_names == [long, "v"]
+
+
+@pytest.mark.parametrize("block", [b"\n", b"0", f"{ROW},1\n".encode() * 1000 + b"\n" * 900_000])
+def test_a_gzip_file_that_grows_as_no_csv_does_is_refused(tmp_path, monkeypatch, block):
+    monkeypatch.setattr(ava_csv, "_FREE_GROWTH", 1 << 20)
+    path = write(tmp_path, gzip.compress(block * (10_000_000 // len(block))))
+    with pytest.raises(UserError, match="grows more than 200-fold|longer than 65,536 bytes"):
+        ava_csv.read_detections(path)
+
+
+def test_a_gzip_of_one_row_again_and_again_is_read(tmp_path, monkeypatch):
+    monkeypatch.setattr(ava_csv, "_FREE_GROWTH", 1 << 20)
+    rng = np.random.default_rng(0)
+    scores = rng.random(100_000).round(3)
+    path = write(tmp_path, gzip.compress("".join(f"{ROW},{x}\n" for x in scores).encode()))
+    assert ava_csv.read_detections(path).score.tolist() == scores.tolist()
+
+
+def test_many_blank_lines_take_no_memory(tmp_path):
+    path = write(tmp_path, b"\n" * 50_000_000 + f"{ROW}\n".encode())
+    assert list(ava_csv.iterate_lines(path)) == [(50_000_001, ROW)]
+
+
+@pytest.mark.parametrize("video_id", ["a,b", 'say "b"', "a\nb", "a\rb", "a\0b", " ", "\ufeffv"])
+@pytest.mark.parametrize("two_columns", [False, True])
+def test_no_row_is_written_that_is_not_read_back(tmp_path, video_id, two_columns):
+    names = ["v"] if two_columns else [video_id]
+    empty = [(video_id, 1.0)] if two_columns else []
+    table = AvaTable.from_columns(names, [1], [[0, 0, 1, 1]], [1], empty_keyframes=empty)
+    with pytest.raises(UserError, match="cannot stand in a csv file"):
+        ava_csv.write_annotations(tmp_path / "a.csv", table)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_negative_person_ids_are_written(tmp_path):
+    table = AvaTable.from_columns(
+        ["v"] * 3, [1, 2, 3], [[0, 0, 1, 1]] * 3, [1] * 3, person_id=[-7, -1, 4]
+    )
+    ava_csv.write_annotations(tmp_path / "a.csv", table)
+    assert ava_csv.read_annotations(tmp_path / "a.csv").person_id.tolist() == [-7, -1, 4]
+
+
+def test_annotations_that_are_no_numbers_are_not_written(tmp_path):
+    table = AvaTable.from_columns(["v"], [1], [[0, 0, 1, np.nan]], [1])
+    with pytest.raises(UserError, match="not finite"):
+        ava_csv.write_annotations(tmp_path / "a.csv", table)
+    assert list(tmp_path.iterdir()) == []

@@ -83,3 +83,49 @@ def test_what_is_written_is_read_back(tmp_path):
     write_label_map(tmp_path / "a.pbtxt", label_map)
     back = read_label_map(tmp_path / "a.pbtxt")
     assert back == label_map and list(back.names) == [80, 3, 5]
+
+
+@pytest.mark.parametrize(
+    "text, problem",
+    [
+        (r'item { name: "\9" id: 1 }', r"line 1: \9 is no escape"),
+        ('\nitem { id: 1 name: "a\\é" }', "line 2: \\é is no escape"),
+        (r'item { name: "\777" id: 1 }', r"line 1: \777 is no escape"),
+        (r'item { name: "\ud800" id: 1 }', r"line 1: \ud800 is no escape"),
+        (r'item { name: "\x" id: 1 }', r"line 1: \x is no escape"),
+        (r'item { name: "\377" id: 1 }', "line 1: a text is not UTF-8"),
+        ("a {" * 5000, "line 1: more than 100 messages inside each other"),
+        ('item { name: "a" id: 18446744073709551616 }', "line 1: id is 18446744073709551616; "),
+        ('item { name: "a" id: 100001 }', "line 1: id is 100001; expected 100,000 at most"),
+        ('item { name: "a" id: 08 }', "line 1: id must be a whole number from 1 on"),
+        ('item { name: "a" id: 1_0 }', "line 1: id must be a whole number from 1 on"),
+        ('item { name: "a" id: ' + "9" * 5000 + " }", "line 1: id must be a whole number"),
+        ('item { name: "a" id: 1 id: 2 }', "line 1: this item has a second id"),
+        ('item { name: "a" id: 1 }\nitem { name: "a" id: 2 }', "line 2: the name 'a' was given"),
+        ('item { id: 1 name: "' + "a" * 1_000_000, "line 1: "),
+    ],
+)
+def test_what_protobuf_refuses_is_one_line(text, problem):
+    with pytest.raises(UserError) as caught:
+        parse_label_map(text, "map.pbtxt")
+    assert str(caught.value).startswith(f"map.pbtxt, {problem}")
+    assert len(str(caught.value)) < 400 and "\n" not in str(caught.value)
+
+
+def test_escapes_and_numbers_are_protobufs():
+    text = r'item { name: "caf\303" "\251\u00e9\U0001F600\?\x41\a" id: 012 }'
+    text += ' item { name: "b" id: 0x1F }'
+    assert parse_label_map(text).names == {10: "caféé😀?A\a", 31: "b"}
+
+
+@pytest.mark.timeout(10)  # it took 93 s when each name was looked for among all before
+def test_forty_thousand_items_are_read_at_once():
+    text = "".join(f'item {{ name: "class {i}" id: {i} }}\n' for i in range(1, 40_001))
+    label_map = parse_label_map(text)
+    assert len(label_map) == 40_000 and label_map.names[40_000] == "class 40000"
+
+
+def test_a_group_of_several_words_is_written_as_it_is_read(tmp_path):
+    label_map = LabelMap({3: "a", 1: "b"}, {3: "two words", 1: "PERSON_MOVEMENT"})
+    write_label_map(tmp_path / "map.pbtxt", label_map)
+    assert read_label_map(tmp_path / "map.pbtxt") == label_map

@@ -1,11 +1,13 @@
 """Records and patterns that are refused, at the border of what is not."""
 
+import json
 import os
 
 import pytest
 import tensorflow as tf
-from small_records import all_keys, keyframe, options, segment, write
+from small_records import all_keys, keyframe, options, segment, write, write_set
 
+from avatx.data.annotations.label_map import LabelMap, write_label_map
 from avatx.data.input.clip_shape import ClipShape
 from avatx.data.input.input_pipeline import build_dataset
 from avatx.data.input.keyframe_source import KeyframeSource
@@ -13,6 +15,7 @@ from avatx.data.records import record
 from avatx.data.records.input_errors import explained
 from avatx.data.records.record_check import check_file
 from avatx.data.records.remote_files import match_files, scheme
+from avatx.data.records.shard_sizes import check_sizes
 from avatx.errors import UserError
 
 CLIP = ClipShape(2, 25.0, 8, 8)
@@ -54,14 +57,128 @@ def test_keyframes_of_a_record_come_in_random_order(tmp_path):
     assert first != sorted(first) and first != second
 
 
-def test_folders_are_no_files(tmp_path):
+def test_folders_are_no_files(tmp_path, capfd):
     for name in ("b.tfrecord", "a.tfrecord"):
         (tmp_path / name).touch()
     (tmp_path / "c.tfrecord").mkdir()
     found = match_files([str(tmp_path / "*.tfrecord")])
     assert [os.path.basename(path) for path in found] == ["a.tfrecord", "b.tfrecord"]
-    with pytest.raises(UserError, match="no file matches"):
+    assert "c.tfrecord matches input_path" in capfd.readouterr().err
+    match_files([str(tmp_path / "*.tfrecord")])
+    assert capfd.readouterr().err == ""  # said once
+    with pytest.raises(UserError, match=r"no file matches this .*only the folder .*c\.tfrecord"):
         match_files([str(tmp_path / "c*")])
+
+
+def test_a_shard_that_is_not_as_long_as_its_manifest_says(tmp_path, capfd):
+    pattern = write_set(tmp_path, num_files=2)
+    paths = [tmp_path / f"set-{index:02d}.tfrecord" for index in range(2)]
+    shards = [{"shard": path.stem, "bytes": path.stat().st_size} for path in paths]
+    (tmp_path / "manifest.json").write_text(json.dumps({"records": {"set": {"shards": shards}}}))
+    check_sizes([*map(str, paths)])
+    whole = paths[1].read_bytes()
+    for content in (b"", whole[:-1], whole + whole):
+        paths[1].write_bytes(content)
+        expected = rf"set-01\.tfrecord: {len(content)} bytes; .*manifest\.json says {len(whole)}; "
+        with pytest.raises(UserError, match=expected):
+            KeyframeSource(options(pattern), CLIP).files  # noqa: B018
+    assert capfd.readouterr().err == ""
+    (tmp_path / "manifest.json").unlink()
+    paths[1].write_bytes(b"")
+    assert len(KeyframeSource(options(pattern), CLIP).files) == 2
+    assert "set-01.tfrecord has zero bytes" in capfd.readouterr().err
+
+
+def damaged(path, change):
+    """A file of good records, the last of which `change` has altered."""
+    segments = [segment(f"v{i}", [keyframe(0), keyframe(40_000)], num_frames=4) for i in range(2)]
+    examples = [tf.train.SequenceExample.FromString(record.encode(one)) for one in segments]
+    change(examples[1].context.feature, examples[1].feature_lists.feature_list)
+    with tf.io.TFRecordWriter(str(path)) as writer:
+        for example in examples:
+            writer.write(example.SerializeToString())
+    return str(path)
+
+
+def fewer_values(context, lists):
+    del lists[record.REGION_XMIN].feature[1].float_list.value[:1]
+
+
+def fewer_steps(context, lists):
+    del lists[record.REGION_TRACK_INDEX].feature[1:]
+
+
+def empty_frame(context, lists):
+    lists[record.IMAGE_ENCODED].feature[2].bytes_list.value[0] = b""
+
+
+def times_back(context, lists):
+    lists[record.IMAGE_TIMESTAMP].feature[2].int64_list.value[0] = 40_000
+
+
+def keyframes_back(context, lists):
+    lists[record.REGION_TIMESTAMP].feature[1].int64_list.value[0] = 0
+
+
+def inverted(context, lists):
+    lists[record.REGION_YMIN].feature[1].float_list.value[2] = 0.95
+
+
+def not_a_number(context, lists):
+    lists[record.REGION_XMAX].feature[0].float_list.value[0] = float("nan")
+
+
+def two_names(context, lists):
+    lists[record.REGION_LABEL_STRING].feature[1].bytes_list.value[0] = b"class 2"
+
+
+def other_kind(context, lists):
+    lists[record.REGION_LABEL_INDEX].feature[1].float_list.value.append(1.0)
+
+
+def fewer_names(context, lists):
+    del lists[record.REGION_LABEL_STRING].feature[1].bytes_list.value[:1]
+
+
+def broken_frame(context, lists):
+    values = lists[record.IMAGE_ENCODED].feature[1].bytes_list.value
+    values[0] = values[0][:40]
+
+
+@pytest.mark.parametrize(
+    "change, words",
+    [
+        (fewer_values, "region/bbox/xmin has 2 values and region/bbox/ymin 3 in step 2"),
+        (fewer_steps, "region/track/index has 1 steps and region/timestamp 2"),
+        (empty_frame, r"image/encoded 3 \(0 bytes\) is no JPEG file"),
+        (times_back, "image/timestamp is not strictly ascending: 40000 comes after 40000"),
+        (keyframes_back, "region/timestamp is not strictly ascending: 0 comes after 0"),
+        (inverted, r"region/bbox/\* has a box that is inverted or not finite: 0.95 0.3 0.9 0.4"),
+        (not_a_number, r"region/bbox/\* has a box that is inverted or not finite: 0.1 0.2 0.5 nan"),
+        (two_names, "region/label/.* calls class 1 both 'class 1' and 'class 2'"),
+        (other_kind, "record 2: region/label/index, step 2 holds values of float_list"),
+        (fewer_names, "region/label/string has 5 values and region/label/index 6"),
+        (broken_frame, r"record 2: image/encoded 2 \(40 bytes\) cannot be decoded"),
+    ],
+)
+def test_a_damaged_column_is_named_with_file_and_record(tmp_path, change, words):
+    path = damaged(tmp_path / "a.tfrecord", change)
+    with pytest.raises(UserError, match=words) as caught, explained([path]):
+        all_keys(build_dataset(KeyframeSource(options(path), CLIP), 1, training=False))
+    message = str(caught.value)
+    assert message.startswith(f"{path}: record ") and "\n" not in message
+    assert "record v1@" in message or "record 2: " in message
+
+
+def test_the_name_of_a_class_that_the_label_map_has_under_another_id(tmp_path):
+    path = write(tmp_path / "a.tfrecord", [segment("v", [keyframe(0)], num_frames=4)])
+    write_label_map(tmp_path / "map.pbtxt", LabelMap({1: "class 1", 3: "class 2"}))
+    given = options(path, label_map_path=str(tmp_path / "map.pbtxt"))
+    with pytest.raises(UserError, match="calls class (3 'class 3'|2 'class 2')"):
+        KeyframeSource(given, CLIP).files  # noqa: B018
+    write_label_map(tmp_path / "map.pbtxt", LabelMap({1: "class 1", 4: "class 2"}))
+    with pytest.raises(UserError, match=r"calls class 2 'class 2', which in .* is class 4"):
+        KeyframeSource(given, CLIP).files  # noqa: B018
 
 
 @pytest.mark.parametrize(

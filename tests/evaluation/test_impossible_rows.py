@@ -1,0 +1,94 @@
+"""Rows that cannot be right are counted and named at any mAP, and change no score."""
+
+import importlib.util
+import json
+import pathlib
+
+import numpy as np
+import pytest
+
+from avatx.data.annotations.ava_table import AvaTable
+from avatx.data.annotations.label_map import LabelMap
+from avatx.evaluation.impossible_rows import impossible_rows
+
+ROOT = pathlib.Path(__file__).parents[2]
+REAL_FILES = ROOT.parent / "shared" / "data" / "real_files"
+MAP = LabelMap({1: "a", 2: "b", 4: "d"})
+BOX = [0.1, 0.2, 0.5, 0.6]
+
+
+def table(classes, boxes, scores=None):
+    return AvaTable.from_columns(
+        ["v"] * len(classes), [902.0] * len(classes), boxes, classes, score=scores
+    )
+
+
+def test_each_kind_is_counted_and_named():
+    nan = float("nan")
+    rows = [
+        (1, BOX, 0.5),
+        (0, BOX, 0.5),
+        (-3, BOX, 0.5),
+        (3, BOX, 0.5),
+        (2, BOX, nan),
+        (2, [0.5, 0.2, 0.1, 0.6], 0.5),
+        (4, [0.1, 0.2, 0.5, 1.25], 0.5),
+        (4, [0.1, nan, 0.5, 0.75], nan),
+    ]
+    classes, boxes, scores = zip(*rows, strict=True)
+    (sentence,) = impossible_rows(table(classes, boxes, scores), MAP, "de.csv")
+    assert sentence == (
+        "de.csv: 7 of 8 rows cannot be right: 2 of class -3, 0, where ids begin at 1 (are all ids "
+        "too low by 4?); 1 of classes that the label map lacks (3); 2 with a score that is no "
+        "finite number; 1 with a coordinate that is no finite number; 1 with a box inverted or "
+        "without area; 1 with a box outside of the frame (coordinates from 0.1 to 1.25, expected "
+        "0 to 1); the first is at v,0902"
+    )
+
+
+def test_nothing_is_said_of_rows_that_may_be_right():
+    border = np.float64(np.nextafter(np.float32(1), np.float32(2)))
+    boxes = [BOX, [0.0, 0.0, 1.0, border]]
+    assert impossible_rows(table([1, 4], boxes, [0.0, -7.5]), MAP, "x") == []
+    assert impossible_rows(table([], [], []), MAP, "x") == []
+    # AVA's annotations hold 80 classes, its label map 60.
+    assert impossible_rows(table([1, 3], [BOX] * 2), MAP, "x") == []
+    assert len(impossible_rows(table([1, 0], [BOX] * 2), MAP, "x")) == 1
+
+
+def evaluated(folder, capfd, detections):
+    spec = importlib.util.spec_from_file_location("evaluate_csv", ROOT / "tools/evaluate_csv.py")
+    tool = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(tool)
+    (folder / "map.pbtxt").write_text(
+        "".join(f'item {{ name: "{i}" id: {i} }}\n' for i in (1, 2, 4, 7))
+    )
+    flags = {"groundtruth": folder / "gt.csv", "detections": folder / detections}
+    flags.update(label_map=folder / "map.pbtxt", output=folder / "out.json")
+    assert tool.main([f"--{name}={value}" for name, value in flags.items()]) == 0
+    result = json.loads((folder / "out.json").read_text())
+    return result["mAP"], [line for line in capfd.readouterr().err.split("\n") if "note:" in line]
+
+
+def test_a_good_map_does_not_hide_them(tmp_path, capfd):
+    """Class 1 is found, class 0 is none: mAP is 1 of classes 1 alone, the official one."""
+    (tmp_path / "gt.csv").write_text("v,0902,0.1,0.1,0.5,0.5,1\n")
+    (tmp_path / "de.csv").write_text(
+        "v,0902,0.1,0.1,0.5,0.5,1,0.9\nv,0902,0.1,0.1,0.5,0.5,0,0.95\nv,0902,0.5,0,0.4,1,1,0.99\n"
+    )
+    value, notes = evaluated(tmp_path, capfd, "de.csv")
+    assert value == 1.0 and len(notes) == 1
+    assert "de.csv: 2 of 3 rows cannot be right: 1 of class 0, where ids begin at 1" in notes[0]
+    assert "1 with a box inverted" in notes[0]
+
+
+@pytest.mark.skipif(not REAL_FILES.is_dir(), reason="needs ../shared/data/real_files")
+def test_detections_one_class_too_low(tmp_path, capfd):
+    for name in ("gt.csv", "de.csv", "de_0based.csv"):
+        (tmp_path / name).write_bytes((REAL_FILES / name).read_bytes())
+    value, notes = evaluated(tmp_path, capfd, "de.csv")
+    assert value == pytest.approx(0.6066787340931351, abs=1e-12) and notes == []
+    value, notes = evaluated(tmp_path, capfd, "de_0based.csv")
+    assert 0.128 <= value < 0.129 and len(notes) == 1
+    assert "43 of class 0, where ids begin at 1 (are all ids too low by 1?)" in notes[0]
+    assert "123 of classes that the label map lacks (3, 6, 8)" in notes[0]
