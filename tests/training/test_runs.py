@@ -174,7 +174,9 @@ run.train_and_eval(experiment)
 
 
 def test_no_checkpoint_comes(tmp_path):
-    with pytest.raises(UserError, match="no checkpoint came within 0.1 seconds"):
+    with pytest.raises(
+        UserError, match="is not there yet: no checkpoint that can be read came within 0.1 s"
+    ):
         run.evaluate_continuously(tiny_experiment(tmp_path / "a"), str(tmp_path / "b"), timeout=0.1)
 
 
