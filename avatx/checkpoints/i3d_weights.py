@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from avatx.atomic_folder import move_files, work_folder
 from avatx.checkpoints import i3d_sources
+from avatx.checkpoints.literal_paths import load_checkpoint
 from avatx.checkpoints.report import RestoreReport
 from avatx.errors import UserError
 from avatx.trunks import i3d, i3d_blocks
@@ -60,7 +61,7 @@ def check_kind(trunk: i3d.I3D, checkpoint_prefix: str) -> None:
       UserError: it is one; the names of what is missing would puzzle.
     """
     whole = ("Conv3d_1a_7x7/kernel", "Conv3d_1a_7x7/conv_3d/w")
-    names = tf.train.load_checkpoint(checkpoint_prefix).get_variable_to_shape_map()
+    names = load_checkpoint(checkpoint_prefix).get_variable_to_shape_map()
     if trunk.separable and any(end in name for name in names for end in whole):
         raise UserError(
             f"{checkpoint_prefix}: its convolutions are whole, as Kinetics I3D's are, and do not "
@@ -74,7 +75,7 @@ def is_cut_elsewhere(trunk: i3d.I3D, tail: i3d.I3DTail | None, checkpoint_prefix
     tail: an I3D with another final_endpoint, in which only Kinetics names find them."""
     moved = {("tail", block) for block in trunk.child_names}
     moved |= {("trunk", block) for block in (tail.child_names if tail is not None else ())}
-    names = tf.train.load_checkpoint(checkpoint_prefix).get_variable_to_shape_map()
+    names = load_checkpoint(checkpoint_prefix).get_variable_to_shape_map()
     found = (re.search(r"(?:^|/)(trunk|tail)/(\w+)/", name) for name in names)
     return any(match and match.groups() in moved for match in found)
 

@@ -11,16 +11,27 @@ from avatx.errors import UserError
 def checkpoint_paths(directory: str) -> list[str]:
     """Prefixes of all whole checkpoints in a directory, newest first.
 
-    A checkpoint whose writing was cut off has no index file and is left out. Works without the
-    `checkpoint` state file, too.
+    What is there is what its files are: the `checkpoint` file, which may be missing, empty or of
+    before a move, is not asked. A checkpoint whose writing was cut off has no index file and is
+    left out.
     """
-    state = tf.train.get_checkpoint_state(directory)
-    listed = list(state.all_model_checkpoint_paths) if state else []
-    found = [path[: -len(".index")] for path in tf.io.gfile.glob(f"{directory}/*-*.index")]
-    known = [path for path in listed if tf.io.gfile.exists(path + ".index")]
-    known_names = {os.path.basename(path) for path in known}
-    others = [path for path in found if os.path.basename(path) not in known_names]
-    return sorted(known + others, key=_number_of, reverse=True)
+    try:
+        names = tf.io.gfile.listdir(directory)
+    except (tf.errors.NotFoundError, tf.errors.FailedPreconditionError):  # not there; no directory
+        return []
+    found = [
+        os.path.join(directory, name.removesuffix(".index"))
+        for name in names
+        if name.endswith(".index") and "-" in name
+    ]
+    return sorted(found, key=_number_of, reverse=True)
+
+
+def is_checkpoint(path: str) -> bool:
+    """Whether a path is the prefix of a whole checkpoint, or its index file."""
+    return tf.io.gfile.exists(path + ".index") or (
+        path.endswith(".index") and tf.io.gfile.exists(path)
+    )
 
 
 def resolve_checkpoint(path: str, field: str = "checkpoint") -> str:
@@ -29,10 +40,8 @@ def resolve_checkpoint(path: str, field: str = "checkpoint") -> str:
     Raises:
       UserError: there is none; names `field`.
     """
-    if tf.io.gfile.exists(path + ".index"):
-        return path
-    if path.endswith(".index") and tf.io.gfile.exists(path):
-        return path[: -len(".index")]
+    if is_checkpoint(path):
+        return path if tf.io.gfile.exists(path + ".index") else path.removesuffix(".index")
     if not tf.io.gfile.isdir(path):
         raise UserError(
             f"{field} = {path!r}: no such checkpoint; expected a prefix (without .index) or a "

@@ -10,6 +10,8 @@ import numpy as np
 import tensorflow as tf
 import tf_keras
 
+from avatx.checkpoints import finite
+from avatx.checkpoints.literal_paths import load_checkpoint
 from avatx.errors import UserError, first_line
 
 MODEL = "model/"  # where a training checkpoint holds the model
@@ -20,6 +22,10 @@ _AVERAGE = "/.OPTIMIZER_SLOT/optimizer/average" + _VALUE
 _STEP = "global_step" + _VALUE
 
 
+class DamagedCheckpoint(UserError):
+    """A checkpoint that cannot be read, or not whole."""
+
+
 class CheckpointReader:
     """Reads one checkpoint.
 
@@ -27,15 +33,17 @@ class CheckpointReader:
       path: its prefix.
 
     Raises:
-      UserError: it cannot be read.
+      DamagedCheckpoint: it cannot be read.
     """
 
     def __init__(self, path: str):
         self.path = path
         try:
-            self._reader = tf.train.load_checkpoint(path)
+            self._reader = load_checkpoint(path)
         except (*DAMAGE, ValueError) as error:
-            raise UserError(f"checkpoint {path} cannot be read: {first_line(error)}") from error
+            raise DamagedCheckpoint(
+                f"checkpoint {path} cannot be read: {first_line(error)}"
+            ) from error
 
     def held(self, root: str = MODEL) -> dict[str, list[int]]:
         """Path below `root` -> shape, of every variable there; not the optimiser's slots."""
@@ -61,21 +69,35 @@ class CheckpointReader:
         All are read before the first is assigned.
 
         Raises:
-          UserError: the checkpoint is damaged.
+          DamagedCheckpoint: the values cannot be read.
+          UserError: a value is NaN or infinite.
         """
         values = {}
         for name in variables:
             average = f"{root}{name}{_AVERAGE}"
             held = self._reader.has_tensor(average)
             values[name] = self._read(average if held else f"{root}{name}{_VALUE}")
+        finite.check(f"checkpoint {self.path}", values, "give one from before it went wrong")
         for name, value in values.items():
             variables[name].assign(value)
+
+    def values(self) -> dict[str, np.ndarray]:
+        """Path -> value of all it holds: model, slots, optimiser, step.
+
+        Raises:
+          DamagedCheckpoint: one cannot be read, or what else is in its files.
+        """
+        everything = {key: self._read(key) for key in self._reader.get_variable_to_shape_map()}
+        keys = sorted(key for key in everything if key.endswith(_VALUE))
+        return {key.removesuffix(_VALUE): everything[key] for key in keys}
 
     def _read(self, key: str) -> np.ndarray:
         try:
             return self._reader.get_tensor(key)
         except DAMAGE as error:
-            raise UserError(f"checkpoint {self.path} is damaged: {first_line(error)}") from error
+            raise DamagedCheckpoint(
+                f"checkpoint {self.path} is damaged: {first_line(error)}"
+            ) from error
 
 
 def variables_by_path(model: tf_keras.Model) -> dict[str, tf.Variable]:

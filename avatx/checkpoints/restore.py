@@ -1,47 +1,62 @@
 """A model's variables from a checkpoint: to resume, to fine-tune, to infer.
 
-Resuming restores the whole training state through `tf.train.Checkpoint`. The other ways read
-variables by their path in the model (`reader.py`), so that each one can say which it filled and
-which it did not (`report.py`).
+All ways read variables by their path (`reader.py`), so that each one can say which it filled and
+which it did not (`report.py`); the whole state of a training is in `training_state.py`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import tensorflow as tf
 import tf_keras
 
+from avatx.checkpoints import training_state
 from avatx.checkpoints.paths import checkpoint_paths, resolve_checkpoint
-from avatx.checkpoints.reader import DAMAGE, MODEL, CheckpointReader, variables_by_path
+from avatx.checkpoints.reader import (
+    MODEL,
+    CheckpointReader,
+    DamagedCheckpoint,
+    variables_by_path,
+)
 from avatx.checkpoints.report import RestoreReport, misfit
 from avatx.errors import UserError, first_line
 
 _PARTS = ("trunk", "tail", "logits")  # of a classifier: what sets their shapes is known
 
 
-def resume(checkpoint: tf.train.Checkpoint, directory: str) -> str | None:
+def resume(
+    checkpoint: tf.train.Checkpoint,
+    directory: str,
+    changes: Callable[[], training_state.Changes] = lambda: (),
+) -> str | None:
     """Restores the whole training state from the newest checkpoint that can be read.
 
     A newest checkpoint that is damaged (a full disk, a copy cut off) is skipped with a line
     that says so.
 
+    Args:
+      checkpoint: of `model`, `optimizer` and `global_step`, their variables made.
+      directory: of checkpoints.
+      changes: () -> the settings that changed since they were written, as far as is known.
+
     Returns:
       The checkpoint's prefix; None if the directory holds none.
 
     Raises:
-      UserError: a checkpoint belongs to another model or optimiser, or all are damaged.
+      UserError: a checkpoint belongs to another model or optimiser, holds what is not finite, or
+        all are damaged.
     """
     paths = checkpoint_paths(directory)
+    state = training_state.TrainingState(checkpoint)
     for path in paths:
         try:
-            checkpoint.restore(path).assert_consumed()
-            return path
-        except DAMAGE as error:
-            print(f"checkpoint {path} is damaged ({first_line(error)}): trying the one before it")
-        except (AssertionError, ValueError) as error:
-            raise UserError(
-                f"{path} does not fit this pipeline.config ({first_line(error)}); use the one "
-                "that it was trained with, or another model directory"
-            ) from error
+            lines = state.restore(CheckpointReader(path), changes)
+        except DamagedCheckpoint as error:
+            reason = first_line(error.__cause__ or error)
+            print(f"checkpoint {path} is damaged ({reason}): trying the one before it")
+            continue
+        for line in lines:
+            print(f"note: {line}")
+        return path
     if paths:
         raise UserError(f"{directory}: none of its {len(paths)} checkpoints can be read")
     return None

@@ -8,30 +8,43 @@ before anything is saved.
 
 import datetime
 import time
+from collections.abc import Callable
 
 import orbit
 import tensorflow as tf
 
-from avatx.checkpoints import restore
+from avatx.checkpoints import finite, restore
+from avatx.checkpoints.training_state import Changes, TrainingState
 from avatx.training.options import TrainOptions
-from avatx.training.trainer import ModelTrainer
+from avatx.training.trainer import SKIPPED_STEPS, ModelTrainer
 
 
 class TrainingController(orbit.Controller):
     """Trains, and evaluates in between where it has an evaluator."""
 
-    def __init__(self, *, trainer: ModelTrainer, options: TrainOptions, initialize, **kwargs):
+    def __init__(
+        self,
+        *,
+        trainer: ModelTrainer,
+        options: TrainOptions,
+        initialize: Callable[[], None],
+        changes: Callable[[], Changes] = lambda: (),
+        **kwargs,
+    ):
         """Takes the trainer and what to do before its first step.
 
         Args:
           trainer: the inner loop.
           options: intervals and the last step.
           initialize: called without arguments when there is no checkpoint to resume from.
+          changes: () -> the settings that changed since the checkpoints there were written.
           **kwargs: of `orbit.Controller`.
         """
         self._options = options
         self._initialize = initialize
+        self._changes = changes
         self._last_saved: int | None = None
+        self._last_checked: int | None = None
         self._started = False
         super().__init__(trainer=trainer, steps_per_loop=options.steps_per_loop, **kwargs)
 
@@ -40,7 +53,7 @@ class TrainingController(orbit.Controller):
         del checkpoint_path
         manager = self.checkpoint_manager
         with self.strategy.scope():
-            path = restore.resume(manager.checkpoint, manager.directory)
+            path = restore.resume(manager.checkpoint, manager.directory, self._changes)
             if path is None:
                 self._initialize()
                 return None
@@ -96,8 +109,13 @@ class TrainingController(orbit.Controller):
         return output
 
     def evaluate(self, steps: int = -1) -> dict | None:
-        """One evaluation with the current weights."""
+        """One evaluation with the current weights.
+
+        Raises:
+          UserError: they are not finite.
+        """
         del steps
+        self._check_finite()
         # The evaluator writes its pictures to the default writer.
         writer = self.eval_summary_manager.summary_writer()
         with self.strategy.scope(), writer.as_default():
@@ -109,12 +127,32 @@ class TrainingController(orbit.Controller):
         return metrics
 
     def save_checkpoint(self) -> None:
-        """Saves the whole training state, unless this step is saved already."""
+        """Saves the whole training state, unless this step is saved already.
+
+        Raises:
+          UserError: it is not finite: nothing is saved.
+        """
         step = int(self.global_step.numpy())
         if step == self._last_saved:
             return
+        self._check_finite()
         self.trainer.last_checkpoint = self.checkpoint_manager.save(checkpoint_number=step)
         self._last_saved = step
+
+    def _check_finite(self) -> None:
+        """The guard sees the loss and the gradient of a step; this what the step made of them."""
+        step = int(self.global_step.numpy())
+        if step in (self._last_checked, self._last_saved):
+            return
+        state = TrainingState(self.checkpoint_manager.checkpoint)
+        last = self.trainer.last_checkpoint or "the start (there is no checkpoint yet)"
+        finite.check(
+            f"the training after step {step}",
+            state.values(),
+            f"nothing was saved since {last}; lower the learning rate, lengthen the warm-up or set "
+            "gradient_clipping_by_norm",
+        )
+        self._last_checked = step
 
     def _report(self, step: int) -> None:
         seconds = self.trainer.seconds_per_step()
@@ -127,11 +165,13 @@ class TrainingController(orbit.Controller):
 def progress_line(step: int, num_steps: int, means: dict[str, float], seconds: float) -> str:
     """One line on how far training is and how it goes; `seconds` is what one step takes."""
     left = datetime.timedelta(seconds=round((num_steps - step) * seconds))
+    skipped = int(means.get(SKIPPED_STEPS, 0))
+    told = f"  skipped {skipped} steps whose float16 gradient overflowed" if skipped else ""
     return (
         f"{time.strftime('%H:%M:%S')} step {step:>{len(str(num_steps))}}/{num_steps} "
         f"loss {means['total_loss']:.4f}  learning rate {means['learning_rate']:.3g}  "
         f"gradient {means['gradient_norm']:.3g}  {means['clips_per_second']:.1f} clips/s  "
-        f"input wait {means['input_wait_share']:.0%}  left {left}"
+        f"input wait {means['input_wait_share']:.0%}  left {left}{told}"
     )
 
 

@@ -6,7 +6,7 @@ micro-batches. Field names are the Object Detection API's where it has the field
 """
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from avatx.registrations import MetaArchitecture
@@ -115,6 +115,11 @@ class Experiment:
     # check_frames(training, evaluating) -> lines to print on how the records' frames were taken;
     # raises a UserError where they do not fit the config or each other.
     check_frames: Callable[[bool, bool], list[str]] = lambda training, evaluating: []
+    # changed_settings(text of an earlier pipeline.config) -> (field, its value there, its value
+    # now) of every field that differs.
+    changed_settings: Callable[[str], Sequence[tuple[str, str, str]]] = lambda before: ()
+    # input_files() -> field of the config -> name of a file that it names -> its fingerprint.
+    input_files: Callable[[], dict[str, dict[str, str]]] = dict
     distribution_strategy: str = "mirrored"  # see avatx.training.distribution
     # What an epoch has of the meta-architecture's `epoch_unit`, where known: for the report.
     num_train_keyframes: int | None = None

@@ -15,13 +15,14 @@ import tf_keras
 from official.core import train_utils
 from official.modeling import performance
 
-from avatx.atomic_file import atomic_text_file
-from avatx.checkpoints import paths, restore
+from avatx.checkpoints import paths, restore, waiting
+from avatx.checkpoints.reader import DamagedCheckpoint
 from avatx.errors import UserError
 from avatx.evaluation.evaluation_run import METRICS_FILE
 from avatx.training import fine_tuning, report
 from avatx.training.controller import TrainingController
 from avatx.training.distribution import check_batch_size, make_strategy
+from avatx.training.last_start import LastStart, write_config
 from avatx.training.optimizer import averaged_weights, build_optimizer, reset_average
 from avatx.training.options import Experiment
 from avatx.training.seed import set_random_seed
@@ -73,27 +74,37 @@ def evaluate_continuously(
 
     Args:
       experiment: where `model_dir` is where the results go.
-      checkpoint_dir: where another job trains; may not be there yet.
+      checkpoint_dir: where another job trains; may not be there yet. Or a checkpoint's prefix:
+        then it alone is evaluated.
       timeout: seconds to wait for the next checkpoint before giving up.
 
     Returns:
       The last evaluation's headline numbers: `mAP`, `person_AP`, `person_AP_75`.
 
     Raises:
-      UserError: no checkpoint came at all.
+      UserError: no checkpoint came at all, `checkpoint_dir` is a file, or a checkpoint is of
+        another model or not finite.
     """
+    if paths.is_checkpoint(checkpoint_dir):
+        return evaluate(experiment, checkpoint_dir)
+    if missing := waiting.absence(checkpoint_dir):
+        print(f"{missing}: waiting for one, {timeout:g} seconds at most", flush=True)
     metrics = None
     with _precision(experiment.train.precision):
         evaluation = _CheckpointEvaluation(experiment)
-        for path in tf.train.checkpoints_iterator(
-            checkpoint_dir, min_interval_secs=1, timeout=timeout
-        ):
-            metrics = evaluation(path)
-            if paths.checkpoint_step(path) >= experiment.train.num_steps:
+        for path in waiting.new_checkpoints(checkpoint_dir, timeout):
+            try:
+                metrics = evaluation(path)
+                step = paths.checkpoint_step(path)
+            except DamagedCheckpoint as error:  # or removed meanwhile, as too old
+                print(f"{error}: waiting for the next one", flush=True)
+                continue
+            if step >= experiment.train.num_steps:
                 return metrics
     if metrics is None:
         raise UserError(
-            f"checkpoint_dir {checkpoint_dir}: no checkpoint came within {timeout:g} seconds"
+            f"{waiting.absence(checkpoint_dir) or f'checkpoint_dir {checkpoint_dir}'}: no "
+            f"checkpoint that can be read came within {timeout:g} seconds"
         )
     print(f"no new checkpoint within {timeout:g} seconds: evaluation ends")
     return metrics
@@ -139,19 +150,23 @@ def _train(experiment: Experiment, evaluate: bool) -> dict[str, float] | None:
     strategy = make_strategy(experiment.distribution_strategy)
     check_batch_size(options, strategy.num_replicas_in_sync)
     _dtype(options.precision)
-    if _is_finished(experiment) and not (evaluate and _lacks_evaluation(experiment)):
+    trained_to = _trained_to(experiment)
+    if trained_to >= options.num_steps and not (evaluate and _lacks_evaluation(experiment)):
         print(
-            f"{experiment.model_dir} is trained to step {options.num_steps} already: nothing to "
-            "do; raise train_config.num_steps or choose another model directory"
+            f"{experiment.model_dir} is trained to step {trained_to} already, and "
+            f"train_config.num_steps is {options.num_steps}: nothing to do; raise it or choose "
+            "another model directory"
         )
         return None
     _check_frames(experiment, training=True, evaluating=evaluate)
     prepare_model_dir(experiment)
+    last_start = LastStart(experiment)
     set_random_seed(options.seed)
     with _precision(options.precision):
-        controller = _make_controller(experiment, strategy, evaluate)
+        controller = _make_controller(experiment, strategy, evaluate, last_start)
+        changed = last_start.lines() if controller.trainer.last_checkpoint else []
         # Not before: a config that the checkpoints do not fit must not replace theirs.
-        write_config(experiment)
+        last_start.write()
         start_step = int(controller.global_step.numpy())
         for line in report.startup_lines(
             experiment, strategy, controller.trainer.model, start_step
@@ -159,6 +174,8 @@ def _train(experiment: Experiment, evaluate: bool) -> dict[str, float] | None:
             print(line)
         if controller.trainer.last_checkpoint:
             print(f"resuming at step {start_step} from {controller.trainer.last_checkpoint}")
+        for line in changed:
+            print(f"note: {line}")
         # Only now is it known at which step the training data begin.
         controller.trainer.train_dataset = strategy.distribute_datasets_from_function(
             lambda context: experiment.make_train_dataset(options.batch_size, context, start_step)
@@ -171,7 +188,9 @@ def _train(experiment: Experiment, evaluate: bool) -> dict[str, float] | None:
         )
 
 
-def _make_controller(experiment: Experiment, strategy, evaluate: bool) -> TrainingController:
+def _make_controller(
+    experiment: Experiment, strategy, evaluate: bool, last_start: LastStart
+) -> TrainingController:
     options, kind = experiment.train, experiment.meta_architecture
     task = kind.make_task(options)
     with strategy.scope():
@@ -213,6 +232,7 @@ def _make_controller(experiment: Experiment, strategy, evaluate: bool) -> Traini
         eval_actions=eval_actions,
         options=options,
         initialize=initialize,
+        changes=last_start.changed_settings,
         global_step=global_step,
         strategy=strategy,
         checkpoint_manager=manager,
@@ -270,13 +290,6 @@ def prepare_model_dir(experiment: Experiment) -> None:
             shutil.rmtree(os.path.join(experiment.model_dir, name), ignore_errors=True)
 
 
-def write_config(experiment: Experiment) -> None:
-    """Writes the effective pipeline.config."""
-    if experiment.config_text:
-        with atomic_text_file(os.path.join(experiment.model_dir, "pipeline.config")) as file:
-            file.write(experiment.config_text)
-
-
 def _lacks_evaluation(experiment: Experiment) -> bool:
     """Whether metrics.json is not that of the last step: killed in the last evaluation."""
     try:
@@ -287,15 +300,13 @@ def _lacks_evaluation(experiment: Experiment) -> bool:
         return True
 
 
-def _is_finished(experiment: Experiment) -> bool:
+def _trained_to(experiment: Experiment) -> int:
+    """The step of the newest checkpoint; 0 if there is none, or none that can be read."""
     checkpoints = paths.checkpoint_paths(experiment.model_dir)
     try:
-        return (
-            bool(checkpoints)
-            and paths.checkpoint_step(checkpoints[0]) >= experiment.train.num_steps
-        )
+        return paths.checkpoint_step(checkpoints[0]) if checkpoints else 0
     except UserError:  # damaged: resuming will look for an older one
-        return False
+        return 0
 
 
 @contextlib.contextmanager

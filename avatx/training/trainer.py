@@ -14,6 +14,8 @@ from avatx.training.guards import LossGuard
 from avatx.training.optimizer import Optimizer
 from avatx.training.task import GRADIENT_NORM, MAX_SCALARS, TOTAL_LOSS, ModelTask
 
+SKIPPED_STEPS = "skipped_steps"
+
 
 class ModelTrainer(orbit.StandardTrainer):
     """Runs train steps and keeps their sums until somebody asks for the means."""
@@ -77,15 +79,17 @@ class ModelTrainer(orbit.StandardTrainer):
         logs = self._strategy.run(self._replica_step, args=(batch, tf.identity(waited)))
         logs = self._strategy.reduce(tf.distribute.ReduceOp.MEAN, logs, axis=None)
         self._names = list(logs)
-        scalars = tf.stack([logs[name] for name in self._names])
-        scalars = tf.pad(scalars, [[0, MAX_SCALARS - len(self._names)]])
-        self._sums.assign_add(scalars)
+        scalars = self._stacked(logs)
+        skips = self._optimizer.loss_scale is not None
+        norm = logs[GRADIENT_NORM]
+        if skips:  # the means are over the steps that were taken
+            counted = {GRADIENT_NORM: tf.where(tf.math.is_finite(norm), norm, 0.0)}
+            self._sums.assign_add(self._stacked({**logs, **counted}))
+        else:
+            self._sums.assign_add(scalars)
         step = self._global_step.assign_add(1)
         clips = tuple(tf.concat(self._local(x), axis=0) for x in self._task.clip_identity(batch))
-        # A float16 gradient overflows now and then by design: its loss scale skips those steps.
-        scaled = self._optimizer.loss_scale is not None
-        gradient_norm = None if scaled else logs[GRADIENT_NORM]
-        self._guard.check(tf.identity(step), logs[TOTAL_LOSS], scalars, clips, gradient_norm)
+        self._guard.check(tf.identity(step), logs[TOTAL_LOSS], scalars, clips, norm, skips)
 
     def train_loop_end(self) -> None:
         """Stops the clock and looks at the guard.
@@ -112,13 +116,19 @@ class ModelTrainer(orbit.StandardTrainer):
 
         Returns:
           Every loss, `total_loss`, `gradient_norm`, the `learning_rate` now,
-          `clips_per_second`, and `input_wait_share`, the share in [0, 1] of the time in which
-          the replicas waited for input.
+          `clips_per_second`, `input_wait_share`, the share in [0, 1] of the time in which the
+          replicas waited for input, and in float16 `skipped_steps`, a number: those whose gradient
+          overflowed; `gradient_norm` is the mean over the others.
         """
         steps = max(1, self._num_summed)
         values = self._sums.numpy() / steps
         # The vector has room for more losses than there are.
         means = {name: float(value) for name, value in zip(self._names, values, strict=False)}
+        if self._optimizer.loss_scale is not None:
+            skipped = self._guard.pop_num_skipped()
+            means[SKIPPED_STEPS] = float(skipped)
+            if GRADIENT_NORM in means:
+                means[GRADIENT_NORM] *= steps / max(1, steps - skipped)
         iterations = self._optimizer.apply.iterations
         means["learning_rate"] = float(self._optimizer.learning_rate(iterations))
         clips = self._replica_batch_size * self._strategy.num_replicas_in_sync * self._num_timed
@@ -138,6 +148,10 @@ class ModelTrainer(orbit.StandardTrainer):
                 lambda x: tf.ensure_shape(x, [self._replica_batch_size, *x.shape[1:]]), batch
             )
         return self._task.train_step(batch, self.model, self._optimizer)
+
+    def _stacked(self, logs: dict[str, tf.Tensor]) -> tf.Tensor:
+        scalars = tf.stack([logs[name] for name in self._names])
+        return tf.pad(scalars, [[0, MAX_SCALARS - len(self._names)]])
 
     def _local(self, value):
         return self._strategy.experimental_local_results(value)

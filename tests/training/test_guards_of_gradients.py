@@ -1,5 +1,7 @@
 """A gradient that is not a number stops the training though the loss is one."""
 
+import dataclasses
+
 import linear_model
 import numpy as np
 import pytest
@@ -82,3 +84,57 @@ def test_a_loss_at_the_limit_is_good(tmp_path):
     run.train(linear_model.experiment(tmp_path / "good", [batch], max_loss=118.9))
     with pytest.raises(errors.UserError, match="max_loss = 118.7"):
         run.train(linear_model.experiment(tmp_path / "bad", [batch], max_loss=118.7))
+
+
+@pytest.mark.parametrize("before", [0, 1])
+def test_float16_stops_where_every_step_is_skipped(tmp_path, before):
+    """50 steps in a row, of any number of loops; those after a good one count anew."""
+    batches = [BAD_GRADIENT] * 30 * before + [GOOD] * before + [BAD_GRADIENT] * 60
+    message = message_of(
+        tmp_path,
+        batches,
+        num_steps=95,
+        precision="float16",
+        checkpoint_interval=20,
+        steps_per_loop=7,
+    )
+    last = 50 + 31 * before
+    clips = f"its clips: video {2 * last - 2} of the records, video {2 * last - 1} of the records;"
+    assert message.startswith(
+        f"step {last}: the gradient is not a number in float16, for 50 steps in a row that the "
+        "loss scale skipped: the weights have not changed ("
+    )
+    assert clips in message and f"ckpt-{last // 20 * 20};" in message
+
+
+def test_float16_says_how_many_steps_it_skipped(tmp_path, capsys):
+    batches = [BAD_GRADIENT, GOOD, BAD_GRADIENT, BAD_GRADIENT]
+    experiment = linear_model.experiment(
+        tmp_path, batches, num_steps=4, precision="float16", max_loss=1e6, summary_interval=2
+    )
+    run.train(experiment)
+    lines = [line for line in capsys.readouterr().out.splitlines() if "left" in line]
+    assert "skipped 1 steps" in lines[0] and "skipped 2 steps" in lines[1]
+    norm = f"gradient {linear_model.NORM:.3g}  "
+    assert norm in lines[0] and "gradient 0  " in lines[1]
+
+
+def test_weights_that_an_update_spoils_are_not_saved(tmp_path):
+    """The loss and the gradient of step 2 are finite; a rate of 3e38 makes of them what is not."""
+    large = ([[100.0, 1.0], [100.0, 1.0]], [0, 0])
+    experiment = linear_model.experiment(
+        tmp_path, [GOOD, large], num_steps=2, checkpoint_interval=1, max_loss=0.0
+    )
+    rate = linear_model.optimizer_options(
+        experiment.train, schedule="manual_step", manual_steps=((1, 3e38),)
+    )
+    experiment = dataclasses.replace(
+        experiment, train=dataclasses.replace(experiment.train, optimizer=rate)
+    )
+    with pytest.raises(errors.UserError) as raised:
+        run.train(experiment)
+    message = str(raised.value)
+    assert message.startswith("the training after step 2: ")
+    assert " of its 9 variables are not finite, first model/" in message, message
+    assert "ckpt-1;" in message
+    assert tf.train.latest_checkpoint(str(tmp_path)).endswith("ckpt-1")
