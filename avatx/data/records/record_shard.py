@@ -97,9 +97,12 @@ def write_shard(
     return result
 
 
-def write_text(path: str, text: str) -> None:
-    """Writes a small file whole or not at all, on any of TensorFlow's file systems."""
-    with atomic_text_file(path) as file:
+def write_text(path: str, text: str, *, lasting: bool = True) -> None:
+    """Writes a small file whole or not at all, on any of TensorFlow's file systems.
+
+    See `atomic_path` for `lasting`.
+    """
+    with atomic_text_file(path, lasting=lasting) as file:
         file.write(text)
 
 
