@@ -1,11 +1,14 @@
 """Which checkpoints a directory holds, and which one is meant."""
 
 import os
+import re
 
 import tensorflow as tf
 
 from avatx.checkpoints.reader import CheckpointReader
 from avatx.errors import UserError
+
+_RECORDED = re.compile(r'^all_model_checkpoint_paths: "(.*)"$', re.MULTILINE)
 
 
 def checkpoint_paths(directory: str) -> list[str]:
@@ -25,6 +28,18 @@ def checkpoint_paths(directory: str) -> list[str]:
         if name.endswith(".index") and "-" in name
     ]
     return sorted(found, key=_number_of, reverse=True)
+
+
+def recorded_checkpoints(directory: str) -> list[str] | None:
+    """Names of the checkpoints whose writing came to its end, as the `checkpoint` file has them.
+
+    None where it is not there or says nothing, as after a power loss.
+    """
+    try:
+        with tf.io.gfile.GFile(os.path.join(directory, "checkpoint"), "r") as file:
+            return [os.path.basename(name) for name in _RECORDED.findall(file.read())] or None
+    except (tf.errors.OpError, UnicodeDecodeError):
+        return None
 
 
 def is_checkpoint(path: str) -> bool:

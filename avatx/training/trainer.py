@@ -11,6 +11,7 @@ import orbit
 import tensorflow as tf
 
 from avatx.training.guards import LossGuard
+from avatx.training.interruption import StopRequest
 from avatx.training.optimizer import Optimizer
 from avatx.training.task import GRADIENT_NORM, MAX_SCALARS, TOTAL_LOSS, ModelTask
 
@@ -27,6 +28,7 @@ class ModelTrainer(orbit.StandardTrainer):
         optimizer: Optimizer,
         strategy: tf.distribute.Strategy,
         global_step: tf.Variable,
+        stop: StopRequest | None = None,
     ):
         """Makes the sums of the losses and the guard that watches them.
 
@@ -36,6 +38,7 @@ class ModelTrainer(orbit.StandardTrainer):
           optimizer: its optimiser, built.
           strategy: where the replicas are.
           global_step: scalar int64, steps trained.
+          stop: ends a loop after the step that runs when it is asked for.
 
         Set `train_dataset` (distributed, endless, of the task's batches) before training.
         """
@@ -47,6 +50,7 @@ class ModelTrainer(orbit.StandardTrainer):
         self._global_step = global_step
         replica_batch_size = task.options.batch_size // strategy.num_replicas_in_sync
         self._replica_batch_size = replica_batch_size
+        self._stop = stop or StopRequest()
         self._names = []  # of the scalars, known once the step is traced
         self._guard = LossGuard(
             replica_batch_size * len(strategy.extended.worker_devices),
@@ -63,6 +67,25 @@ class ModelTrainer(orbit.StandardTrainer):
         self._traced = False
         self._num_timed, self._seconds = 0, 0.0
         self.last_checkpoint = None  # path, for the guard's message
+
+    def create_train_loop_fn(self):
+        """The loop of steps in one graph, which ends early if somebody asks for it."""
+
+        @tf.function(autograph=False)
+        def loop(iterator, num_steps):
+            def body(done):
+                with tf.name_scope(""):
+                    self.train_step(iterator)
+                return (done + 1,)
+
+            tf.while_loop(
+                lambda done: (done < num_steps) & ~self._stop.asked,
+                body,
+                (tf.zeros([], tf.int32),),
+                parallel_iterations=1,
+            )
+
+        return loop
 
     def train_loop_begin(self) -> None:
         """Starts the clock."""
