@@ -28,7 +28,7 @@ from avatx.training.interruption import Stop, StopRequest
 from avatx.training.last_start import LastStart, write_config
 from avatx.training.optimizer import averaged_weights, build_optimizer, reset_average
 from avatx.training.options import Experiment
-from avatx.training.seed import set_random_seed
+from avatx.training.seed import make_deterministic, set_random_seed
 from avatx.training.trainer import ModelTrainer
 
 CHECKPOINT_NAME = "ckpt"
@@ -180,6 +180,8 @@ def _train_alone(experiment: Experiment, strategy, evaluate: bool) -> dict[str, 
     options = experiment.train
     last_start = LastStart(experiment)
     set_random_seed(options.seed)
+    if options.deterministic:
+        make_deterministic()
     with StopRequest() as stop, _precision(options.precision):
         controller = None
         try:

@@ -99,7 +99,8 @@ class ModelTrainer(orbit.StandardTrainer):
         with tf.control_dependencies(tf.nest.flatten(self._local(batch.valid))):
             waited = self._waited.assign_add(tf.timestamp() - begin)
 
-        logs = self._strategy.run(self._replica_step, args=(batch, tf.identity(waited)))
+        step = tf.identity(self._global_step.read_value())
+        logs = self._strategy.run(self._replica_step, args=(batch, tf.identity(waited), step))
         logs = self._strategy.reduce(tf.distribute.ReduceOp.MEAN, logs, axis=None)
         self._names = list(logs)
         scalars = self._stacked(logs)
@@ -110,9 +111,9 @@ class ModelTrainer(orbit.StandardTrainer):
             self._sums.assign_add(self._stacked({**logs, **counted}))
         else:
             self._sums.assign_add(scalars)
-        step = self._global_step.assign_add(1)
+        done = self._global_step.assign_add(1)
         clips = tuple(tf.concat(self._local(x), axis=0) for x in self._task.clip_identity(batch))
-        self._guard.check(tf.identity(step), logs[TOTAL_LOSS], scalars, clips, norm, skips)
+        self._guard.check(tf.identity(done), logs[TOTAL_LOSS], scalars, clips, norm, skips)
 
     def train_loop_end(self) -> None:
         """Stops the clock and looks at the guard.
@@ -162,7 +163,7 @@ class ModelTrainer(orbit.StandardTrainer):
         self._num_summed, self._num_timed, self._seconds = 0, 0, 0.0
         return means
 
-    def _replica_step(self, batch, waited: tf.Tensor) -> dict[str, tf.Tensor]:
+    def _replica_step(self, batch, waited: tf.Tensor, step: tf.Tensor) -> dict[str, tf.Tensor]:
         # The model waits for the clock to be read: where it has but one thread, it would else come
         # first, and its time would count as time spent waiting for input.
         with tf.control_dependencies([waited]):
@@ -170,7 +171,7 @@ class ModelTrainer(orbit.StandardTrainer):
             batch = tf.nest.map_structure(
                 lambda x: tf.ensure_shape(x, [self._replica_batch_size, *x.shape[1:]]), batch
             )
-        return self._task.train_step(batch, self.model, self._optimizer)
+        return self._task.train_step(batch, self.model, self._optimizer, step)
 
     def _stacked(self, logs: dict[str, tf.Tensor]) -> tf.Tensor:
         scalars = tf.stack([logs[name] for name in self._names])
