@@ -4,8 +4,9 @@
 libraries that open their file themselves. For many files that belong together see
 `avatx.atomic_folder`.
 
-A file is on the disk before it gets its name, so that it is whole after a power loss too. A program
-that is killed leaves `.NAME.<12 hex digits>.partial`; whoever writes to that folder next removes it.
+A file is on the disk before it gets its name, so that it is whole after a power loss too. What a
+program leaves that is killed, `.NAME.<12 hex digits>.partial`, whoever writes to that folder next
+removes.
 """
 
 import codecs

@@ -1,6 +1,7 @@
 """Whole or not at all; what is no plain file is written to, never replaced."""
 
 import os
+import pathlib
 import threading
 
 import pytest
@@ -98,7 +99,8 @@ def test_it_is_on_the_disk_before_it_gets_its_name(tmp_path, monkeypatch):
 
     def note(descriptor):
         path = os.readlink(f"/proc/self/fd/{descriptor}")
-        done.append(("flushed", open(path).read() if os.path.isfile(path) else "the folder"))
+        is_folder = os.path.isdir(path)
+        done.append(("flushed", "the folder" if is_folder else pathlib.Path(path).read_text()))
         fsync(descriptor)
 
     monkeypatch.setattr(os, "fsync", note)

@@ -65,8 +65,8 @@ def detect_video(
 
     Keyframes are the whole multiples of `every` from 0 (the video's first frame) up to its last
     frame. Frames are decoded once. All files appear together at the end, in place of all of an
-    older result; after an error or ctrl-C none does, and older ones stay. A live source (without a duration) is ended by
-    ctrl-C, and what was seen till then is written.
+    older result; after an error or ctrl-C none does, and older ones stay. A live source (without
+    a duration) is ended by ctrl-C, and what was seen till then is written.
 
     Args:
       detector: the exported model.

@@ -94,10 +94,10 @@ class ModelTrainer(orbit.StandardTrainer):
 
     def train_step(self, iterator) -> None:
         """One step on all replicas. In graph, in cross-replica context."""
-        begin = tf.timestamp()
+        begin = self._now()
         batch = next(iterator)
         with tf.control_dependencies(tf.nest.flatten(self._local(batch.valid))):
-            waited = self._waited.assign_add(tf.timestamp() - begin)
+            waited = self._waited.assign_add(self._now() - begin)
 
         step = tf.identity(self._global_step.read_value())
         logs = self._strategy.run(self._replica_step, args=(batch, tf.identity(waited), step))
@@ -172,6 +172,13 @@ class ModelTrainer(orbit.StandardTrainer):
                 lambda x: tf.ensure_shape(x, [self._replica_batch_size, *x.shape[1:]]), batch
             )
         return self._task.train_step(batch, self.model, self._optimizer, step)
+
+    def _now(self) -> tf.Tensor:
+        """Scalar float64, seconds; in graph."""
+        if self._task.options.deterministic:  # TensorFlow then refuses its own clock
+            now = tf.numpy_function(time.time, [], tf.float64)
+            return tf.ensure_shape(now, [])
+        return tf.timestamp()
 
     def _stacked(self, logs: dict[str, tf.Tensor]) -> tf.Tensor:
         scalars = tf.stack([logs[name] for name in self._names])

@@ -13,9 +13,9 @@ own mean.
 import tensorflow as tf
 import tf_keras
 
-from avatx.layers.dropout import Dropout
 from avatx.errors import UserError
 from avatx.layers import batch_norm as batch_norm_lib
+from avatx.layers.dropout import Dropout
 from avatx.trunks import i3d_blocks, i3d_endpoints
 from avatx.trunks.i3d_endpoints import ENDPOINTS, FINAL_ENDPOINT
 from avatx.trunks.trunk import Trunk

@@ -3,9 +3,8 @@
 import json
 import pathlib
 
-import numpy as np
-
 import harness
+import numpy as np
 from harness import ROOT, Program, same_bytes
 
 TOOLS = ROOT / "tools"

@@ -1,7 +1,7 @@
 """A sample of the moments at which a program may be killed; `make faults` tries all of them."""
 
-import sys
 import pathlib
+import sys
 
 import pytest
 
@@ -40,7 +40,9 @@ def test_evaluate_csv_at_every_moment(zygote, tmp_path):
 
 def test_records(zygote, tmp_path):
     trial = harness.Trial(zygote, programs.RECORDS, tmp_path)
-    for at in moments(trial.operations, ["rename /records/train-00001", "rename /records/manifest"]):
+    for at in moments(
+        trial.operations, ["rename /records/train-00001", "rename /records/manifest"]
+    ):
         trial.kill(at)
 
 

@@ -43,8 +43,6 @@ def experiment(model_dir, **train):
         linear_model.experiment(model_dir, make_model=TwoClasses, **given),
         make_eval_dataset=make_eval_dataset,
         label_map=label_map.LabelMap({1: "a", 2: "b"}),
-        eval=default(
-            options.EvalOptions, batch_size=1, interval=2, best_checkpoint_metric="top_1"
-        ),
+        eval=default(options.EvalOptions, batch_size=1, interval=2, best_checkpoint_metric="top_1"),
         config_text="# the effective configuration\n",
     )

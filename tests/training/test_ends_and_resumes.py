@@ -97,7 +97,9 @@ def test_a_second_training_in_the_same_directory_refuses(tmp_path):
     run.train(experiment(tmp_path, num_steps=1))
     with file_lock.alone_in(tmp_path, "model_dir"):
         before = sorted(os.listdir(tmp_path))
-        message = rf"^model_dir {tmp_path}: process {os.getpid()} is at work in there; .*`model_dir`"
+        message = (
+            rf"^model_dir {tmp_path}: process {os.getpid()} is at work in there; .*`model_dir`"
+        )
         with pytest.raises(UserError, match=message):
             run.train(experiment(tmp_path, num_steps=2))
         assert sorted(os.listdir(tmp_path)) == before
