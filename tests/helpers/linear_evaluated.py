@@ -37,6 +37,7 @@ def experiment(model_dir, **train):
         "checkpoints_to_keep": 2,
         "summary_interval": 2,
         "moving_average_decay": 0.5,
+        "gradient_clipping_by_norm": 0.1,  # else it explodes
         **train,
     }
     return dataclasses.replace(
