@@ -1,5 +1,6 @@
 """The one exception that a user's mistake raises, and other libraries' errors in one line."""
 
+import os
 import re
 
 # Names of nodes and operations, which TensorFlow adds to its messages.
@@ -19,3 +20,10 @@ def first_line(error: BaseException) -> str:
     text = (getattr(error, "message", None) or str(error)).strip()
     line = " ".join(_NODES.sub("", text.split("\n")[0]).split())
     return line[:200] or type(error).__name__
+
+
+def relative_to(path: str) -> str:
+    """What to say behind a path that is not there: nothing if it is absolute, or a URL."""
+    if os.path.isabs(path) or "://" in path:
+        return ""
+    return f" (relative to the current folder, {os.getcwd()})"

@@ -5,6 +5,7 @@ from google.protobuf import text_format
 from avatx import registrations
 from avatx.builders import (
     frame_settings_builder,
+    input_checks,
     input_files,
     input_reader_builder,
     label_map_builder,
@@ -69,6 +70,7 @@ def build(
         config_text=text_format.MessageToString(effective),
         changed_settings=lambda before: differences(before, effective),
         input_files=lambda: input_files.fingerprints(config),
+        check_inputs=lambda training, evaluating: input_checks.check(config, training, evaluating),
         check_frames=frames.check,
         distribution_strategy=distribution_strategy,
         num_train_keyframes=count,

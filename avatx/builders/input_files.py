@@ -11,8 +11,9 @@ from avatx.errors import UserError
 from avatx.protos import pipeline_pb2
 
 _KINDS = ("LABEL_MAP", "RECORDS", "ANNOTATIONS")  # what a resumed training reads again
-# Of a larger file blocks are read: their length, and how many, evenly spaced.
-_READ_WHOLE, _BLOCK, _NUM_BLOCKS = 1 << 22, 1 << 12, 64
+# Of a larger file blocks are read: their length, and how many, evenly spaced. Behind a network each
+# is a request, and the first must do.
+_READ_WHOLE, _BLOCK, _NUM_BLOCKS = 1 << 20, 1 << 12, 16
 
 
 def fingerprints(config: pipeline_pb2.PipelineConfig) -> dict[str, dict[str, str]]:
@@ -42,7 +43,9 @@ def _fingerprint(path: str) -> str:
         with tf.io.gfile.GFile(path, "rb") as file:
             size = file.size()
             digest = hashlib.sha256(str(size).encode())
-            if size <= _READ_WHOLE:
+            if "://" in path:
+                digest.update(file.read(_BLOCK))
+            elif size <= _READ_WHOLE:
                 digest.update(file.read())
             else:
                 for block in range(_NUM_BLOCKS):

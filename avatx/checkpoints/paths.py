@@ -6,7 +6,9 @@ import re
 import tensorflow as tf
 
 from avatx.checkpoints.reader import CheckpointReader
-from avatx.errors import UserError
+from avatx.errors import UserError, relative_to
+
+_FILE = re.compile(r"\.(index|data-\d{5}-of-\d{5})$")
 
 _RECORDED = re.compile(r'^all_model_checkpoint_paths: "(.*)"$', re.MULTILINE)
 
@@ -43,10 +45,8 @@ def recorded_checkpoints(directory: str) -> list[str] | None:
 
 
 def is_checkpoint(path: str) -> bool:
-    """Whether a path is the prefix of a whole checkpoint, or its index file."""
-    return tf.io.gfile.exists(path + ".index") or (
-        path.endswith(".index") and tf.io.gfile.exists(path)
-    )
+    """Whether a path is the prefix of a whole checkpoint, or one of its files."""
+    return any(tf.io.gfile.exists(prefix + ".index") for prefix in (path, _FILE.sub("", path)))
 
 
 def resolve_checkpoint(path: str, field: str = "checkpoint") -> str:
@@ -56,11 +56,11 @@ def resolve_checkpoint(path: str, field: str = "checkpoint") -> str:
       UserError: there is none; names `field`.
     """
     if is_checkpoint(path):
-        return path if tf.io.gfile.exists(path + ".index") else path.removesuffix(".index")
+        return path if tf.io.gfile.exists(path + ".index") else _FILE.sub("", path)
     if not tf.io.gfile.isdir(path):
         raise UserError(
-            f"{field} = {path!r}: no such checkpoint; expected a prefix (without .index) or a "
-            "directory of checkpoints"
+            f"{field} = {path!r}{relative_to(path)}: no such checkpoint; expected a "
+            "prefix (without .index) or a directory of checkpoints"
         )
     checkpoints = checkpoint_paths(path)
     if not checkpoints:

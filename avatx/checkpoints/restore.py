@@ -76,13 +76,18 @@ def resume(
     )
 
 
-def restore_for_inference(model: tf_keras.Model, checkpoint: str) -> int:
+def restore_for_inference(
+    model: tf_keras.Model,
+    checkpoint: str,
+    changes: Callable[[str], training_state.Changes] = lambda text: (),
+) -> int:
     """Fills the model from a checkpoint, with averaged weights where it has them.
 
     Args:
       model: a built model.
       checkpoint: a prefix, or a directory whose newest checkpoint is taken: a training's, or one
         that holds the model at its root (as `tools/import_i3d_weights.py` writes).
+      changes: text of the pipeline.config beside the checkpoint -> the settings that differ.
 
     Returns:
       The step of the checkpoint; 0 if it does not say.
@@ -94,7 +99,7 @@ def restore_for_inference(model: tf_keras.Model, checkpoint: str) -> int:
     """
     path = resolve_checkpoint(checkpoint)
     try:
-        return _restore_for_inference(model, path)
+        return _restore_for_inference(model, path, changes)
     except DamagedCheckpoint as error:
         raise DamagedCheckpoint(f"{error}{_other_one(path)}") from (error.__cause__ or error)
 
@@ -109,12 +114,23 @@ def _other_one(path: str) -> str:
     return "; no other checkpoint there is whole"
 
 
-def _restore_for_inference(model: tf_keras.Model, path: str) -> int:
+def _restore_for_inference(
+    model: tf_keras.Model, path: str, changes: Callable[[str], training_state.Changes]
+) -> int:
     reader = CheckpointReader(path)
     root = MODEL if reader.held() else ""
     variables, held = variables_by_path(model), reader.held(root)
     report = _compare(variables, held)
     if report.new:
+        beside = os.path.join(os.path.dirname(reader.path), "pipeline.config")
+        known = changes(_text_of(beside))
+        settings = [change for change in known if change[0].startswith("model.")]
+        if settings:
+            raise UserError(
+                f"{reader.path} does not fit this pipeline.config: "
+                f"{training_state.of_settings(settings)}; use the one that it was trained with, "
+                f"{beside}"
+            )
         if all(name in held and name.split("/")[0] in _PARTS for name in report.new):
             raise UserError(misfit(reader.path, variables, held))
         raise UserError(
@@ -198,6 +214,15 @@ def restore_parts(
         new=[name for name in ours if name not in held],
         unused=sorted(set(held) - set(loaded)),
     )
+
+
+def _text_of(path: str) -> str:
+    """Of a file; "" if it cannot be read."""
+    try:
+        with tf.io.gfile.GFile(path, "r") as file:
+            return file.read()
+    except (tf.errors.OpError, UnicodeDecodeError):
+        return ""
 
 
 def _compare(variables: dict[str, tf.Variable], held: dict[str, list[int]]) -> RestoreReport:

@@ -75,10 +75,10 @@ class TrainingState:
         known = changes()
         if differing.model:
             changed = [change for change in known if change[0].startswith("model.")]
-            told.append(_of_settings(changed) or _of_model(differing.model, held, ours))
+            told.append(of_settings(changed) or _of_model(differing.model, held, ours))
         if differing.optimizer:
             changed = [change for change in known if change[0].startswith("train_config.optimizer")]
-            told.append(_of_settings(changed) or _of_optimizer(held, ours))
+            told.append(of_settings(changed) or _of_optimizer(held, ours))
         raise UserError(
             f"{path} does not fit this pipeline.config: {'; '.join(told)}; set it back to go on "
             "with this training, or choose another model directory (fine_tune_checkpoint starts "
@@ -132,7 +132,8 @@ def _differing(ours: Mapping[str, tf.Variable], held: Mapping[str, list[int]]) -
     return _Differing(model, [path for path in rest if not path.startswith(inside)])
 
 
-def _of_settings(changed: Changes) -> str:
+def of_settings(changed: Changes) -> str:
+    """Settings that changed, with what they were and are; "" where there are none."""
     told = [f"{name} is {before} there and {now} here" for name, before, now in changed[:3]]
     more = [f"{len(changed) - 3} settings more"] if len(changed) > 3 else []
     return ", ".join(told + more)

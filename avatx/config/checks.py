@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from avatx.config import contradictions, schema
+from avatx.config.files import path_problems
 from avatx.errors import UserError
 
 
@@ -29,6 +30,7 @@ def _problems(config) -> Iterator[tuple[str, str]]:
         prefix = f"{name}." if name else ""
         for field, problem in problems_of(message):
             yield prefix + field, prefix + problem
+    yield from path_problems(config)
     yield from contradictions.contradictions(config)
 
 

@@ -34,7 +34,7 @@ def differences(before: str, now: pipeline_pb2.PipelineConfig) -> list[Differenc
         text_format.Parse(before, config)
     except text_format.ParseError:  # written by hand, or by another version
         return []
-    return list(_differences(config, now, ""))
+    return list(_differences(config, now, "")) if config.HasField("model") else []
 
 
 def _differences(before, now, prefix: str) -> Iterator[Difference]:

@@ -26,6 +26,8 @@ under "values" is refused with its file and line before anything is built.
 
 `configs/` holds whole files to begin with; wherever a config is asked for, one of them can be given
 by its name, such as `ava/tx_highres_r300`, installed or not, unless there is a file of that name.
+A relative path in a config is relative to the folder in which the program is started, not to the
+config's; `~` and `$VARIABLE` stand for what they do in a shell.
 `tools/check_config.py` checks a config, builds its model and prints its shapes, parameters and
 learning rate. Of each file that the config names and that is not there it says what makes it, in a
 line that begins with `missing:`; the exit code is 0 all the same, for a config may be checked

@@ -1,10 +1,14 @@
 """The files that a pipeline.config names, and what makes each where it is not there."""
 
+import glob
+import os
 import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
 from avatx.config import schema
+
+_UNKNOWN = re.compile(r"\$\w+|\$\{\w+\}|^~[^/]*(?=/|$)")
 
 
 class NamedFile(NamedTuple):
@@ -26,6 +30,50 @@ def named_files(config) -> Iterator[NamedFile]:
                 for path in value if schema.is_repeated(field) else [value]:
                     if path:
                         yield NamedFile(name, path, kind, _remedy(config, kind, path))
+
+
+def expand_paths(config) -> None:
+    """Replaces ~ and $VARIABLE in the names of files by what they stand for."""
+    for _, message in schema.set_messages(config):
+        for field, value in message.ListFields():
+            if not schema.file_of(field):
+                continue
+            if schema.is_repeated(field):
+                expanded = [_expanded(path) for path in value]
+                message.ClearField(field.name)
+                getattr(message, field.name).extend(expanded)
+            else:
+                setattr(message, field.name, _expanded(value))
+
+
+def path_problems(config) -> Iterator[tuple[str, str]]:
+    """Names of files that name none, whatever is on the disk: (field, what is wrong)."""
+    for file in named_files(config):
+        leaf = file.field.rpartition(".")[2]
+        unknown = _UNKNOWN.search(file.path)
+        if unknown and not _matches(file.path):
+            yield (
+                file.field,
+                f"{leaf} is '{file.path}', and the environment has no {unknown.group()}: set it, "
+                "or write the path in full",
+            )
+        parts = [part.strip() for part in file.path.split(",")]
+        if file.kind == "RECORDS" and len(parts) > 1 and all(parts) and not _matches(file.path):
+            several = ", ".join(f'"{part}"' for part in parts)
+            yield (
+                file.field,
+                f"{leaf} is '{file.path}', one path with a comma, which is not there: for several "
+                f"write [{several}]",
+            )
+
+
+def _expanded(path: str) -> str:
+    return path if os.path.exists(path) else os.path.expandvars(os.path.expanduser(path))
+
+
+def _matches(path: str) -> bool:
+    """Whether a path or pattern names anything on this machine."""
+    return bool(os.path.exists(path) or glob.glob(path))
 
 
 def _remedy(config, kind: str, path: str) -> str:

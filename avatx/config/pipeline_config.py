@@ -5,17 +5,17 @@ type or out of range and contradictions between fields are refused in one line t
 line and field.
 """
 
-import difflib
 import re
 from collections.abc import Iterable
 
 from google.protobuf import descriptor as descriptors
-from google.protobuf import symbol_database, text_format
+from google.protobuf import text_format
 
 from avatx.atomic_file import atomic_text_file
 from avatx.config import checks as config_checks
 from avatx.config import lines as config_lines
-from avatx.config import schema, shipped
+from avatx.config import parse_errors, schema, shipped, slips
+from avatx.config.files import expand_paths
 from avatx.errors import UserError
 from avatx.protos import pipeline_pb2
 
@@ -34,25 +34,33 @@ def load(path: str, overrides: Iterable[str] = ()) -> pipeline_pb2.PipelineConfi
     """
     path = shipped.find(path)
     try:
-        with open(path, encoding="utf-8") as file:
+        with open(path, encoding="utf-8-sig") as file:  # as editors of Windows write it
             text = file.read()
     except FileNotFoundError as error:
         raise UserError(
             f"{path}: cannot be read as a pipeline.config: {error.strerror}; {shipped.hint(path)}"
         ) from None
-    except (OSError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        raise UserError(
+            f"{path}: cannot be read as a pipeline.config: it is not in UTF-8 ({error}); save it "
+            "in that encoding"
+        ) from None
+    except OSError as error:
         raise UserError(f"{path}: cannot be read as a pipeline.config: {error}") from None
+    if slip := slips.find(text):
+        raise UserError(f"{path}:{slip.line}: {slip.problem}")
     config = pipeline_pb2.PipelineConfig()
     try:
         text_format.Parse(text, config)
     except text_format.ParseError as error:
-        raise UserError(f"{path}:{_explain(str(error))}") from None
+        raise UserError(f"{path}:{parse_errors.explain(str(error))}") from None
     sources = {name: f"{path}:{line}" for name, line in config_lines.field_lines(text).items()}
     for override in overrides:
         name = apply_override(config, override)
         # What the file says inside of an overridden message does not count any more.
         sources = {key: at for key, at in sources.items() if not key.startswith(f"{name}.")}
         sources[name] = f"override {override}"
+    expand_paths(config)
     config_checks.check(config, path, sources)
     return config
 
@@ -85,7 +93,7 @@ def apply_override(config, override: str) -> str:
         name, index = match[1], match[2]
         field = message.DESCRIPTOR.fields_by_name.get(name)
         if field is None:
-            raise UserError(f"{where}: {_no_field(message.DESCRIPTOR, name)}")
+            raise UserError(f"{where}: {parse_errors.no_field(message.DESCRIPTOR, name)}")
         last = depth == len(parts) - 1
         if index is not None and (not schema.is_repeated(field) or last):
             raise UserError(
@@ -115,6 +123,9 @@ def _set(message, field, value: str, where: str) -> None:
         values = [part.strip() for part in value[1:-1].split(",") if part.strip()]
     else:
         values = [value]
+    as_in_a_file = field.type != Field.TYPE_STRING or value[:1] in "[\"'"
+    if as_in_a_file and (slip := slips.find(f"{field.name}: {value}")):
+        raise UserError(f"{where}: {slip.problem}")
     if field.type == Field.TYPE_STRING:
         values = [f'"{text_format.text_encoding.CEscape(_unquote(part), True)}"' for part in values]
     colon = "" if field.type == Field.TYPE_MESSAGE else ": "
@@ -123,7 +134,7 @@ def _set(message, field, value: str, where: str) -> None:
     try:
         text_format.Merge(text, parsed)
     except text_format.ParseError as error:
-        raise UserError(f"{where}: {_explain(str(error)).partition(': ')[2]}") from None
+        raise UserError(f"{where}: {parse_errors.explain(str(error)).partition(': ')[2]}") from None
     if any(other.name != field.name for other, _ in parsed.ListFields()):
         raise UserError(f"{where}: expected one value: each field is set by an override of its own")
     message.ClearField(field.name)
@@ -133,26 +144,3 @@ def _set(message, field, value: str, where: str) -> None:
 def _unquote(text: str) -> str:
     quoted = len(text) >= 2 and text[0] == text[-1] and text[0] in "\"'"
     return text[1:-1] if quoted else text
-
-
-def _explain(message: str) -> str:
-    """Turns protobuf's parse error into "line: field and remedy"."""
-    line, text = "", message
-    if match := re.match(r"(\d+):\d+ ?: ?(.*)", message, re.DOTALL):
-        line, text = match[1], match[2]
-    if match := re.search(r'[Mm]essage type "([\w.]+)" has no field named "(\w+)"', text):
-        owner = symbol_database.Default().pool.FindMessageTypeByName(match[1])
-        text = _no_field(owner, match[2])
-    elif match := re.search(r'[Ee]num type "([\w.]+)" has no value named (\w+)', text):
-        enum = symbol_database.Default().pool.FindEnumTypeByName(match[1])
-        text = f"'{match[2]}' is not a value: expected {' or '.join(v.name for v in enum.values)}"
-    else:  # protobuf quotes the line it stands on; one line is enough
-        text = " ".join(text.split())
-    return f"{line}: {text}"
-
-
-def _no_field(message_descriptor, name: str) -> str:
-    names = [field.name for field in message_descriptor.fields]
-    nearest = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-    hint = f"did you mean '{nearest[0]}'?" if nearest else f"it has: {', '.join(names)}"
-    return f"unknown field '{name}' in {message_descriptor.name}; {hint}"

@@ -39,7 +39,8 @@ class Detector:
       has_flow: whether its clips are RGB and optical flow, 5 channels, and not RGB alone.
 
     Raises:
-      UserError: there is no SavedModel, it cannot be loaded, or it is not one of avatx.
+      UserError: there is no SavedModel, it cannot be loaded, or it is not one of avatx, or
+        its weights are not finite.
     """
 
     def __init__(self, path: str):
@@ -62,6 +63,7 @@ class Detector:
                 f"{', '.join(self._signatures) or 'none'}); use one that "
                 "tools/exporter_main.py wrote"
             )
+        self._check_finite()
         metadata = {key: value.numpy() for key, value in self._signatures["metadata"]().items()}
         self.num_frames = int(metadata["num_frames"])
         self.frame_rate = float(metadata["frame_rate"])
@@ -73,6 +75,21 @@ class Detector:
 
         inputs = self._signatures["serving_default"].structured_input_signature[1]
         self.has_flow = inputs["clips"].shape[-1] == 5
+
+    def _check_finite(self) -> None:
+        """Refuses weights that are NaN or infinite, which an older export may hold."""
+        variables = self._signatures["serving_default"].variables
+        bad = [
+            variable.name
+            for variable in variables
+            if variable.dtype.is_floating and not np.isfinite(variable.numpy()).all()
+        ]
+        if bad:
+            raise UserError(
+                f"{self.path}: {len(bad)} of the {len(variables)} variables of this SavedModel are "
+                f"not finite, first {bad[0]}; export a checkpoint from before its training went "
+                "wrong"
+            )
 
     @property
     def has_attention(self) -> bool:

@@ -16,6 +16,7 @@ from avatx.builders import (
 )
 from avatx.checkpoints.paths import resolve_checkpoint
 from avatx.checkpoints.restore import restore_for_inference
+from avatx.config.differences import differences
 from avatx.data.annotations.label_map import LabelMap
 from avatx.data.input.clip_shape import ClipShape
 from avatx.data.video.frame_settings import Known
@@ -87,6 +88,6 @@ class TrainedModel:
         model = model_builder.build(config.model)
         if check is not None:
             check(model)
-        step = restore_for_inference(model, path)
+        step = restore_for_inference(model, path, lambda text: differences(text, config))
         clip = input_reader_builder.build_clip_shape(input_reader_builder.model_of(config))
         return cls(model, clip, label_map, step, config, frame_settings_builder.build(config))

@@ -28,7 +28,7 @@ class ClassificationEvaluator(ModelEvaluator):
         step = int(self._global_step.numpy())
         collected = VideoScores()
         with self._weights():
-            for batch in self._dataset:
+            for batch in self.dataset:
                 scores = self._strategy.experimental_local_results(self._step(batch))
                 columns = [
                     self._strategy.experimental_local_results(column)

@@ -33,7 +33,7 @@ class ActionDetectionEvaluator(ModelEvaluator):
         step = int(self._global_step.numpy())
         with self._weights():
             evaluated = evaluation_run.run_model(
-                self._step, self._dataset, self._strategy, observe=self._pictures.add
+                self._step, self.dataset, self._strategy, observe=self._pictures.add
             )
         self._pictures.write(step)
         scores = evaluation_run.score(evaluated, experiment.label_map, experiment.eval)

@@ -38,6 +38,13 @@ def initialize(model: tf_keras.Model, options: TrainOptions) -> list[str]:
     )
 
 
+def check_paths(options: TrainOptions) -> None:
+    """Raises a UserError where a checkpoint that `initialize` would read is not there."""
+    for field in dict.fromkeys(_FIELD_OF_STREAM.values()):
+        if path := getattr(options, field):
+            resolve_checkpoint(path, f"train_config.{field}")
+
+
 def _tail_of(model: tf_keras.Model):
     """A predictor that runs the blocks behind the trunk per region gets theirs, too."""
     return getattr(getattr(model, "box_predictor", model), "tail", None)

@@ -44,7 +44,7 @@ class ModelEvaluator(orbit.AbstractEvaluator, abc.ABC):
         # As many clips for each replica; the dataset fills the last batch up.
         replicas = strategy.num_replicas_in_sync
         batch_size = -(-experiment.eval.batch_size // replicas) * replicas
-        self._dataset = strategy.distribute_datasets_from_function(
+        self.dataset = strategy.distribute_datasets_from_function(
             lambda context: experiment.make_eval_dataset(batch_size, context)
         )
 

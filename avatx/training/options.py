@@ -113,6 +113,9 @@ class Experiment:
     class_names: dict[int, str]
     model_dir: str
     config_text: str = ""  # the effective pipeline.config
+    # check_inputs(training, evaluating) raises a UserError where a file that such a run reads is
+    # not there.
+    check_inputs: Callable[[bool, bool], None] = lambda training, evaluating: None
     # check_frames(training, evaluating) -> lines to print on how the records' frames were taken;
     # raises a UserError where they do not fit the config or each other.
     check_frames: Callable[[bool, bool], list[str]] = lambda training, evaluating: []

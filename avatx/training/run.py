@@ -18,7 +18,7 @@ from avatx.checkpoints import paths, restore, saver, waiting
 from avatx.checkpoints.reader import DamagedCheckpoint
 from avatx.errors import UserError, first_line
 from avatx.evaluation.evaluation_run import METRICS_FILE
-from avatx.training import fine_tuning, report
+from avatx.training import fine_tuning, precision_check, report
 from avatx.training.best_checkpoint import CHECKPOINT_NAME as BEST_CHECKPOINT_NAME
 from avatx.training.best_checkpoint import BestCheckpoint
 from avatx.training.controller import TrainingController
@@ -131,7 +131,7 @@ class _CheckpointEvaluation:
 
     def __init__(self, experiment: Experiment):
         self._experiment = experiment
-        _check_frames(experiment, training=False, evaluating=True)
+        _check_inputs(experiment, training=False, evaluating=True)
         _make_model_dir(experiment.model_dir)
         self._strategy = make_strategy(experiment.distribution_strategy)
         kind = experiment.meta_architecture
@@ -147,11 +147,23 @@ class _CheckpointEvaluation:
             eval_summary_dir=os.path.join(experiment.model_dir, "eval"),
         )
         self._evaluator = evaluator
+        self._checked = False
 
     def __call__(self, path: str) -> dict[str, float]:
         writer = self._controller.eval_summary_manager.summary_writer()
         with self._strategy.scope(), writer.as_default():  # for the evaluator's pictures
-            self._step.assign(restore.restore_for_inference(self._model, path))
+            self._step.assign(
+                restore.restore_for_inference(self._model, path, self._experiment.changed_settings)
+            )
+            if not self._checked:
+                _check_precision(
+                    self._experiment,
+                    self._strategy,
+                    self._model,
+                    self._evaluator.dataset,
+                    gradients=False,
+                )
+                self._checked = True
             # Where there are checkpoints, the file says how they were trained.
             if not paths.checkpoint_paths(self._experiment.model_dir):
                 write_config(self._experiment)
@@ -166,12 +178,20 @@ def _train(experiment: Experiment, evaluate: bool) -> dict[str, float] | None:
     strategy = make_strategy(experiment.distribution_strategy)
     check_batch_size(options, strategy.num_replicas_in_sync)
     _dtype(options.precision)
-    _check_frames(experiment, training=True, evaluating=evaluate)
+    if not _is_done(experiment, evaluate):
+        _check_inputs(experiment, training=True, evaluating=evaluate)
+        if not paths.checkpoint_paths(experiment.model_dir):
+            fine_tuning.check_paths(options)
     _make_model_dir(experiment.model_dir)
     with file_lock.alone_in(experiment.model_dir, "model_dir"):
         sweep(experiment)
         if _is_done(experiment, evaluate):
             saver.remove_older(experiment.model_dir, options.checkpoints_to_keep)
+            print(
+                f"{experiment.model_dir} is trained to step {_trained_to(experiment)} already, and "
+                f"train_config.num_steps is {options.num_steps}: nothing to do; raise it or choose "
+                "another model directory"
+            )
             return None
         return _train_alone(experiment, strategy, evaluate)
 
@@ -218,6 +238,9 @@ def _prepare(controller, experiment: Experiment, strategy, last_start: LastStart
     controller.trainer.train_dataset = strategy.distribute_datasets_from_function(
         lambda context: experiment.make_train_dataset(options.batch_size, context, start_step)
     )
+    _check_precision(
+        experiment, strategy, controller.trainer.model, controller.trainer.train_dataset
+    )
 
 
 def _end(controller: TrainingController | None, asked: Stop, model_dir: str) -> None:
@@ -235,16 +258,9 @@ def _end(controller: TrainingController | None, asked: Stop, model_dir: str) -> 
 
 
 def _is_done(experiment: Experiment, evaluate: bool) -> bool:
-    """Whether nothing is left to do; says so."""
-    trained_to, num_steps = _trained_to(experiment), experiment.train.num_steps
-    if trained_to < num_steps or (evaluate and _lacks_evaluation(experiment)):
-        return False
-    print(
-        f"{experiment.model_dir} is trained to step {trained_to} already, and "
-        f"train_config.num_steps is {num_steps}: nothing to do; raise it or choose another model "
-        "directory"
-    )
-    return True
+    """Whether nothing is left to do."""
+    trained = _trained_to(experiment) >= experiment.train.num_steps
+    return trained and not (evaluate and _lacks_evaluation(experiment))
 
 
 def _make_controller(
@@ -313,10 +329,24 @@ def _best_checkpoint_action(experiment: Experiment, checkpoint, global_step):
     return action
 
 
-def _check_frames(experiment: Experiment, training: bool, evaluating: bool) -> None:
-    """Prints what is odd about how the records' frames were taken; raises what is wrong."""
+def _check_inputs(experiment: Experiment, training: bool, evaluating: bool) -> None:
+    """Prints what is odd about how the records' frames were taken; raises what is wrong.
+
+    Before the model is built and anything is written.
+    """
+    experiment.check_inputs(training, evaluating)
     for line in experiment.check_frames(training, evaluating):
         print(f"note: {line}")
+
+
+def _check_precision(
+    experiment: Experiment, strategy, model, dataset, gradients: bool = True
+) -> None:
+    """Raises UserError where this CPU computes the trunk wrongly in the chosen precision."""
+    precision = experiment.train.precision
+    if precision_check.is_needed(precision, strategy) and hasattr(model, "trunk"):
+        shape = precision_check.clip_shape_of(dataset)
+        precision_check.check_trunk(model, experiment.make_model, precision, shape, gradients)
 
 
 def _make_model_dir(model_dir: str) -> None:

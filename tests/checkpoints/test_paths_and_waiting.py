@@ -66,7 +66,7 @@ def test_a_training_goes_on_and_is_evaluated_there(tmp_path, name, capfd):
     assert restore.restore_for_inference(model, str(directory / "best")) == 4
 
 
-@pytest.mark.parametrize("suffix", ["", ".index"])
+@pytest.mark.parametrize("suffix", ["", ".index", ".data-00000-of-00001"])
 def test_a_prefix_is_evaluated_once(tmp_path, suffix, capsys):
     model = tmp_path / "model"
     run.train(tiny_classification.tiny_classification(model, num_steps=4))

@@ -369,3 +369,12 @@ def test_killed_command_leaves_nothing(export_folder, tmp_path, number, code):
     assert process.returncode == code, errors
     assert "Traceback" not in errors
     assert not output.exists()
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_an_export_that_is_not_finite_is_refused(tmp_path, bad):
+    model = FakeDetectionModel()
+    model.boxes[1, 2].assign(bad)
+    saved_model.export(model, 8, 12.5, CLASS_NAMES, str(tmp_path / "saved_model"))
+    with pytest.raises(UserError, match="saved_model: 1 of the 2 variables .* are not finite"):
+        Detector(str(tmp_path))

@@ -174,3 +174,34 @@ def test_a_mistake_is_one_line_on_stderr(data, tmp_path):
     assert done.returncode == 2
     assert done.stderr.startswith("error: ") and done.stderr.count("\n") == 1
     assert "nowhere" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "mode, override, named",
+    [
+        ("train", 'train_input_reader.tf_record_input_reader.input_path="gone/*"', "gone/"),
+        ("train", 'train_config.fine_tune_checkpoint="gone/i3d"', "fine_tune_checkpoint = 'gone"),
+        ("train_and_eval", 'eval_input_reader.tf_record_input_reader.input_path="gone/*"', "gone"),
+        ("train_and_eval", 'eval_config.groundtruth_path="gone.csv"', "groundtruth_path = 'gone"),
+        ("train_and_eval", 'eval_config.excluded_timestamps_path="gone.csv"', "excluded_"),
+    ],
+)
+def test_a_wrong_path_is_said_before_anything_is_built_or_written(
+    data, main, tmp_path, monkeypatch, mode, override, named
+):
+    monkeypatch.chdir(tmp_path)
+
+    def build(*_):
+        raise AssertionError("a model was built")
+
+    monkeypatch.setattr("avatx.builders.model_builder.build", build)
+    with pytest.raises(UserError) as raised:
+        main(arguments(data, tmp_path / "model", "--mode", mode, override=[override]))
+    message = str(raised.value)
+    assert named in message and f"(relative to the current folder, {tmp_path})" in message
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_wrong_path_that_the_run_does_not_read_is_none(data, main, tmp_path):
+    gone = 'eval_input_reader.tf_record_input_reader.input_path="gone/*"'
+    main(arguments(data, tmp_path / "model", override=[gone, "train_config.num_steps=2"]))

@@ -9,6 +9,7 @@ import pytest
 import small_records
 
 from avatx.errors import UserError
+from avatx.export.exporter import export_pipeline
 from tools import model_main
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -38,7 +39,7 @@ def write_data(folder, levels=(3, 60, 100), remark=""):
     (folder / "label_map.pbtxt").write_text(remark + "".join(items))
 
 
-def start(data, model_dir, *overrides):
+def start(data, model_dir, *overrides, flags=()):
     readers = [
         f'{reader}.{field}="{data}/{name}"'
         for reader in ("train_input_reader", "eval_input_reader")
@@ -49,7 +50,7 @@ def start(data, model_dir, *overrides):
     ]
     return model_main.main(
         ["--pipeline_config_path", str(ROOT / "configs" / "playground" / "demo.config")]
-        + ["--model_dir", str(model_dir), "--distribution_strategy", "cpu", "--override"]
+        + [*flags, "--model_dir", str(model_dir), "--distribution_strategy", "cpu", "--override"]
         + [*readers, *SMALL, *overrides]
     )
 
@@ -107,6 +108,18 @@ def test_a_misfit_names_the_setting(trained, model_dir, capfd, case):
     assert said in message and "\n" not in message and len(message) < 500
     assert content(model_dir) == before
     assert "could not be found" not in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("case", ["classes", "trunk"])
+def test_so_does_an_evaluation_and_an_export(trained, tmp_path, case):
+    overrides, said = MISFITS[case]
+    with pytest.raises(UserError, match="ckpt-2 does not fit this pipeline.config: ") as raised:
+        start(trained, trained / "model", *overrides, flags=("--mode", "eval"))
+    assert said in str(raised.value) and "\n" not in str(raised.value)
+    config = str(trained / "model" / "pipeline.config")
+    with pytest.raises(UserError, match="ckpt-2 does not fit this pipeline.config: ") as raised:
+        export_pipeline(config, str(trained / "model"), str(tmp_path / "export"), overrides)
+    assert said in str(raised.value) and not list(tmp_path.iterdir())
 
 
 UNKNOWN = {

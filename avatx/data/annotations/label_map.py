@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from avatx.atomic_file import atomic_text_file
-from avatx.errors import UserError
+from avatx.errors import UserError, relative_to
 
 
 @dataclass
@@ -189,7 +189,7 @@ def read_label_map(path) -> LabelMap:
         with open(path, encoding="utf-8-sig") as file:
             return parse_label_map(file.read(), path)
     except OSError as error:
-        raise UserError(f"{path} cannot be read: {error.strerror}") from error
+        raise UserError(f"{path}{relative_to(path)} cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise UserError(f"{path} is not a label map: it is not UTF-8 text") from error
 

@@ -5,12 +5,14 @@ tensorflow-io, whose last release (0.37.1) loads on TensorFlow 2.16 only; it is 
 path asks for it and never otherwise.
 """
 
+import fnmatch
+import os
 import re
 from collections.abc import Sequence
 
 import tensorflow as tf
 
-from avatx.errors import UserError
+from avatx.errors import UserError, relative_to
 
 _SCHEME = re.compile(r"^([a-zA-Z][a-zA-Z0-9+.-]*)://")
 _BUILT_IN = frozenset({"", "file", "gs", "ram"})
@@ -87,16 +89,25 @@ def match_files(patterns: Sequence[str]) -> list[str]:
             found = [pattern]
         else:
             try:
-                found = sorted(
-                    path for path in tf.io.gfile.glob(pattern) if not tf.io.gfile.isdir(path)
-                )
+                found = sorted(path for path in _glob(pattern) if not tf.io.gfile.isdir(path))
             except tf.errors.OpError as error:
                 reason = " ".join(error.message.split())[:200]
                 raise UserError(f"{pattern}: cannot be listed ({reason})") from error
         if not found:
             raise UserError(
-                f"{pattern}: no file matches this input_path pattern; "
+                f"{pattern}{relative_to(pattern)}: no file matches this input_path pattern; "
                 "tools/create_ava_tfrecord.py writes the records"
             )
         files.update(dict.fromkeys(found))
     return list(files)
+
+
+def _glob(pattern: str) -> list[str]:
+    """Paths that match; a folder or file that is called as the pattern is meant before others."""
+    if tf.io.gfile.exists(pattern):
+        return [pattern]
+    folder, name = os.path.split(pattern)
+    if re.search(r"[\[\]*?]", folder) and tf.io.gfile.isdir(folder):
+        names = fnmatch.filter(tf.io.gfile.listdir(folder), name)
+        return [os.path.join(folder, one) for one in names]
+    return tf.io.gfile.glob(pattern)

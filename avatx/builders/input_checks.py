@@ -1,0 +1,28 @@
+"""Whether the files that a run reads are there, before anything is built or written."""
+
+from avatx.builders.missing_files import missing_files
+from avatx.data.records.remote_files import match_files
+from avatx.errors import UserError, relative_to
+from avatx.protos import pipeline_pb2
+
+
+def check(config: pipeline_pb2.PipelineConfig, training: bool, evaluating: bool) -> None:
+    """Raises a UserError that names the field, the file and what to do, where one is missing.
+
+    Args:
+      config: names the files.
+      training: whether the run reads the training data.
+      evaluating: whether it evaluates.
+    """
+    read = {
+        "train_input_reader": training,
+        "eval_input_reader": evaluating,
+        "eval_config": evaluating,
+    }
+    for file in missing_files(config):
+        if read.get(file.field.partition(".")[0]):
+            if file.kind == "RECORDS" and "://" in file.path:
+                match_files([file.path])  # which says why it cannot be looked for
+            raise UserError(
+                f"{file.field} = {file.path!r}{relative_to(file.path)}: no such file; {file.remedy}"
+            )
