@@ -10,6 +10,7 @@ import os
 import signal
 import threading
 from collections.abc import Iterator
+from typing import Any
 
 import tensorflow as tf
 
@@ -46,7 +47,7 @@ class StopRequest:
         self._held = 0
         with tf.device("/cpu:0"):
             self._asked = tf.Variable(False, trainable=False)
-        self._before: dict[int, object] = {}
+        self._before: dict[int, Any] = {}
 
     @property
     def asked(self) -> tf.Tensor:
