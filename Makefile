@@ -4,6 +4,7 @@
 # make lint   formatting, likely bugs and types     make coverage   the suite, and what it ran of avatx/
 # make setup  only the virtual environment (.venv), from the lock
 # make config-docs  docs/config.md, of the comments and options in protos/
+# make faults  kills programs at every one of their file operations
 # LOCK=newest uses requirements/newest.txt in .venv-newest.
 
 LOCK ?= default
@@ -14,7 +15,7 @@ PYTHON ?= $(shell for python in python3.11 python3.12 python3.10 python3; do \
 RUN := $(VENV)/bin/python
 DEMO ?= runs/demo
 
-.PHONY: config-docs setup demo test test-quick test-long fuzz lint types coverage locks clean
+.PHONY: config-docs setup demo test test-quick test-long fuzz faults lint types coverage locks clean
 
 setup: $(VENV)/.installed
 
@@ -59,6 +60,10 @@ CASES ?= 100000
 READERS ?= csv_reader label_map_reader config_reader record_reader
 fuzz: setup
 	$(RUN) tests/fuzz/run.py --cases $(CASES) --readers $(READERS)
+
+# Some hours: every moment of each program (docs/reliability.md). A sample of them is in `make test`.
+faults: setup
+	$(RUN) tests/faults/all_moments.py
 
 lint: setup
 	$(RUN) -m ruff format --check .

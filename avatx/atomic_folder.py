@@ -8,8 +8,9 @@ import contextlib
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
+from avatx import durable, file_lock
 from avatx.errors import UserError
 
 PREFIX = ".partial-"
@@ -17,7 +18,7 @@ PREFIX = ".partial-"
 
 @contextlib.contextmanager
 def work_folder(
-    folder, prefix: str = PREFIX, sweep: bool = False, named: str | None = None
+    folder, prefix: str = PREFIX, sweep: bool = True, named: str | None = None
 ) -> Iterator[str]:
     """Gives a hidden folder in `folder`, which is gone with what is in it when the block ends.
 
@@ -26,8 +27,8 @@ def work_folder(
     Args:
       folder: made where it is missing; removed again if it was made here and is empty at the end.
       prefix: how the hidden folder's name begins.
-      sweep: remove first what runs that were killed have left under this prefix. Then two runs
-        at once do not go.
+      sweep: remove first what runs that were killed have left under this prefix; a hidden folder
+        is locked while its run lives.
       named: what an error says cannot be written; by default `folder`.
 
     Raises:
@@ -35,27 +36,29 @@ def work_folder(
     """
     folder = os.fspath(folder)
     made = not os.path.isdir(folder)
-    work = None
+    work = lock = None
     try:
         os.makedirs(folder, exist_ok=True)
         if sweep:
-            for name in os.listdir(folder):
-                if name.startswith(prefix):
-                    shutil.rmtree(os.path.join(folder, name), ignore_errors=True)
-        work = tempfile.mkdtemp(prefix=prefix, dir=folder)
+            _sweep(folder, prefix)
+        work, lock = _make_locked(folder, prefix)
         yield work
     except OSError as error:
         raise _refusal(folder, named or folder, error) from error
     finally:
         if work is not None:
             shutil.rmtree(work, ignore_errors=True)
+        if lock is not None:
+            os.close(lock)
         if made:
             with contextlib.suppress(OSError):
                 os.rmdir(folder)  # only if it is empty
 
 
 @contextlib.contextmanager
-def atomic_files(folder, prefix: str = PREFIX, sweep: bool = False) -> Iterator[str]:
+def atomic_files(
+    folder, prefix: str = PREFIX, sweep: bool = True, replaces: Sequence[str] = ()
+) -> Iterator[str]:
     """Gives a hidden folder in `folder`; its files move out of it when the block ends well.
 
     On an error nothing is left, neither `folder` if it was made here; older files stay.
@@ -64,17 +67,24 @@ def atomic_files(folder, prefix: str = PREFIX, sweep: bool = False) -> Iterator[
       folder: as of `work_folder`.
       prefix: as of `work_folder`.
       sweep: as of `work_folder`.
+      replaces: names of an older result, which is removed as a whole before the new one comes:
+        files of two results never lie side by side, even if the moving is cut off.
 
     Raises:
       UserError: `folder` cannot be written.
     """
     with work_folder(folder, prefix, sweep) as work:
         yield work
+        # Flushed before the older ones go: that may take a while.
+        durable.flush_tree(work)
+        for name in replaces:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(os.path.join(folder, name))
         move_files(work, folder)
 
 
 @contextlib.contextmanager
-def atomic_folder(path, prefix: str | None = None, sweep: bool = False) -> Iterator[str]:
+def atomic_folder(path, prefix: str | None = None, sweep: bool = True) -> Iterator[str]:
     """Gives a folder that takes the name `path` when the block ends well.
 
     An older folder `path` stays until then and on an error, and goes as a whole.
@@ -92,6 +102,7 @@ def atomic_folder(path, prefix: str | None = None, sweep: bool = False) -> Itera
         made, older = os.path.join(work, "made"), os.path.join(work, "older")
         os.mkdir(made)
         yield made
+        durable.flush_tree(made)
         replaces = os.path.lexists(path)
         if replaces:
             os.rename(path, older)
@@ -101,12 +112,43 @@ def atomic_folder(path, prefix: str | None = None, sweep: bool = False) -> Itera
             if replaces:
                 os.rename(older, path)
             raise
+        durable.flush(parent)
 
 
 def move_files(source, target, names: list[str] | None = None) -> None:
-    """Renames files of folder `source` into folder `target`, by default all, in order of name."""
+    """Renames files of folder `source` into folder `target`, by default all, in order of name.
+
+    Each is on the disk before it gets its name.
+    """
     for name in sorted(os.listdir(source)) if names is None else names:
-        os.replace(os.path.join(source, name), os.path.join(target, name))
+        path = os.path.join(source, name)
+        (durable.flush_tree if os.path.isdir(path) else durable.flush)(path)
+        os.replace(path, os.path.join(target, name))
+    durable.flush(os.fspath(target))
+
+
+def _sweep(folder: str, prefix: str) -> None:
+    for name in os.listdir(folder):
+        if name.startswith(prefix):
+            path = os.path.join(folder, name)
+            with file_lock.left_behind(path) as is_left:
+                if is_left:
+                    shutil.rmtree(path, ignore_errors=True)
+
+
+def _make_locked(folder: str, prefix: str) -> tuple[str, int | None]:
+    """A new hidden folder, and the descriptor that marks it as of a run that lives."""
+    while True:
+        work = tempfile.mkdtemp(prefix=prefix, dir=folder)
+        try:
+            lock = os.open(work, os.O_RDONLY)
+        except FileNotFoundError:
+            continue  # somebody swept it in this moment
+        except OSError:  # a system that opens no folders
+            return work, None
+        if file_lock.take(lock) is not False and os.path.isdir(work):
+            return work, lock
+        os.close(lock)
 
 
 def _refusal(folder: str, named: str, error: OSError) -> UserError:

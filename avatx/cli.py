@@ -5,6 +5,7 @@ import importlib
 import os
 import pathlib
 import re
+import signal
 import sys
 import traceback
 from collections.abc import Callable, Iterator
@@ -17,11 +18,16 @@ from avatx.errors import UserError
 def run(main: Callable[[], int | None]) -> NoReturn:
     """Runs `main` and ends the process with its exit code.
 
-    A `UserError` becomes one line on stderr and exit code 2; ctrl-C exit code 130; any other
+    A `UserError` becomes one line on stderr and exit code 2; ctrl-C exit code 130; `kill` cleans up
+    as ctrl-C does, exit code 143; any other
     exception keeps its traceback, for it is a bug of ours. The interpreter's own shutdown is
     skipped (`os._exit`) because tensorflow-io 0.37.1 aborts in it after its S3 plugin was
     used, and a program must end with its own exit code.
     """
+    # What is ignored stays so, as under nohup.
+    for number in (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
+        if signal.getsignal(number) == signal.SIG_DFL:
+            signal.signal(number, lambda number, _: sys.exit(128 + number))
     try:
         code = main() or 0
     except UserError as error:

@@ -1,6 +1,7 @@
 """Whole or not at all; what is no plain file is written to, never replaced."""
 
 import os
+import pathlib
 import threading
 
 import pytest
@@ -77,6 +78,39 @@ def test_two_at_once_do_not_disturb_each_other(tmp_path):
         one.write("one")
         other.write("other")
     assert path.read_text() == "one" and os.listdir(tmp_path) == ["result"]
+
+
+def test_what_killed_programs_left_goes_with_the_next_file(tmp_path):
+    left = [".other.0123456789ab.partial", "result.4711.partial", ".result.0123456789ab.partial"]
+    left.append("result.0f8fad5b-d9cb-469f-a165-70867728950e.partial")
+    stays = ["film.4711.partial", ".partial", "result.partial", "result"]
+    for name in left + stays:
+        (tmp_path / name).write_text("x")
+    with atomic_text_file(tmp_path / "another") as alive:
+        with atomic_text_file(tmp_path / "result") as file:
+            file.write("new")
+        alive.write("alive")
+    assert sorted(os.listdir(tmp_path)) == sorted([*stays, "another"])
+    assert (tmp_path / "another").read_text() == "alive"
+
+
+def test_it_is_on_the_disk_before_it_gets_its_name(tmp_path, monkeypatch):
+    done, fsync, replace = [], os.fsync, os.replace
+
+    def note(descriptor):
+        path = os.readlink(f"/proc/self/fd/{descriptor}")
+        is_folder = os.path.isdir(path)
+        done.append(("flushed", "the folder" if is_folder else pathlib.Path(path).read_text()))
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", note)
+    monkeypatch.setattr(os, "replace", lambda a, b: (done.append("renamed"), replace(a, b)))
+    with atomic_text_file(tmp_path / "result") as file:
+        file.write("all of it")
+    assert done == [("flushed", "all of it"), "renamed", ("flushed", "the folder")]
+    with atomic_text_file(tmp_path / "note", lasting=False) as file:
+        file.write("x")
+    assert done[3:] == ["renamed"]
 
 
 def test_only_errors_of_this_file_are_said_to_be_its(tmp_path):

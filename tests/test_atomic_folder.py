@@ -68,16 +68,59 @@ def test_the_older_folder_comes_back_if_the_new_one_cannot_take_its_place(tmp_pa
     assert contents(path) == {"a": "old"} and os.listdir(tmp_path) == ["whole"]
 
 
-def test_what_a_killed_run_left_is_swept_only_if_asked(tmp_path):
-    names = [".x.partial", ".x.partialold", ".y.partial"]
-    for name in names:
+def test_what_a_killed_run_left_is_swept_and_what_a_running_one_makes_stays(tmp_path):
+    for name in (".x.partial", ".x.partialold", ".y.partial"):
         (tmp_path / name).mkdir()
-    with atomic_folder(tmp_path / "x") as made:
-        write(made, a="1")
-    assert sorted(os.listdir(tmp_path)) == [*names, "x"]
-    with atomic_folder(tmp_path / "x", sweep=True) as made:
-        write(made, a="2")
+    with atomic_folder(tmp_path / "x") as other:
+        write(other, a="other")
+        with atomic_folder(tmp_path / "x") as made:
+            write(made, a="1")
+        assert (tmp_path / "x" / "a").read_text() == "1"
+    assert (tmp_path / "x" / "a").read_text() == "other"
     assert sorted(os.listdir(tmp_path)) == [".y.partial", "x"]
+    with work_folder(tmp_path, ".y", sweep=False):
+        assert (tmp_path / ".y.partial").exists()
+
+
+def test_files_of_two_results_never_lie_side_by_side(tmp_path, monkeypatch):
+    """Cut off at any of its renames, the folder holds the old result, or of the new one alone."""
+    old, new = {"a": "old", "b": "old", "only old": "old"}, {"a": "new", "b": "new"}
+    replace = os.replace
+    for cut in (0, 1):
+        write(tmp_path, **old, other="o")
+        left = [cut]
+
+        def cut_off(source, target, left=left):
+            if not left[0]:
+                raise KeyboardInterrupt
+            left[0] -= 1
+            replace(source, target)
+
+        monkeypatch.setattr(os, "replace", cut_off)
+        with pytest.raises(KeyboardInterrupt):
+            with atomic_files(tmp_path, replaces=tuple(old)) as work:
+                write(work, **new)
+        assert contents(tmp_path) == {"other": "o", **dict(list(new.items())[:cut])}
+    monkeypatch.undo()
+    write(tmp_path, **old)
+    with atomic_files(tmp_path, replaces=tuple(old)) as work:
+        write(work, **new)
+    assert contents(tmp_path) == {**new, "other": "o"}
+
+
+def test_a_folder_is_on_the_disk_before_it_gets_its_name(tmp_path, monkeypatch):
+    done, fsync, rename = [], os.fsync, os.rename
+
+    def note(descriptor):
+        done.append(os.path.basename(os.readlink(f"/proc/self/fd/{descriptor}")))
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", note)
+    monkeypatch.setattr(os, "rename", lambda a, b: (done.append("rename"), rename(a, b)))
+    with atomic_folder(tmp_path / "x") as made:
+        os.mkdir(os.path.join(made, "below"))
+        write(made, **{"below/b": "1"})
+    assert done == ["b", "below", "made", "rename", tmp_path.name]
 
 
 def test_files_move_in_the_order_given(tmp_path, monkeypatch):

@@ -4,7 +4,6 @@ python tools/detect_video.py --saved_model EXPORT/saved_model --video film.mp4 -
 """
 
 import argparse
-import signal
 import sys
 
 from avatx import cli
@@ -50,8 +49,6 @@ def parse_arguments(argv=None) -> argparse.Namespace:
 def main(argv=None) -> int:
     arguments = parse_arguments(argv)
     given = given_settings(arguments)
-    # `kill` cleans up as ctrl-C does.
-    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     cli.import_tensorflow()
     from avatx.data.video.frame_settings import for_model
     from avatx.inference.video_detection import check_arguments, detect_video

@@ -11,8 +11,6 @@ docs/playground.md says what is in it.
 """
 
 import argparse
-import signal
-import sys
 
 from avatx import cli
 
@@ -42,8 +40,6 @@ def main(argv=None) -> int:
         "--num_workers", type=int, default=None, help="processes (default: one a processor)"
     )
     arguments = parser.parse_args(argv)
-    # `kill` cleans up as ctrl-C does.
-    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
 
     from avatx import playground
 

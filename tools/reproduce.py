@@ -13,9 +13,7 @@ import contextlib
 import os
 import pathlib
 import platform
-import signal
 import subprocess
-import sys
 
 from avatx import __version__, cli, config
 from avatx.errors import UserError
@@ -43,8 +41,6 @@ def main(argv=None) -> int:
         parser.add_argument(f"--{name}", type=int, default=value, help=f"playground ({value})")
     parser.add_argument("--report_only", action="store_true", help="tables of what is done")
     flags = parser.parse_args(argv)
-    # `kill` ends the runs as ctrl-C does.
-    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     for name in ("seeds", "jobs", *suites.Sizes._fields):
         if getattr(flags, name) is not None and getattr(flags, name) < 1:
             raise UserError(f"--{name} {getattr(flags, name)}: expected 1 or more")

@@ -10,6 +10,8 @@ from avatx.errors import UserError, relative_to
 
 _FILE = re.compile(r"\.(index|data-\d{5}-of-\d{5})$")
 
+_RECORDED = re.compile(r'^all_model_checkpoint_paths: "(.*)"$', re.MULTILINE)
+
 
 def checkpoint_paths(directory: str) -> list[str]:
     """Prefixes of all whole checkpoints in a directory, newest first.
@@ -28,6 +30,18 @@ def checkpoint_paths(directory: str) -> list[str]:
         if name.endswith(".index") and "-" in name
     ]
     return sorted(found, key=_number_of, reverse=True)
+
+
+def recorded_checkpoints(directory: str) -> list[str] | None:
+    """Names of the checkpoints whose writing came to its end, as the `checkpoint` file has them.
+
+    None where it is not there or says nothing, as after a power loss.
+    """
+    try:
+        with tf.io.gfile.GFile(os.path.join(directory, "checkpoint"), "r") as file:
+            return [os.path.basename(name) for name in _RECORDED.findall(file.read())] or None
+    except (tf.errors.OpError, UnicodeDecodeError):
+        return None
 
 
 def is_checkpoint(path: str) -> bool:

@@ -4,6 +4,7 @@ All ways read variables by their path (`reader.py`), so that each one can say wh
 which it did not (`report.py`); the whole state of a training is in `training_state.py`.
 """
 
+import contextlib
 import os
 from collections.abc import Callable, Sequence
 
@@ -11,7 +12,7 @@ import tensorflow as tf
 import tf_keras
 
 from avatx.checkpoints import training_state
-from avatx.checkpoints.paths import checkpoint_paths, resolve_checkpoint
+from avatx.checkpoints.paths import checkpoint_paths, recorded_checkpoints, resolve_checkpoint
 from avatx.checkpoints.reader import (
     MODEL,
     CheckpointReader,
@@ -40,11 +41,12 @@ def resume(
       changes: () -> the settings that changed since they were written, as far as is known.
 
     Returns:
-      The checkpoint's prefix; None if the directory holds none.
+      The checkpoint's prefix; None if the directory holds none, or only the first one of a
+      training that was killed while it was written, which a line says.
 
     Raises:
       UserError: a checkpoint belongs to another model or optimiser, holds what is not finite, or
-        all are damaged.
+        all are damaged that once were whole.
     """
     paths = checkpoint_paths(directory)
     state = training_state.TrainingState(checkpoint)
@@ -58,9 +60,20 @@ def resume(
         for line in lines:
             print(f"note: {line}")
         return path
-    if paths:
-        raise UserError(f"{directory}: none of its {len(paths)} checkpoints can be read")
-    return None
+    if not paths:
+        return None
+    recorded = recorded_checkpoints(directory)
+    if recorded is None:  # nothing is known of what was whole; the first one has no other beside it
+        never_whole = len(paths) == 1
+    else:
+        never_whole = all(os.path.basename(path) not in recorded for path in paths)
+    if never_whole:
+        print(f"{paths[0]} was cut off while it was written: training begins from the beginning")
+        return None
+    raise UserError(
+        f"{directory}: none of its {len(paths)} checkpoints can be read; put back a copy, or "
+        "remove them to begin from the beginning"
+    )
 
 
 def restore_for_inference(
@@ -80,10 +93,31 @@ def restore_for_inference(
       The step of the checkpoint; 0 if it does not say.
 
     Raises:
+      DamagedCheckpoint: it cannot be read; names the newest beside it that can.
       UserError: there is no checkpoint, or it does not hold every variable of the model; then
         nothing was assigned.
     """
-    reader = CheckpointReader(resolve_checkpoint(checkpoint))
+    path = resolve_checkpoint(checkpoint)
+    try:
+        return _restore_for_inference(model, path, changes)
+    except DamagedCheckpoint as error:
+        raise DamagedCheckpoint(f"{error}{_other_one(path)}") from (error.__cause__ or error)
+
+
+def _other_one(path: str) -> str:
+    """Words on which other checkpoint beside a damaged one is whole."""
+    for other in checkpoint_paths(os.path.dirname(path)):
+        if other != path:
+            with contextlib.suppress(DamagedCheckpoint):
+                CheckpointReader(other).values()
+                return f"; {other} is whole"
+    return "; no other checkpoint there is whole"
+
+
+def _restore_for_inference(
+    model: tf_keras.Model, path: str, changes: Callable[[str], training_state.Changes]
+) -> int:
+    reader = CheckpointReader(path)
     root = MODEL if reader.held() else ""
     variables, held = variables_by_path(model), reader.held(root)
     report = _compare(variables, held)

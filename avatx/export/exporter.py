@@ -69,7 +69,7 @@ def export_pipeline(
             )
 
     trained = TrainedModel.load(pipeline_config_path, checkpoint, overrides, check=check)
-    with atomic_folder(output_directory, sweep=True) as folder:
+    with atomic_folder(output_directory) as folder:
         saved_model.export(
             trained.model,
             trained.clip.num_frames,

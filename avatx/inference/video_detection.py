@@ -27,6 +27,14 @@ from avatx.pictures.annotator import Annotator
 from avatx.pictures.boxes import upscale
 from avatx.pictures.keyframe_pictures import Pictures
 
+# All that a run may write.
+RESULTS = (
+    "detections.json",
+    "detections.csv",
+    "annotated.mp4",
+    "contact_sheet.jpg",
+    "attention.jpg",
+)
 # Text on smaller frames cannot be read.
 ANNOTATED_SHORTER_SIDE = 480
 # Larger frames are drawn on at this size, for memory's sake.
@@ -59,9 +67,9 @@ def detect_video(
     """Writes detections.csv, detections.json, annotated.mp4 and contact_sheet.jpg.
 
     Keyframes are the whole multiples of `every` from 0 (the video's first frame) up to its last
-    frame. Frames are decoded once. All files appear together at the end; after an error or
-    ctrl-C none does, and older ones stay. A live source (without a duration) is ended by
-    ctrl-C, and what was seen till then is written.
+    frame. Frames are decoded once. All files appear together at the end, in place of all of an
+    older result; after an error or ctrl-C none does, and older ones stay. A live source (without
+    a duration) is ended by ctrl-C, and what was seen till then is written.
 
     Args:
       detector: the exported model.
@@ -95,7 +103,7 @@ def detect_video(
         )
     with (
         VideoReader(video, frame_settings=frame_settings) as reader,
-        atomic_files(output_directory, ".detect_video.partial", sweep=True) as folder,
+        atomic_files(output_directory, ".detect_video.partial", replaces=RESULTS) as folder,
     ):
         video_id = name_video(video)
         attend = detector.detect_with_attention if attention else None

@@ -11,6 +11,8 @@ The paper leaves open the feed-forward network's hidden width: 512 (4 D) here, w
 import tensorflow as tf
 import tf_keras
 
+from avatx.layers.dropout import Dropout
+
 
 class AttentionUnit(tf_keras.layers.Layer):
     """Updates queries by what they find in a memory."""
@@ -22,13 +24,13 @@ class AttentionUnit(tf_keras.layers.Layer):
         self.depth = depth
         # Keys and values in one product over the memory, which is where the work is.
         self.key_value = tf_keras.layers.Dense(2 * depth, name="key_value")
-        self.attention_dropout = tf_keras.layers.Dropout(dropout)
+        self.attention_dropout = Dropout(dropout)
         self.attention_norm = tf_keras.layers.LayerNormalization(epsilon=1e-6, name="query_norm")
         self.feed_forward_hidden = tf_keras.layers.Dense(
             feed_forward_depth, activation="relu", name="feed_forward_hidden"
         )
         self.feed_forward_output = tf_keras.layers.Dense(depth, name="feed_forward_output")
-        self.feed_forward_dropout = tf_keras.layers.Dropout(dropout)
+        self.feed_forward_dropout = Dropout(dropout)
         self.output_norm = tf_keras.layers.LayerNormalization(epsilon=1e-6, name="output_norm")
 
     def call(

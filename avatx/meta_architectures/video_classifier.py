@@ -9,6 +9,7 @@ is `avatx.trunks.i3d.I3DClassifier`, variable by variable.
 import tensorflow as tf
 import tf_keras
 
+from avatx.layers.dropout import Dropout
 from avatx.meta_architectures.video_model import VideoModel
 from avatx.trunks.trunk import Trunk
 
@@ -38,7 +39,7 @@ class VideoClassifier(VideoModel):
         """
         super().__init__(image_size, trunk, **kwargs)
         self.tail = trunk.build_tail()
-        self.dropout = tf_keras.layers.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.logits = tf_keras.layers.Dense(num_classes, dtype=tf.float32, name="logits")
 
     @property

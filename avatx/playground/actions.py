@@ -65,7 +65,7 @@ def generate_actions(
     check_arguments(output, split, num_videos, seed, num_workers)
     target = os.path.join(output, split)
     _check_target(target)
-    with atomic_folder(target, work_prefix(split), sweep=True) as made:
+    with atomic_folder(target, work_prefix(split)) as made:
         for action in ACTIONS:
             os.makedirs(os.path.join(made, action))
         actions = run_tasks(

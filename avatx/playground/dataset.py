@@ -108,7 +108,7 @@ def generate(
     output = os.fspath(output)
     check_arguments(output, split, num_videos, seed, num_workers)
     videos = os.path.join(output, "videos")
-    with work_folder(output, work_prefix(split), sweep=True) as work:
+    with work_folder(output, work_prefix(split)) as work:
         os.makedirs(videos, exist_ok=True)
         tasks = [(work, split, index, seed) for index in range(num_videos)]
         annotated = run_tasks(_make_video, tasks, num_workers, show_progress)

@@ -22,6 +22,7 @@ import tf_keras
 
 from avatx.core import box_ops
 from avatx.core.structures import BoxPredictions
+from avatx.layers.dropout import Dropout
 from avatx.layers.st_roi_pool import StRoiPool
 from avatx.predictors.box_predictor import BoxPredictor
 
@@ -51,7 +52,7 @@ class I3DBoxPredictor(BoxPredictor):
         super().__init__(num_classes, **kwargs)
         self.st_roi_pool = st_roi_pool
         self.tail = tail
-        self.dropout = tf_keras.layers.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.output_layers = self.make_output_layers()
 
     def call(self, features, proposal_boxes, training=False, attention=False):

@@ -14,7 +14,10 @@ import orbit
 import tensorflow as tf
 
 from avatx.checkpoints import finite, restore
+from avatx.checkpoints.saver import CheckpointSaver
 from avatx.checkpoints.training_state import Changes, TrainingState
+from avatx.training.evaluation_note import EvaluationNote
+from avatx.training.interruption import StopRequest
 from avatx.training.options import TrainOptions
 from avatx.training.trainer import SKIPPED_STEPS, ModelTrainer
 
@@ -28,7 +31,10 @@ class TrainingController(orbit.Controller):
         trainer: ModelTrainer,
         options: TrainOptions,
         initialize: Callable[[], None],
+        saver: CheckpointSaver,
+        evaluated: EvaluationNote,
         changes: Callable[[], Changes] = lambda: (),
+        stop: StopRequest | None = None,
         **kwargs,
     ):
         """Takes the trainer and what to do before its first step.
@@ -37,36 +43,49 @@ class TrainingController(orbit.Controller):
           trainer: the inner loop.
           options: intervals and the last step.
           initialize: called without arguments when there is no checkpoint to resume from.
+          saver: of the checkpoints, also those to resume from.
+          evaluated: where it is noted which evaluation was the last.
           changes: () -> the settings that changed since the checkpoints there were written.
+          stop: whether somebody asked the training to end.
           **kwargs: of `orbit.Controller`.
         """
         self._options = options
         self._initialize = initialize
+        self._saver = saver
+        self._evaluated = evaluated
         self._changes = changes
+        self._stop = stop or StopRequest()
         self._last_saved: int | None = None
         self._last_checked: int | None = None
         self._started = False
         super().__init__(trainer=trainer, steps_per_loop=options.steps_per_loop, **kwargs)
+        self._resume()
 
-    def restore_checkpoint(self, checkpoint_path: str | None = None) -> str | None:
-        """Resumes from the newest whole checkpoint, or initializes. Called by `__init__`."""
-        del checkpoint_path
-        manager = self.checkpoint_manager
+    def _resume(self) -> None:
+        """From the newest whole checkpoint, or initializes."""
         with self.strategy.scope():
-            path = restore.resume(manager.checkpoint, manager.directory, self._changes)
+            path = restore.resume(self._saver.checkpoint, self._saver.directory, self._changes)
             if path is None:
                 self._initialize()
-                return None
+                return
         self._last_saved = int(self.global_step.numpy())
         self.trainer.last_checkpoint = path
-        return path
 
     def train(self, steps: int, checkpoint_at_completion: bool = True) -> None:
         """Trains until `steps` steps are done.
 
         Raises:
-          UserError: the loss or the gradient is not a number, or the loss explodes.
+          UserError: the loss or the gradient is not a number, or the loss explodes; or a
+            checkpoint cannot be written.
+          Stop: somebody asked for it; the step that ran then is finished.
         """
+        with self._stop.held():
+            self._train(steps)
+            if checkpoint_at_completion:
+                self.save_checkpoint()
+            self._stop.raise_if_asked()
+
+    def _train(self, steps: int) -> None:
         options = self._options
         step = int(self.global_step.numpy())
         while step < steps:
@@ -80,20 +99,20 @@ class TrainingController(orbit.Controller):
                 _next_multiple(step, options.checkpoint_interval),
             )
             self.trainer.train(tf.constant(loop_end - step, tf.int32))
-            step = loop_end
+            step = int(self.global_step.numpy())
             if step % options.summary_interval == 0 or step == options.num_steps:
                 self._report(step)
             if step % options.checkpoint_interval == 0:
                 self.save_checkpoint()
-        if checkpoint_at_completion:
-            self.save_checkpoint()
+            self._stop.raise_if_asked()
 
     def train_and_evaluate(
         self, train_steps: int, eval_steps: int = -1, eval_interval: int | None = None
     ) -> dict | None:
         """Trains to `train_steps`; evaluates at multiples of `eval_interval` and at the end.
 
-        A training that is at the end already is evaluated once more.
+        A training that is at the end already is evaluated once more; and so is one whose
+        evaluation was due where it goes on and has no result, for it was cut off.
 
         Returns:
           The last evaluation's metrics.
@@ -102,6 +121,10 @@ class TrainingController(orbit.Controller):
         step = int(self.global_step.numpy())
         if step >= train_steps:
             return self.evaluate(eval_steps)
+        due = step > 0 and step % (eval_interval or train_steps) == 0
+        if due and self._evaluated.step < step:
+            print(f"the evaluation of step {step} was cut off: it is made now", flush=True)
+            self.evaluate(eval_steps)
         while step < train_steps:
             step = min(train_steps, _next_multiple(step, eval_interval or train_steps))
             self.train(step, checkpoint_at_completion=step == train_steps)
@@ -124,19 +147,21 @@ class TrainingController(orbit.Controller):
             action(metrics)
         self.eval_summary_manager.write_summaries(metrics)
         self.eval_summary_manager.flush()
+        # Not before: what follows of an evaluation, as the best checkpoint, is part of it.
+        self._evaluated.write(int(self.global_step.numpy()))
         return metrics
 
     def save_checkpoint(self) -> None:
         """Saves the whole training state, unless this step is saved already.
 
         Raises:
-          UserError: it is not finite: nothing is saved.
+          UserError: it is not finite, or cannot be written: nothing is saved.
         """
         step = int(self.global_step.numpy())
         if step == self._last_saved:
             return
         self._check_finite()
-        self.trainer.last_checkpoint = self.checkpoint_manager.save(checkpoint_number=step)
+        self.trainer.last_checkpoint = self._saver.save(step)
         self._last_saved = step
 
     def _check_finite(self) -> None:
@@ -144,7 +169,7 @@ class TrainingController(orbit.Controller):
         step = int(self.global_step.numpy())
         if step in (self._last_checked, self._last_saved):
             return
-        state = TrainingState(self.checkpoint_manager.checkpoint)
+        state = TrainingState(self._saver.checkpoint)
         last = self.trainer.last_checkpoint or "the start (there is no checkpoint yet)"
         finite.check(
             f"the training after step {step}",

@@ -56,6 +56,7 @@ class TrainOptions:
     weight_decay: float  # x sum of squared kernels is added to the loss; adamw: decoupled
     precision: str  # float32 | bfloat16 | float16
     seed: int
+    deterministic: bool  # bit-equal from run to run, at a cost
     fine_tune_checkpoint: str  # "": from scratch
     fine_tune_flow_checkpoint: str  # of a two_stream trunk's flow trunk
     fine_tune_checkpoint_type: str  # classification | detection

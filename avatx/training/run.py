@@ -7,25 +7,28 @@ numbers), events in `train/` and `eval/`, `pipeline.config`, `metrics.json`, `de
 import contextlib
 import json
 import os
-import shutil
 
 import orbit
 import tensorflow as tf
 import tf_keras
-from official.core import train_utils
 from official.modeling import performance
 
-from avatx.checkpoints import paths, restore, waiting
+from avatx import file_lock
+from avatx.checkpoints import paths, restore, saver, waiting
 from avatx.checkpoints.reader import DamagedCheckpoint
-from avatx.errors import UserError
+from avatx.errors import UserError, first_line
 from avatx.evaluation.evaluation_run import METRICS_FILE
 from avatx.training import fine_tuning, precision_check, report
+from avatx.training.best_checkpoint import CHECKPOINT_NAME as BEST_CHECKPOINT_NAME
+from avatx.training.best_checkpoint import BestCheckpoint
 from avatx.training.controller import TrainingController
 from avatx.training.distribution import check_batch_size, make_strategy
+from avatx.training.evaluation_note import EvaluationNote
+from avatx.training.interruption import Stop, StopRequest
 from avatx.training.last_start import LastStart, write_config
 from avatx.training.optimizer import averaged_weights, build_optimizer, reset_average
 from avatx.training.options import Experiment
-from avatx.training.seed import set_random_seed
+from avatx.training.seed import make_deterministic, set_random_seed
 from avatx.training.trainer import ModelTrainer
 
 CHECKPOINT_NAME = "ckpt"
@@ -56,15 +59,28 @@ def evaluate(experiment: Experiment, checkpoint: str = "") -> dict[str, float]:
 
     Args:
       experiment: where `model_dir` is where the results go.
-      checkpoint: "" for the model directory's newest.
+      checkpoint: "" for the model directory's newest. Of a directory's, one that is damaged is
+        skipped with a line that says so.
 
     Returns:
       `mAP`, `person_AP` and `person_AP_75`, those of the metrics_set.
     """
     field = "checkpoint" if checkpoint else "model_dir"
-    path = paths.resolve_checkpoint(checkpoint or experiment.model_dir, field)
+    source = checkpoint or experiment.model_dir
+    path = paths.resolve_checkpoint(source, field)
+    # As resuming does; a checkpoint that was asked for by its name is that one or none.
+    candidates = [path] if paths.is_checkpoint(source) else paths.checkpoint_paths(source)
     with _precision(experiment.train.precision):
-        return _CheckpointEvaluation(experiment)(path)
+        evaluation = _CheckpointEvaluation(experiment)
+        for candidate in candidates:
+            try:
+                return evaluation(candidate)
+            except DamagedCheckpoint as error:
+                if candidate == candidates[-1]:
+                    raise
+                reason = first_line(error.__cause__ or error)
+                print(f"checkpoint {candidate} is damaged ({reason}): trying the one before it")
+    raise AssertionError("there is one at least")
 
 
 def evaluate_continuously(
@@ -162,51 +178,93 @@ def _train(experiment: Experiment, evaluate: bool) -> dict[str, float] | None:
     strategy = make_strategy(experiment.distribution_strategy)
     check_batch_size(options, strategy.num_replicas_in_sync)
     _dtype(options.precision)
-    trained_to = _trained_to(experiment)
-    if trained_to >= options.num_steps and not (evaluate and _lacks_evaluation(experiment)):
-        print(
-            f"{experiment.model_dir} is trained to step {trained_to} already, and "
-            f"train_config.num_steps is {options.num_steps}: nothing to do; raise it or choose "
-            "another model directory"
-        )
-        return None
-    _check_inputs(experiment, training=True, evaluating=evaluate)
-    if not paths.checkpoint_paths(experiment.model_dir):
-        fine_tuning.check_paths(options)
-    prepare_model_dir(experiment)
+    if not _is_done(experiment, evaluate):
+        _check_inputs(experiment, training=True, evaluating=evaluate)
+        if not paths.checkpoint_paths(experiment.model_dir):
+            fine_tuning.check_paths(options)
+    _make_model_dir(experiment.model_dir)
+    with file_lock.alone_in(experiment.model_dir, "model_dir"):
+        sweep(experiment)
+        if _is_done(experiment, evaluate):
+            saver.remove_older(experiment.model_dir, options.checkpoints_to_keep)
+            print(
+                f"{experiment.model_dir} is trained to step {_trained_to(experiment)} already, and "
+                f"train_config.num_steps is {options.num_steps}: nothing to do; raise it or choose "
+                "another model directory"
+            )
+            return None
+        return _train_alone(experiment, strategy, evaluate)
+
+
+def _train_alone(experiment: Experiment, strategy, evaluate: bool) -> dict[str, float] | None:
+    options = experiment.train
     last_start = LastStart(experiment)
     set_random_seed(options.seed)
-    with _precision(options.precision):
-        controller = _make_controller(experiment, strategy, evaluate, last_start)
-        changed = last_start.lines() if controller.trainer.last_checkpoint else []
-        # Not before: a config that the checkpoints do not fit must not replace theirs.
-        last_start.write()
-        start_step = int(controller.global_step.numpy())
-        for line in report.startup_lines(
-            experiment, strategy, controller.trainer.model, start_step
-        ):
-            print(line)
-        if controller.trainer.last_checkpoint:
-            print(f"resuming at step {start_step} from {controller.trainer.last_checkpoint}")
-        for line in changed:
-            print(f"note: {line}")
-        # Only now is it known at which step the training data begin.
-        controller.trainer.train_dataset = strategy.distribute_datasets_from_function(
-            lambda context: experiment.make_train_dataset(options.batch_size, context, start_step)
-        )
-        _check_precision(
-            experiment, strategy, controller.trainer.model, controller.trainer.train_dataset
-        )
-        if not evaluate:
-            controller.train(options.num_steps)
-            return None
-        return controller.train_and_evaluate(
-            options.num_steps, eval_interval=experiment.eval.interval
-        )
+    if options.deterministic:
+        make_deterministic()
+    with StopRequest() as stop, _precision(options.precision):
+        controller = None
+        try:
+            controller = _make_controller(experiment, strategy, evaluate, last_start, stop)
+            _prepare(controller, experiment, strategy, last_start)
+            if not evaluate:
+                controller.train(options.num_steps)
+                return None
+            return controller.train_and_evaluate(
+                options.num_steps, eval_interval=experiment.eval.interval
+            )
+        except Stop as asked:
+            with stop.held():
+                _end(controller, asked, experiment.model_dir)
+            raise asked.exit_error() from None
+
+
+def _prepare(controller, experiment: Experiment, strategy, last_start: LastStart) -> None:
+    """Says what is about to be trained, and gives the trainer its data."""
+    options = experiment.train
+    changed = last_start.lines() if controller.trainer.last_checkpoint else []
+    # Not before: a config that the checkpoints do not fit must not replace theirs.
+    last_start.write()
+    if controller.trainer.last_checkpoint:  # not before it is known that the newest can be read
+        saver.remove_older(experiment.model_dir, options.checkpoints_to_keep)
+    start_step = int(controller.global_step.numpy())
+    for line in report.startup_lines(experiment, strategy, controller.trainer.model, start_step):
+        print(line)
+    if controller.trainer.last_checkpoint:
+        print(f"resuming at step {start_step} from {controller.trainer.last_checkpoint}")
+    for line in changed:
+        print(f"note: {line}")
+    # Only now is it known at which step the training data begin.
+    controller.trainer.train_dataset = strategy.distribute_datasets_from_function(
+        lambda context: experiment.make_train_dataset(options.batch_size, context, start_step)
+    )
+    _check_precision(
+        experiment, strategy, controller.trainer.model, controller.trainer.train_dataset
+    )
+
+
+def _end(controller: TrainingController | None, asked: Stop, model_dir: str) -> None:
+    """Saves where a training is that somebody asked to end, and says how to go on."""
+    step = int(controller.global_step.numpy()) if controller else 0
+    if controller is None or step == 0:
+        print(f"{asked.name}: ended before the first step; nothing to save in {model_dir}")
+        return
+    controller.save_checkpoint()
+    print(
+        f"{asked.name}: ended after step {step}, saved in {controller.trainer.last_checkpoint}; "
+        "the same command goes on from there",
+        flush=True,
+    )
+
+
+def _is_done(experiment: Experiment, evaluate: bool) -> bool:
+    """Whether nothing is left to do."""
+    trained = _trained_to(experiment) >= experiment.train.num_steps
+    return trained and not (evaluate and _lacks_evaluation(experiment))
 
 
 def _make_controller(
-    experiment: Experiment, strategy, evaluate: bool, last_start: LastStart
+    experiment: Experiment, strategy, evaluate: bool, last_start: LastStart, stop: StopRequest
 ) -> TrainingController:
     options, kind = experiment.train, experiment.meta_architecture
     task = kind.make_task(options)
@@ -214,15 +272,9 @@ def _make_controller(
         model = experiment.make_model()
         optimizer = build_optimizer(options, model)
         global_step = orbit.utils.create_global_step()
-    trainer = ModelTrainer(task, model, optimizer, strategy, global_step)
+    trainer = ModelTrainer(task, model, optimizer, strategy, global_step, stop)
     checkpoint = tf.train.Checkpoint(
         model=model, optimizer=optimizer.checkpointed, global_step=global_step
-    )
-    manager = tf.train.CheckpointManager(
-        checkpoint,
-        experiment.model_dir,
-        max_to_keep=options.checkpoints_to_keep,
-        checkpoint_name=CHECKPOINT_NAME,
     )
     evaluator, eval_actions = None, []
     if evaluate:
@@ -250,35 +302,29 @@ def _make_controller(
         options=options,
         initialize=initialize,
         changes=last_start.changed_settings,
+        saver=saver.CheckpointSaver(
+            checkpoint, experiment.model_dir, CHECKPOINT_NAME, options.checkpoints_to_keep
+        ),
+        evaluated=EvaluationNote(experiment.model_dir),
+        stop=stop,
         global_step=global_step,
         strategy=strategy,
-        checkpoint_manager=manager,
         summary_dir=os.path.join(experiment.model_dir, "train"),
         eval_summary_dir=os.path.join(experiment.model_dir, "eval"),
     )
 
 
 def _best_checkpoint_action(experiment: Experiment, checkpoint, global_step):
-    """Keeps the checkpoint of the best evaluation in `best/`, by Model Garden's exporter."""
+    """Keeps the checkpoint of the best evaluation in `best/`."""
     directory = os.path.join(experiment.model_dir, BEST_DIRECTORY)
-    information = os.path.join(directory, "info.json")
-    with contextlib.suppress(FileNotFoundError):
-        try:
-            with open(information, encoding="utf-8") as file:
-                json.load(file)
-        except ValueError:  # cut off while it was written
-            os.unlink(information)
     metric = experiment.eval.best_checkpoint_metric
-    exporter = train_utils.BestCheckpointExporter(directory, metric, "higher")
+    best = BestCheckpoint(directory, metric, checkpoint)
 
     def action(metrics: dict[str, float]) -> None:
         step = int(global_step.numpy())
-        # The checkpoint first, then the note of how good it is: killed in between, the next
-        # evaluation compares with the older note, and nothing better is lost.
-        if exporter.maybe_export_checkpoint(checkpoint, metrics, step, write_logs=False):
-            exporter.export_best_eval_metric(dict(metrics), step)
-            best = f"{metrics[metric]:.4f} at step {step}"
-            print(f"best {metric} so far: {best}, kept in {directory}")
+        if best.offer(metrics, step):
+            told = f"{metrics[metric]:.4f} at step {step}"
+            print(f"best {metric} so far: {told}, kept in {directory}")
 
     return action
 
@@ -310,23 +356,24 @@ def _make_model_dir(model_dir: str) -> None:
         raise UserError(f"model_dir {model_dir}: cannot be made ({error.strerror})") from error
 
 
-def prepare_model_dir(experiment: Experiment) -> None:
-    """Makes the directory and sweeps what a killed save left behind.
+def sweep(experiment: Experiment) -> None:
+    """Removes what a killed training left behind.
 
     For training alone: beside a training that runs it would sweep away what is being saved.
     """
-    _make_model_dir(experiment.model_dir)
-    for name in os.listdir(experiment.model_dir):
-        if name.startswith(CHECKPOINT_NAME + "-") and name.endswith("_temp"):
-            shutil.rmtree(os.path.join(experiment.model_dir, name), ignore_errors=True)
+    saver.sweep(experiment.model_dir, CHECKPOINT_NAME)
+    saver.sweep(os.path.join(experiment.model_dir, BEST_DIRECTORY), BEST_CHECKPOINT_NAME)
 
 
 def _lacks_evaluation(experiment: Experiment) -> bool:
-    """Whether metrics.json is not that of the last step: killed in the last evaluation."""
+    """Whether the last step's evaluation did not come to its end, or its metrics.json is gone."""
+    last = experiment.train.num_steps
+    if EvaluationNote(experiment.model_dir).step < last:
+        return True
     try:
         path = os.path.join(experiment.model_dir, METRICS_FILE)
         with open(path, encoding="utf-8") as file:
-            return json.load(file)["step"] < experiment.train.num_steps
+            return json.load(file)["step"] < last
     except (OSError, ValueError, KeyError, TypeError):
         return True
 

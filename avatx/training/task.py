@@ -14,6 +14,7 @@ import numpy as np
 import tensorflow as tf
 import tf_keras
 
+from avatx.layers.dropout import drawing_from
 from avatx.training.optimizer import Optimizer, update_average
 from avatx.training.options import TrainOptions
 
@@ -55,7 +56,7 @@ class ModelTask(abc.ABC):
 
     @tf.autograph.experimental.do_not_convert  # see VideoModel
     def train_step(
-        self, inputs, model: tf_keras.Model, optimizer: Optimizer
+        self, inputs, model: tf_keras.Model, optimizer: Optimizer, step: tf.Tensor | int = 0
     ) -> dict[str, tf.Tensor]:
         """One update of the weights. Called in replica context, in a tf.function.
 
@@ -63,6 +64,7 @@ class ModelTask(abc.ABC):
           inputs: this replica's batch, every tensor [b, ...] with b = global batch / replicas.
           model: what is trained.
           optimizer: what updates it.
+          step: how many there were before: with the seed, what random numbers come from.
 
         Returns:
           Scalars float32: each loss of the model, `total_loss`, and `gradient_norm`, which is
@@ -70,7 +72,9 @@ class ModelTask(abc.ABC):
         """
         variables = model.trainable_variables
         replica = tf.distribute.get_replica_context()
-        losses, gradients = self._accumulate(inputs, model, variables, optimizer)
+        seed = tf.stack([tf.constant(self.options.seed, tf.int64), tf.cast(step, tf.int64)])
+        seed = _folded(seed, replica.replica_id_in_sync_group)
+        losses, gradients = self._accumulate(inputs, model, variables, optimizer, seed)
 
         gradients = replica.all_reduce(
             tf.distribute.ReduceOp.SUM,
@@ -94,7 +98,7 @@ class ModelTask(abc.ABC):
         return {**losses, TOTAL_LOSS: tf.add_n(list(losses.values())), GRADIENT_NORM: norm}
 
     def _accumulate(
-        self, batch, model, variables, optimizer: Optimizer
+        self, batch, model, variables, optimizer: Optimizer, seed: tf.Tensor
     ) -> tuple[dict[str, tf.Tensor], list[tf.Tensor]]:
         """Mean losses and (loss-scaled) mean gradients over the micro-batches of `batch`.
 
@@ -103,14 +107,17 @@ class ModelTask(abc.ABC):
         """
         parts = self.options.gradient_accumulation_steps
         if parts == 1:
-            losses, gradients = self._compute_gradients(batch, model, variables, optimizer)
-            return losses, gradients
+            with drawing_from(_folded(seed, 0)):
+                return self._compute_gradients(batch, model, variables, optimizer)
         size = tf.nest.flatten(batch)[0].shape[0] // parts
         names = []  # known once the body is traced
 
         def body(i, loss_sums, gradient_sums):
             micro_batch = tf.nest.map_structure(lambda x: x[i * size : (i + 1) * size], batch)
-            losses, gradients = self._compute_gradients(micro_batch, model, variables, optimizer)
+            with drawing_from(_folded(seed, i)):
+                losses, gradients = self._compute_gradients(
+                    micro_batch, model, variables, optimizer
+                )
             names[:] = list(losses)
             padding = [[0, MAX_SCALARS - len(names)]]
             loss_sums += tf.pad(tf.stack([losses[name] for name in names]), padding)
@@ -156,3 +163,7 @@ class ModelTask(abc.ABC):
             for variable, kernel, gradient in zip(variables, kernels, gradients, strict=True)
         ]
         return decay * tf.add_n(squares), gradients
+
+
+def _folded(seed: tf.Tensor, number) -> tf.Tensor:
+    return tf.random.experimental.stateless_fold_in(seed, tf.cast(number, tf.int64))

@@ -11,6 +11,7 @@ import orbit
 import tensorflow as tf
 
 from avatx.training.guards import LossGuard
+from avatx.training.interruption import StopRequest
 from avatx.training.optimizer import Optimizer
 from avatx.training.task import GRADIENT_NORM, MAX_SCALARS, TOTAL_LOSS, ModelTask
 
@@ -27,6 +28,7 @@ class ModelTrainer(orbit.StandardTrainer):
         optimizer: Optimizer,
         strategy: tf.distribute.Strategy,
         global_step: tf.Variable,
+        stop: StopRequest | None = None,
     ):
         """Makes the sums of the losses and the guard that watches them.
 
@@ -36,6 +38,7 @@ class ModelTrainer(orbit.StandardTrainer):
           optimizer: its optimiser, built.
           strategy: where the replicas are.
           global_step: scalar int64, steps trained.
+          stop: ends a loop after the step that runs when it is asked for.
 
         Set `train_dataset` (distributed, endless, of the task's batches) before training.
         """
@@ -47,6 +50,7 @@ class ModelTrainer(orbit.StandardTrainer):
         self._global_step = global_step
         replica_batch_size = task.options.batch_size // strategy.num_replicas_in_sync
         self._replica_batch_size = replica_batch_size
+        self._stop = stop or StopRequest()
         self._names = []  # of the scalars, known once the step is traced
         self._guard = LossGuard(
             replica_batch_size * len(strategy.extended.worker_devices),
@@ -64,6 +68,25 @@ class ModelTrainer(orbit.StandardTrainer):
         self._num_timed, self._seconds = 0, 0.0
         self.last_checkpoint = None  # path, for the guard's message
 
+    def create_train_loop_fn(self):
+        """The loop of steps in one graph, which ends early if somebody asks for it."""
+
+        @tf.function(autograph=False)
+        def loop(iterator, num_steps):
+            def body(done):
+                with tf.name_scope(""):
+                    self.train_step(iterator)
+                return (done + 1,)
+
+            tf.while_loop(
+                lambda done: (done < num_steps) & ~self._stop.asked,
+                body,
+                (tf.zeros([], tf.int32),),
+                parallel_iterations=1,
+            )
+
+        return loop
+
     def train_loop_begin(self) -> None:
         """Starts the clock."""
         self._begin = time.perf_counter()
@@ -71,12 +94,13 @@ class ModelTrainer(orbit.StandardTrainer):
 
     def train_step(self, iterator) -> None:
         """One step on all replicas. In graph, in cross-replica context."""
-        begin = tf.timestamp()
+        begin = self._now()
         batch = next(iterator)
         with tf.control_dependencies(tf.nest.flatten(self._local(batch.valid))):
-            waited = self._waited.assign_add(tf.timestamp() - begin)
+            waited = self._waited.assign_add(self._now() - begin)
 
-        logs = self._strategy.run(self._replica_step, args=(batch, tf.identity(waited)))
+        step = tf.identity(self._global_step.read_value())
+        logs = self._strategy.run(self._replica_step, args=(batch, tf.identity(waited), step))
         logs = self._strategy.reduce(tf.distribute.ReduceOp.MEAN, logs, axis=None)
         self._names = list(logs)
         scalars = self._stacked(logs)
@@ -87,9 +111,9 @@ class ModelTrainer(orbit.StandardTrainer):
             self._sums.assign_add(self._stacked({**logs, **counted}))
         else:
             self._sums.assign_add(scalars)
-        step = self._global_step.assign_add(1)
+        done = self._global_step.assign_add(1)
         clips = tuple(tf.concat(self._local(x), axis=0) for x in self._task.clip_identity(batch))
-        self._guard.check(tf.identity(step), logs[TOTAL_LOSS], scalars, clips, norm, skips)
+        self._guard.check(tf.identity(done), logs[TOTAL_LOSS], scalars, clips, norm, skips)
 
     def train_loop_end(self) -> None:
         """Stops the clock and looks at the guard.
@@ -139,7 +163,7 @@ class ModelTrainer(orbit.StandardTrainer):
         self._num_summed, self._num_timed, self._seconds = 0, 0, 0.0
         return means
 
-    def _replica_step(self, batch, waited: tf.Tensor) -> dict[str, tf.Tensor]:
+    def _replica_step(self, batch, waited: tf.Tensor, step: tf.Tensor) -> dict[str, tf.Tensor]:
         # The model waits for the clock to be read: where it has but one thread, it would else come
         # first, and its time would count as time spent waiting for input.
         with tf.control_dependencies([waited]):
@@ -147,7 +171,14 @@ class ModelTrainer(orbit.StandardTrainer):
             batch = tf.nest.map_structure(
                 lambda x: tf.ensure_shape(x, [self._replica_batch_size, *x.shape[1:]]), batch
             )
-        return self._task.train_step(batch, self.model, self._optimizer)
+        return self._task.train_step(batch, self.model, self._optimizer, step)
+
+    def _now(self) -> tf.Tensor:
+        """Scalar float64, seconds; in graph."""
+        if self._task.options.deterministic:  # TensorFlow then refuses its own clock
+            now = tf.numpy_function(time.time, [], tf.float64)
+            return tf.ensure_shape(now, [])
+        return tf.timestamp()
 
     def _stacked(self, logs: dict[str, tf.Tensor]) -> tf.Tensor:
         scalars = tf.stack([logs[name] for name in self._names])

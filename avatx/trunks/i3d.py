@@ -15,6 +15,7 @@ import tf_keras
 
 from avatx.errors import UserError
 from avatx.layers import batch_norm as batch_norm_lib
+from avatx.layers.dropout import Dropout
 from avatx.trunks import i3d_blocks, i3d_endpoints
 from avatx.trunks.i3d_endpoints import ENDPOINTS, FINAL_ENDPOINT
 from avatx.trunks.trunk import Trunk
@@ -182,7 +183,7 @@ class I3DClassifier(tf_keras.Model):
         super().__init__(name=name)
         self.trunk = I3D(FINAL_ENDPOINT, **trunk_options)
         self.tail = self.trunk.build_tail()
-        self.dropout = tf_keras.layers.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.logits = tf_keras.layers.Dense(num_classes, dtype=tf.float32, name="logits")
 
     def build(self, input_shape):

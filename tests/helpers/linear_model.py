@@ -108,6 +108,7 @@ def experiment(model_dir="", batches=None, make_model=LinearModel, **train):
         weight_decay=0.0,
         precision="float32",
         seed=0,
+        deterministic=False,
         checkpoint_interval=1000,
         checkpoints_to_keep=100,
         summary_interval=1000,

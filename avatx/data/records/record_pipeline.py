@@ -161,6 +161,7 @@ def create_records(
                         "class_names": list(label_map.names.items()),
                     }
                 ),
+                lasting=False,
             )
     except tf.errors.OpError as error:
         raise UserError(f"{prefix}: cannot be written ({error.message})") from error
@@ -202,7 +203,7 @@ def write_planned_shard(plan_path: str) -> None:
             tf.io.gfile.remove(plan["done"])
 
     def tell(number: int) -> None:
-        write_text(_progress_path(plan_path), str(number))
+        write_text(_progress_path(plan_path), str(number), lasting=False)
 
     try:
         result = record_shard.write_shard(

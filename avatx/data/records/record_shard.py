@@ -106,9 +106,12 @@ def add_facts(videos: dict[str, Any], more: dict[str, Any]) -> None:
             videos[video_id]["events"] = [list(event) for event in unique]
 
 
-def write_text(path: str, text: str) -> None:
-    """Writes a small file whole or not at all, on any of TensorFlow's file systems."""
-    with atomic_text_file(path) as file:
+def write_text(path: str, text: str, *, lasting: bool = True) -> None:
+    """Writes a small file whole or not at all, on any of TensorFlow's file systems.
+
+    See `atomic_path` for `lasting`.
+    """
+    with atomic_text_file(path, lasting=lasting) as file:
         file.write(text)
 
 
