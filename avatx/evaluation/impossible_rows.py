@@ -42,7 +42,7 @@ def impossible_rows(table: AvaTable, label_map: LabelMap, name: str) -> list[str
 
 def _kinds(table: AvaTable, label_map: LabelMap) -> Iterator[tuple]:
     """([N] bool, what is said of the marked rows after their number)."""
-    class_id, detections = table.class_id, table.score is not None
+    class_id, scores = table.class_id, table.score  # annotations have no scores
 
     def classes(rows: np.ndarray) -> str:
         ids = np.unique(class_id[rows])
@@ -56,12 +56,12 @@ def _kinds(table: AvaTable, label_map: LabelMap) -> Iterator[tuple]:
             f"{1 - int(class_id.min())}?)"
         ),
     )
-    if detections:
+    if scores is not None:
         yield (
             ~low & ~np.isin(class_id, np.fromiter(label_map.names, np.int64)),
             lambda rows: f"of classes that the label map lacks ({classes(rows)})",
         )
-        yield ~np.isfinite(table.score), lambda rows: "with a score that is no finite number"
+        yield ~np.isfinite(scores), lambda rows: "with a score that is no finite number"
     finite = np.isfinite(table.boxes).all(axis=1)
     low_side, high_side = table.boxes[:, :2], table.boxes[:, 2:]
     yield ~finite, lambda rows: "with a coordinate that is no finite number"
