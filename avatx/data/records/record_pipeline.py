@@ -277,10 +277,29 @@ def _refuse(message: str) -> None:
     )
 
 
+def _is_no_mistake(log_record: logging.LogRecord) -> bool:
+    """False of what Beam logs, with a traceback, of a user's mistake that is told in one line."""
+    text = log_record.getMessage() + str(log_record.exc_info and log_record.exc_info[1])
+    return _MARK not in text
+
+
+@contextlib.contextmanager
+def _mistakes_not_logged():
+    last = [logging.lastResort] if logging.lastResort else []
+    handlers = [*logging.getLogger().handlers, *last]
+    for handler in handlers:
+        handler.addFilter(_is_no_mistake)
+    try:
+        yield
+    finally:
+        for handler in handlers:
+            handler.removeFilter(_is_no_mistake)
+
+
 def _run(plan_paths: list[str], options) -> None:
     beam = _import_beam()
     try:
-        with beam.Pipeline(options=options) as pipeline:
+        with _mistakes_not_logged(), beam.Pipeline(options=options) as pipeline:
             _ = (
                 pipeline
                 | "Shards" >> beam.Create(plan_paths)
