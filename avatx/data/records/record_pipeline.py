@@ -30,6 +30,7 @@ from avatx.errors import UserError
 # By its own name: "DirectRunner" of Beam 2.77 prefers a runner that it downloads.
 IN_PROCESS_RUNNER = "FnApiRunner"
 MAX_SHARDS = 99_999
+_BEAMS_LOGGER = "apache_beam.runners.common"  # which logs what a worker raises
 _MARK = "avatx-user-error:"  # how a worker's message is found in what Beam makes of it
 
 
@@ -286,14 +287,15 @@ def _is_no_mistake(log_record: logging.LogRecord) -> bool:
 @contextlib.contextmanager
 def _mistakes_not_logged():
     last = [logging.lastResort] if logging.lastResort else []
-    handlers = [*logging.getLogger().handlers, *last]
-    for handler in handlers:
-        handler.addFilter(_is_no_mistake)
+    # The logger of Beam's own, too, for a handler may be added while it runs.
+    filtered = [*logging.getLogger().handlers, *last, logging.getLogger(_BEAMS_LOGGER)]
+    for one in filtered:
+        one.addFilter(_is_no_mistake)
     try:
         yield
     finally:
-        for handler in handlers:
-            handler.removeFilter(_is_no_mistake)
+        for one in filtered:
+            one.removeFilter(_is_no_mistake)
 
 
 def _run(plan_paths: list[str], options) -> None:
