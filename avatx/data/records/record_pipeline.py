@@ -30,6 +30,7 @@ from avatx.errors import UserError
 # By its own name: "DirectRunner" of Beam 2.77 prefers a runner that it downloads.
 IN_PROCESS_RUNNER = "FnApiRunner"
 MAX_SHARDS = 99_999
+_BEAMS_LOGGER = "apache_beam.runners.common"  # which logs what a worker raises
 _MARK = "avatx-user-error:"  # how a worker's message is found in what Beam makes of it
 
 
@@ -277,10 +278,30 @@ def _refuse(message: str) -> None:
     )
 
 
+def _is_no_mistake(log_record: logging.LogRecord) -> bool:
+    """False of what Beam logs, with a traceback, of a user's mistake that is told in one line."""
+    text = log_record.getMessage() + str(log_record.exc_info and log_record.exc_info[1])
+    return _MARK not in text
+
+
+@contextlib.contextmanager
+def _mistakes_not_logged():
+    last = [logging.lastResort] if logging.lastResort else []
+    # The logger of Beam's own, too, for a handler may be added while it runs.
+    filtered = [*logging.getLogger().handlers, *last, logging.getLogger(_BEAMS_LOGGER)]
+    for one in filtered:
+        one.addFilter(_is_no_mistake)
+    try:
+        yield
+    finally:
+        for one in filtered:
+            one.removeFilter(_is_no_mistake)
+
+
 def _run(plan_paths: list[str], options) -> None:
     beam = _import_beam()
     try:
-        with beam.Pipeline(options=options) as pipeline:
+        with _mistakes_not_logged(), beam.Pipeline(options=options) as pipeline:
             _ = (
                 pipeline
                 | "Shards" >> beam.Create(plan_paths)
