@@ -42,7 +42,7 @@ def run(
                 case = module.make(random.Random(name))
                 ends["value" if module.check(case, folder) else "UserError"] += 1
             except Exception:
-                failures.append(f"{name}: {case!r}\n{traceback.format_exc()}"[:4000])
+                failures.append(f"{name}: {traceback.format_exc()[-3000:]}\n{case!r}"[:4000])
     return ends, failures
 
 

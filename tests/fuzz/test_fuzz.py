@@ -6,7 +6,7 @@ import pathlib
 import pytest
 
 # Records go through TensorFlow, and configs through protobuf in Python: fewer of those.
-CASES = {"csv_reader": 1500, "label_map_reader": 2000, "config_reader": 600, "record_reader": 800}
+CASES = {"csv_reader": 1000, "label_map_reader": 2000, "config_reader": 400, "record_reader": 300}
 
 
 def _run():

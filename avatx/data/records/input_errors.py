@@ -35,8 +35,10 @@ def explained(input_paths: Sequence[str] = ()) -> Iterator[None]:
         for path in _existing(input_paths):
             check_file(path)
         raise UserError(f"an input file is corrupt ({first_line(error)}); {_REMEDY}") from error
-    except tf.errors.OpError as error:
+    except (tf.errors.OpError, UnicodeDecodeError) as error:
         text = str(error)
+        if isinstance(error, UnicodeDecodeError):  # a record's bytes in TensorFlow's message
+            text = error.object.decode("utf-8", "replace")
         found = MARKED.search(text)
         if found:
             raise UserError(_with_file(_unescaped(found.group(1)), input_paths)) from error
