@@ -43,7 +43,7 @@ def test_shipped_configs_parse_and_say_what_they_are(path):
     [
         ("num_classes: 80", "num_clases: 80", "unknown field 'num_clases'.*mean 'num_classes'"),
         ("num_classes: 80", "num_classes: eighty", "80|eighty"),
-        ("num_classes: 80", "num_classes: 0", r"num_classes is 0: expected at least 1"),
+        ("num_classes: 80", "num_classes: 0", r"num_classes is 0: expected in \[1, 100000\]"),
         ("dropout: 0.1", "dropout: 1.0", r"dropout is 1: expected in \[0, 1\)"),
         ("query: HIGH_RES", "query: HIGHRES", "'HIGHRES'.*HIGH_RES or LOW_RES"),
         ('endpoint: "Mixed_4f"', 'endpoint: "Mixed_4g"', "is 'Mixed_4g': expected .*Mixed_4f"),
@@ -157,7 +157,7 @@ def test_an_override_reaches_into_a_repeated_message():
         ("train_config.batch_size", "expected field=value"),
         ("train_config.batch_size=many", "batch_size=many"),
         ("train_config.batch_size=4 num_steps: 7", "batch_size=4 num_steps: 7: .* one value"),
-        ("train_config.batch_size=0", "^override train_config.batch_size=0: .* at least 1"),
+        ("train_config.batch_size=0", r"^override train_config.batch_size=0: .* in \[1, 100000\]"),
         ("train_config.batch_size.x=1", "'batch_size' is a value"),
         (
             "train_config.data_augmentation_options[2].random_crop_image.min_area=1",
