@@ -137,7 +137,7 @@ def test_records_to_classifier_to_classes(data, tmp_path, capsys):
             "'mAP' and the model is video_classifier: expected top_1 or top_5",
         ),
         (CONFIG, CLASSIFIER + "dropout=1", "dropout is 1: expected in \\[0, 1\\)"),
-        (CONFIG, "eval_config.num_test_clips=0", "num_test_clips is 0: expected at least 1"),
+        (CONFIG, "eval_config.num_test_clips=0", "num_test_clips is 0: expected in \\[1, 1000\\]"),
         (
             str(ROOT / "configs/playground/demo.config"),
             'eval_config.best_checkpoint_metric="top_1"',
