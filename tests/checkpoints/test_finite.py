@@ -80,7 +80,7 @@ def test_resuming_refuses_it_and_writes_nothing(tmp_path, bad):
     with pytest.raises(errors.UserError) as raised:
         run.train(tiny_experiment(tmp_path, num_steps=9, moving_average_decay=0.9))
     assert "ckpt-7: 1 of its " in str(raised.value) and "\n" not in str(raised.value)
-    assert sorted(set(os.listdir(tmp_path)) - {"train", "eval"}) == before
+    assert sorted(set(os.listdir(tmp_path)) - {"train", "eval", "lock"}) == before
 
 
 def test_averages_are_what_evaluation_reads(tmp_path):

@@ -359,7 +359,7 @@ def test_seed_decides_and_training_resumes(tmp_path):
 
 
 def test_only_frames_that_a_clip_shows_are_decoded(tmp_path):
-    frames = [b"no JPEG"] * 100
+    frames = [b"\xff\xd8 no JPEG"] * 100
     clip = ClipShape(num_frames=4, frame_rate=25.0, height=8, width=8)
     for index in range(48, 52):  # the middle view
         frames[index] = grey_frame(2 * index)

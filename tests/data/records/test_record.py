@@ -14,7 +14,9 @@ def _segment(num_rows=(3, 0, 1)):
         keyframes.append(
             record.Keyframe(
                 timestamp=902_000_000 + k * 1_000_000,
-                boxes=generator.uniform(size=(rows, 4)).astype(np.float32),
+                boxes=np.sort(generator.uniform(size=(rows, 2, 2)), axis=1)
+                .reshape(-1, 4)
+                .astype(np.float32),
                 class_ids=generator.integers(1, 81, rows),
                 class_names=[f"class {i}" for i in range(rows)],
                 person_ids=generator.integers(-1, 9, rows),

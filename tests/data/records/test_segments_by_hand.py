@@ -28,7 +28,7 @@ def video(monkeypatch):
         times = np.array(told["times"], np.int64)
         frames = [b"jpeg"] * len(times)
         facts = {"end_time": told["end_time"], "ended": told["ended"], "error": told["error"]}
-        return Span(48, 64, told.get("rate", 25.0), times, frames, None, {"codec": "x"}, **facts)
+        return Span(48, 64, told.get("rate", 25.0), times, frames, None, {"codec": "x", "container": "mp4"}, **facts)
 
     monkeypatch.setattr(keyframe_segment, "read_span", read_span)
     monkeypatch.setattr(labelled_video, "read_span", read_span)
@@ -57,7 +57,7 @@ def test_times_of_a_video_that_begins_later(video):
     assert segment.timestamps.tolist() == [start, start + 40_000]
     assert (segment.start, segment.end) == (start - 6, start + SECOND + 9)
     assert (segment.height, segment.width, segment.frame_rate) == (48, 64, 25.0)
-    assert segment.provenance == {"codec": "x", "margin_seconds": 2.0}
+    assert segment.provenance == {"codec": "x", "container": "mp4", "margin_seconds": 2.0}
     one = segment.keyframes[0]
     np.testing.assert_allclose(one.boxes, [[0.1, 0.2, 0.3, 0.4]])
     assert (one.class_ids.tolist(), one.class_names, one.person_ids.tolist()) == (
