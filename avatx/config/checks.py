@@ -1,10 +1,14 @@
 """What a pipeline.config must fulfil beyond its grammar: required fields, ranges, agreement."""
 
+import re
 from collections.abc import Iterator
 
 from avatx.config import contradictions, memory, schema
 from avatx.config.files import path_problems
-from avatx.errors import UserError
+from avatx.errors import UserError, shown
+
+# Which text format writes as an escape; a file that has it is taken for a path with a backslash.
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
 def check(config, path: str, sources: dict[str, str]) -> None:
@@ -54,6 +58,13 @@ def problems_of(message) -> Iterator[tuple[str, str]]:
         for one in values:
             if limits and not limits.holds(one):
                 yield field.name, f"{field.name} is {one:g}: expected {limits}"
+        for one in values if field.type == field.TYPE_STRING else ():
+            if found := _CONTROL.search(one):
+                yield (
+                    field.name,
+                    f"{field.name} is {shown(one)}: expected no control character "
+                    f"(U+{ord(found.group()):04X})",
+                )
         for one in values if choices else ():
             if str(one) not in choices:
                 expected = " or ".join(choice or "nothing" for choice in choices)

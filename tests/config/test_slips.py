@@ -128,3 +128,15 @@ def test_how_editors_of_windows_save(tmp_path, encoding, good):
         with pytest.raises(UserError, match="not in UTF-8"):
             config.load(str(path))
     assert os.listdir(tmp_path) == ["saved.config"]
+
+
+@pytest.mark.parametrize("character", ["\t", "\x0c", "\x85", "\0"])
+def test_a_control_character_in_a_value(tmp_path, character):
+    """Written again it would be an escape, which is taken for a path of Windows."""
+    name = f"train{character}-*.tfrecord"
+    path = written(tmp_path, RECORDS, f'"{name}"')
+    words = re.escape(f"input_path is {name!r}: expected no control character")
+    with pytest.raises(UserError, match=rf":\d+: .*{words} \(U\+00"):
+        config.load(path)
+    with pytest.raises(UserError, match=f"{words}"):
+        config.load(str(DEMO), [f"{INPUT_PATH}={name}"])

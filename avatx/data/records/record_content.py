@@ -1,15 +1,12 @@
 """What is wrong in the columns of a record, outside of any graph: to name it before and after."""
 
 import io
-import re
 
 import numpy as np
 
 from avatx.data.records import record
-from avatx.errors import shown
+from avatx.errors import first_line
 
-# Where in TensorFlow an error arose, around what it was.
-_TENSORFLOW_PLACES = re.compile(r"^\{\{.*?\}\} *| *\[Op:\w+\]$")
 _INTS, _FLOATS, _BYTES = "int64_list", "float_list", "bytes_list"
 _KINDS = {
     record.VIDEO_ID: _BYTES,
@@ -182,8 +179,7 @@ def _decoding_problem(encoded: bytes) -> str:
     try:
         tf.io.decode_jpeg(encoded)
     except tf.errors.OpError as error:
-        first_line = error.message.split("\n")[0]
-        return shown(_TENSORFLOW_PLACES.sub("", first_line), 100)
+        return first_line(error)
     return ""
 
 

@@ -98,7 +98,10 @@ def test_only_frames_of_the_clip_are_decoded(tmp_path):
         )
     )
     assert list(shown_frames(batch.clips)[0]) == [8, 9, 10, 11]
-    with pytest.raises(UserError, match=r"image/encoded 1 \(\d+ bytes\) cannot be dec"), explained([path]):
+    with (
+        pytest.raises(UserError, match=r"image/encoded 1 \(\d+ bytes\) cannot be dec"),
+        explained([path]),
+    ):
         next(
             iter(
                 build_dataset(

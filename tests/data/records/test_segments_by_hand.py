@@ -28,7 +28,16 @@ def video(monkeypatch):
         times = np.array(told["times"], np.int64)
         frames = [b"jpeg"] * len(times)
         facts = {"end_time": told["end_time"], "ended": told["ended"], "error": told["error"]}
-        return Span(48, 64, told.get("rate", 25.0), times, frames, None, {"codec": "x", "container": "mp4"}, **facts)
+        return Span(
+            48,
+            64,
+            told.get("rate", 25.0),
+            times,
+            frames,
+            None,
+            {"codec": "x", "container": "mp4"},
+            **facts,
+        )
 
     monkeypatch.setattr(keyframe_segment, "read_span", read_span)
     monkeypatch.setattr(labelled_video, "read_span", read_span)
