@@ -118,12 +118,12 @@ class _Parser:
         self.tokens: list[tuple[str, str, int]] = []
         for match in _TOKEN.finditer(text):
             kind = match.lastgroup or "end"
-            token = kind, match[kind], match.start(kind)
             if kind == "end":
-                token = kind, "the end of the file", len(text)
-            elif kind == "wrong":
-                self._refuse(token[2])
-            self.tokens.append(token)
+                break
+            if kind == "wrong":
+                self._refuse(match.start(kind))
+            self.tokens.append((kind, match[kind], match.start(kind)))
+        self.tokens.append(("end", "the end of the file", len(text)))
 
     def line(self, at: int) -> int:
         """The line, from 1, of a place in the text."""
@@ -189,7 +189,7 @@ class _Parser:
             while self.peek()[0] == "string":  # adjacent strings are one, as in C
                 parts.append(self.next())
             try:
-                return b"".join(_unquote(part[1]) for part in parts).decode("utf-8")
+                return b"".join([_unquote(part[1]) for part in parts]).decode("utf-8")
             except UnicodeDecodeError:
                 raise self.error(token[2], "a text is not UTF-8") from None
             except ValueError as error:
@@ -246,8 +246,9 @@ def parse_label_map(text: str, path: str = "label map") -> LabelMap:
         if not isinstance(item, list):
             raise parser.error(begin, f"expected item {{ ... }}, found {shown(item)}")
         class_id, name, group = _read_item(item, parser, begin)
-        for given, what in ((class_id, f"id {class_id}"), (name, f"the name {shown(name)}")):
+        for given in (class_id, name):
             if given in began:
+                what = f"id {class_id}" if given == class_id else f"the name {shown(name)}"
                 first = parser.line(began[given])
                 raise parser.error(begin, f"{what} was given on line {first} already")
             began[given] = begin
