@@ -10,7 +10,15 @@ import tf_keras
 from avatx.meta_architectures.clip_preprocessing import normalized_clips
 from avatx.trunks.trunk import Trunk
 
-_VERBS = {"preprocess", "predict", "predict_boxes", "keys", "loss", "postprocess"}
+_VERBS = {
+    "create_variables",
+    "preprocess",
+    "predict",
+    "predict_boxes",
+    "keys",
+    "loss",
+    "postprocess",
+}
 
 
 class VideoModel(tf_keras.Model):

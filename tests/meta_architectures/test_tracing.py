@@ -13,7 +13,7 @@ class Branching(VideoModel):
     def preprocess(self, clips):
         return clips if tf.reduce_sum(clips) > 0 else -clips
 
-    predict = predict_boxes = keys = loss = postprocess = preprocess
+    create_variables = predict = predict_boxes = keys = loss = postprocess = preprocess
 
 
 class Derived(Branching):
@@ -22,7 +22,8 @@ class Derived(Branching):
 
 @pytest.mark.parametrize("kind", [Branching, Derived])
 @pytest.mark.parametrize(
-    "verb", ["preprocess", "predict", "predict_boxes", "keys", "loss", "postprocess"]
+    "verb",
+    ["create_variables", "preprocess", "predict", "predict_boxes", "keys", "loss", "postprocess"],
 )
 def test_no_verb_is_converted(kind, verb):
     model = kind((8, 8), tf_keras.Sequential())
