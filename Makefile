@@ -75,7 +75,7 @@ types: setup
 	$(RUN) -m mypy | $(RUN) -m mypy_baseline sync
 
 coverage: setup
-	$(RUN) -m coverage run -m pytest -m "not long"
+	$(RUN) -m coverage run -m pytest -m "not long" $(AT_ONCE)
 	$(RUN) -m coverage combine --quiet
 	$(RUN) -m coverage report --sort=cover
 

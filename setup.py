@@ -118,7 +118,15 @@ setup(
     ],
     extras_require={
         "gpu": ["tensorflow[and-cuda]>=2.16,<2.21"],
-        "dev": ["pytest", "ruff", "build"],
+        "dev": [
+            "pytest",
+            "pytest-timeout",
+            "pytest-xdist",
+            "ruff",
+            "mypy",
+            "mypy-baseline",
+            "build",
+        ],
     },
     entry_points={"console_scripts": [f"avatx-{tool}=avatx.cli:entry" for tool in TOOLS]},
     cmdclass={

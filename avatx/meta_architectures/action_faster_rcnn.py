@@ -75,7 +75,6 @@ class ActionFasterRCNN(DetectionModel):
     def attends(self) -> bool:
         return self.box_predictor.attends
 
-    @tf.autograph.experimental.do_not_convert
     def predict(
         self,
         clips: tf.Tensor,
@@ -104,7 +103,6 @@ class ActionFasterRCNN(DetectionModel):
         )
         return Predictions(features, first_stage, proposals, box_predictions, targets)
 
-    @tf.autograph.experimental.do_not_convert
     def predict_boxes(
         self, features: tf.Tensor, boxes: tf.Tensor, attention: bool = False
     ) -> BoxPredictions:
@@ -113,7 +111,6 @@ class ActionFasterRCNN(DetectionModel):
     def keys(self, features: tf.Tensor) -> tuple[tf.Tensor, ...]:
         return self.box_predictor.keys(features)
 
-    @tf.autograph.experimental.do_not_convert
     def loss(self, predictions: Predictions, groundtruth: Groundtruth) -> dict[str, tf.Tensor]:
         """Of predictions made with `training=False` too: then over all proposals."""
         if predictions.targets:
@@ -127,7 +124,6 @@ class ActionFasterRCNN(DetectionModel):
             **self.second_stage.loss(predictions.box_predictions, targets),
         }
 
-    @tf.autograph.experimental.do_not_convert
     def postprocess(self, predictions: Predictions) -> Detections:
         proposals, box_predictions = predictions.proposals, predictions.box_predictions
         boxes = proposals.boxes[:, :, tf.newaxis]  # [B, R, 1, 4]

@@ -46,7 +46,6 @@ class VideoClassifier(VideoModel):
     def num_classes(self) -> int:
         return self.logits.units
 
-    @tf.autograph.experimental.do_not_convert
     def predict(self, clips: tf.Tensor, training: bool = False) -> tf.Tensor:
         """Logits [B, C] float32 of preprocessed clips."""
         features = self.trunk(clips, training=training)

@@ -72,6 +72,7 @@ class I3DBoxPredictor(BoxPredictor):
     def _pool(self, features, regions: "_Regions", training: bool) -> tf.Tensor:
         """The tail's mean [N, F] float32 over each of N regions."""
 
+        @tf.autograph.experimental.do_not_convert  # map_fn would, even where nothing is traced
         def pool(part: _Regions) -> tf.Tensor:
             cells = self.st_roi_pool(features, *part)  # [n, T', 7, 7, C']
             cells = self.tail(cells, training=training)

@@ -162,7 +162,7 @@ def test_saved_model_takes_any_shape(tmp_path):
     trunk = small()
     signature = tf.TensorSpec([None, None, None, None, 3], tf.float32)
     module = tf.Module()
-    module.trunk = trunk
+    module.trunk_variables = trunk.variables  # the trunk itself would have every layer traced
     module.serve = tf.function(
         lambda x: trunk(x, training=False), input_signature=[signature], autograph=False
     )

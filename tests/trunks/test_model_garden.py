@@ -185,7 +185,8 @@ def test_resnet_is_model_gardens():
     from official.vision.modeling.layers import nn_blocks_3d
 
     trunk, _ = make("resnet_3d")
-    theirs = resnet_3d.ResNet3D(
+    # A functional model: AutoGraph would convert every layer.
+    theirs = tf.autograph.experimental.do_not_convert(resnet_3d.ResNet3D)(
         50,
         temporal_strides=[1, 1, 1, 1],
         temporal_kernel_sizes=[(3, 3), (3, 1), (3, 1), (1,)],

@@ -79,7 +79,8 @@ class LabelledClipSource:
     @functools.cached_property
     def _counts(self) -> list[int]:
         """Videos in each file."""
-        return count_videos(self.files)
+        with tf.init_scope():  # an epoch is made inside a graph, which may be who asks first
+            return count_videos(self.files)
 
     def of_epoch(self, share: Share, epoch: tf.Tensor) -> tf.data.Dataset:
         """LabelledClips of random windows in time, in an order that `epoch` decides."""
