@@ -14,7 +14,12 @@ class UserError(ValueError):
     Its text is one line: which file, line, field or record; what was there; what was
     expected; what to do. `avatx.cli.run` prints it without a traceback and exits with 2.
     A text that what a file holds has made very long loses its middle.
+
+    Attributes:
+      exit_code: of a program that ends with it.
     """
+
+    exit_code = 2
 
     def __init__(self, text: str = ""):
         super().__init__(shortened(text, _MAX_TEXT))

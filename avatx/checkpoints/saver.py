@@ -9,6 +9,7 @@ import contextlib
 import json
 import os
 import re
+import tempfile
 
 import tensorflow as tf
 
@@ -18,6 +19,9 @@ from avatx.errors import UserError, first_line
 
 STATE_FILE = "checkpoint"
 _HIDDEN = ".unfinished-checkpoint-"
+# Of several machines one is gone: nothing is wrong with the disk.
+_OF_PEERS = (tf.errors.UnavailableError, tf.errors.AbortedError)
+_UNKEPT = ".avatx-unkept-checkpoint-"
 _STEP = re.compile(r"-(\d+)$")
 
 
@@ -56,6 +60,8 @@ class CheckpointSaver:
             else:
                 self._write(prefix)
             self._note(prefix)
+        except _OF_PEERS:
+            raise
         except (tf.errors.OpError, UserError) as error:
             raise self._refusal(prefix, error) from error
         self._remove_superseded(step)
@@ -95,6 +101,39 @@ class CheckpointSaver:
             + (f"the last one, {last[0]}, is whole" if last else "there is no other one")
             + ": make room, and the same command goes on from there"
         )
+
+
+class UnkeptCheckpointSaver(CheckpointSaver):
+    """Takes part in saving and keeps nothing: for machines other than the one that writes.
+
+    Variables that each replica has of its own, as batch norm's statistics, are averaged when they
+    are saved, and that takes all machines. TensorFlow offers it only together with a file.
+    """
+
+    def save(self, step: int) -> str:
+        """Saves a checkpoint to this machine's temporary folder, and removes it.
+
+        Returns:
+          The prefix of the one that is kept.
+
+        Raises:
+          UserError: the temporary folder cannot be written to.
+        """
+        prefix = os.path.join(self.directory, f"{self._name}-{step}")
+        self.checkpoint.save_counter.assign_add(1)
+        with atomic_folder.work_folder(tempfile.gettempdir(), _UNKEPT) as work:
+            try:
+                self.checkpoint.write(os.path.join(work, self._name))
+            except _OF_PEERS:
+                raise
+            except tf.errors.OpError as error:
+                raise UserError(f"{work} cannot be written: {_reason(error)}") from error
+        return prefix
+
+
+def saver_of(is_chief: bool) -> type[CheckpointSaver]:
+    """The class of savers of the machine that writes, or of any other."""
+    return CheckpointSaver if is_chief else UnkeptCheckpointSaver
 
 
 def remove(prefix: str) -> None:

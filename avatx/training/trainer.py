@@ -14,6 +14,7 @@ from avatx.training.guards import LossGuard
 from avatx.training.interruption import StopRequest
 from avatx.training.optimizer import Optimizer
 from avatx.training.task import GRADIENT_NORM, MAX_SCALARS, TOTAL_LOSS, ModelTask
+from avatx.training.workers import Workers
 
 SKIPPED_STEPS = "skipped_steps"
 
@@ -51,6 +52,7 @@ class ModelTrainer(orbit.StandardTrainer):
         replica_batch_size = task.options.batch_size // strategy.num_replicas_in_sync
         self._replica_batch_size = replica_batch_size
         self._stop = stop or StopRequest()
+        self._workers = Workers(strategy)
         self._names = []  # of the scalars, known once the step is traced
         self._guard = LossGuard(
             replica_batch_size * len(strategy.extended.worker_devices),
@@ -73,15 +75,19 @@ class ModelTrainer(orbit.StandardTrainer):
 
         @tf.function(autograph=False)
         def loop(iterator, num_steps):
-            def body(done):
+            several = self._workers.are_several
+
+            def body(done, asked):
+                if several:  # all end after the same step
+                    asked = self._workers.anywhere(self._stop.asked)
                 with tf.name_scope(""):
                     self.train_step(iterator)
-                return (done + 1,)
+                return done + 1, asked
 
             tf.while_loop(
-                lambda done: (done < num_steps) & ~self._stop.asked,
+                lambda done, asked: (done < num_steps) & ~(asked if several else self._stop.asked),
                 body,
-                (tf.zeros([], tf.int32),),
+                (tf.zeros([], tf.int32), tf.constant(False)),
                 parallel_iterations=1,
             )
 
