@@ -64,7 +64,7 @@ def from_tf_config(environment: Mapping[str, str]) -> Cluster | None:
     cluster, task = config.get("cluster") or {}, config.get("task") or {}
     if not isinstance(cluster, dict) or not isinstance(task, dict):
         raise _mistake(f"is {shown(text)}")
-    kind, index = task.get("type", "worker"), task.get("index", 0)
+    kind, index = task.get("type"), task.get("index")
     if kind == "evaluator":
         return None
     if cluster.get("ps"):
@@ -73,6 +73,11 @@ def from_tf_config(environment: Mapping[str, str]) -> Cluster | None:
     together = tuple(itertools.chain.from_iterable(addresses.values()))
     if not together:
         raise _mistake('names no process in cluster["worker"]')
+    twice = [address for address in together if together.count(address) > 1]
+    if twice:
+        raise _mistake(f"has the address {twice[0]} twice")
+    if len(together) == 1:
+        return None
     if kind not in _TOGETHER:
         raise _mistake(f"task.type is {shown(kind)}, neither chief, worker nor evaluator")
     # Kubernetes' environment variables are texts, and some write the index as one.
@@ -83,11 +88,6 @@ def from_tf_config(environment: Mapping[str, str]) -> Cluster | None:
             f'task.index is {shown(index)}, and cluster["{kind}"] has {count} addresses, of 0 to '
             f"{count - 1}"
         )
-    twice = [address for address in together if together.count(address) > 1]
-    if twice:
-        raise _mistake(f"has the address {twice[0]} twice")
-    if len(together) == 1:
-        return None
     first = 0 if kind == "chief" else len(addresses["chief"])
     return Cluster(together, first + index, TF_CONFIG)
 

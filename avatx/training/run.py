@@ -263,9 +263,8 @@ def _prepare(
     # Not before: a config that the checkpoints do not fit must not replace theirs.
     if workers.is_chief:
         last_start.write()
-    if (
-        workers.is_chief and controller.trainer.last_checkpoint
-    ):  # not before it is known that the newest can be read
+    # Not before it is known that the newest can be read.
+    if workers.is_chief and controller.trainer.last_checkpoint:
         saver.remove_older(experiment.model_dir, options.checkpoints_to_keep)
     start_step = int(controller.global_step.numpy())
     for line in report.startup_lines(experiment, strategy, controller.trainer.model, start_step):

@@ -106,9 +106,10 @@ class ModelTrainer(orbit.StandardTrainer):
             waited = self._waited.assign_add(self._now() - begin)
 
         step = tf.identity(self._global_step.read_value())
-        logs = self._strategy.run(self._replica_step, args=(batch, tf.identity(waited), step))
-        logs = self._strategy.reduce(tf.distribute.ReduceOp.MEAN, logs, axis=None)
-        self._names = list(logs)
+        stacked = self._strategy.run(self._replica_step, args=(batch, tf.identity(waited), step))
+        # As one vector: what machines tell each other costs by how often they do.
+        means = self._strategy.reduce(tf.distribute.ReduceOp.MEAN, stacked, axis=None)
+        logs = dict(zip(self._names, tf.unstack(means), strict=True))
         scalars = self._stacked(logs)
         skips = self._optimizer.loss_scale is not None
         norm = logs[GRADIENT_NORM]
@@ -169,7 +170,7 @@ class ModelTrainer(orbit.StandardTrainer):
         self._num_summed, self._num_timed, self._seconds = 0, 0, 0.0
         return means
 
-    def _replica_step(self, batch, waited: tf.Tensor, step: tf.Tensor) -> dict[str, tf.Tensor]:
+    def _replica_step(self, batch, waited: tf.Tensor, step: tf.Tensor) -> tf.Tensor:
         # The model waits for the clock to be read: where it has but one thread, it would else come
         # first, and its time would count as time spent waiting for input.
         with tf.control_dependencies([waited]):
@@ -177,7 +178,9 @@ class ModelTrainer(orbit.StandardTrainer):
             batch = tf.nest.map_structure(
                 lambda x: tf.ensure_shape(x, [self._replica_batch_size, *x.shape[1:]]), batch
             )
-        return self._task.train_step(batch, self.model, self._optimizer, step)
+        logs = self._task.train_step(batch, self.model, self._optimizer, step)
+        self._names = list(logs)
+        return tf.stack(list(logs.values()))
 
     def _now(self) -> tf.Tensor:
         """Scalar float64, seconds; in graph."""
