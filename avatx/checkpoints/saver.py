@@ -16,11 +16,10 @@ import tensorflow as tf
 from avatx import atomic_file, atomic_folder
 from avatx.checkpoints.paths import checkpoint_paths
 from avatx.errors import UserError, first_line
+from avatx.peer_errors import is_of_peers
 
 STATE_FILE = "checkpoint"
 _HIDDEN = ".unfinished-checkpoint-"
-# Of several machines one is gone: nothing is wrong with the disk.
-_OF_PEERS = (tf.errors.UnavailableError, tf.errors.AbortedError)
 _UNKEPT = ".avatx-unkept-checkpoint-"
 _STEP = re.compile(r"-(\d+)$")
 
@@ -60,9 +59,9 @@ class CheckpointSaver:
             else:
                 self._write(prefix)
             self._note(prefix)
-        except _OF_PEERS:
-            raise
         except (tf.errors.OpError, UserError) as error:
+            if isinstance(error, tf.errors.OpError) and is_of_peers(error):
+                raise
             raise self._refusal(prefix, error) from error
         self._remove_superseded(step)
         return prefix
@@ -124,9 +123,9 @@ class UnkeptCheckpointSaver(CheckpointSaver):
         with atomic_folder.work_folder(tempfile.gettempdir(), _UNKEPT) as work:
             try:
                 self.checkpoint.write(os.path.join(work, self._name))
-            except _OF_PEERS:
-                raise
             except tf.errors.OpError as error:
+                if is_of_peers(error):
+                    raise
                 raise UserError(f"{work} cannot be written: {_reason(error)}") from error
         return prefix
 

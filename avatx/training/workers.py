@@ -15,6 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 from avatx.errors import UserError, first_line
+from avatx.peer_errors import is_of_peers
 
 T = TypeVar("T")
 
@@ -57,8 +58,11 @@ class Workers:
         values = np.asarray(values, np.int32)
         if not self.are_several:
             return values[np.newaxis]
-        replicas = self._gather(tf.constant(values))
-        return replicas.numpy()[:: len(replicas) // self.count]
+        # Of few lengths, for each is a graph of its own.
+        length = max(16, 1 << (values.size - 1).bit_length())
+        replicas = self._gather(tf.constant(np.resize(values, length))).numpy()
+        of_workers = replicas[:: len(replicas) // self.count, : values.size]
+        return of_workers.reshape(self.count, *values.shape)
 
     def gather_arrays(self, arrays: Sequence[np.ndarray]) -> list[list[np.ndarray]]:
         """Arrays of this worker -> those of each worker, bit by bit the same.
@@ -112,7 +116,7 @@ class Workers:
             try:
                 yield
             except tf.errors.OpError as error:
-                if not _is_of_peers(error):
+                if not is_of_peers(error):
                     raise
                 raise PeerLost(
                     f"worker {self.index} of {self.count}: another worker is gone "
@@ -139,10 +143,3 @@ def _unpacked(packed: bytes, like: Sequence[np.ndarray]) -> list[np.ndarray]:
         arrays.append(np.frombuffer(packed[offset:end], array.dtype).reshape(array.shape))
         offset = end
     return arrays
-
-
-def _is_of_peers(error: tf.errors.OpError) -> bool:
-    # TensorFlow has no type for it: whichever connection breaks first gives its error.
-    words = ("Collective ops is aborted", "heartbeat timeout", "Connection reset", "Socket closed")
-    broken = isinstance(error, (tf.errors.UnavailableError, tf.errors.AbortedError))
-    return broken or any(text in str(error) for text in words)

@@ -34,7 +34,18 @@ def main() -> None:
     from tiny_experiment import make_model, tiny_experiment
 
     from avatx.training import run
+    from avatx.training.trainer import ModelTrainer
 
+    loop_end = ModelTrainer.train_loop_end
+
+    def train_loop_end(self) -> None:
+        """Ends a step; at some this machine gets a signal."""
+        loop_end(self)
+        number = settings.get("signals", {}).get(str(int(self._global_step.numpy())))
+        if number:
+            os.kill(os.getpid(), number)
+
+    ModelTrainer.train_loop_end = train_loop_end
     experiment = tiny_experiment(
         settings["model_dir"],
         strategy,
