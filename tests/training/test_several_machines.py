@@ -1,4 +1,4 @@
-"""Two processes on loopback train and evaluate together: what one process gives, whatever happens."""
+"""Two processes on loopback train and evaluate together: what one gives, whatever happens."""
 
 import contextlib
 import json
@@ -155,5 +155,6 @@ def test_signals_and_restarts_end_in_the_same_training(runs, tmp_path):
     for code, _, errors in together(tmp_path, "model"):
         assert code == 0, errors[-3000:]
     check_same_training(folder / "two", tmp_path / "model", steps=(3, 4))
-    assert names(tmp_path / "model") == names(folder / "two")
+    kept = [name for name in names(tmp_path / "model") if not name.startswith("ckpt-1.")]
+    assert kept == names(folder / "two")
     assert not list((tmp_path / "tmp").iterdir())
