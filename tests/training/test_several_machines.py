@@ -43,23 +43,22 @@ def start(folder, name, addresses, index=0, **settings):
         "TMPDIR": str(folder / "tmp"),
     }
     environment.pop("TF_CONFIG", None)
-    return subprocess.Popen(
-        [sys.executable, str(HERE / "machine.py"), json.dumps(given)],
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    # Files, for a full pipe would hold one machine up, and so all.
+    files = [folder / f"{name}-{index}.{kind}" for kind in ("out", "err")]
+    with files[0].open("w") as out, files[1].open("w") as err:
+        command = [sys.executable, str(HERE / "machine.py"), json.dumps(given)]
+        return subprocess.Popen(command, env=environment, stdout=out, stderr=err), files
 
 
-def ended(*processes):
+def ended(*started):
     """(exit code, stdout, stderr) of each, when all have ended."""
     try:
-        outputs = [process.communicate() for process in processes]
-        return [(one.returncode, *output) for one, output in zip(processes, outputs, strict=True)]
+        codes = [process.wait() for process, _ in started]
     finally:
-        for process in processes:
+        for process, _ in started:
             process.kill()
+    texts = [[file.read_text() for file in files] for _, files in started]
+    return [(code, *text) for code, text in zip(codes, texts, strict=True)]
 
 
 def together(folder, name, **of_the_second):
@@ -140,6 +139,7 @@ def test_the_chief_alone_writes_and_prints(runs):
     assert other == "" and "Traceback" not in errors
 
 
+@pytest.mark.long  # six processes that import and trace: over a minute on two cores
 def test_signals_and_restarts_end_in_the_same_training(runs, tmp_path):
     """SIGTERM on one machine ends both; one is killed, and the other says so; then to the end."""
     folder, _ = runs
