@@ -14,8 +14,8 @@ from typing import TypeVar
 import numpy as np
 import tensorflow as tf
 
-from avatx.errors import UserError, first_line
-from avatx.peer_errors import is_of_peers
+from avatx import peer_errors
+from avatx.errors import UserError
 
 T = TypeVar("T")
 
@@ -116,11 +116,11 @@ class Workers:
             try:
                 yield
             except tf.errors.OpError as error:
-                if not is_of_peers(error):
+                if not peer_errors.is_of_peers(error):
                     raise
                 raise PeerLost(
                     f"worker {self.index} of {self.count}: another worker is gone "
-                    f"({first_line(error)}); start all {self.count} again with the same command: "
+                    f"({peer_errors.reason(error)}); start all {self.count} again with the same command: "
                     "they go on from the last checkpoint"
                 ) from error
 
