@@ -120,8 +120,8 @@ class Workers:
                     raise
                 raise PeerLost(
                     f"worker {self.index} of {self.count}: another worker is gone "
-                    f"({peer_errors.reason(error)}); start all {self.count} again with the same command: "
-                    "they go on from the last checkpoint"
+                    f"({peer_errors.reason(error)}); start all {self.count} again with the same "
+                    "command: they go on from the last checkpoint"
                 ) from error
 
     def _gathered(self, values: tf.Tensor) -> tf.Tensor:
