@@ -135,8 +135,8 @@ def run_model(
                 observe(inputs._replace(clips=clips[replica]), found)
         for arrays in exchange(own):
             for i in range(0, len(arrays), len(columns)):
-                replica = arrays[i : i + len(columns)]
-                collector.add(*tf.nest.pack_sequence_as((small, detections), replica))
+                one = arrays[i : i + len(columns)]
+                collector.add(*tf.nest.pack_sequence_as((small, detections), one))
     return collector.result()
 
 
