@@ -18,9 +18,9 @@ from avatx.errors import UserError
 def run(main: Callable[[], int | None]) -> NoReturn:
     """Runs `main` and ends the process with its exit code.
 
-    A `UserError` becomes one line on stderr and exit code 2; ctrl-C exit code 130; `kill` cleans up
-    as ctrl-C does, exit code 143; any other
-    exception keeps its traceback, for it is a bug of ours. The interpreter's own shutdown is
+    A `UserError` becomes one line on stderr and its exit code, mostly 2; ctrl-C exit code 130;
+    `kill` cleans up as ctrl-C does, exit code 143; any other exception keeps its traceback, for it
+    is a bug of ours. The interpreter's own shutdown is
     skipped (`os._exit`) because tensorflow-io 0.37.1 aborts in it after its S3 plugin was
     used, and a program must end with its own exit code.
     """
@@ -32,7 +32,7 @@ def run(main: Callable[[], int | None]) -> NoReturn:
         code = main() or 0
     except UserError as error:
         print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
-        code = 2
+        code = error.exit_code
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         code = 130

@@ -16,7 +16,12 @@ class UserError(ValueError):
     expected; what to do. `avatx.cli.run` prints it without a traceback and exits with 2.
     What a file holds may be in it: a line end shows as an escape, and a text that is very long
     loses its middle.
+
+    Attributes:
+      exit_code: of a program that ends with it.
     """
+
+    exit_code = 2
 
     def __init__(self, text: str = ""):
         one_line = _LINE_ENDS.sub(lambda found: repr(found.group())[1:-1], text)

@@ -32,7 +32,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     from avatx.data.input.input_options import InputOptions
     from avatx.data.input.input_pipeline import build_dataset
     from avatx.data.input.keyframe_source import KeyframeSource
-    from avatx.data.input.source import Share
     from avatx.data.records.input_errors import explained
     from avatx.protos import input_reader_pb2, preprocessor_pb2
 
@@ -53,7 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     with explained(arguments.input):
         source = KeyframeSource(options, clip_shape)
-        encoded = source.of_epoch(Share(), tf.constant(0, tf.int64)).repeat()
+        encoded = source.of_epoch(tf.constant(0, tf.int64)).repeat()
         measure(
             "read and shuffle, no decoding", encoded, arguments.num_clips, 1, arguments.num_frames
         )

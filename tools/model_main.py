@@ -47,7 +47,16 @@ def main(argv=None) -> int:
     parser.add_argument(
         "--distribution_strategy",
         default="mirrored",
-        help="mirrored (default: all GPUs, else the CPU), one_device, cpu or mirrored:gpu:0,gpu:1",
+        help="mirrored (default: all GPUs, else the CPU; where TF_CONFIG names several machines, "
+        "theirs), one_device, cpu, mirrored:gpu:0,gpu:1, or multi_worker_mirrored: all GPUs of the "
+        "machines that TF_CONFIG or Slurm names",
+    )
+    parser.add_argument(
+        "--peer_timeout",
+        type=float,
+        default=600.0,
+        metavar="SECONDS",
+        help="on several machines: longest wait for the others at the start (default 600)",
     )
     flags = parser.parse_args(argv)
 
@@ -56,7 +65,7 @@ def main(argv=None) -> int:
     from avatx.builders import experiment_builder
     from avatx.data.records.input_errors import explained
     from avatx.errors import UserError
-    from avatx.training import run
+    from avatx.training import distribution, run
 
     mode = flags.mode or ("eval" if flags.checkpoint_dir else "train")
     if flags.checkpoint_dir and mode != "eval":
@@ -68,6 +77,8 @@ def main(argv=None) -> int:
     config = config_lib.load(flags.pipeline_config_path, overrides)
     readers = (config.train_input_reader, config.eval_input_reader)
     input_paths = [path for reader in readers for path in reader.tf_record_input_reader.input_path]
+    with cli.arguments_are_flags("distribution_strategy"):
+        distribution.join(flags.distribution_strategy, flags.peer_timeout)
     experiment = experiment_builder.build(config, flags.model_dir, flags.distribution_strategy)
     by_flag = cli.arguments_are_flags(
         "model_dir", "distribution_strategy", "checkpoint_dir", checkpoint="checkpoint_dir"

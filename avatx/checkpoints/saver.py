@@ -9,15 +9,18 @@ import contextlib
 import json
 import os
 import re
+import tempfile
 
 import tensorflow as tf
 
 from avatx import atomic_file, atomic_folder
 from avatx.checkpoints.paths import checkpoint_paths
 from avatx.errors import UserError, first_line
+from avatx.peer_errors import is_of_peers
 
 STATE_FILE = "checkpoint"
 _HIDDEN = ".unfinished-checkpoint-"
+_UNKEPT = ".avatx-unkept-checkpoint-"
 _STEP = re.compile(r"-(\d+)$")
 
 
@@ -57,6 +60,8 @@ class CheckpointSaver:
                 self._write(prefix)
             self._note(prefix)
         except (tf.errors.OpError, UserError) as error:
+            if isinstance(error, tf.errors.OpError) and is_of_peers(error):
+                raise
             raise self._refusal(prefix, error) from error
         self._remove_superseded(step)
         return prefix
@@ -95,6 +100,39 @@ class CheckpointSaver:
             + (f"the last one, {last[0]}, is whole" if last else "there is no other one")
             + ": make room, and the same command goes on from there"
         )
+
+
+class UnkeptCheckpointSaver(CheckpointSaver):
+    """Takes part in saving and keeps nothing: for machines other than the one that writes.
+
+    Variables that each replica has of its own, as batch norm's statistics, are averaged when they
+    are saved, and that takes all machines. TensorFlow offers it only together with a file.
+    """
+
+    def save(self, step: int) -> str:
+        """Saves a checkpoint to this machine's temporary folder, and removes it.
+
+        Returns:
+          The prefix of the one that is kept.
+
+        Raises:
+          UserError: the temporary folder cannot be written to.
+        """
+        prefix = os.path.join(self.directory, f"{self._name}-{step}")
+        self.checkpoint.save_counter.assign_add(1)
+        with atomic_folder.work_folder(tempfile.gettempdir(), _UNKEPT) as work:
+            try:
+                self.checkpoint.write(os.path.join(work, self._name))
+            except tf.errors.OpError as error:
+                if is_of_peers(error):
+                    raise
+                raise UserError(f"{work} cannot be written: {_reason(error)}") from error
+        return prefix
+
+
+def saver_of(is_chief: bool) -> type[CheckpointSaver]:
+    """The class of savers of the machine that writes, or of any other."""
+    return CheckpointSaver if is_chief else UnkeptCheckpointSaver
 
 
 def remove(prefix: str) -> None:

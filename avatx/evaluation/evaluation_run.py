@@ -1,6 +1,7 @@
 """One evaluation of a model: an evaluation dataset in, detections.csv and metrics.json out."""
 
 import os
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,6 +20,10 @@ from avatx.evaluation.metrics import IOU_THRESHOLDS, METRICS_SETS
 
 METRICS_FILE = "metrics.json"
 DETECTIONS_FILE = "detections.csv"
+
+
+# Arrays of this machine -> those of each machine that takes part; all come to it at once.
+Exchange = Callable[[Sequence[np.ndarray]], list[list[np.ndarray]]]
 
 
 class Evaluated(NamedTuple):
@@ -96,7 +101,13 @@ class _Columns:
         return np.concatenate(parts) if parts else np.zeros([0])
 
 
-def run_model(step, dataset, strategy: tf.distribute.Strategy, observe=None) -> Evaluated:
+def run_model(
+    step,
+    dataset,
+    strategy: tf.distribute.Strategy,
+    observe=None,
+    exchange: Exchange = lambda arrays: [list(arrays)],
+) -> Evaluated:
     """Runs a model over a dataset.
 
     Args:
@@ -105,20 +116,27 @@ def run_model(step, dataset, strategy: tf.distribute.Strategy, observe=None) -> 
       strategy: where the replicas are.
       observe: called with the `Batch` and the `Detections` of each replica; numpy arrays, but
         for the clips, which are tensors on their device.
+      exchange: called once a batch where several machines share the dataset, so that each has the
+        results of all; one after the other their parts are the batch.
     """
     collector = TableCollector()
     for batch in dataset:
         detections = step(batch)
         small = batch._replace(clips=())  # the clips themselves stay where they are
-        local = [strategy.experimental_local_results(x) for x in tf.nest.flatten(small)]
-        results = [strategy.experimental_local_results(x) for x in tf.nest.flatten(detections)]
+        columns = tf.nest.flatten((small, detections))
+        local = [strategy.experimental_local_results(column) for column in columns]
         clips = strategy.experimental_local_results(batch.clips)
-        for replica in range(len(local[0])):
-            inputs = tf.nest.pack_sequence_as(small, [np.asarray(x[replica]) for x in local])
-            found = tf.nest.pack_sequence_as(detections, [np.asarray(x[replica]) for x in results])
-            collector.add(inputs, found)
+        own = []
+        for replica in range(len(clips)):
+            arrays = [np.asarray(column[replica]) for column in local]
+            own += arrays
             if observe is not None:
+                inputs, found = tf.nest.pack_sequence_as((small, detections), arrays)
                 observe(inputs._replace(clips=clips[replica]), found)
+        for arrays in exchange(own):
+            for i in range(0, len(arrays), len(columns)):
+                one = arrays[i : i + len(columns)]
+                collector.add(*tf.nest.pack_sequence_as((small, detections), one))
     return collector.result()
 
 

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from avatx.atomic_file import atomic_text_file
 from avatx.checkpoints import saver
+from avatx.training.workers import Workers
 
 CHECKPOINT_NAME = "best_ckpt"
 INFORMATION_FILE = "info.json"
@@ -16,19 +17,25 @@ _STEP = "best_ckpt_global_step"
 class BestCheckpoint:
     """`directory` holds the checkpoint of the highest metric, and in info.json its numbers."""
 
-    def __init__(self, directory: str, metric: str, checkpoint: tf.train.Checkpoint):
+    def __init__(
+        self, directory: str, metric: str, checkpoint: tf.train.Checkpoint, workers: Workers
+    ):
         """Looks for the best one so far; writes nothing.
 
         Args:
           directory: made when there is something to keep.
           metric: the number of which the highest is the best.
           checkpoint: what is kept.
+          workers: who trains; the chief writes.
         """
         self.directory = directory
         self._metric = metric
-        self._saver = saver.CheckpointSaver(checkpoint, directory, CHECKPOINT_NAME, keep=1)
+        self._saver = saver.saver_of(workers.is_chief)(
+            checkpoint, directory, CHECKPOINT_NAME, keep=1
+        )
+        self._writes = workers.is_chief
         self._path = os.path.join(directory, INFORMATION_FILE)
-        self._best = self._read()
+        self._best = workers.from_chief(self._read)
 
     def offer(self, metrics: dict[str, float], step: int) -> bool:
         """Keeps the training's state of now if its metrics are the best; whether they are.
@@ -42,11 +49,13 @@ class BestCheckpoint:
         # The checkpoint first, then the note of how good it is: killed in between, the evaluation
         # is made again and compared with the older note, and nothing better is lost.
         self._saver.save(step)
+        self._best = value
+        if not self._writes:
+            return True
         numbers = {name: float(number) for name, number in metrics.items()}
         with atomic_text_file(self._path) as file:
             json.dump({**numbers, _STEP: float(step)}, file, indent=4)
             file.write("\n")
-        self._best = value
         return True
 
     def _read(self) -> float | None:

@@ -23,19 +23,26 @@ class ClassificationEvaluator(ModelEvaluator):
           Numbers for TensorBoard: `top_1`, `top_5` and `mean_class_accuracy`, in [0, 1].
         """
         del num_steps
-        experiment = self._experiment
         begin = time.perf_counter()
         step = int(self._global_step.numpy())
         collected = VideoScores()
         with self._weights():
             for batch in self.dataset:
-                scores = self._strategy.experimental_local_results(self._step(batch))
+                scores = self._step(batch)
                 columns = [
                     self._strategy.experimental_local_results(column)
-                    for column in (batch.labels, batch.video_index, batch.view, batch.valid)
+                    for column in (scores, batch.labels, batch.video_index, batch.view, batch.valid)
                 ]
-                for replica in zip(scores, *columns, strict=True):
-                    collected.add(*map(np.asarray, replica))
+                replicas = list(zip(*columns, strict=True))
+                own = [np.asarray(array) for replica in replicas for array in replica]
+                for arrays in self._exchange(own):
+                    for i in range(0, len(arrays), len(columns)):
+                        collected.add(*arrays[i : i + len(columns)])
+        return self._workers.from_chief(lambda: self._score(collected, step, begin))
+
+    def _score(self, collected: VideoScores, step: int, begin: float) -> dict[str, float]:
+        """Writes and prints the results; gives the headline."""
+        experiment = self._experiment
         metrics = collected.metrics(experiment.label_map.names)
         write_json(os.path.join(experiment.model_dir, METRICS_FILE), {"step": step, **metrics})
         headline = {name: metrics[name] or 0.0 for name in CLASSIFICATION}

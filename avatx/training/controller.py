@@ -9,6 +9,7 @@ before anything is saved.
 import datetime
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 
 import orbit
 import tensorflow as tf
@@ -20,6 +21,7 @@ from avatx.training.evaluation_note import EvaluationNote
 from avatx.training.interruption import StopRequest
 from avatx.training.options import TrainOptions
 from avatx.training.trainer import SKIPPED_STEPS, ModelTrainer
+from avatx.training.workers import Workers
 
 
 class TrainingController(orbit.Controller):
@@ -141,7 +143,9 @@ class TrainingController(orbit.Controller):
         self._check_finite()
         # The evaluator writes its pictures to the default writer.
         writer = self.eval_summary_manager.summary_writer()
-        with self.strategy.scope(), writer.as_default():
+        # One of several machines must not leave the others alone within a batch.
+        held = self._stop.held() if Workers(self.strategy).are_several else nullcontext()
+        with held, self.strategy.scope(), writer.as_default():
             metrics = self.evaluator.evaluate(tf.constant(-1))
         for action in self.eval_actions:
             action(metrics)

@@ -6,6 +6,7 @@ import os
 import tensorflow as tf
 
 from avatx.atomic_file import atomic_text_file
+from avatx.training.workers import Workers
 
 EVALUATION_FILE = "last_evaluation.json"
 
@@ -13,15 +14,22 @@ EVALUATION_FILE = "last_evaluation.json"
 class EvaluationNote:
     """A file in the model directory; `metrics.json` may also be of another program's evaluation."""
 
-    def __init__(self, model_dir: str):
-        """Reads it."""
+    def __init__(self, model_dir: str, workers: Workers | None = None):
+        """Reads it.
+
+        Args:
+          model_dir: where it lies.
+          workers: who trains, of which the chief reads and writes; None: this process alone.
+        """
         self._path = os.path.join(model_dir, EVALUATION_FILE)
-        self.step = self._read()  # -1: none
+        self._writes = workers is None or workers.is_chief
+        self.step = workers.from_chief(self._read) if workers else self._read()  # -1: none
 
     def write(self, step: int) -> None:
         """Notes that the evaluation of this step is done."""
-        with atomic_text_file(self._path) as file:
-            json.dump({"step": step}, file)
+        if self._writes:
+            with atomic_text_file(self._path) as file:
+                json.dump({"step": step}, file)
         self.step = step
 
     def _read(self) -> int:

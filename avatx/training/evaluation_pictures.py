@@ -119,7 +119,15 @@ class EvaluationPictures:
     def _attention(self, clips, groundtruth):
         """The last layer's attention, mean over heads: boxes [R, 4], maps [R, T', H', W']."""
         model = self._model
-        predictions = model.predict(model.preprocess(clips), groundtruth, attention=True)
+        # In one replica's context: outside of one, batch norm would ask every machine for its
+        # statistics, and the others are not here.
+        strategy = tf.distribute.get_strategy()
+        replicas = strategy.run(
+            lambda: model.predict(model.preprocess(clips), groundtruth, attention=True)
+        )
+        predictions = tf.nest.map_structure(
+            lambda value: strategy.experimental_local_results(value)[0], replicas
+        )
         layers = predictions.box_predictions.attention
         count = predictions.proposals.num_proposals[0]
         maps = tf.reduce_mean(tf.cast(layers[-1][0, :count], tf.float32), axis=1)

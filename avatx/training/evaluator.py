@@ -28,14 +28,22 @@ class ActionDetectionEvaluator(ModelEvaluator):
           Numbers for TensorBoard: those of the metrics_set (0 where nothing has groundtruth).
         """
         del num_steps
-        experiment = self._experiment
         begin = time.perf_counter()
         step = int(self._global_step.numpy())
         with self._weights():
             evaluated = evaluation_run.run_model(
-                self._step, self.dataset, self._strategy, observe=self._pictures.add
+                self._step,
+                self.dataset,
+                self._strategy,
+                observe=self._pictures.add if self._workers.is_chief else None,
+                exchange=self._exchange,
             )
         self._pictures.write(step)
+        return self._workers.from_chief(lambda: self._score(evaluated, step, begin))
+
+    def _score(self, evaluated: evaluation_run.Evaluated, step: int, begin: float):
+        """Writes and prints the results; gives the headline."""
+        experiment = self._experiment
         scores = evaluation_run.score(evaluated, experiment.label_map, experiment.eval)
         evaluation_run.write_results(experiment.model_dir, evaluated, scores, step)
         print(

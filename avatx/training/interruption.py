@@ -9,7 +9,7 @@ import contextlib
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import tensorflow as tf
@@ -40,9 +40,14 @@ class StopRequest:
     """Whether somebody asked this training to end. A context manager that listens for it.
 
     Elsewhere than in the main thread, where there are no signals, it never is asked.
+
+    Args:
+      agree: number of the signal here, 0 for none -> that of all machines that train together: one
+        that is asked to end asks the others.
     """
 
-    def __init__(self):
+    def __init__(self, agree: Callable[[int], int] = lambda number: number):
+        self._agree = agree
         self._number: int | None = None
         self._held = 0
         with tf.device("/cpu:0"):
@@ -56,8 +61,8 @@ class StopRequest:
 
     def raise_if_asked(self) -> None:
         """Raises Stop if so."""
-        if self._number is not None:
-            raise Stop(self._number)
+        if number := self._agree(self._number or 0):
+            raise Stop(number)
 
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:

@@ -2,13 +2,16 @@
 
 import abc
 import contextlib
+from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 import orbit
 import tensorflow as tf
 
 from avatx.training.options import Experiment
 from avatx.training.task import ModelTask
+from avatx.training.workers import Workers
 
 
 class ModelEvaluator(orbit.AbstractEvaluator, abc.ABC):
@@ -22,6 +25,7 @@ class ModelEvaluator(orbit.AbstractEvaluator, abc.ABC):
         strategy: tf.distribute.Strategy,
         global_step: tf.Variable,
         weights=None,
+        between: Callable[[], None] = lambda: None,
     ):
         """Takes what every evaluation of the training needs.
 
@@ -32,11 +36,14 @@ class ModelEvaluator(orbit.AbstractEvaluator, abc.ABC):
           strategy: where the replicas are.
           global_step: scalar int64, the step of the model's weights.
           weights: () -> context manager inside which the model has the weights to evaluate.
+          between: called after each batch; may raise.
         """
         self._experiment = experiment
         self._task = task
         self._model = model
         self._strategy = strategy
+        self._workers = Workers(strategy)
+        self._between = between
         self._global_step = global_step
         self._weights = weights or contextlib.nullcontext
         self._alone = weights is None  # no training goes on around it
@@ -55,6 +62,12 @@ class ModelEvaluator(orbit.AbstractEvaluator, abc.ABC):
         Returns:
           Numbers for TensorBoard.
         """
+
+    def _exchange(self, arrays: Sequence[np.ndarray]) -> list[list[np.ndarray]]:
+        """Of one batch: this machine's arrays -> those of each; see `Workers.gather_arrays`."""
+        gathered = self._workers.gather_arrays(arrays)
+        self._between()
+        return gathered
 
     def _inference_step(self, batch) -> Any:
         """What the task's step gives, of each replica."""

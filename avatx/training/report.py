@@ -4,6 +4,7 @@ import tensorflow as tf
 import tf_keras
 
 from avatx.training.options import LearningRateOptions, TrainOptions
+from avatx.training.workers import Workers
 
 PART_NAMES = {"proposal_stage": "rpn"}  # by which everybody knows it
 MOVING_STATISTICS = ("moving_mean", "moving_variance")
@@ -77,7 +78,7 @@ def startup_lines(experiment, strategy, model, start_step: int) -> list[str]:
     replica_batch = options.batch_size // replicas
     lines = [
         f"devices          {replicas} x {_device_kind(strategy)} "
-        f"({type(strategy).__name__}), {options.precision}",
+        f"({type(strategy).__name__}{_machines(strategy)}), {options.precision}",
         f"batch            {options.batch_size} clips a step = {replicas} replicas x {parts} "
         f"micro-batches x {replica_batch // parts} clips",
         f"optimizer        {options.optimizer.kind}, learning rate "
@@ -107,6 +108,11 @@ def _epochs(num_keyframes, unit: str, options: TrainOptions) -> str:
         return ""
     epochs = options.num_steps * options.batch_size / num_keyframes
     return f" = {epochs:.1f} epochs of {num_keyframes:,} {unit}"
+
+
+def _machines(strategy) -> str:
+    count = Workers(strategy).count
+    return f" of {count} machines" if count > 1 else ""
 
 
 def _device_kind(strategy) -> str:

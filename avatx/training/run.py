@@ -8,6 +8,7 @@ import contextlib
 import json
 import os
 
+import numpy as np
 import orbit
 import tensorflow as tf
 import tf_keras
@@ -30,6 +31,7 @@ from avatx.training.optimizer import averaged_weights, build_optimizer, reset_av
 from avatx.training.options import Experiment
 from avatx.training.seed import make_deterministic, set_random_seed
 from avatx.training.trainer import ModelTrainer
+from avatx.training.workers import Workers
 
 CHECKPOINT_NAME = "ckpt"
 BEST_DIRECTORY = "best"
@@ -70,11 +72,14 @@ def evaluate(experiment: Experiment, checkpoint: str = "") -> dict[str, float]:
     path = paths.resolve_checkpoint(source, field)
     # As resuming does; a checkpoint that was asked for by its name is that one or none.
     candidates = [path] if paths.is_checkpoint(source) else paths.checkpoint_paths(source)
-    with _precision(experiment.train.precision):
+    workers = Workers(make_strategy(experiment.distribution_strategy))
+    with workers.watched(), _precision(experiment.train.precision):
         evaluation = _CheckpointEvaluation(experiment)
         for candidate in candidates:
             try:
-                return evaluation(candidate)
+                metrics = evaluation(candidate)
+                workers.meet()
+                return metrics
             except DamagedCheckpoint as error:
                 if candidate == candidates[-1]:
                     raise
@@ -103,6 +108,11 @@ def evaluate_continuously(
     """
     if paths.is_checkpoint(checkpoint_dir):
         return evaluate(experiment, checkpoint_dir)
+    if Workers(make_strategy(experiment.distribution_strategy)).are_several:
+        raise UserError(
+            "distribution_strategy: each new checkpoint is evaluated by one machine alone; start "
+            "one with TF_CONFIG unset, or with `distribution_strategy` one_device or cpu"
+        )
     if missing := waiting.absence(checkpoint_dir):
         print(f"{missing}: waiting for one, {timeout:g} seconds at most", flush=True)
     metrics = None
@@ -134,6 +144,7 @@ class _CheckpointEvaluation:
         _check_inputs(experiment, training=False, evaluating=True)
         _make_model_dir(experiment.model_dir)
         self._strategy = make_strategy(experiment.distribution_strategy)
+        self._is_chief = Workers(self._strategy).is_chief
         kind = experiment.meta_architecture
         task = kind.make_task(experiment.train)
         with self._strategy.scope():
@@ -144,7 +155,7 @@ class _CheckpointEvaluation:
             evaluator=evaluator,
             global_step=self._step,
             strategy=self._strategy,
-            eval_summary_dir=os.path.join(experiment.model_dir, "eval"),
+            eval_summary_dir=_summaries(experiment, "eval", self._is_chief),
         )
         self._evaluator = evaluator
         self._checked = False
@@ -165,7 +176,7 @@ class _CheckpointEvaluation:
                 )
                 self._checked = True
             # Where there are checkpoints, the file says how they were trained.
-            if not paths.checkpoint_paths(self._experiment.model_dir):
+            if self._is_chief and not paths.checkpoint_paths(self._experiment.model_dir):
                 write_config(self._experiment)
             metrics = self._evaluator.evaluate(tf.constant(-1))
         self._controller.eval_summary_manager.write_summaries(metrics)
@@ -176,37 +187,60 @@ class _CheckpointEvaluation:
 def _train(experiment: Experiment, evaluate: bool) -> dict[str, float] | None:
     options = experiment.train
     strategy = make_strategy(experiment.distribution_strategy)
+    workers = Workers(strategy)
     check_batch_size(options, strategy.num_replicas_in_sync)
     _dtype(options.precision)
-    if not _is_done(experiment, evaluate):
-        _check_inputs(experiment, training=True, evaluating=evaluate)
-        if not paths.checkpoint_paths(experiment.model_dir):
-            fine_tuning.check_paths(options)
-    _make_model_dir(experiment.model_dir)
-    with file_lock.alone_in(experiment.model_dir, "model_dir"):
+    with workers.watched():
+        if not workers.from_chief(lambda: _is_done(experiment, evaluate)):
+            _check_inputs(experiment, training=True, evaluating=evaluate)
+            if not paths.checkpoint_paths(experiment.model_dir):
+                fine_tuning.check_paths(options)
+        _make_model_dir(experiment.model_dir)
+        with _alone(experiment, workers):
+            metrics = _train_if_not_done(experiment, strategy, workers, evaluate)
+            # The chief's process is what holds the others together: it must not end first.
+            workers.meet()
+            return metrics
+
+
+def _alone(experiment: Experiment, workers: Workers) -> contextlib.AbstractContextManager:
+    """Holds the model directory, for all workers the chief."""
+    if workers.is_chief:
+        return file_lock.alone_in(experiment.model_dir, "model_dir")
+    return contextlib.nullcontext()
+
+
+def _train_if_not_done(
+    experiment: Experiment, strategy, workers: Workers, evaluate: bool
+) -> dict[str, float] | None:
+    options = experiment.train
+    if workers.is_chief:
         sweep(experiment)
-        if _is_done(experiment, evaluate):
+    if workers.from_chief(lambda: _is_done(experiment, evaluate)):
+        if workers.is_chief:
             saver.remove_older(experiment.model_dir, options.checkpoints_to_keep)
             print(
                 f"{experiment.model_dir} is trained to step {_trained_to(experiment)} already, and "
                 f"train_config.num_steps is {options.num_steps}: nothing to do; raise it or choose "
                 "another model directory"
             )
-            return None
-        return _train_alone(experiment, strategy, evaluate)
+        return None
+    return _train_alone(experiment, strategy, workers, evaluate)
 
 
-def _train_alone(experiment: Experiment, strategy, evaluate: bool) -> dict[str, float] | None:
+def _train_alone(
+    experiment: Experiment, strategy, workers: Workers, evaluate: bool
+) -> dict[str, float] | None:
     options = experiment.train
     last_start = LastStart(experiment)
     set_random_seed(options.seed)
     if options.deterministic:
         make_deterministic()
-    with StopRequest() as stop, _precision(options.precision):
+    with StopRequest(workers.any) as stop, _precision(options.precision):
         controller = None
         try:
-            controller = _make_controller(experiment, strategy, evaluate, last_start, stop)
-            _prepare(controller, experiment, strategy, last_start)
+            controller = _make_controller(experiment, strategy, workers, evaluate, last_start, stop)
+            _prepare(controller, experiment, strategy, workers, last_start)
             if not evaluate:
                 controller.train(options.num_steps)
                 return None
@@ -219,13 +253,18 @@ def _train_alone(experiment: Experiment, strategy, evaluate: bool) -> dict[str, 
             raise asked.exit_error() from None
 
 
-def _prepare(controller, experiment: Experiment, strategy, last_start: LastStart) -> None:
+def _prepare(
+    controller, experiment: Experiment, strategy, workers: Workers, last_start: LastStart
+) -> None:
     """Says what is about to be trained, and gives the trainer its data."""
     options = experiment.train
+    _check_start(int(controller.global_step.numpy()), experiment.model_dir, workers)
     changed = last_start.lines() if controller.trainer.last_checkpoint else []
     # Not before: a config that the checkpoints do not fit must not replace theirs.
-    last_start.write()
-    if controller.trainer.last_checkpoint:  # not before it is known that the newest can be read
+    if workers.is_chief:
+        last_start.write()
+    # Not before it is known that the newest can be read.
+    if workers.is_chief and controller.trainer.last_checkpoint:
         saver.remove_older(experiment.model_dir, options.checkpoints_to_keep)
     start_step = int(controller.global_step.numpy())
     for line in report.startup_lines(experiment, strategy, controller.trainer.model, start_step):
@@ -241,6 +280,18 @@ def _prepare(controller, experiment: Experiment, strategy, last_start: LastStart
     _check_precision(
         experiment, strategy, controller.trainer.model, controller.trainer.train_dataset
     )
+
+
+def _check_start(step: int, model_dir: str, workers: Workers) -> None:
+    """Raises UserError unless all workers have found the same checkpoint."""
+    steps = workers.gather(np.array(step)).tolist()
+    for worker, other in enumerate(steps):
+        if other != steps[0]:
+            raise UserError(
+                f"model_dir {model_dir}: worker {worker} finds a training at step {other} there, "
+                f"and the chief at step {steps[0]}; it must be one folder, on a file system that "
+                "all workers reach"
+            )
 
 
 def _end(controller: TrainingController | None, asked: Stop, model_dir: str) -> None:
@@ -264,7 +315,12 @@ def _is_done(experiment: Experiment, evaluate: bool) -> bool:
 
 
 def _make_controller(
-    experiment: Experiment, strategy, evaluate: bool, last_start: LastStart, stop: StopRequest
+    experiment: Experiment,
+    strategy,
+    workers: Workers,
+    evaluate: bool,
+    last_start: LastStart,
+    stop: StopRequest,
 ) -> TrainingController:
     options, kind = experiment.train, experiment.meta_architecture
     task = kind.make_task(options)
@@ -285,9 +341,13 @@ def _make_controller(
             strategy,
             global_step,
             weights=lambda: averaged_weights(optimizer, model),
+            # One worker alone stops where it is.
+            between=stop.raise_if_asked if workers.are_several else lambda: None,
         )
         if experiment.eval.best_checkpoint_metric:
-            eval_actions.append(_best_checkpoint_action(experiment, checkpoint, global_step))
+            eval_actions.append(
+                _best_checkpoint_action(experiment, checkpoint, global_step, workers)
+            )
 
     def initialize() -> None:
         for line in fine_tuning.initialize(model, options):
@@ -302,23 +362,27 @@ def _make_controller(
         options=options,
         initialize=initialize,
         changes=last_start.changed_settings,
-        saver=saver.CheckpointSaver(
+        saver=saver.saver_of(workers.is_chief)(
             checkpoint, experiment.model_dir, CHECKPOINT_NAME, options.checkpoints_to_keep
         ),
-        evaluated=EvaluationNote(experiment.model_dir),
+        evaluated=EvaluationNote(experiment.model_dir, workers),
         stop=stop,
         global_step=global_step,
         strategy=strategy,
-        summary_dir=os.path.join(experiment.model_dir, "train"),
-        eval_summary_dir=os.path.join(experiment.model_dir, "eval"),
+        summary_dir=_summaries(experiment, "train", workers.is_chief),
+        eval_summary_dir=_summaries(experiment, "eval", workers.is_chief),
     )
 
 
-def _best_checkpoint_action(experiment: Experiment, checkpoint, global_step):
+def _summaries(experiment: Experiment, name: str, is_chief: bool) -> str | None:
+    return os.path.join(experiment.model_dir, name) if is_chief else None
+
+
+def _best_checkpoint_action(experiment: Experiment, checkpoint, global_step, workers: Workers):
     """Keeps the checkpoint of the best evaluation in `best/`."""
     directory = os.path.join(experiment.model_dir, BEST_DIRECTORY)
     metric = experiment.eval.best_checkpoint_metric
-    best = BestCheckpoint(directory, metric, checkpoint)
+    best = BestCheckpoint(directory, metric, checkpoint, workers)
 
     def action(metrics: dict[str, float]) -> None:
         step = int(global_step.numpy())

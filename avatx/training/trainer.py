@@ -14,6 +14,7 @@ from avatx.training.guards import LossGuard
 from avatx.training.interruption import StopRequest
 from avatx.training.optimizer import Optimizer
 from avatx.training.task import GRADIENT_NORM, MAX_SCALARS, TOTAL_LOSS, ModelTask
+from avatx.training.workers import Workers
 
 SKIPPED_STEPS = "skipped_steps"
 
@@ -51,6 +52,7 @@ class ModelTrainer(orbit.StandardTrainer):
         replica_batch_size = task.options.batch_size // strategy.num_replicas_in_sync
         self._replica_batch_size = replica_batch_size
         self._stop = stop or StopRequest()
+        self._workers = Workers(strategy)
         self._names = []  # of the scalars, known once the step is traced
         self._guard = LossGuard(
             replica_batch_size * len(strategy.extended.worker_devices),
@@ -73,15 +75,19 @@ class ModelTrainer(orbit.StandardTrainer):
 
         @tf.function(autograph=False)
         def loop(iterator, num_steps):
-            def body(done):
+            several = self._workers.are_several
+
+            def body(done, asked):
+                if several:  # all end after the same step
+                    asked = self._workers.anywhere(self._stop.asked)
                 with tf.name_scope(""):
                     self.train_step(iterator)
-                return (done + 1,)
+                return done + 1, asked
 
             tf.while_loop(
-                lambda done: (done < num_steps) & ~self._stop.asked,
+                lambda done, asked: (done < num_steps) & ~(asked if several else self._stop.asked),
                 body,
-                (tf.zeros([], tf.int32),),
+                (tf.zeros([], tf.int32), tf.constant(False)),
                 parallel_iterations=1,
             )
 
@@ -100,9 +106,10 @@ class ModelTrainer(orbit.StandardTrainer):
             waited = self._waited.assign_add(self._now() - begin)
 
         step = tf.identity(self._global_step.read_value())
-        logs = self._strategy.run(self._replica_step, args=(batch, tf.identity(waited), step))
-        logs = self._strategy.reduce(tf.distribute.ReduceOp.MEAN, logs, axis=None)
-        self._names = list(logs)
+        stacked = self._strategy.run(self._replica_step, args=(batch, tf.identity(waited), step))
+        # As one vector: what machines tell each other costs by how often they do.
+        means = self._strategy.reduce(tf.distribute.ReduceOp.MEAN, stacked, axis=None)
+        logs = dict(zip(self._names, tf.unstack(means), strict=True))
         scalars = self._stacked(logs)
         skips = self._optimizer.loss_scale is not None
         norm = logs[GRADIENT_NORM]
@@ -163,7 +170,7 @@ class ModelTrainer(orbit.StandardTrainer):
         self._num_summed, self._num_timed, self._seconds = 0, 0, 0.0
         return means
 
-    def _replica_step(self, batch, waited: tf.Tensor, step: tf.Tensor) -> dict[str, tf.Tensor]:
+    def _replica_step(self, batch, waited: tf.Tensor, step: tf.Tensor) -> tf.Tensor:
         # The model waits for the clock to be read: where it has but one thread, it would else come
         # first, and its time would count as time spent waiting for input.
         with tf.control_dependencies([waited]):
@@ -171,7 +178,9 @@ class ModelTrainer(orbit.StandardTrainer):
             batch = tf.nest.map_structure(
                 lambda x: tf.ensure_shape(x, [self._replica_batch_size, *x.shape[1:]]), batch
             )
-        return self._task.train_step(batch, self.model, self._optimizer, step)
+        logs = self._task.train_step(batch, self.model, self._optimizer, step)
+        self._names = list(logs)
+        return tf.stack(list(logs.values()))
 
     def _now(self) -> tf.Tensor:
         """Scalar float64, seconds; in graph."""

@@ -316,6 +316,7 @@ TOOLS = {
         ["--pipeline_config_path", CONFIG, "--model_dir", "d"],
         [
             Kept("avatx.config", "load", Anything()),
+            Kept("avatx.training.distribution", "join"),
             Kept("avatx.builders.experiment_builder", "build", "EXPERIMENT"),
             Kept("avatx.training.run", "train"),
             Kept("avatx.training.run", "train_and_eval"),
@@ -348,7 +349,11 @@ TOOLS = {
                 },
             ),
             "--override": (["a=1", "b=2"], {"load.overrides": ["a=1", "b=2"]}),
-            "--distribution_strategy": (["cpu"], {"build.distribution_strategy": "cpu"}),
+            "--distribution_strategy": (
+                ["cpu"],
+                {"build.distribution_strategy": "cpu", "join.name": "cpu"},
+            ),
+            "--peer_timeout": (["5"], {"join.timeout": 5.0}),
         },
     ),
     "make_playground": Tool(

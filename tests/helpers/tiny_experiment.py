@@ -127,7 +127,7 @@ def make_train_dataset(batch_size, input_context, start_step, poisoned=None):
             return clip._replace(groundtruth=clip.groundtruth._replace(labels=labels))
 
         dataset = dataset.map(poison)
-    return dataset.batch(batch_size // replicas, drop_remainder=True)
+    return _shared(dataset.batch(batch_size // replicas, drop_remainder=True), input_context)
 
 
 def make_eval_dataset(batch_size, input_context):
@@ -140,7 +140,15 @@ def make_eval_dataset(batch_size, input_context):
         return clip._replace(valid=number < NUM_EVAL_CLIPS)
 
     dataset = tf.data.Dataset.range(count).map(make)
-    return dataset.batch(batch_size // replicas, drop_remainder=True)
+    return _shared(dataset.batch(batch_size // replicas, drop_remainder=True), input_context)
+
+
+def _shared(batches, input_context):
+    """Of the batches of all replicas those of this machine, which has one."""
+    if input_context is None or input_context.num_input_pipelines == 1:
+        return batches
+    assert input_context.num_input_pipelines == input_context.num_replicas_in_sync
+    return batches.shard(input_context.num_input_pipelines, input_context.input_pipeline_id)
 
 
 def tiny_experiment(

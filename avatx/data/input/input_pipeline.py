@@ -6,6 +6,11 @@ segments (`keyframe_source`) or clips of labelled videos (`labelled_clip_source`
 number comes from (seed, epoch, video, time) by a stateless generator, so the stream is the same
 for any number of threads, and a clip's augmentation and sampling seed do not depend on which
 batch or replica it lands in.
+
+Several workers (machines) have one stream, too: each reads all of it, keeps its part of every batch
+and decodes only that. So an epoch has each example once, however many workers there are, and a
+training goes on with the same batches on another number of them. The price is that every worker
+reads every record; decoding, which costs far more, is shared.
 """
 
 import dataclasses
@@ -15,7 +20,7 @@ import numpy as np
 import tensorflow as tf
 
 from avatx.data.input.augmentation import Augmentation
-from avatx.data.input.source import ExampleSource, Share
+from avatx.data.input.source import ExampleSource
 from avatx.errors import UserError
 
 _PREFETCHED_BATCHES = 2  # bounded: a batch of 30 clips of 64 x 400 x 400 is 920 MB
@@ -34,8 +39,8 @@ def build_dataset(
     """A dataset of what the source's examples become, each batch of the same static shape.
 
     Training repeats for ever. Evaluation gives every example once; the last batch is filled up
-    with repeats of the first clip and `valid=False`, and whole batches of these follow where
-    a replica would otherwise get none.
+    with repeats of the first clip and `valid=False`, so that each replica of each worker gets as
+    many batches.
 
     Args:
       source: lists, counts and decodes the examples.
@@ -43,8 +48,8 @@ def build_dataset(
       training: shuffle and repeat; else one pass in order.
       augmentations: applied in order; normally none in evaluation.
       input_context: of `strategy.distribute_datasets_from_function`; then each element is one
-        replica's share, and each input pipeline reads its own files (or, where there are fewer
-        files than pipelines, its own examples of all files).
+        replica's share, and one after the other they are the worker's replicas' parts of each
+        global batch.
       start_step: training continues as if this many batches had been taken. The order of the
         clips skipped is replayed without decoding a frame, which costs reading the part of
         the epoch that is skipped, and a pass to count examples where no manifest tells.
@@ -55,15 +60,14 @@ def build_dataset(
         `input_errors.explained`.
     """
     worker = _worker(batch_size, input_context)
-    share = Share(worker.index, worker.count, by_file=len(source.files) >= worker.count)
-    clips_a_step = worker.replicas * worker.replica_batch
     if training:
-        dataset = _epochs(source, share, skipped=start_step * clips_a_step)
+        dataset = _epochs(source, skipped=start_step * batch_size)
         dataset = dataset.map(lambda epoch, example: (epoch, example, True))
     else:
         no_epoch = tf.data.Dataset.from_tensors(np.int64(0)).repeat()
-        dataset = tf.data.Dataset.zip((no_epoch, source.in_order(share)))
-        dataset = _filled(dataset, clips_a_step)
+        dataset = tf.data.Dataset.zip((no_epoch, source.in_order()))
+        dataset = _filled(dataset, batch_size)
+    dataset = worker.part_of(dataset)
     dataset = dataset.map(
         lambda epoch, example, valid: source.finish(example, epoch, valid, augmentations, training),
         num_parallel_calls=source.options.num_parallel_decodes or tf.data.AUTOTUNE,
@@ -80,6 +84,16 @@ class _Worker:
     count: int  # of input pipelines
     replicas: int  # that this pipeline feeds
     replica_batch: int  # clips of one replica
+
+    def part_of(self, dataset: tf.data.Dataset) -> tf.data.Dataset:
+        """This worker's examples of those of all: of each batch the index-th of `count` parts."""
+        if self.count == 1:
+            return dataset
+        part = self.replicas * self.replica_batch
+        own = dataset.enumerate().filter(
+            lambda number, _: number // part % self.count == self.index
+        )
+        return own.map(lambda _, example: example)
 
 
 def _worker(batch_size: int, context: tf.distribute.InputContext | None) -> _Worker:
@@ -99,20 +113,17 @@ def _worker(batch_size: int, context: tf.distribute.InputContext | None) -> _Wor
     )
 
 
-def _epochs(source: ExampleSource, share: Share, skipped: int) -> tf.data.Dataset:
+def _epochs(source: ExampleSource, skipped: int) -> tf.data.Dataset:
     """(epoch, example) for ever, each epoch in its own order, after the first `skipped`."""
-    if (
-        source.count(share, at_least=share.fewest) < share.fewest
-    ):  # it would repeat nothing for ever
-        worker = f" for worker {share.index + 1} of {share.count}" if share.count > 1 else ""
+    if source.count(at_least=1) < 1:  # it would repeat nothing for ever
         raise UserError(
-            f"{', '.join(source.options.input_paths)}: no {source.name} to train on{worker}; "
+            f"{', '.join(source.options.input_paths)}: no {source.name} to train on; "
             f"expected {source.expected}"
         )
     first_epoch = 0
     if skipped:
-        first_epoch, skipped = divmod(skipped, max(share.size(source.count(share)), 1))
-    return _endless_epochs(lambda epoch: source.of_epoch(share, epoch), first_epoch).skip(skipped)
+        first_epoch, skipped = divmod(skipped, max(source.count(), 1))
+    return _endless_epochs(source.of_epoch, first_epoch).skip(skipped)
 
 
 def _endless_epochs(

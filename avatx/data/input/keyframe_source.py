@@ -27,7 +27,6 @@ from avatx.data.input.example_seed import epoch_seed, example_seed, hash_of
 from avatx.data.input.input_check import check_first_records
 from avatx.data.input.input_options import InputOptions
 from avatx.data.input.keyframe_parsing import KeyframeExample, KeyframeParser
-from avatx.data.input.source import Share
 from avatx.data.records import remote_files
 from avatx.data.records.data_statistics import counts_by_manifest
 from avatx.data.records.input_errors import check, explained
@@ -69,16 +68,15 @@ class KeyframeSource:
             " with people" if self.options.drop_keyframes_without_people else ""
         )
 
-    def of_epoch(self, share: Share, epoch: tf.Tensor) -> tf.data.Dataset:
+    def of_epoch(self, epoch: tf.Tensor) -> tf.data.Dataset:
         """KeyframeExamples in an order that `epoch` decides."""
         options = self.options
-        paths = tf.constant(share.of_files(self.files))
+        paths = tf.constant(self.files)
         if not options.shuffle:
             segments = self._segments(paths, options.num_readers)
-            in_order = segments.flat_map(
+            return segments.flat_map(
                 lambda segment: self._keyframes(segment, self._for_training(segment))
             )
-            return share.of_examples(in_order)
         seed = epoch_seed(options.seed, epoch)
         paths = tf.random.experimental.stateless_shuffle(paths, seed)
 
@@ -93,25 +91,17 @@ class KeyframeSource:
         keyframes = self._segments(paths, options.num_readers).interleave(
             in_random_order, cycle_length=options.open_segments
         )
-        keyframes = keyframes.shuffle(
-            options.shuffle_buffer_size, seed=options.seed * 1_000_003 + epoch
-        )
-        return share.of_examples(keyframes)
+        return keyframes.shuffle(options.shuffle_buffer_size, seed=options.seed * 1_000_003 + epoch)
 
-    def in_order(self, share: Share) -> tf.data.Dataset:
+    def in_order(self) -> tf.data.Dataset:
         """Every KeyframeExample once, those without people too."""
-        segments = self._segments(tf.constant(share.of_files(self.files)), readers=1)
-        return share.of_examples(
-            segments.flat_map(
-                lambda segment: self._keyframes(
-                    segment, tf.range(tf.size(segment.keyframe_timestamps))
-                )
-            )
+        return self._segments(tf.constant(self.files), readers=1).flat_map(
+            lambda segment: self._keyframes(segment, tf.range(tf.size(segment.keyframe_timestamps)))
         )
 
-    def count(self, share: Share, at_least: int | None = None) -> int:
+    def count(self, at_least: int | None = None) -> int:
         """Keyframes that training sees in one epoch; stops counting at `at_least`."""
-        files = share.of_files(self.files)
+        files = self.files
         if at_least is None and not self.options.drop_keyframes_without_people:
             known = counts_by_manifest(files, "keyframes")
             if known is not None:

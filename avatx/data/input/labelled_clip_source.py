@@ -23,7 +23,6 @@ from avatx.data.input.example_seed import epoch_seed, example_seed
 from avatx.data.input.input_check import check_first_records
 from avatx.data.input.input_options import InputOptions
 from avatx.data.input.labelled_clip_parsing import LabelledClip, LabelledClipParser, TestViews
-from avatx.data.input.source import Share
 from avatx.data.input.spatial_window import crop, random_corner, spread_corner, window_size
 from avatx.data.records import remote_files
 from avatx.data.records.data_statistics import count_videos
@@ -82,10 +81,10 @@ class LabelledClipSource:
         with tf.init_scope():  # an epoch is made inside a graph, which may be who asks first
             return count_videos(self.files)
 
-    def of_epoch(self, share: Share, epoch: tf.Tensor) -> tf.data.Dataset:
+    def of_epoch(self, epoch: tf.Tensor) -> tf.data.Dataset:
         """LabelledClips of random windows in time, in an order that `epoch` decides."""
         options = self.options
-        videos = self._videos(share, epoch if options.shuffle else None)
+        videos = self._videos(epoch if options.shuffle else None)
         clips = videos.map(
             lambda index, serialized: self._parser.random_clip(
                 index, self._parser.video(index, serialized), options.seed, epoch
@@ -97,19 +96,19 @@ class LabelledClipSource:
             return clips
         return clips.shuffle(options.shuffle_buffer_size, seed=options.seed * 1_000_003 + epoch)
 
-    def in_order(self, share: Share) -> tf.data.Dataset:
+    def in_order(self) -> tf.data.Dataset:
         """The views of every video, one after the other."""
         views = self._given_views()
-        return self._videos(share, None).flat_map(
+        return self._videos(None).flat_map(
             lambda index, serialized: self._parser.test_clips(
                 index, self._parser.video(index, serialized), views
             )
         )
 
-    def count(self, share: Share, at_least: int | None = None) -> int:
-        """Videos in the share's files, which are counted already."""
+    def count(self, at_least: int | None = None) -> int:
+        """Videos in the files, which are counted already."""
         del at_least
-        return sum(share.of_files(self._counts))
+        return sum(self._counts)
 
     def finish(
         self,
@@ -147,22 +146,19 @@ class LabelledClipSource:
             raise ValueError("views: None; expected TestViews for testing")
         return self.views
 
-    def _videos(self, share: Share, epoch: tf.Tensor | None) -> tf.data.Dataset:
+    def _videos(self, epoch: tf.Tensor | None) -> tf.data.Dataset:
         """(video's ordinal, record); files in an order that `epoch` decides, or as they are."""
-        files = share.of_files(self.files)
-        paths = tf.constant(files)
+        paths = tf.constant(self.files)
         # Ordinal of each file's first video.
-        firsts = np.concatenate([[0], np.cumsum(self._counts)[:-1]]).astype(np.int64)
-        firsts = tf.constant(share.of_files(firsts))
+        firsts = tf.constant(np.cumsum([0, *self._counts[:-1]]).astype(np.int64))
         if epoch is not None:
             seed = epoch_seed(self.options.seed, epoch)
             order = tf.random.experimental.stateless_shuffle(tf.range(tf.size(paths)), seed)
             paths, firsts = tf.gather(paths, order), tf.gather(firsts, order)
-        readers = 1 if epoch is None else min(self.options.num_readers, len(files))
-        videos = tf.data.Dataset.from_tensor_slices((paths, firsts)).interleave(
+        readers = 1 if epoch is None else min(self.options.num_readers, len(self.files))
+        return tf.data.Dataset.from_tensor_slices((paths, firsts)).interleave(
             lambda path, first: tf.data.TFRecordDataset(path).enumerate(first),
             cycle_length=readers,
             num_parallel_calls=readers,
             deterministic=True,
         )
-        return share.of_examples(videos)

@@ -298,9 +298,7 @@ def test_workers_share_the_videos(tmp_path, num_files, pipelines, replicas, trai
         )
         assert dataset.element_spec.clips.shape[0] == 1
         if training:  # the worker's share of the first epoch
-            by_file = num_files >= pipelines
-            videos = range(0, 4 * num_files, 4) if by_file else range(4 * num_files)
-            dataset = dataset.take(len(videos[index::pipelines]) * (4 if by_file else 1))
+            dataset = dataset.take(len(range(index, 4 * num_files, pipelines)))
         found += numbers(dataset)
     views = range(1 if training else 3)
     assert sorted(found) == [(video, view) for video in range(4 * num_files) for view in views]

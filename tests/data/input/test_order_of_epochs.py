@@ -13,7 +13,6 @@ from avatx.data.input.clip_shape import ClipShape
 from avatx.data.input.input_options import InputOptions
 from avatx.data.input.keyframe_source import KeyframeSource
 from avatx.data.input.labelled_clip_source import LabelledClipSource
-from avatx.data.input.source import Share
 from avatx.data.records import record
 
 CLIP = ClipShape(num_frames=1, frame_rate=25.0, height=8, width=8)
@@ -45,11 +44,11 @@ def orders(kind, path: str, seed: int, epochs: int) -> list[tuple]:
     source = kind(default(InputOptions, (path,), num_classes=3, seed=seed), CLIP)
     assert source.files == [path]  # found, and videos counted, before there is a graph
     if kind is LabelledClipSource:
-        assert source.count(Share()) == COUNT
+        assert source.count() == COUNT
 
     def video_ids(epoch):
         epoch.graph.seed = 1  # as the pipeline does
-        return source.of_epoch(Share(), epoch).map(lambda example: example.video_id).batch(COUNT)
+        return source.of_epoch(epoch).map(lambda example: example.video_id).batch(COUNT)
 
     batches = tf.data.Dataset.range(epochs).flat_map(video_ids).as_numpy_iterator()
     return [tuple(batch.tolist()) for batch in batches]
