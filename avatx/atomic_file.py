@@ -18,7 +18,7 @@ import uuid
 from collections.abc import Iterator
 from typing import BinaryIO, TextIO
 
-from avatx import durable, file_lock
+from avatx import durable, file_lock, file_systems
 from avatx.errors import UserError
 
 # Errors of writing itself, which come as late as the block's end.
@@ -142,6 +142,7 @@ def _create(path: str) -> int:
 def _remote_path(path: str, temporary_folder: str | None) -> Iterator[str]:
     import tensorflow as tf
 
+    file_systems.load(path)
     temporary = _unfinished(path, temporary_folder)
     try:
         yield temporary

@@ -13,7 +13,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 
-from avatx import durable, file_lock
+from avatx import durable, file_lock, file_systems
 from avatx.errors import UserError, first_line
 
 PREFIX = ".partial-"
@@ -35,9 +35,15 @@ def work_folder(
       named: what an error says cannot be written; by default `folder`.
 
     Raises:
-      UserError: `folder` cannot be written; so is every OSError of the block.
+      UserError: `folder` cannot be written, or is remote; so is every OSError of the block.
     """
     folder = os.fspath(folder)
+    if "://" in folder:
+        raise UserError(
+            f"{named or folder} cannot be written: these files take their places by being renamed, "
+            f"which {file_systems.scheme(folder)}:// storage does not do; give a folder of this "
+            "machine and copy it"
+        )
     made = not os.path.isdir(folder)
     work = lock = None
     try:
@@ -143,6 +149,7 @@ def _upload(made: str, path: str, last: str) -> None:
     """Copies a folder of this machine to a remote one, in whose place it comes."""
     import tensorflow as tf
 
+    file_systems.load(path)
     names = sorted(
         os.path.relpath(os.path.join(where, name), made)
         for where, _, files in os.walk(made)

@@ -52,6 +52,7 @@ class CheckpointSaver:
         self.checkpoint.save_counter.assign_add(1)
         try:
             if "://" in prefix:
+                _remove_index(prefix)  # as `_write` does
                 self.checkpoint.write(prefix)
             else:
                 self._write(prefix)
@@ -95,6 +96,11 @@ class CheckpointSaver:
             + (f"the last one, {last[0]}, is whole" if last else "there is no other one")
             + ": make room, and the same command goes on from there"
         )
+
+
+def _remove_index(prefix: str) -> None:
+    with contextlib.suppress(tf.errors.NotFoundError):
+        tf.io.gfile.remove(f"{prefix}.index")
 
 
 def remove(prefix: str) -> None:

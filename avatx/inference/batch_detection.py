@@ -18,7 +18,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from avatx import beam_pipeline, file_lock
+from avatx import beam_pipeline, file_lock, file_systems
 from avatx.atomic_folder import atomic_folder
 from avatx.data.records.record_shard import read_json, write_text
 from avatx.data.records.remote_files import load_file_system
@@ -150,7 +150,7 @@ class _Run:
 
     def _clean(self) -> None:
         tf.io.gfile.makedirs(self._state)
-        for name in batch_manifest.names_in(self._state):
+        for name in file_systems.names_in(self._state):
             if name != file_lock.LOCK_FILE:
                 with contextlib.suppress(tf.errors.OpError):
                     tf.io.gfile.remove(os.path.join(self._state, name))
@@ -227,7 +227,7 @@ def _check_target(target: str) -> None:
         return
     if not tf.io.gfile.isdir(target):
         raise _Failed(f"{target} is a file; move it away, or choose another `output`")
-    foreign = sorted({*batch_manifest.names_in(target)} - {*RESULTS, NOTE})
+    foreign = sorted({*file_systems.names_in(target)} - {*RESULTS, NOTE})
     if foreign:
         raise _Failed(
             f"{target} holds {foreign[0]}, which is no result of this program; move it away, or "
@@ -274,7 +274,7 @@ def _told_as_they_come(plans: Sequence[str], log) -> Iterator[dict[str, dict[str
     stop = threading.Event()
 
     def look() -> None:
-        there = set(batch_manifest.names_in(os.path.dirname(plans[0])))
+        there = set(file_systems.names_in(os.path.dirname(plans[0])))
         for plan in plans:
             path = _outcome_path(plan)
             if plan not in outcomes and os.path.basename(path) in there:

@@ -10,6 +10,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from avatx import file_systems
 from avatx.data.records.record_shard import read_json, write_text
 from avatx.errors import UserError
 from avatx.inference.batch_plan import BatchSettings
@@ -37,18 +38,10 @@ def check_output(output: str) -> None:
     )
 
 
-def names_in(folder: str) -> list[str]:
-    """What a folder holds; nothing where it is not there, as an empty one of s3://."""
-    try:
-        return sorted(name.rstrip("/") for name in tf.io.gfile.listdir(folder))
-    except tf.errors.NotFoundError:
-        return []
-
-
 def read_notes(output: str) -> dict[str, dict[str, Any]]:
     """Name of a result in `output` -> the note that lies in it."""
     notes = {}
-    for name in names_in(output):
+    for name in file_systems.names_in(output):
         try:
             note = read_json(os.path.join(output, name, NOTE)) if name[0] != "." else None
         except (ValueError, tf.errors.OpError):

@@ -20,7 +20,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from avatx import beam_pipeline
+from avatx import beam_pipeline, file_systems
 from avatx.data.records import manifest, planned_segment, record_shard
 from avatx.data.records.record_plan import RecordPlan, RecordSettings, fingerprint
 from avatx.data.records.record_shard import read_json, write_text
@@ -56,13 +56,13 @@ class ShardFiles:
           UserError: there are such shards that this program did not write.
         """
         tf.io.gfile.makedirs(self.state)
-        for name in tf.io.gfile.listdir(self.state):
+        for name in file_systems.names_in(self.state):
             if not name.endswith(".done.json"):
                 tf.io.gfile.remove(os.path.join(self.state, name))
         pattern = re.compile(re.escape(self.name) + r"-\d{5}-of-(\d{5})\.tfrecord")
         others = [
             name
-            for name in tf.io.gfile.listdir(self.folder or ".")
+            for name in file_systems.names_in(self.folder or ".")
             if (found := pattern.fullmatch(name)) and int(found[1]) != self.num_shards
         ]
         for name in others:
