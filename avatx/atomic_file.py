@@ -146,7 +146,11 @@ def _remote_path(path: str, temporary_folder: str | None) -> Iterator[str]:
     temporary = _unfinished(path, temporary_folder)
     try:
         yield temporary
-        tf.io.gfile.rename(temporary, path, overwrite=True)
+        if tf.io.gfile.stat(temporary).length:
+            tf.io.gfile.rename(temporary, path, overwrite=True)
+        else:  # which the plugin for s3:// does not rename; there is nothing of it to be half there
+            with tf.io.gfile.GFile(path, "wb") as file:
+                file.write(b"")
     except tf.errors.OpError as error:
         raise _refusal(path, error.message) from error
     finally:
