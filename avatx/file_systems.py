@@ -9,7 +9,6 @@ import errno
 import io
 import os
 import re
-from typing import BinaryIO
 
 from avatx import stderr_noise
 from avatx.errors import UserError, first_line
@@ -70,7 +69,7 @@ def _cannot_load(path: str, name: str, remedy: str) -> str:
     )
 
 
-def open_binary(path) -> BinaryIO:
+def open_binary(path) -> io.BufferedReader:
     """Opens a file to read; a remote one, which should be small, is read at once.
 
     Raises:
@@ -85,7 +84,7 @@ def open_binary(path) -> BinaryIO:
     load(path)
     try:
         with tf.io.gfile.GFile(path, "rb") as file:
-            return io.BufferedReader(io.BytesIO(file.read()))  # type: ignore[arg-type]
+            return io.BufferedReader(io.BytesIO(file.read()))
     except tf.errors.NotFoundError as error:
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path) from error
     except tf.errors.OpError as error:
