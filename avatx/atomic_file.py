@@ -18,7 +18,7 @@ import uuid
 from collections.abc import Iterator
 from typing import BinaryIO, TextIO
 
-from avatx import durable, file_lock
+from avatx import durable, file_lock, file_systems
 from avatx.errors import UserError
 
 # Errors of writing itself, which come as late as the block's end.
@@ -142,10 +142,15 @@ def _create(path: str) -> int:
 def _remote_path(path: str, temporary_folder: str | None) -> Iterator[str]:
     import tensorflow as tf
 
+    file_systems.load(path)
     temporary = _unfinished(path, temporary_folder)
     try:
         yield temporary
-        tf.io.gfile.rename(temporary, path, overwrite=True)
+        if tf.io.gfile.stat(temporary).length:
+            tf.io.gfile.rename(temporary, path, overwrite=True)
+        else:  # which the plugin for s3:// does not rename; there is nothing of it to be half there
+            with tf.io.gfile.GFile(path, "wb") as file:
+                file.write(b"")
     except tf.errors.OpError as error:
         raise _refusal(path, error.message) from error
     finally:

@@ -2,6 +2,9 @@
 
 `atomic_files` adds files to a folder, `atomic_folder` makes a folder or replaces one, and
 `work_folder`, which both stand on, is for what has to take its place in an order of its own.
+
+Storage behind an address (s3://, gs://) has no renaming of folders: there a folder is made on this
+machine and copied, and one file, copied last, says that it is whole.
 """
 
 import contextlib
@@ -10,8 +13,8 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 
-from avatx import durable, file_lock
-from avatx.errors import UserError
+from avatx import durable, file_lock, file_systems
+from avatx.errors import UserError, first_line
 
 PREFIX = ".partial-"
 
@@ -32,9 +35,15 @@ def work_folder(
       named: what an error says cannot be written; by default `folder`.
 
     Raises:
-      UserError: `folder` cannot be written; so is every OSError of the block.
+      UserError: `folder` cannot be written, or is remote; so is every OSError of the block.
     """
     folder = os.fspath(folder)
+    if "://" in folder:
+        raise UserError(
+            f"{named or folder} cannot be written: these files take their places by being renamed, "
+            f"which {file_systems.scheme(folder)}:// storage does not do; give a folder of this "
+            "machine and copy it"
+        )
     made = not os.path.isdir(folder)
     work = lock = None
     try:
@@ -84,7 +93,9 @@ def atomic_files(
 
 
 @contextlib.contextmanager
-def atomic_folder(path, prefix: str | None = None, sweep: bool = True) -> Iterator[str]:
+def atomic_folder(
+    path, prefix: str | None = None, sweep: bool = True, last: str = ""
+) -> Iterator[str]:
     """Gives a folder that takes the name `path` when the block ends well.
 
     An older folder `path` stays until then and on an error, and goes as a whole.
@@ -93,10 +104,17 @@ def atomic_folder(path, prefix: str | None = None, sweep: bool = True) -> Iterat
       path: the folder; those above it are made where they are missing.
       prefix: how the name of the hidden folder beside it begins; by default with its name.
       sweep: as of `work_folder`.
+      last: of a remote `path`, the file in it without which it counts as none: it is removed
+        first and written last.
 
     Raises:
       UserError: the folder that holds `path` cannot be written.
     """
+    if "://" in os.fspath(path):
+        with tempfile.TemporaryDirectory(prefix="avatx-") as made:
+            yield made
+            _upload(made, os.fspath(path), last)
+        return
     parent, name = os.path.split(os.path.abspath(path))
     with work_folder(parent, prefix or f".{name}.partial", sweep, os.fspath(path)) as work:
         made, older = os.path.join(work, "made"), os.path.join(work, "older")
@@ -125,6 +143,37 @@ def move_files(source, target, names: list[str] | None = None) -> None:
         (durable.flush_tree if os.path.isdir(path) else durable.flush)(path)
         os.replace(path, os.path.join(target, name))
     durable.flush(os.fspath(target))
+
+
+def _upload(made: str, path: str, last: str) -> None:
+    """Copies a folder of this machine to a remote one, in whose place it comes."""
+    import tensorflow as tf
+
+    file_systems.load(path)
+    names = sorted(
+        os.path.relpath(os.path.join(where, name), made)
+        for where, _, files in os.walk(made)
+        for name in files
+    )
+    whole = [name for name in names if name == last]
+    done = ""
+    try:
+        older = [
+            os.path.join(where, name)
+            for where, _, files in tf.io.gfile.walk(path)
+            for name in files
+        ]
+        for name in sorted(older, key=lambda name: name != os.path.join(path, last)):
+            tf.io.gfile.remove(name)
+        for name in [name for name in names if name != last] + whole:
+            done = os.path.join(path, name)
+            tf.io.gfile.makedirs(os.path.dirname(done))
+            tf.io.gfile.copy(os.path.join(made, name), done, overwrite=True)
+    except tf.errors.OpError as error:
+        for name in names if done else []:
+            with contextlib.suppress(tf.errors.OpError):
+                tf.io.gfile.remove(os.path.join(path, name))
+        raise UserError(f"{done or path} cannot be written: {first_line(error)}") from error
 
 
 def _sweep(folder: str, prefix: str) -> None:

@@ -49,6 +49,11 @@ def left_behind(path: str) -> Iterator[bool]:
         os.close(descriptor)
 
 
+def has_locks(folder) -> bool:
+    """Whether `alone_in` can hold a folder, as far as its path says: not behind s3:// and so on."""
+    return "://" not in os.fspath(folder)
+
+
 @contextlib.contextmanager
 def alone_in(folder, argument: str, inherited: bool = False) -> Iterator[None]:
     """Holds the folder, which is made, for this program.
@@ -66,7 +71,7 @@ def alone_in(folder, argument: str, inherited: bool = False) -> Iterator[None]:
       UserError: another one holds it, or it cannot be written to.
     """
     folder = os.fspath(folder)
-    if "://" in folder:
+    if not has_locks(folder):
         yield
         return
     try:

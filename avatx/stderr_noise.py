@@ -8,6 +8,7 @@ import os
 import re
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 
 _NOISE = re.compile(
@@ -20,10 +21,22 @@ _NOISE = re.compile(
     rb"|op_level_cost_estimator|oneDNN supports DT_INT32 only"
 )
 
+# stderr is the process's: of two threads inside, one would take the other's file for it, for good.
+_alone = threading.RLock()
+
 
 @contextlib.contextmanager
 def dropped() -> Iterator[None]:
-    """Holds back what the process writes on stderr inside, then passes it on without noise."""
+    """Holds back what the process writes on stderr inside, then passes it on without noise.
+
+    One thread at a time.
+    """
+    with _alone, _dropped():
+        yield
+
+
+@contextlib.contextmanager
+def _dropped() -> Iterator[None]:
     sys.stderr.flush()
     saved = os.dup(2)
     with tempfile.TemporaryFile() as captured:

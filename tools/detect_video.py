@@ -1,22 +1,39 @@
-"""Detects actions in a video with an exported model: csv, JSON, annotated mp4 and pictures.
+r"""Detects actions in videos with an exported model: csv, JSON, annotated mp4 and pictures.
 
-python tools/detect_video.py --saved_model EXPORT/saved_model --video film.mp4 --output OUT
+    python tools/detect_video.py --saved_model EXPORT/saved_model --video film.mp4 --output OUT
+
+Of many videos, each gets a folder of its own in OUT, and OUT/manifest.json lists them all:
+
+    python tools/detect_video.py --saved_model EXPORT/saved_model --videos FOLDER 'clips/*.mp4' \
+        list.txt --output OUT
+
+Run again, it detects only in what is missing or has changed. With --videos every other flag is
+Apache Beam's: `--direct_num_workers 8 --direct_running_mode multi_processing` uses eight processes.
 """
 
 import argparse
+import os
 import sys
 
 from avatx import cli
 from avatx.data.video.frame_flags import add_frame_flags, given_settings, overridden
 
 
-def parse_arguments(argv=None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+def parse_arguments(argv=None) -> tuple[argparse.Namespace, list[str]]:
+    """The flags, and those that are Beam's."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--saved_model", required=True, help="what tools/exporter_main.py wrote")
-    parser.add_argument(
-        "--video",
-        required=True,
-        help="video file, folder of numbered frames, camera (/dev/video0) or URL",
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument(
+        "--video", help="video file, folder of numbered frames, camera (/dev/video0) or URL"
+    )
+    source.add_argument(
+        "--videos",
+        nargs="+",
+        help="many: videos, folders of them, patterns ('clips/*.mp4'), lists (NAME.txt, a video "
+        "a line)",
     )
     parser.add_argument("--output", required=True, help="folder for the results")
     parser.add_argument(
@@ -42,22 +59,22 @@ def parse_arguments(argv=None) -> argparse.Namespace:
         action="store_true",
         help="also write attention.jpg (needs an export with --attention)",
     )
-    return parser.parse_args(argv)
+    arguments, beam_arguments = parser.parse_known_args(argv)
+    if beam_arguments and arguments.videos is None:
+        parser.error(f"unrecognized arguments: {' '.join(beam_arguments)}")
+    return arguments, beam_arguments
 
 
-@cli.arguments_are_flags("attention", "optical_flow")
+@cli.arguments_are_flags("attention", "optical_flow", "videos", "output", "runner")
 def main(argv=None) -> int:
-    arguments = parse_arguments(argv)
+    arguments, beam_arguments = parse_arguments(argv)
     given = given_settings(arguments)
     cli.import_tensorflow()
     from avatx.data.video.frame_settings import for_model
-    from avatx.inference.video_detection import check_arguments, detect_video
+    from avatx.inference.video_detection import check_arguments
 
     with cli.arguments_are_flags("score_threshold", "every", "batch_size"):
         check_arguments(arguments.score_threshold, arguments.every, arguments.batch_size)
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
     from avatx.inference.detector import Detector
 
     detector = Detector(arguments.saved_model)
@@ -65,6 +82,41 @@ def main(argv=None) -> int:
         settings = for_model(detector.frame_settings, detector.has_flow, given)
     for line in overridden(given, detector.frame_settings):
         print(line, file=sys.stderr)
+    detect = _detect_in_one if arguments.videos is None else _detect_in_many
+    return detect(arguments, detector, settings, beam_arguments)
+
+
+def _detect_in_many(arguments, detector, settings, beam_arguments) -> int:
+    from avatx.inference import batch_manifest
+    from avatx.inference.batch_detection import detect_videos
+    from avatx.inference.batch_plan import BatchSettings
+
+    manifest = detect_videos(
+        arguments.videos,
+        arguments.output,
+        detector,
+        BatchSettings(
+            score_threshold=arguments.score_threshold,
+            every=arguments.every,
+            frame_settings=settings,
+            batch_size=arguments.batch_size,
+            groundtruth=arguments.groundtruth,
+            attention=arguments.attention,
+        ),
+        beam_arguments=beam_arguments,
+        log=lambda line: print(line, flush=True),
+    )
+    print("\n".join(batch_manifest.summary(manifest)))
+    print(f"manifest: {os.path.join(arguments.output, batch_manifest.NAME)}")
+    return 0
+
+
+def _detect_in_one(arguments, detector, settings, _) -> int:
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from avatx.inference.video_detection import detect_video
+
     notes: list[str] = []
     with Progress(
         TextColumn("detecting"),

@@ -6,8 +6,7 @@ scored: AVA's challenge scores 60 of 80. So a detection has one name everywhere,
 `build_names`, and only the metric looks at `build_scored`.
 """
 
-import os
-
+from avatx import file_systems
 from avatx.builders import input_reader_builder
 from avatx.data.annotations.label_map import LabelMap, read_label_map
 from avatx.errors import UserError
@@ -31,7 +30,7 @@ def build_names(config: pipeline_pb2.PipelineConfig, required: bool = True) -> L
     """
     _check_alike(config)
     train, *evaluation = _paths(config)
-    paths = [path for path in (train, *evaluation) if os.path.isfile(path)]
+    paths = [path for path in (train, *evaluation) if file_systems.is_file(path)]
     needed = train or next(filter(None, evaluation), "")
     if required and needed and needed not in paths:
         paths.insert(0, needed)  # to say that it is missing
@@ -84,7 +83,7 @@ def _check_alike(config: pipeline_pb2.PipelineConfig) -> None:
     Records are compared with their own reader's label map, which says nothing of the other's.
     """
     ours, theirs = config.train_input_reader.label_map_path, config.eval_input_reader.label_map_path
-    if ours == theirs or not (os.path.isfile(ours) and os.path.isfile(theirs)):
+    if ours == theirs or not (file_systems.is_file(ours) and file_systems.is_file(theirs)):
         return  # one map for both, or a run that reads from one of them only
     names = read_label_map(theirs).names
     for class_id, name in read_label_map(ours).names.items():

@@ -5,6 +5,7 @@ import re
 
 import tensorflow as tf
 
+from avatx import file_systems
 from avatx.checkpoints.reader import CheckpointReader
 from avatx.errors import UserError, relative_to
 
@@ -45,7 +46,12 @@ def recorded_checkpoints(directory: str) -> list[str] | None:
 
 
 def is_checkpoint(path: str) -> bool:
-    """Whether a path is the prefix of a whole checkpoint, or one of its files."""
+    """Whether a path is the prefix of a whole checkpoint, or one of its files.
+
+    Raises:
+      UserError: it lies where nothing can be read on this machine, as see `file_systems.load`.
+    """
+    file_systems.load(path)
     return any(tf.io.gfile.exists(prefix + ".index") for prefix in (path, _FILE.sub("", path)))
 
 

@@ -55,6 +55,7 @@ class CheckpointSaver:
         self.checkpoint.save_counter.assign_add(1)
         try:
             if "://" in prefix:
+                _remove_index(prefix)  # as `_write` does
                 self.checkpoint.write(prefix)
             else:
                 self._write(prefix)
@@ -133,6 +134,11 @@ class UnkeptCheckpointSaver(CheckpointSaver):
 def saver_of(is_chief: bool) -> type[CheckpointSaver]:
     """The class of savers of the machine that writes, or of any other."""
     return CheckpointSaver if is_chief else UnkeptCheckpointSaver
+
+
+def _remove_index(prefix: str) -> None:
+    with contextlib.suppress(tf.errors.NotFoundError):
+        tf.io.gfile.remove(f"{prefix}.index")
 
 
 def remove(prefix: str) -> None:

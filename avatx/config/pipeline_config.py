@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from google.protobuf import descriptor as descriptors
 from google.protobuf import text_format
 
+from avatx import file_systems
 from avatx.atomic_file import atomic_text_file
 from avatx.config import checks as config_checks
 from avatx.config import lines as config_lines
@@ -35,7 +36,7 @@ def load(path: str, overrides: Iterable[str] = ()) -> pipeline_pb2.PipelineConfi
     """
     path = shipped.find(path)
     try:
-        with open(path, encoding="utf-8-sig") as file:  # as editors of Windows write it
+        with file_systems.open_text(path) as file:  # as editors of Windows write it
             text = file.read(_MAX_CHARACTERS + 1)
     except FileNotFoundError as error:
         raise UserError(

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from avatx import file_systems
 from avatx.core.structures import Batch, Detections, decode_video_id
 from avatx.data.annotations import ava_csv
 from avatx.data.annotations.ava_table import AvaTable, keyframe_key
@@ -192,7 +193,7 @@ def write_results(
       scores: the metrics.
       step: of the checkpoint, for metrics.json.
     """
-    os.makedirs(output_dir, exist_ok=True)
+    file_systems.make_folder(output_dir, "output_dir")
     path = os.path.join(output_dir, DETECTIONS_FILE)
     ava_csv.write_detections(path, evaluated.detections)
     content = {"step": step, "num_keyframes": len(evaluated.keyframes), **scores.metrics}

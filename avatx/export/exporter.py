@@ -5,8 +5,10 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+import tensorflow as tf
 
 from avatx import config as pipeline_config
+from avatx import file_systems
 from avatx.atomic_folder import atomic_folder
 from avatx.checkpoints.paths import resolve_checkpoint
 from avatx.data.annotations.label_map import write_label_map
@@ -19,6 +21,8 @@ from avatx.trained.trained_model import TrainedModel
 SAVED_MODEL_FOLDER = "saved_model"
 CONFIG_FILE = "pipeline.config"
 LABEL_MAP_FILE = "label_map.pbtxt"
+# On storage without renaming of folders: without this file there is no SavedModel.
+_LAST = f"{SAVED_MODEL_FOLDER}/saved_model.pb"
 
 
 class ExportSummary(NamedTuple):
@@ -52,7 +56,8 @@ def export_pipeline(
       UserError: config, label map or checkpoint are missing or do not fit, the output folder
         holds something else or cannot be written.
     """
-    output_directory = os.path.abspath(output_directory)
+    if "://" not in output_directory:
+        output_directory = os.path.abspath(output_directory)
     check_output_directory(output_directory)
     checkpoint = resolve_checkpoint(trained_checkpoint_dir, "trained_checkpoint_dir")
 
@@ -69,7 +74,7 @@ def export_pipeline(
             )
 
     trained = TrainedModel.load(pipeline_config_path, checkpoint, overrides, check=check)
-    with atomic_folder(output_directory) as folder:
+    with atomic_folder(output_directory, last=_LAST) as folder:
         saved_model.export(
             trained.model,
             trained.clip.num_frames,
@@ -87,11 +92,12 @@ def export_pipeline(
 
 def check_output_directory(path: str) -> None:
     """Raises UserError where an export must not be written: no folder, or foreign files in it."""
-    if not os.path.exists(path):
+    file_systems.load(path)
+    if not tf.io.gfile.exists(path):
         return
-    if not os.path.isdir(path):
+    if not tf.io.gfile.isdir(path):
         raise UserError(f"output_directory {path}: is a file; give a folder")
-    names = set(os.listdir(path))
+    names = {name.rstrip("/") for name in tf.io.gfile.listdir(path)}
     foreign = sorted(names - {SAVED_MODEL_FOLDER, CONFIG_FILE, LABEL_MAP_FILE})
     if names and SAVED_MODEL_FOLDER not in names:
         foreign = sorted(names)

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from avatx import stderr_noise
+from avatx import file_systems, stderr_noise
 from avatx.data.video.frame_settings import FIELDS, Known
 from avatx.errors import UserError, first_line
 
@@ -146,10 +146,13 @@ def find_saved_model(path: str) -> str:
     Raises:
       UserError: there is none.
     """
-    if not os.path.exists(path):
+    file_systems.load(path)
+    import tensorflow as tf
+
+    if not tf.io.gfile.exists(path):
         raise UserError(f"{path}: no such folder; give the SavedModel of tools/exporter_main.py")
     for folder in (path, os.path.join(path, "saved_model")):
-        if os.path.isfile(os.path.join(folder, "saved_model.pb")):
+        if file_systems.is_file(os.path.join(folder, "saved_model.pb")):
             return folder
     raise UserError(
         f"{path}: not a SavedModel (there is no saved_model.pb in it or in its saved_model "

@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import re
 import signal
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
@@ -22,19 +21,19 @@ from avatx.data.video.video_reader import VideoReader
 from avatx.data.video.video_writer import VideoWriter
 from avatx.errors import UserError
 from avatx.inference.detector import Detector
-from avatx.inference.video_outputs import KeyframeDetections, write_csv, write_json
+from avatx.inference.video_outputs import (
+    NOTE,
+    RESULTS,
+    KeyframeDetections,
+    name_video,
+    write_csv,
+    write_json,
+)
 from avatx.pictures.annotator import Annotator
 from avatx.pictures.boxes import upscale
 from avatx.pictures.keyframe_pictures import Pictures
 
-# All that a run may write.
-RESULTS = (
-    "detections.json",
-    "detections.csv",
-    "annotated.mp4",
-    "contact_sheet.jpg",
-    "attention.jpg",
-)
+_HIDDEN = ".detect_video.partial"
 # Text on smaller frames cannot be read.
 ANNOTATED_SHORTER_SIDE = 480
 # Larger frames are drawn on at this size, for memory's sake.
@@ -61,6 +60,7 @@ def detect_video(
     batch_size: int = 1,
     groundtruth: str | None = None,
     attention: bool = False,
+    video_id: str | None = None,
     progress: Callable[[float, float | None], None] = lambda seconds, duration: None,
     log: Callable[[str], None] = lambda line: None,
 ) -> VideoSummary:
@@ -82,6 +82,7 @@ def detect_video(
       batch_size: clips a call of the model.
       groundtruth: AVA annotation csv to show beside the detections on the contact sheet.
       attention: also write attention.jpg: what the person of the highest score attended to.
+      video_id: what csv and JSON call it; by default the file's name without extension.
       progress: called with the seconds read and the duration, None where it is not known.
       log: gets a line for whatever the user should know of the video; detections.json has them too.
 
@@ -103,9 +104,11 @@ def detect_video(
         )
     with (
         VideoReader(video, frame_settings=frame_settings) as reader,
-        atomic_files(output_directory, ".detect_video.partial", replaces=RESULTS) as folder,
+        atomic_files(
+            output_directory, ".detect_video.partial", replaces=[*RESULTS, NOTE]
+        ) as folder,
     ):
-        video_id = name_video(video)
+        video_id = video_id or name_video(video)
         attend = detector.detect_with_attention if attention else None
         pictures = Pictures(detector.class_names, video_id, groundtruth, attend)
         drawn_size = stored_size(reader.size, LARGEST_DRAWN_SHORTER_SIDE)
@@ -161,7 +164,7 @@ def detect_video(
             os.path.join(folder, "detections.json"),
             keyframes,
             detector.class_names,
-            video=video,
+            video=video.encode("utf-8", "backslashreplace").decode(),
             video_id=video_id,
             stopped=stopped,
             notes=notes,
@@ -231,15 +234,6 @@ def check_arguments(score_threshold: float, every: float, batch_size: int) -> No
         raise UserError(f"every {every}: expected seconds, 0.001 or more")
     if batch_size < 1:
         raise UserError(f"batch_size {batch_size}: expected 1 or more")
-
-
-def name_video(video: str) -> str:
-    """The csv's video id: the file's name without extension, or the folder's name."""
-    path = video.rstrip("/")
-    name = os.path.basename(path)
-    if not os.path.isdir(path):
-        name = os.path.splitext(name)[0]
-    return re.sub(r'[,"\r\n]', "_", name) or "video"
 
 
 def _batches(clips: Iterator[KeyframeClip], batch_size: int) -> Iterator[list[KeyframeClip]]:

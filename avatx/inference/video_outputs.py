@@ -1,6 +1,8 @@
 """What detect_video writes: detections as AVA csv and as JSON."""
 
 import json
+import os
+import re
 from typing import NamedTuple
 
 import numpy as np
@@ -11,12 +13,31 @@ from avatx.data.annotations import ava_csv
 from avatx.data.annotations.ava_table import AvaTable
 from avatx.inference.detector import ClipDetections
 
+# All that a run may write.
+RESULTS = (
+    "detections.json",
+    "detections.csv",
+    "annotated.mp4",
+    "contact_sheet.jpg",
+    "attention.jpg",
+)
+NOTE = ".done.json"  # beside them: what they were made from, if they are one of many videos'
+
 
 class KeyframeDetections(NamedTuple):
     """What was found at one keyframe."""
 
     timestamp: float  # seconds from the video's first frame
     detections: ClipDetections
+
+
+def name_video(video: str) -> str:
+    """The csv's video id: the file's name without extension, or the folder's name."""
+    path = video.rstrip("/")
+    name = os.path.basename(path)
+    if not os.path.isdir(path):
+        name = os.path.splitext(name)[0]
+    return re.sub(r'[,"\r\n]', "_", name) or "video"
 
 
 def write_csv(path: str, video_id: str, keyframes: list[KeyframeDetections]) -> None:

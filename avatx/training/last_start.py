@@ -9,6 +9,7 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 
+from avatx import file_systems
 from avatx.atomic_file import atomic_text_file
 from avatx.training.options import Experiment
 
@@ -81,7 +82,7 @@ def _difference(then: Mapping[str, str], now: Mapping[str, str]) -> str:
 
 def _read(path: str) -> str:
     try:
-        with open(path, encoding="utf-8") as file:
+        with file_systems.open_text(path) as file:
             return file.read()
     except (OSError, UnicodeDecodeError):
         return ""

@@ -14,7 +14,7 @@ import tensorflow as tf
 import tf_keras
 from official.modeling import performance
 
-from avatx import file_lock
+from avatx import file_lock, file_systems
 from avatx.checkpoints import paths, restore, saver, waiting
 from avatx.checkpoints.reader import DamagedCheckpoint
 from avatx.errors import UserError, first_line
@@ -142,7 +142,7 @@ class _CheckpointEvaluation:
     def __init__(self, experiment: Experiment):
         self._experiment = experiment
         _check_inputs(experiment, training=False, evaluating=True)
-        _make_model_dir(experiment.model_dir)
+        file_systems.make_folder(experiment.model_dir, "model_dir")
         self._strategy = make_strategy(experiment.distribution_strategy)
         self._is_chief = Workers(self._strategy).is_chief
         kind = experiment.meta_architecture
@@ -186,6 +186,7 @@ class _CheckpointEvaluation:
 
 def _train(experiment: Experiment, evaluate: bool) -> dict[str, float] | None:
     options = experiment.train
+    file_systems.load(experiment.model_dir)
     strategy = make_strategy(experiment.distribution_strategy)
     workers = Workers(strategy)
     check_batch_size(options, strategy.num_replicas_in_sync)
@@ -195,7 +196,7 @@ def _train(experiment: Experiment, evaluate: bool) -> dict[str, float] | None:
             _check_inputs(experiment, training=True, evaluating=evaluate)
             if not paths.checkpoint_paths(experiment.model_dir):
                 fine_tuning.check_paths(options)
-        _make_model_dir(experiment.model_dir)
+        file_systems.make_folder(experiment.model_dir, "model_dir")
         with _alone(experiment, workers):
             metrics = _train_if_not_done(experiment, strategy, workers, evaluate)
             # The chief's process is what holds the others together: it must not end first.
@@ -206,6 +207,11 @@ def _train(experiment: Experiment, evaluate: bool) -> dict[str, float] | None:
 def _alone(experiment: Experiment, workers: Workers) -> contextlib.AbstractContextManager:
     """Holds the model directory, for all workers the chief."""
     if workers.is_chief:
+        if not file_lock.has_locks(experiment.model_dir):
+            print(
+                f"note: model_dir {experiment.model_dir}: this storage has no locks: see to it "
+                "that no second training writes there"
+            )
         return file_lock.alone_in(experiment.model_dir, "model_dir")
     return contextlib.nullcontext()
 
@@ -413,13 +419,6 @@ def _check_precision(
         precision_check.check_trunk(model, experiment.make_model, precision, shape, gradients)
 
 
-def _make_model_dir(model_dir: str) -> None:
-    try:
-        os.makedirs(model_dir, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"model_dir {model_dir}: cannot be made ({error.strerror})") from error
-
-
 def sweep(experiment: Experiment) -> None:
     """Removes what a killed training left behind.
 
@@ -436,7 +435,7 @@ def _lacks_evaluation(experiment: Experiment) -> bool:
         return True
     try:
         path = os.path.join(experiment.model_dir, METRICS_FILE)
-        with open(path, encoding="utf-8") as file:
+        with file_systems.open_text(path) as file:
             return json.load(file)["step"] < last
     except (OSError, ValueError, KeyError, TypeError):
         return True

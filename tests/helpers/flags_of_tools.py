@@ -179,6 +179,7 @@ TOOLS = {
         {
             "--saved_model": (["n"], {"Detector.path": "n"}),
             "--video": (["w"], {"detect_video.video": "w"}),
+            "--videos": None,  # in place of a video: tests/inference/test_batch_detection.py
             "--output": (["p"], {"detect_video.output_directory": "p"}),
             **{
                 f"--{name}": (

@@ -219,6 +219,13 @@ def test_attention(detector, video, tmp_path):
     assert (tmp_path / "with" / "attention.jpg").exists()
 
 
+def test_video_id(detector, video, tmp_path):
+    run(detector, video, tmp_path, video_id="street/7")
+    csv = (tmp_path / "detections.csv").read_text().splitlines()
+    assert csv and {line.split(",")[0] for line in csv} == {"street/7"}
+    assert '"video_id": "street/7"' in (tmp_path / "detections.json").read_text()
+
+
 def test_optical_flow(detector, tmp_path):
     """A model with a flow stream is shown it, computed as asked for."""
     path = tmp_path / "noise.mp4"

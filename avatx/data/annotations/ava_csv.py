@@ -25,6 +25,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from avatx import file_systems
 from avatx.data.annotations.ava_csv_writer import (
     format_timestamp,
     write_annotations,
@@ -154,7 +155,7 @@ def split_fields(line: str) -> list[str]:
 def _blocks(path: str) -> Iterator[bytes]:
     """The file's bytes, decompressed if they are gzip's."""
     try:
-        file = open(path, "rb")  # noqa: SIM115 - errors of reading, below, are others
+        file = file_systems.open_binary(path)  # errors of reading, below, are others
     except (OSError, ValueError) as error:  # a zero byte in a path is a ValueError
         reason = getattr(error, "strerror", None) or error
         raise UserError(f"{path} cannot be read: {reason}") from error

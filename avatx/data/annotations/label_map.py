@@ -15,6 +15,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
+from avatx import file_systems
 from avatx.atomic_file import atomic_text_file
 from avatx.errors import UserError, relative_to, shortened, shown
 
@@ -264,7 +265,7 @@ def read_label_map(path) -> LabelMap:
     """Reads a label map file. Raises UserError naming the file and the line."""
     path = os.fspath(path)
     try:
-        with open(path, encoding="utf-8-sig") as file:
+        with file_systems.open_text(path) as file:
             text = file.read(_MAX_CHARACTERS + 1)
     except UnicodeDecodeError as error:
         raise UserError(f"{path} is not a label map: it is not UTF-8 text") from error

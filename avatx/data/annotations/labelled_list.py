@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
+from avatx import file_systems
 from avatx.data.annotations.label_map import LabelMap, read_label_map
 from avatx.data.times import MICROSECONDS
 from avatx.data.video.video_folder import VideoFolder, has_video_extension, holds_video
@@ -229,7 +230,7 @@ def read_classes(path: str) -> LabelMap:
 def read_class_names(path: str) -> LabelMap:
     """A plain list of names, one a line, the first being class 1. Raises UserError."""
     try:
-        with open(path, encoding="utf-8-sig") as file:
+        with file_systems.open_text(path) as file:
             lines = [line.strip() for line in file]
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror})") from error

@@ -11,27 +11,22 @@ shard whose fingerprint still agrees is not written again; whatever a killed run
 
 import contextlib
 import json
-import logging
 import os
 import re
 import threading
 import time
-import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import tensorflow as tf
 
+from avatx import beam_pipeline, file_systems
 from avatx.data.records import manifest, planned_segment, record_shard
 from avatx.data.records.record_plan import RecordPlan, RecordSettings, fingerprint
 from avatx.data.records.record_shard import read_json, write_text
 from avatx.errors import UserError
 
-# By its own name: "DirectRunner" of Beam 2.77 prefers a runner that it downloads.
-IN_PROCESS_RUNNER = "FnApiRunner"
 MAX_SHARDS = 99_999
-_BEAMS_LOGGER = "apache_beam.runners.common"  # which logs what a worker raises
-_MARK = "avatx-user-error:"  # how a worker's message is found in what Beam makes of it
 
 
 class ShardFiles:
@@ -61,13 +56,13 @@ class ShardFiles:
           UserError: there are such shards that this program did not write.
         """
         tf.io.gfile.makedirs(self.state)
-        for name in tf.io.gfile.listdir(self.state):
+        for name in file_systems.names_in(self.state):
             if not name.endswith(".done.json"):
                 tf.io.gfile.remove(os.path.join(self.state, name))
         pattern = re.compile(re.escape(self.name) + r"-\d{5}-of-(\d{5})\.tfrecord")
         others = [
             name
-            for name in tf.io.gfile.listdir(self.folder or ".")
+            for name in file_systems.names_in(self.folder or ".")
             if (found := pattern.fullmatch(name)) and int(found[1]) != self.num_shards
         ]
         for name in others:
@@ -137,7 +132,7 @@ def create_records(
       UserError: nothing could be read, or the folder cannot be written.
     """
     files = ShardFiles(prefix, len(plan.shards))
-    options = parse_beam_arguments(beam_arguments)
+    options = beam_pipeline.parse_arguments(beam_arguments)
     try:
         manifest.read_manifest(files.folder)  # before any work: it may be somebody else's
         removed = files.clean()
@@ -172,7 +167,7 @@ def create_records(
         plans = [files.plan(index) for index in todo]
         try:
             with _Progress(plans, num_todo, plan.unit):
-                _run(plans, options)
+                beam_pipeline.run(write_planned_shard, plans, options)
         finally:
             for path in plans:
                 tf.io.gfile.remove(path)
@@ -218,101 +213,13 @@ def write_planned_shard(plan_path: str) -> None:
         )
         write_text(plan["done"], json.dumps({**result, "fingerprint": plan["fingerprint"]}))
     except UserError as error:
-        raise RuntimeError(f"{_MARK}{error}") from error
+        raise beam_pipeline.told(str(error)) from error
     except (OSError, tf.errors.OpError) as error:
-        raise RuntimeError(f"{_MARK}{plan['shard']}: cannot be written ({error})") from error
+        raise beam_pipeline.told(f"{plan['shard']}: cannot be written ({error})") from error
 
 
 def _progress_path(plan_path: str) -> str:
     return plan_path.replace(".plan.json", ".progress")
-
-
-def _import_beam():
-    """Beam, without what its optional cloud modules say when they are not installed."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        logging.disable(logging.WARNING)
-        try:
-            import apache_beam
-        except ImportError as error:
-            raise UserError(
-                f"apache-beam cannot be imported ({error}); "
-                "it is one of avatx's own requirements: pip install 'apache-beam[tfrecord]'"
-            ) from error
-        finally:
-            logging.disable(logging.NOTSET)
-    return apache_beam
-
-
-def parse_beam_arguments(arguments: Sequence[str]):
-    """Beam's `PipelineOptions` of a command line, in-process unless it names a runner.
-
-    Raises:
-      UserError: an argument that Beam does not know; Beam itself would drop it with a warning.
-    """
-    apache_beam = _import_beam()
-    from apache_beam.options import pipeline_options
-
-    parser = pipeline_options._BeamArgumentParser(allow_abbrev=False, add_help=False)
-    for kind in dict.fromkeys(pipeline_options.PipelineOptions.__subclasses__()):
-        kind._add_argparse_args(parser)
-    parser.error = _refuse
-    _, unknown = parser.parse_known_args(list(arguments))
-    if unknown:
-        _refuse(f"unknown argument {unknown[0]!r}")
-    options = pipeline_options.PipelineOptions(list(arguments))
-    standard = options.view_as(pipeline_options.StandardOptions)
-    if standard.runner in (None, "DirectRunner"):
-        standard.runner = IN_PROCESS_RUNNER
-    try:
-        apache_beam.runners.runner.create_runner(standard.runner)
-    except (ValueError, ImportError, AttributeError) as error:
-        raise UserError(f"runner {standard.runner}: {error}") from error
-    return options
-
-
-def _refuse(message: str) -> None:
-    raise UserError(
-        f"{message}; neither this program nor Apache Beam takes it (see its help and "
-        "https://beam.apache.org/documentation/runners/direct/)"
-    )
-
-
-def _is_no_mistake(log_record: logging.LogRecord) -> bool:
-    """False of what Beam logs, with a traceback, of a user's mistake that is told in one line."""
-    text = log_record.getMessage() + str(log_record.exc_info and log_record.exc_info[1])
-    return _MARK not in text
-
-
-@contextlib.contextmanager
-def _mistakes_not_logged():
-    last = [logging.lastResort] if logging.lastResort else []
-    # The logger of Beam's own, too, for a handler may be added while it runs.
-    filtered = [*logging.getLogger().handlers, *last, logging.getLogger(_BEAMS_LOGGER)]
-    for one in filtered:
-        one.addFilter(_is_no_mistake)
-    try:
-        yield
-    finally:
-        for one in filtered:
-            one.removeFilter(_is_no_mistake)
-
-
-def _run(plan_paths: list[str], options) -> None:
-    beam = _import_beam()
-    try:
-        with _mistakes_not_logged(), beam.Pipeline(options=options) as pipeline:
-            _ = (
-                pipeline
-                | "Shards" >> beam.Create(plan_paths)
-                | "Spread" >> beam.Reshuffle()  # a shard each, whatever the runner bundles
-                | "Write" >> beam.Map(write_planned_shard)
-            )
-    except Exception as error:
-        found = re.search(re.escape(_MARK) + r"([^\n]*)", str(error))
-        if found is None:
-            raise
-        raise UserError(re.sub(r" \[while running .*", "", found[1])) from error
 
 
 class _Progress:

@@ -88,6 +88,10 @@ def write_shard(
                         add_facts(result["videos"], {segment.video_id: facts})
                     done += len(planned.times)
                     on_progress(done)
+            if not result["records"]:
+                # The writer of records makes no file on s3:// where none was written.
+                with tf.io.gfile.GFile(temporary, "wb") as file:
+                    file.write(b"")
             result["bytes"] = tf.io.gfile.stat(temporary).length
             before_rename()
     except (OSError, tf.errors.OpError) as error:

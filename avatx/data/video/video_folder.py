@@ -161,5 +161,10 @@ def identity(path: str) -> dict[str, Any]:
             "bytes": sum(stat.st_size for stat in stats),
             "modified": max((stat.st_mtime_ns for stat in stats), default=0),
         }
+    try:
+        path.encode()
+    except UnicodeEncodeError:  # a name in another encoding, which TensorFlow does not take
+        found = os.stat(path)
+        return {"bytes": found.st_size, "modified": found.st_mtime_ns}
     stat = tf.io.gfile.stat(path)
     return {"bytes": stat.length, "modified": stat.mtime_nsec}
