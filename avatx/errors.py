@@ -4,7 +4,7 @@ import os
 import re
 
 _MAX_TEXT = 4_000  # characters of a message, whatever a file made it hold
-_LINE_ENDS = re.compile(r"[\n\r\x0b\x0c\x1c-\x1e\x85\u2028\u2029]")
+_LINE_ENDS = re.compile(r"\s*[\n\r\x0b\x0c\x1c-\x1e\x85\u2028\u2029]\s*")
 # Names of nodes and operations, which TensorFlow adds to its messages.
 _NODES = re.compile(r"\{\{.*?\}\}|\[Op:.*?\]|name:\s*$")
 
@@ -14,8 +14,8 @@ class UserError(ValueError):
 
     Its text is one line: which file, line, field or record; what was there; what was
     expected; what to do. `avatx.cli.run` prints it without a traceback and exits with 2.
-    What a file holds may be in it: a line end shows as an escape, and a text that is very long
-    loses its middle.
+    What a file holds may be in it: a line end becomes a space, and a text that is very long loses
+    its middle.
 
     Attributes:
       exit_code: of a program that ends with it.
@@ -24,8 +24,7 @@ class UserError(ValueError):
     exit_code = 2
 
     def __init__(self, text: str = ""):
-        one_line = _LINE_ENDS.sub(lambda found: repr(found.group())[1:-1], text)
-        super().__init__(shortened(one_line, _MAX_TEXT))
+        super().__init__(shortened(_LINE_ENDS.sub(" ", text), _MAX_TEXT))
 
 
 def shortened(text: str, length: int) -> str:

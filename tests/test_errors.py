@@ -7,9 +7,8 @@ from avatx import errors
 
 @pytest.mark.parametrize("end", ["\n", "\r", "\x0b", "\x0c", "\x1c", "\x85", "\u2028", "\u2029"])
 def test_a_line_end_of_a_file_does_not_break_the_line(end):
-    text = str(errors.UserError(f"a.csv:3: video_id 'x{end}y'"))
-    assert len(text.splitlines()) == 1
-    assert text == f"a.csv:3: video_id 'x{repr(end)[1:-1]}y'"
+    text = str(errors.UserError(f"a.csv:3: video_id 'x{end} y'"))
+    assert text == "a.csv:3: video_id 'x y'"
 
 
 def test_what_is_readable_stays():
