@@ -104,6 +104,8 @@ def training(data, *override, mode="train_and_eval", model_dir=f"{S3}/model"):
     ]
 
 
+@pytest.mark.long
+@pytest.mark.timeout(3000)
 def test_records_training_resuming_export_and_detection(server, data, tmp_path):
     server.request("PUT", f"{BUCKET}/map.pbtxt", (data / "map.pbtxt").read_bytes())
     # Records: one of the two shards is empty. Written again, nothing is done again.

@@ -10,9 +10,9 @@ import tensorflow as tf
 from coded_video import NTSC, NTSC_FILM, cut, read_code, remux, variable_times, write_coded_video
 from PIL import Image
 
+from avatx.beam_pipeline import parse_arguments as parse_beam_arguments
 from avatx.data.records import record, record_pipeline
 from avatx.data.records.ava_records import create_ava_records
-from avatx.data.records.record_pipeline import parse_beam_arguments
 from avatx.data.records.record_plan import RecordSettings
 from avatx.data.video.clip_sampling import nearest_frames, wanted_times
 from avatx.data.video.video_reader import VideoReader
