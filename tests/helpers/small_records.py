@@ -44,7 +44,7 @@ def segment(
     frames: list[bytes] | None = None,
     margin: int = FAR,
 ) -> record.Segment:
-    """Frame i is grey of level 2 i, unless `frames` are given."""
+    """Frame i is grey of level 2 i (modulo 256), unless `frames` are given."""
     times = first_time + np.rint(np.arange(num_frames) * 1e6 / frame_rate).astype(np.int64)
     return record.Segment(
         video_id=video_id,
@@ -54,7 +54,7 @@ def segment(
         width=WIDTH,
         frame_rate=frame_rate,
         timestamps=times,
-        frames=frames or [grey_frame(2 * index) for index in range(num_frames)],
+        frames=frames or [grey_frame(2 * index % 256) for index in range(num_frames)],
         keyframes=list(keyframes),
     )
 
