@@ -2,7 +2,7 @@ import pathlib
 import signal
 import sys
 
-import avatx  # noqa: F401, for it sets TensorFlow's environment, which tests import by themselves
+import avatx.cli  # noqa: F401, for it sets TensorFlow's environment, which tests import by themselves
 
 # Started by nohup or in the background, pytest and all that it starts would ignore ctrl-C, which
 # some tests press.

@@ -41,6 +41,11 @@ def test_a_bug_of_ours_keeps_its_traceback():
     assert "Traceback" in done.stderr and "KeyError" in done.stderr
 
 
+def test_a_program_has_one_keras():
+    done = run_main("cli.import_tensorflow(); import sys, tf_keras; return 'keras' in sys.modules")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_an_abort_at_interpreter_exit_does_not_change_the_exit_code():
     done = run_main("import atexit, os; atexit.register(os.abort); return 0")
     assert done.returncode == 0
