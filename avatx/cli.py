@@ -14,8 +14,8 @@ from typing import NoReturn
 from avatx import stderr_noise
 from avatx.errors import UserError
 
-# Else TensorFlow imports Keras 3 beside tf_keras: a third of a program's start. A library's user may
-# want Keras 3, so `import avatx` does not set this.
+# Else TensorFlow imports Keras 3 beside tf_keras: a third of a program's start. A library's user
+# may want Keras 3, so `import avatx` does not set this.
 os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
 
 

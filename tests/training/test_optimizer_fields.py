@@ -9,6 +9,7 @@ from google.protobuf import text_format
 from avatx.builders import training_builder
 from avatx.protos import train_pb2
 from avatx.training.controller import TrainingController
+from avatx.training.interruption import StopRequest
 from avatx.training.optimizer import build_optimizer
 
 RATE = "learning_rate { constant_learning_rate { learning_rate: 0.125 } }"
@@ -69,13 +70,14 @@ def test_steps_per_loop_bounds_the_steps_between_looks():
 
     class Controller(TrainingController):
         def __init__(self, options):
-            self._options, self._started = options, False
+            self._options, self._started, self._stop = options, False, StopRequest()
             self.global_step = tf.Variable(0)
             self.trainer = self
 
         def train(self, steps, *arguments, **kwargs):
             if isinstance(steps, tf.Tensor):
                 loops.append(int(steps))
+                self.global_step.assign_add(steps)
             else:
                 super().train(steps, *arguments, **kwargs)
 

@@ -14,6 +14,8 @@ import pytest
 import tensorflow as tf
 from tiny_experiment import read_curves
 
+pytestmark = pytest.mark.long  # over a minute: each process imports, meets the other and traces
+
 HERE = pathlib.Path(__file__).parent
 TRAIN = {"num_steps": 4, "checkpoint_interval": 2}
 
@@ -139,7 +141,6 @@ def test_the_chief_alone_writes_and_prints(runs):
     assert other == "" and "Traceback" not in errors
 
 
-@pytest.mark.long  # six processes that import and trace: over a minute on two cores
 def test_signals_and_restarts_end_in_the_same_training(runs, tmp_path):
     """SIGTERM on one machine ends both; one is killed, and the other says so; then to the end."""
     folder, _ = runs

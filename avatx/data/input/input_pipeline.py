@@ -60,6 +60,7 @@ def build_dataset(
         `input_errors.explained`.
     """
     worker = _worker(batch_size, input_context)
+    len(source.files)  # which looks at them here, and not in the graph of an epoch
     if training:
         dataset = _epochs(source, skipped=start_step * batch_size)
         dataset = dataset.map(lambda epoch, example: (epoch, example, True))

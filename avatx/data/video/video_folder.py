@@ -57,14 +57,15 @@ class VideoFolder:
         self._listings: dict[str, dict[str, list[str]]] = {}
 
     def _listing(self, folder: str) -> dict[str, list[str]]:
-        """Name, with and without its last extension -> names in `folder`."""
+        """Name without extension, and whole unless that is one of a video -> names in `folder`."""
         if folder not in self._listings:
             listing: dict[str, list[str]] = {}
             names = tf.io.gfile.listdir(folder) if tf.io.gfile.isdir(folder) else []
             for name in sorted(name.rstrip("/") for name in names):
                 if name.startswith("."):
                     continue
-                for key in {name, os.path.splitext(name)[0]}:
+                keys = {os.path.splitext(name)[0]}
+                for key in keys if has_video_extension(name) else keys | {name}:
                     listing.setdefault(key, []).append(name)
             self._listings[folder] = listing
         return self._listings[folder]
