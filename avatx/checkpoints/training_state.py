@@ -33,6 +33,7 @@ class TrainingState:
 
     def __init__(self, checkpoint: tf.train.Checkpoint):
         """Finds the variables; the optimiser's are made already."""
+        self._checkpoint = checkpoint
         self._variables = _with_slots(checkpoint)
         self._averaged = any(path.endswith(_AVERAGE) for path in self._variables)
 
@@ -65,6 +66,8 @@ class TrainingState:
             # The optimiser's momentum and betas are the config's, which may have changed.
             if path in plain and not _HYPERPARAMETER.fullmatch(path):
                 variable.assign(plain[path])
+        if _COUNTER in plain:
+            self._checkpoint.save_counter.assign(plain[_COUNTER])
         return self._switched(ours, held)
 
     def _check_fit(self, path: str, ours, held, changes: Callable[[], Changes]) -> None:
