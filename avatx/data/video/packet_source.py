@@ -85,10 +85,11 @@ class PacketSource:
             what = self._file = tf.io.gfile.GFile(self.path, "rb")
         # A title or tag may be in any encoding: it is nothing that is read here. PyAV 19 takes any.
         is_older = int(av.__version__.split(".")[0]) < 19
+        tags: dict[str, Any] = {"metadata_errors": "replace"} if is_older else {}
         self.container = av.open(
             what,
             format="v4l2" if self.path.startswith("/dev/video") else None,
-            **({"metadata_errors": "replace"} if is_older else {}),
+            **tags,
         )
         self.stream = self.container.streams.best("video")
 
