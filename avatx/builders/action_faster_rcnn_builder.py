@@ -4,7 +4,11 @@ from typing import Any
 
 from avatx.builders import anchor_generator_builder, box_predictor_builder, trunk_builder
 from avatx.builders.options import options_from
-from avatx.meta_architectures.action_faster_rcnn import ActionFasterRCNN, ProposalSource
+from avatx.meta_architectures.action_faster_rcnn import (
+    ActionFasterRCNN,
+    CentralFrame,
+    ProposalSource,
+)
 from avatx.meta_architectures.post_processing import PostProcessing
 from avatx.meta_architectures.proposal_stage import FirstStageOptions, ProposalStage
 from avatx.meta_architectures.second_stage import SecondStage, SecondStageOptions
@@ -31,6 +35,7 @@ def build(config: action_faster_rcnn_pb2.ActionFasterRcnn) -> ActionFasterRCNN:
         proposal_source=ProposalSource(
             action_faster_rcnn_pb2.ProposalSource.Name(config.proposal_source)
         ),
+        central_frame=CentralFrame(action_faster_rcnn_pb2.CentralFrame.Name(config.central_frame)),
     )
 
 

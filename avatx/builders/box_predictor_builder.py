@@ -4,7 +4,7 @@ import typing
 
 from avatx.builders.options import argument_names, fields_of, looked_up, options_from
 from avatx.layers.location_embedding import LocationEmbedding
-from avatx.layers.roi_pool import RoiPool
+from avatx.layers.roi_pool import RoiAlignment, RoiPool
 from avatx.layers.st_roi_pool import StRoiPool
 from avatx.predictors.box_predictor import BoxPredictor, Outputs
 from avatx.predictors.tx_i3d import TxI3DBoxPredictor
@@ -69,6 +69,7 @@ def _parts(model: action_faster_rcnn_pb2.ActionFasterRcnn, trunk: Trunk) -> dict
         "crop_size": model.initial_crop_size,
         "pool_size": model.maxpool_kernel_size,
         "pool_stride": model.maxpool_stride,
+        "alignment": RoiAlignment(action_faster_rcnn_pb2.RoiAlignment.Name(model.roi_alignment)),
     }
     depth = model.location_embedding.depth
     return {

@@ -57,6 +57,25 @@ class LabelledClips(NamedTuple):
     valid: tf.Tensor  # [B] bool: False where the last batch was filled up with a repeated clip
 
 
+class CellPositions(NamedTuple):
+    """Where feature cells look in a clip, along (time, height, width): see `core.cell_positions`.
+
+    Cell i looks at frame, row and column `first + i * stride`, counted from 0.
+    """
+
+    first: tf.Tensor  # [3] float32, frames and pixels
+    stride: tf.Tensor  # [3] float32, likewise
+    size: tf.Tensor  # [3] float32: T, H, W of the clip
+
+
+class FeatureMap(NamedTuple):
+    """What a head sees of a batch of clips."""
+
+    cells: tf.Tensor  # [B, T', H', W', C'] the trunk's features
+    center: tf.Tensor  # [] int32: which of the T' is the temporally central one
+    positions: CellPositions
+
+
 class Proposals(NamedTuple):
     """Boxes that may hold a person, by descending objectness."""
 
@@ -93,7 +112,7 @@ class SecondStageTargets(NamedTuple):
 class Predictions(NamedTuple):
     """Everything `DetectionModel.predict` knows of a batch of clips."""
 
-    features: tf.Tensor  # [B, T', H', W', C'] the trunk's
+    features: FeatureMap
     first_stage: FirstStage
     proposals: Proposals
     box_predictions: BoxPredictions

@@ -26,15 +26,23 @@ class LocationEmbedding(tf_keras.layers.Layer):
         self.spatial_mlp = _mlp(depth, "spatial")
         self.temporal_mlp = _mlp(depth, "temporal")
 
-    def call(self, features: tf.Tensor) -> tf.Tensor:
-        """[B, T', H', W', C] -> [B, T', H', W', C + 2 * depth]."""
+    def call(self, features: tf.Tensor, center: tf.Tensor) -> tf.Tensor:
+        """Adds the channels.
+
+        Args:
+          features: [B, T', H', W', C].
+          center: [] int32, the temporally central feature frame: its t is 0.
+
+        Returns:
+          [B, T', H', W', C + 2 * depth].
+        """
         batch, frames, height, width, _ = tf.unstack(tf.shape(features))
         y, x = (
             (tf.cast(tf.range(cells), tf.float32) + 0.5) / tf.cast(cells, tf.float32) * 2 - 1
             for cells in (height, width)
         )
         spatial = tf.stack(tf.meshgrid(y, x, indexing="ij"), axis=-1)  # [H', W', 2]
-        temporal = tf.cast(tf.range(frames) - frames // 2, tf.float32) / _FRAMES_PER_UNIT
+        temporal = tf.cast(tf.range(frames) - center, tf.float32) / _FRAMES_PER_UNIT
 
         spatial = self.spatial_mlp(spatial)[tf.newaxis, tf.newaxis]  # [1, 1, H', W', D]
         temporal = self.temporal_mlp(temporal[:, tf.newaxis])  # [T', D]

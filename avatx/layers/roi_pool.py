@@ -1,42 +1,91 @@
-"""RoIPool (paper, section 3.4): a 14 x 14 crop of each box, max-pooled to 7 x 7."""
+"""RoIPool (paper, section 3.4): a 14 x 14 crop of each box, max-pooled to 7 x 7.
+
+The paper does not say how a box in the frame becomes one in the feature map. The Object Detection
+API, which it builds on, lays the frame's edges onto the middles of the outermost cells. But cells
+look elsewhere (`core.cell_positions`): at a stride of 16 a box is then cropped up to a cell away
+from what it holds, by a shift that differs over the frame. Of people as large as AVA's that is
+little, of people of two or three cells it is half of them or all. So there are both conventions.
+"""
+
+from enum import Enum
 
 import tensorflow as tf
 import tf_keras
 
+from avatx.core import cell_positions
+from avatx.core.structures import CellPositions
+
+
+class RoiAlignment(Enum):
+    """Which part of the feature map is a box's."""
+
+    # The frame's edges lie on the middles of the outermost cells (`tf.image.crop_and_resize`).
+    OBJECT_DETECTION_API = "OBJECT_DETECTION_API"
+    # The cells that look there, interpolated; beyond the outermost cells, these.
+    ALIGNED = "ALIGNED"
+
 
 class RoiPool(tf_keras.layers.Layer):
-    """Bilinear crop and resize, then max pool, as the Object Detection API's Faster R-CNN.
+    """Bilinear crop and resize, from edge to edge of the box, then max pool.
 
-    `tf.image.crop_and_resize` puts coordinate 1 on the last cell's centre, as everywhere in that
-    API. It knows no bfloat16, so all is done in float32 and cast back.
+    `tf.image.crop_and_resize` knows no bfloat16, so all is done in float32 and cast back.
     """
 
-    def __init__(self, crop_size: int, pool_size: int, pool_stride: int, **kwargs):
+    def __init__(
+        self,
+        crop_size: int,
+        pool_size: int,
+        pool_stride: int,
+        alignment: RoiAlignment = RoiAlignment.OBJECT_DETECTION_API,
+        **kwargs,
+    ):
         super().__init__(**kwargs)
         self.crop_size = crop_size
         self.pool_size = pool_size
         self.pool_stride = pool_stride
+        self.alignment = alignment
         self.output_size = (crop_size - pool_size) // pool_stride + 1
 
-    def call(self, features: tf.Tensor, boxes: tf.Tensor) -> tf.Tensor:
+    def call(
+        self, features: tf.Tensor, boxes: tf.Tensor, positions: CellPositions | None = None
+    ) -> tf.Tensor:
         """Cells [B, R, h, w, C] of the boxes.
 
         Args:
           features: [B, H', W', C] of one frame.
           boxes: [B, R, 4] float32, normalised. No gradient goes through them.
+          positions: where the features' cells look; needed if ALIGNED.
         """
         batch, count = tf.shape(boxes)[0], tf.shape(boxes)[1]
-        cells = self.pool(features, tf.reshape(boxes, [-1, 4]), tf.repeat(tf.range(batch), count))
+        frame_index = tf.repeat(tf.range(batch), count)
+        cells = self.pool(features, tf.reshape(boxes, [-1, 4]), frame_index, positions)
         shape = [batch, count, self.output_size, self.output_size, features.shape[-1]]
         return tf.reshape(cells, shape)
 
-    def pool(self, features: tf.Tensor, boxes: tf.Tensor, frame_index: tf.Tensor) -> tf.Tensor:
+    def pool(
+        self,
+        features: tf.Tensor,
+        boxes: tf.Tensor,
+        frame_index: tf.Tensor,
+        positions: CellPositions | None = None,
+    ) -> tf.Tensor:
         """Cells [N, h, w, C] of boxes [N, 4], box i in frame `frame_index[i]` of `features`."""
+        boxes, dtype = tf.stop_gradient(boxes), features.dtype
+        if self.alignment is RoiAlignment.ALIGNED:
+            if positions is None:
+                raise ValueError("ALIGNED crops need to know where the cells look; got None")
+            features, boxes = _aligned(features, boxes, positions)
         crops = tf.image.crop_and_resize(
-            tf.cast(features, tf.float32),
-            tf.stop_gradient(boxes),
-            frame_index,
-            [self.crop_size, self.crop_size],
+            tf.cast(features, tf.float32), boxes, frame_index, [self.crop_size, self.crop_size]
         )  # [N, crop, crop, C]
         cells = tf.nn.max_pool2d(crops, self.pool_size, self.pool_stride, "VALID")
-        return tf.cast(cells, features.dtype)
+        return tf.cast(cells, dtype)
+
+
+def _aligned(features, boxes, positions):
+    """Features with one more cell at each edge, the same as its neighbour; and the boxes as
+    `crop_and_resize` wants them there."""
+    edges = tf.pad(features, [[0, 0], [1, 1], [1, 1], [0, 0]], "SYMMETRIC")
+    last = tf.cast(tf.shape(edges)[1:3] - 1, tf.float32)  # number of the outermost cell, from 0
+    cells = cell_positions.as_cells(boxes, positions) + 1.0
+    return edges, cells / tf.concat([last, last], axis=0)

@@ -2,6 +2,10 @@
 
 The trunk turns a clip into features; the proposal stage finds people in the central feature
 frame; the box predictor classifies each proposal's actions and refines its box.
+
+"Temporally central" (section 3.1) is not said more exactly. `T' // 2` is read most literally, but
+it looks later than the keyframe: at I3D's Mixed_4f feature frame i looks at frame 4 i + 3, so of
+64 frames 8 looks at 35 and 7 at 31, and the keyframe is 32. `CentralFrame` names both readings.
 """
 
 import dataclasses
@@ -9,8 +13,14 @@ from enum import Enum
 
 import tensorflow as tf
 
-from avatx.core import box_ops
-from avatx.core.structures import BoxPredictions, Detections, Groundtruth, Predictions
+from avatx.core import box_ops, cell_positions
+from avatx.core.structures import (
+    BoxPredictions,
+    Detections,
+    FeatureMap,
+    Groundtruth,
+    Predictions,
+)
 from avatx.meta_architectures.detection_model import DetectionModel
 from avatx.meta_architectures.post_processing import PostProcessing
 from avatx.meta_architectures.proposal_stage import ProposalStage
@@ -27,6 +37,15 @@ class ProposalSource(Enum):
     GROUNDTRUTH = "GROUNDTRUTH"
 
 
+class CentralFrame(Enum):
+    """Which feature frame is the temporally central one: people are found and queried there."""
+
+    # T' // 2.
+    MIDDLE = "MIDDLE"
+    # The one that looks nearest to the keyframe, T / 2.
+    NEAREST_TO_KEYFRAME = "NEAREST_TO_KEYFRAME"
+
+
 class ActionFasterRCNN(DetectionModel):
     """See the module's docstring; `DetectionModel` describes the four verbs."""
 
@@ -39,6 +58,7 @@ class ActionFasterRCNN(DetectionModel):
         second_stage: SecondStage,
         post_processing: PostProcessing,
         proposal_source: ProposalSource = ProposalSource.RPN,
+        central_frame: CentralFrame = CentralFrame.MIDDLE,
         **kwargs,
     ):
         """Takes the parts; none is made here.
@@ -51,6 +71,7 @@ class ActionFasterRCNN(DetectionModel):
           second_stage: targets and losses of the head.
           post_processing: the head's scores to detections.
           proposal_source: whose boxes the head sees, the RPN's or the groundtruth's.
+          central_frame: which feature frame people are found in.
           **kwargs: of `tf_keras.Model`.
         """
         super().__init__(image_size, trunk, **kwargs)
@@ -62,6 +83,7 @@ class ActionFasterRCNN(DetectionModel):
             post_processing = dataclasses.replace(post_processing, iou_threshold=1.0)
         self.post_processing = post_processing
         self.proposal_source = proposal_source
+        self.central_frame = central_frame
 
     @property
     def num_classes(self) -> int:
@@ -84,9 +106,11 @@ class ActionFasterRCNN(DetectionModel):
     ) -> Predictions:
         if groundtruth is None and (training or self.needs_groundtruth):
             raise ValueError("training and proposal_source GROUNDTRUTH need groundtruth; got None")
-        features = self.trunk(clips, training=training)  # [B, T', H', W', C']
-        center = features[:, tf.shape(features)[1] // 2]
-        first_stage = self.proposal_stage(center, image_size=tf.unstack(tf.shape(clips)[2:4]))
+        clip_size = tf.unstack(tf.shape(clips)[1:4])
+        features = self._feature_map(self.trunk(clips, training=training), clip_size)
+        first_stage = self.proposal_stage(
+            features.cells[:, features.center], image_size=clip_size[1:]
+        )
 
         targets = ()
         if self.needs_groundtruth:
@@ -104,11 +128,11 @@ class ActionFasterRCNN(DetectionModel):
         return Predictions(features, first_stage, proposals, box_predictions, targets)
 
     def predict_boxes(
-        self, features: tf.Tensor, boxes: tf.Tensor, attention: bool = False
+        self, features: FeatureMap, boxes: tf.Tensor, attention: bool = False
     ) -> BoxPredictions:
         return self.box_predictor(features, boxes, attention=attention)
 
-    def keys(self, features: tf.Tensor) -> tuple[tf.Tensor, ...]:
+    def keys(self, features: FeatureMap) -> tuple[tf.Tensor, ...]:
         return self.box_predictor.keys(features)
 
     def loss(self, predictions: Predictions, groundtruth: Groundtruth) -> dict[str, tf.Tensor]:
@@ -133,6 +157,16 @@ class ActionFasterRCNN(DetectionModel):
         return self.post_processing(boxes, scores, is_proposal(proposals))
 
     def create_variables(self) -> None:
-        features = self.trunk(tf.zeros([1, 8, 32, 32, self.input_channels]), training=False)
-        self.proposal_stage(features[:, 0], image_size=(32, 32))
-        self.box_predictor(features, tf.zeros([1, 1, 4]))
+        size = (8, 32, 32)
+        features = self.trunk(tf.zeros([1, *size, self.input_channels]), training=False)
+        self.proposal_stage(features[:, 0], image_size=size[1:])
+        self.box_predictor(self._feature_map(features, size), tf.zeros([1, 1, 4]))
+
+    def _feature_map(self, cells: tf.Tensor, clip_size) -> FeatureMap:
+        """The trunk's cells [B, T', H', W', C'] of clips of (T, H, W), and what of them is where."""
+        positions, num_frames = self.trunk.cell_positions(clip_size), tf.shape(cells)[1]
+        center = num_frames // 2
+        if self.central_frame is CentralFrame.NEAREST_TO_KEYFRAME:
+            keyframe = positions.size[0] / 2
+            center = cell_positions.nearest_frame(positions, num_frames, keyframe)
+        return FeatureMap(cells, center, positions)

@@ -15,7 +15,13 @@ API's `core/model.py`, less its hidden state.
 
 import tensorflow as tf
 
-from avatx.core.structures import BoxPredictions, Detections, Groundtruth, Predictions
+from avatx.core.structures import (
+    BoxPredictions,
+    Detections,
+    FeatureMap,
+    Groundtruth,
+    Predictions,
+)
 from avatx.meta_architectures.video_model import VideoModel
 
 
@@ -50,22 +56,22 @@ class DetectionModel(VideoModel):
         raise NotImplementedError
 
     def predict_boxes(
-        self, features: tf.Tensor, boxes: tf.Tensor, attention: bool = False
+        self, features: FeatureMap, boxes: tf.Tensor, attention: bool = False
     ) -> BoxPredictions:
         """What the head says of boxes of one's own, as after training.
 
         Args:
-          features: [B, T', H', W', C'] of `Predictions`.
+          features: of `Predictions`.
           boxes: [B, R, 4] float32.
           attention: whether to return attention maps where the model has any.
         """
         raise NotImplementedError
 
-    def keys(self, features: tf.Tensor) -> tuple[tf.Tensor, ...]:
+    def keys(self, features: FeatureMap) -> tuple[tf.Tensor, ...]:
         """What each cell is known by to the queries (paper, figure 4), for pictures.
 
         Args:
-          features: [B, T', H', W', C'] of `Predictions`.
+          features: of `Predictions`.
 
         Returns:
           A layer each: [B, heads, T', H', W', D]. Nothing where the model does not attend.

@@ -2,8 +2,12 @@
 
 As the Object Detection API's Faster R-CNN with sigmoid cross-entropy in place of softmax (paper,
 section 3.4): the classification loss is summed over the C + 1 classes, background included, whose
-target is 1 for proposals that match nobody. The groundtruth boxes join the proposals before
-sampling, so that a clip with a person always has a positive.
+target is 1 for proposals that match nobody.
+
+`add_groundtruth_boxes` lets the groundtruth boxes join the proposals before sampling, which the
+Object Detection API does not do (Model Garden's does: `mix_gt_boxes`). A clip with a person then
+always has a positive; but of few samples they take the places of the proposals, and from a
+groundtruth box there is nothing to regress.
 """
 
 from dataclasses import dataclass
@@ -21,6 +25,7 @@ class SecondStageOptions:
     batch_size: int
     balance_fraction: float
     matched_threshold: float
+    add_groundtruth_boxes: bool
     localization_loss_weight: float
     classification_loss_weight: float
 
@@ -63,19 +68,17 @@ class SecondStage:
     ) -> tuple[Proposals, SecondStageTargets]:
         """Draws the proposals to train on, positives first, and their targets.
 
-        Of R proposals and G groundtruth boxes min(`batch_size`, R + G) entries come back, the
-        same number for each clip; what a clip lacks is padding.
+        Of N candidates (R proposals, and G groundtruth boxes if they are added)
+        min(`batch_size`, N) entries come back, the same number for each clip; what a clip lacks
+        is padding.
         """
-        own = groundtruth_proposals(groundtruth)
-        boxes = tf.concat([own.boxes, proposals.boxes], axis=1)  # [B, G + R, 4]
-        scores = tf.concat([own.scores, proposals.scores], axis=1)
-        usable = tf.concat([is_proposal(own), is_proposal(proposals)], axis=1)
+        boxes, scores, usable, priorities = self._candidates(proposals, groundtruth)
         targets = target_assignment.assign_proposals(
             boxes, usable, groundtruth, self.options.matched_threshold
         )
 
         sampled = sampling.sample_balanced(
-            self._priorities(groundtruth, proposals),
+            priorities,
             targets.positive,
             usable & ~targets.positive,
             self.options.batch_size,
@@ -100,7 +103,9 @@ class SecondStage:
     ) -> dict[str, tf.Tensor]:
         """Sigmoid cross-entropy of all sampled proposals, smooth L1 of the positive ones.
 
-        With class-specific boxes the smooth L1 is summed over the proposal's classes.
+        With class-specific boxes the proposal's class of lowest id is the one whose box is
+        trained: a person counts once, whatever the number of labels, as in the Object Detection
+        API ("picks refined_location_encodings for just one class to avoid over-counting").
         """
         classification = losses.sigmoid_cross_entropy(
             box_predictions.class_logits, targets.class_targets
@@ -112,7 +117,10 @@ class SecondStage:
         if localization.shape[-1] == 1:
             localization = localization[..., 0]
         else:
-            localization = tf.reduce_sum(localization * targets.class_targets[..., 1:], axis=-1)
+            labels = targets.class_targets[..., 1:]
+            first = tf.argmax(labels, axis=-1, output_type=tf.int32)
+            localization = tf.gather(localization, first, batch_dims=2)
+            positive *= tf.reduce_max(labels, axis=-1)  # without a label there is no box to train
         return {
             "Loss/BoxClassifierLoss/classification_loss": self.options.classification_loss_weight
             * losses.mean_over_samples(classification, targets.sampled, targets.sampled),
@@ -120,18 +128,22 @@ class SecondStage:
             * losses.mean_over_samples(localization, positive, targets.sampled),
         }
 
-    def _priorities(self, groundtruth, proposals):
+    def _candidates(self, proposals, groundtruth):
+        """Boxes [B, N, 4], their scores, which are no padding, and what they are drawn by."""
         # Groundtruth and proposals from a seed each, so that a clip's sample does not depend on
         # how far its batch is padded; neither is the seed that the first stage draws from.
-        seeds = groundtruth.sampling_seed
-        return tf.concat(
-            [
+        parts = [(proposals, 2)]
+        if self.options.add_groundtruth_boxes:
+            parts.insert(0, (groundtruth_proposals(groundtruth), 1))
+        candidates = [
+            (
+                part.boxes,
+                part.scores,
+                is_proposal(part),
                 sampling.random_priorities(
-                    seeds + tf.constant([[0, 1]]), tf.shape(groundtruth.boxes)[1]
+                    groundtruth.sampling_seed + tf.constant([[0, seed]]), tf.shape(part.boxes)[1]
                 ),
-                sampling.random_priorities(
-                    seeds + tf.constant([[0, 2]]), tf.shape(proposals.boxes)[1]
-                ),
-            ],
-            axis=1,
-        )
+            )
+            for part, seed in parts
+        ]
+        return tuple(tf.concat(tensors, axis=1) for tensors in zip(*candidates, strict=True))

@@ -5,7 +5,7 @@ from enum import Enum
 import tensorflow as tf
 import tf_keras
 
-from avatx.core.structures import BoxPredictions
+from avatx.core.structures import BoxPredictions, FeatureMap
 
 # Logit of a score of 0.01. Of 80 actions a person does two or three, and most proposals show
 # nobody. From scores of 0.5 the first loss is 80 log 2, nearly all of it of actions that are not
@@ -61,7 +61,7 @@ class BoxPredictor(tf_keras.layers.Layer):
 
     def call(
         self,
-        features: tf.Tensor,
+        features: FeatureMap,
         proposal_boxes: tf.Tensor,
         training: bool = False,
         attention: bool = False,
@@ -69,7 +69,7 @@ class BoxPredictor(tf_keras.layers.Layer):
         """Predictions for every proposal, each independent of the other proposals.
 
         Args:
-          features: [B, T', H', W', C'] from the trunk.
+          features: of B clips.
           proposal_boxes: [B, R, 4] float32, normalised, clipped to [0, 1].
           training: whether dropout and the like are applied.
           attention: whether to return attention maps too, where the predictor has any.
@@ -86,11 +86,11 @@ class BoxPredictor(tf_keras.layers.Layer):
             name="output",
         )
 
-    def keys(self, features: tf.Tensor) -> tuple[tf.Tensor, ...]:
+    def keys(self, features: FeatureMap) -> tuple[tf.Tensor, ...]:
         """What each cell is known by to the queries (paper, figure 4), for pictures.
 
         Args:
-          features: [B, T', H', W', C'] from the trunk.
+          features: of B clips.
 
         Returns:
           A layer each: [B, heads, T', H', W', D]. Nothing where the predictor does not attend.

@@ -74,7 +74,7 @@ class I3DBoxPredictor(BoxPredictor):
 
         @tf.autograph.experimental.do_not_convert  # map_fn would, even where nothing is traced
         def pool(part: _Regions) -> tf.Tensor:
-            cells = self.st_roi_pool(features, *part)  # [n, T', 7, 7, C']
+            cells = self.st_roi_pool(features.cells, *part, features.positions)  # [n, T', 7, 7, C']
             cells = self.tail(cells, training=training)
             return tf.reduce_mean(tf.cast(cells, tf.float32), axis=[1, 2, 3])
 

@@ -93,11 +93,12 @@ class TxBoxPredictor(BoxPredictor):
         self.output_layers = self.make_output_layers()
 
     def call(self, features, proposal_boxes, training=False, attention=False):
-        if self.location_embedding is not None:
-            features = self.location_embedding(features)
-        batch, frames, height, width, _ = tf.unstack(tf.shape(features))
-        memory = tf.reshape(features, [batch, frames * height * width, features.shape[-1]])
-        query = self.roi_pool(features[:, frames // 2], proposal_boxes)  # [B, R, 7, 7, C]
+        cells = self._located(features)
+        batch, frames, height, width, _ = tf.unstack(tf.shape(cells))
+        memory = tf.reshape(cells, [batch, frames * height * width, cells.shape[-1]])
+        query = self.roi_pool(
+            cells[:, features.center], proposal_boxes, features.positions
+        )  # [B, R, 7, 7, C]
 
         attention_maps = []
         heads = self.options.num_heads
@@ -119,11 +120,15 @@ class TxBoxPredictor(BoxPredictor):
         return BoxPredictions(class_logits, box_encodings, tuple(attention_maps))
 
     def keys(self, features):
-        if self.location_embedding is not None:
-            features = self.location_embedding(features)
-        keys = [unit.keys(features) for unit in self.units]
+        cells = self._located(features)
+        keys = [unit.keys(cells) for unit in self.units]
         heads = self.options.num_heads
         return tuple(tf.stack(keys[i : i + heads], axis=1) for i in range(0, len(keys), heads))
+
+    def _located(self, features):
+        if self.location_embedding is None:
+            return features.cells
+        return self.location_embedding(features.cells, features.center)
 
 
 class QueryPreprocessor(tf_keras.layers.Layer):

@@ -13,6 +13,7 @@ own mean.
 import tensorflow as tf
 import tf_keras
 
+from avatx.core.cell_positions import Window
 from avatx.errors import UserError
 from avatx.layers import batch_norm as batch_norm_lib
 from avatx.layers.dropout import Dropout
@@ -118,8 +119,9 @@ class I3D(Trunk):
             setattr(self, child, _make(child, depth_multiplier, self._unit_options))
 
     @property
-    def output_stride(self) -> tuple[int, int, int]:
-        return i3d_endpoints.output_stride(self.final_endpoint)
+    def strided_windows(self) -> tuple[Window, ...]:
+        strided = i3d_endpoints.strided(self.final_endpoint)
+        return tuple(Window(kernel, stride) for kernel, stride in strided)
 
     @property
     def output_depth(self) -> int:

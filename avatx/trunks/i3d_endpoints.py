@@ -3,6 +3,8 @@
 Without TensorFlow, so that a pipeline.config is checked against it at once.
 """
 
+import math
+
 # Every endpoint in order. ("conv", depth, kernel, strides), ("pool", window, strides) or
 # ("mixed", depths of the six units). Sizes are (time, height, width).
 ENDPOINTS = {
@@ -39,11 +41,15 @@ def behind(final_endpoint: str) -> tuple[str, ...]:
 
 def output_stride(final_endpoint: str) -> tuple[int, int, int]:
     """Input cells to one cell of `final_endpoint`: (time, height, width)."""
-    stride = [1, 1, 1]
-    for name in up_to(final_endpoint):
-        if ENDPOINTS[name][0] != "mixed":
-            stride = [s * step for s, step in zip(stride, ENDPOINTS[name][-1], strict=True)]
-    return tuple(stride)
+    strides = zip(*(stride for _, stride in strided(final_endpoint)), strict=True)
+    return tuple(math.prod(axis) for axis in strides)
+
+
+def strided(final_endpoint: str) -> tuple[tuple[tuple[int, ...], tuple[int, ...]], ...]:
+    """(kernel, strides) of the endpoints up to `final_endpoint` that are no Inception blocks."""
+    return tuple(
+        ENDPOINTS[name][-2:] for name in up_to(final_endpoint) if ENDPOINTS[name][0] != "mixed"
+    )
 
 
 def tail_blocks(final_endpoint: str) -> tuple[str, ...]:

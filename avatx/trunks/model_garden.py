@@ -14,10 +14,10 @@ trained in every mode; FROZEN runs the blocks as in inference, which nothing but
 import tensorflow as tf
 import tf_keras
 
+from avatx.core.cell_positions import Window
 from avatx.errors import UserError
 from avatx.layers import batch_norm as batch_norm_lib
 from avatx.trunks import i3d_blocks, movinet_blocks
-from avatx.trunks.strides import OUTPUT_STRIDES
 from avatx.trunks.trunk import Trunk
 
 RESNET_3D_IDS = (50, 101, 152, 200, 270)
@@ -115,7 +115,13 @@ class Resnet3D(ModelGardenTrunk):
     """3D ResNet to its third group: [B, T/4, H/16, W/16, 1024], sizes rounded up."""
 
     _FAMILY, _IDS = "resnet_3d", RESNET_3D_IDS
-    output_stride = OUTPUT_STRIDES["resnet_3d"]
+    # The stem's two; then each group's first block strides in its second convolution and, by a
+    # 1 x 1 x 1 convolution, in its shortcut.
+    strided_windows = (
+        Window((5, 7, 7), (2, 2, 2)),
+        Window((3, 3, 3), (2, 2, 2)),
+        *[Window((1, 3, 3), (1, 2, 2), shortcut=(1, 1, 1))] * 2,
+    )
 
     def _trunk_layers(self):
         layers = [ResnetStem(self._norm_options(), name="stem")]
@@ -183,7 +189,19 @@ class Movinet(ModelGardenTrunk):
     """MoViNet base to its fourth group: [B, T, H/16, W/16, 56 (A0) to 120 (A5)], rounded up."""
 
     _FAMILY, _IDS = "movinet", MOVINET_IDS
-    output_stride = OUTPUT_STRIDES["movinet"]  # no layer of MoViNet strides in time
+
+    @property
+    def strided_windows(self) -> tuple[Window, ...]:
+        """None strides in time. The shortcut of a block that strides is an average pool."""
+        stem, *groups, _, _ = self._specs()
+        layers = [(stem.kernel_size, stem.strides)]
+        for spec in groups:
+            layers += zip(spec.kernel_sizes, spec.strides, strict=True)
+        return tuple(
+            Window(tuple(kernel), tuple(stride), None if layer == 0 else (1, 3, 3))
+            for layer, (kernel, stride) in enumerate(layers)
+            if max(stride) > 1
+        )
 
     def _specs(self):
         from official.projects.movinet.modeling import movinet

@@ -6,9 +6,13 @@ builder's table.
 """
 
 import abc
+import math
 
 import tensorflow as tf
 import tf_keras
+
+from avatx.core.cell_positions import Window, cell_positions
+from avatx.core.structures import CellPositions
 
 
 class Trunk(tf_keras.Model, abc.ABC):
@@ -49,8 +53,20 @@ class Trunk(tf_keras.Model, abc.ABC):
 
     @property
     @abc.abstractmethod
+    def strided_windows(self) -> tuple[Window, ...]:
+        """Kernel and stride of every layer of `call` that has a stride, from the clip on. All are
+        SAME padded, and the others do not move where a cell looks (odd kernels)."""
+
+    @property
     def output_stride(self) -> tuple[int, int, int]:
         """Input cells to one output cell: (time, height, width)."""
+        strides = [window.stride for window in self.strided_windows]
+        time, height, width = (math.prod(axis) for axis in zip(*strides, strict=True))
+        return time, height, width
+
+    def cell_positions(self, clip_size) -> CellPositions:
+        """Where the cells of `call` look in a clip of (T, H, W), ints or scalar tensors."""
+        return cell_positions(self.strided_windows, clip_size)
 
     @property
     @abc.abstractmethod

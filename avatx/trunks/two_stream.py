@@ -10,6 +10,7 @@ channels, so that the blocks of both Kinetics networks fit where they are, and c
 import tensorflow as tf
 import tf_keras
 
+from avatx.core.cell_positions import Window
 from avatx.errors import UserError
 from avatx.trunks import i3d_blocks
 from avatx.trunks.trunk import Trunk
@@ -78,8 +79,8 @@ class TwoStream(Trunk):
         self.flow = flow
 
     @property
-    def output_stride(self) -> tuple[int, int, int]:
-        return self.rgb.output_stride
+    def strided_windows(self) -> tuple[Window, ...]:
+        return self.rgb.strided_windows  # the flow stream's, which may differ, has the same stride
 
     @property
     def output_depth(self) -> int:

@@ -61,6 +61,6 @@ def test_a_classifier_needs_a_tail(tmp_path):
 
 
 def test_the_strides_are_the_trunks():
-    assert model_garden.Resnet3D.output_stride == OUTPUT_STRIDES["resnet_3d"] == (4, 16, 16)
-    assert model_garden.Movinet.output_stride == OUTPUT_STRIDES["movinet"] == (1, 16, 16)
+    assert model_garden.Resnet3D(50).output_stride == OUTPUT_STRIDES["resnet_3d"] == (4, 16, 16)
+    assert model_garden.Movinet("a0").output_stride == OUTPUT_STRIDES["movinet"] == (1, 16, 16)
     assert len(OUTPUT_STRIDES) == 2

@@ -6,6 +6,7 @@ import tf_keras
 from default_options import default
 
 from avatx.core.anchors import GridAnchorGenerator
+from avatx.core.cell_positions import Window
 from avatx.core.structures import Groundtruth
 from avatx.layers.location_embedding import LocationEmbedding
 from avatx.layers.roi_pool import RoiPool
@@ -24,7 +25,7 @@ IMAGE_SIZE = (64, 80)
 class SmallTrunk(Trunk):
     """T/4 x H/16 x W/16 in two convolutions. I3D's own tests are with the trunks."""
 
-    output_stride = (4, 16, 16)
+    strided_windows = (Window((2, 4, 4), (2, 4, 4)),) * 2
     output_depth = 48
 
     def __init__(self, depth=48):

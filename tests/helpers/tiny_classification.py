@@ -11,6 +11,7 @@ import tensorflow as tf
 import tf_keras
 from default_options import default
 
+from avatx.core.cell_positions import Window
 from avatx.core.structures import LabelledClips
 from avatx.data.annotations.label_map import LabelMap
 from avatx.layers.batch_norm import BatchNorm
@@ -34,7 +35,7 @@ NUM_VIDEOS, NUM_VIEWS = 5, 3  # of the evaluation
 class TinyTrunk(Trunk):
     """One convolution; its tail is another."""
 
-    output_stride, output_depth = (2, 4, 4), 8
+    strided_windows, output_depth = (Window((3, 3, 3), (2, 4, 4)),), 8
 
     def __init__(self, batch_norm="FROZEN"):
         super().__init__(name="trunk")

@@ -6,12 +6,12 @@ from avatx.layers.location_embedding import LocationEmbedding
 
 def embedding_of(layer, frames, height, width):
     """[T', H', W', 2 * depth]: what the layer adds."""
-    return layer(tf.zeros([1, frames, height, width, 3]))[0, ..., 3:].numpy()
+    return layer(tf.zeros([1, frames, height, width, 3]), frames // 2)[0, ..., 3:].numpy()
 
 
 def test_features_come_first_and_unchanged():
     features = tf.random.normal([2, 4, 3, 5, 7])
-    output = LocationEmbedding(6)(features)
+    output = LocationEmbedding(6)(features, 2)
     assert output.shape == (2, 4, 3, 5, 7 + 12)
     np.testing.assert_array_equal(output[..., :7], features)
 
@@ -42,6 +42,8 @@ def test_the_middle_of_the_frame_is_the_same_at_any_resolution():
 def test_sizes_may_be_unknown_while_the_graph_is_built():
     layer = LocationEmbedding(4)
     run = tf.function(
-        layer, input_signature=[tf.TensorSpec([None, None, None, None, 3])], autograph=False
+        lambda features: layer(features, 1),
+        input_signature=[tf.TensorSpec([None, None, None, None, 3])],
+        autograph=False,
     )
     assert run(tf.zeros([2, 3, 4, 5, 3])).shape == (2, 3, 4, 5, 11)

@@ -24,11 +24,11 @@ def mlp(layers, vector):
 def test_equal_to_numpy(frames, depth):
     layer = location_embedding.LocationEmbedding(depth)
     features = np.random.default_rng(0).normal(size=[2, frames, 2, 4, 3]).astype(np.float32)
-    layer(tf.constant(features))
+    layer(tf.constant(features), frames // 2)
     generator = np.random.default_rng(1)
     for variable in layer.trainable_variables:
         variable.assign(generator.normal(size=variable.shape))
-    found = layer(tf.constant(features)).numpy()
+    found = layer(tf.constant(features), frames // 2).numpy()
     assert found.shape == (2, frames, 2, 4, 3 + 2 * depth)
     for t, time in enumerate(TIMES[frames]):
         for i, y in enumerate(YS):

@@ -1,8 +1,10 @@
 import numpy as np
+import pytest
 import tensorflow as tf
 from default_options import default
 
-from avatx.layers.roi_pool import RoiPool
+from avatx.core.structures import CellPositions
+from avatx.layers.roi_pool import RoiAlignment, RoiPool
 
 
 def plain_bilinear(image, y, x):
@@ -35,6 +37,49 @@ def test_equal_to_a_plain_loop():
         for box in range(4):
             expected = plain_pool(features[clip], boxes[clip, box], 14)
             np.testing.assert_allclose(cells[clip, box], expected, atol=1e-4)
+
+
+def aligned_positions(rows, columns):
+    """Cells of a trunk whose strides are 8 by 4 and whose cell 0 looks at row 5, column 1."""
+    return CellPositions(
+        tf.constant([0.0, 5.0, 1.0]),
+        tf.constant([1.0, 8.0, 4.0]),
+        tf.constant([1.0, rows * 8.0, columns * 4.0]),
+    )
+
+
+def plain_aligned_pool(image, box, crop_size):
+    """As `plain_pool`, of the pixels that the cells look at; beyond the last cells, these."""
+    rows, columns = image.shape[:2]
+    ys = np.linspace(box[0], box[2], crop_size) * rows * 8 - 0.5  # pixels, counted from 0
+    xs = np.linspace(box[1], box[3], crop_size) * columns * 4 - 0.5
+    ys, xs = np.clip((ys - 5) / 8, 0, rows - 1), np.clip((xs - 1) / 4, 0, columns - 1)
+    crop = np.array([[plain_bilinear(image, y, x) for x in xs] for y in ys])
+    half = crop_size // 2
+    return crop.reshape(half, 2, half, 2, -1).max(axis=(1, 3))
+
+
+def test_aligned_equal_to_a_plain_loop():
+    generator = np.random.default_rng(0)
+    features = generator.normal(size=[2, 6, 9, 3]).astype(np.float32)
+    upper_left = generator.random([2, 4, 2]) * 0.5
+    boxes = np.concatenate([upper_left, upper_left + 0.4], axis=-1).astype(np.float32)
+    boxes[0, 0], boxes[1, 0] = [0, 0, 1, 1], [0.9, 0, 1, 0.05]
+    pool = default(RoiPool, alignment=RoiAlignment.ALIGNED)
+    cells = pool(tf.constant(features), tf.constant(boxes), aligned_positions(6, 9))
+    for clip in range(2):
+        for box in range(4):
+            expected = plain_aligned_pool(features[clip], boxes[clip, box], 14)
+            np.testing.assert_allclose(cells[clip, box], expected, atol=1e-4)
+    with pytest.raises(ValueError, match="where the cells look"):
+        pool(tf.constant(features), tf.constant(boxes))
+
+
+def test_aligned_of_one_cell_is_that_cell_everywhere():
+    pool = default(RoiPool, alignment=RoiAlignment.ALIGNED)
+    boxes = tf.constant([[[0.0, 0.0, 1.0, 1.0], [0.9, 0.9, 1.0, 1.0], [0.2, 0.2, 0.2, 0.2]]])
+    cells = pool(tf.fill([1, 1, 1, 2], 3.0), boxes, aligned_positions(1, 1))
+    np.testing.assert_allclose(cells, np.full([1, 3, 7, 7, 2], 3), rtol=1e-6)
 
 
 def test_gradient_reaches_the_features_and_not_the_boxes():

@@ -165,7 +165,7 @@ def test_longer_clips_and_other_sizes_in_one_function(model):
 
     for batch, frames, height, width in ((1, 64, 64, 80), (1, 96, 64, 80), (2, 9, 30, 31)):
         predictions, detections = detect(tf.zeros([batch, frames, height, width, 3], tf.uint8))
-        assert predictions.features.shape[:4] == (batch, -(-frames // 4), 4, 5)
+        assert predictions.features.cells.shape[:4] == (batch, -(-frames // 4), 4, 5)
         for attention in predictions.box_predictions.attention:
             np.testing.assert_allclose(tf.reduce_sum(attention, [3, 4, 5]), 1, atol=1e-4)
         assert detections.boxes.shape == (batch, 100, 4)
@@ -224,7 +224,7 @@ def test_mixed_precision(policy, predict):
         on_the_same_boxes = model.box_predictor(predictions.features, expected.proposals.boxes)
     finally:
         tf_keras.mixed_precision.set_global_policy("float32")
-    assert predictions.features.dtype == tf.as_dtype(policy.replace("mixed_", ""))
+    assert predictions.features.cells.dtype == tf.as_dtype(policy.replace("mixed_", ""))
     boxes = predictions.proposals.boxes
     results = (losses, predictions.first_stage, boxes, predictions.box_predictions)
     assert {t.dtype for t in tf.nest.flatten(results)} == {tf.float32}

@@ -54,10 +54,10 @@ def test_a_batch_equals_its_clips_one_by_one(model):
     clips, groundtruth = random_batch()
     # Given boxes: which of two near-equal proposals survives must not decide this test.
     boxes = groundtruth.boxes
-    whole = model.box_predictor(model.trunk(model.preprocess(clips)), boxes)
+    whole = model.predict_boxes(model.predict(model.preprocess(clips), groundtruth).features, boxes)
     for i in range(3):
-        features = model.trunk(model.preprocess(clips[i : i + 1]))
-        alone = model.box_predictor(features, boxes[i : i + 1])
+        one = model.predict(model.preprocess(clips[i : i + 1]), clip_of(groundtruth, i))
+        alone = model.predict_boxes(one.features, boxes[i : i + 1])
         for expected, actual in zip(whole[:2], alone[:2], strict=True):
             np.testing.assert_allclose(actual[0], expected[i], atol=1e-4)
 
@@ -93,7 +93,7 @@ def test_half_as_many_frames_again_at_test_time(model):
     for frames in (8, 12):
         predictions = model.predict(model.preprocess(random_batch(1, frames=frames)[0]))
         detections = model.postprocess(predictions)
-        assert predictions.features.shape[1] == frames // 4
+        assert predictions.features.cells.shape[1] == frames // 4
         assert detections.num_detections[0] > 0
         assert all(np.isfinite(t).all() for t in tf.nest.flatten(detections))
     tx = getattr(model.box_predictor, "tx", model.box_predictor)

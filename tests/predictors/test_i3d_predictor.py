@@ -3,6 +3,7 @@ import pytest
 import tensorflow as tf
 import tf_keras
 from default_options import default
+from feature_maps import feature_map
 from small_tail import small_tail
 
 from avatx.layers.st_roi_pool import StRoiPool
@@ -15,7 +16,7 @@ BOXES = tf.constant([[[0.1, 0.2, 0.8, 0.7], [0.0, 0.0, 1.0, 1.0], [0.5, 0.5, 0.6
 
 def features(batch=2, frames=4):
     values = np.random.default_rng(0).normal(size=[batch, frames, 6, 5, 10])
-    return tf.constant(values, tf.float32)
+    return feature_map(tf.constant(values, tf.float32))
 
 
 def make(batch_norm="FROZEN", **kwargs):
@@ -43,7 +44,7 @@ def test_the_mean_of_the_tail_over_all_cells_of_the_tube_is_what_is_classified()
     predictor = make()
     logits = predictor(features(), BOXES).class_logits
     for clip in range(2):
-        cells = predictor.st_roi_pool(features(), BOXES[clip], tf.fill([3], clip))
+        cells = predictor.st_roi_pool(features().cells, BOXES[clip], tf.fill([3], clip))
         assert cells.shape == (3, 4, 7, 7, 10)
         pooled = predictor.tail(cells).numpy().mean(axis=(1, 2, 3))
         layer = predictor.output_layers.classify
@@ -64,10 +65,10 @@ def test_proposals_do_not_see_each_other():
 def test_every_frame_of_its_own_clip_and_of_its_own_box_counts(training):
     predictor, cells = make(), features()
     with tf.GradientTape() as tape:
-        tape.watch(cells)
+        tape.watch(cells.cells)
         predictions = predictor(cells, BOXES, training=training)
         total = tf.reduce_sum(predictions.class_logits[0, 2])  # right of the middle
-    reached = np.abs(tape.gradient(total, cells)).sum(axis=-1)
+    reached = np.abs(tape.gradient(total, cells.cells)).sum(axis=-1)
     assert (reached[0].max(axis=(1, 2)) > 0).all()
     assert (reached[0, :, :, :2] == 0).all() and (reached[1] == 0).all()
 
@@ -111,11 +112,13 @@ def test_many_regions_in_parts_as_few_at_once(monkeypatch):
     for at_a_time in (1, 5, 7):
         monkeypatch.setattr(i3d, "_REGIONS_AT_A_TIME", at_a_time)
         parts = tf.function(
-            lambda *inputs: predictor(*inputs), input_signature=signature, autograph=False
+            lambda cells, boxes: predictor(feature_map(cells), boxes),
+            input_signature=signature,
+            autograph=False,
         )
-        for expected, actual in zip(whole[:2], parts(features(), boxes)[:2], strict=True):
+        for expected, actual in zip(whole[:2], parts(features().cells, boxes)[:2], strict=True):
             np.testing.assert_allclose(actual, expected, atol=1e-5)
-        assert np.isfinite(parts(features(1), tf.zeros([1, 0, 4])).class_logits).all()
+        assert np.isfinite(parts(features(1).cells, tf.zeros([1, 0, 4])).class_logits).all()
 
 
 def test_dropout_in_training_only():

@@ -3,6 +3,7 @@ import pytest
 import tensorflow as tf
 import tf_keras
 from default_options import default
+from feature_maps import feature_map
 
 from avatx.layers.location_embedding import LocationEmbedding
 from avatx.layers.roi_pool import RoiPool
@@ -27,7 +28,7 @@ def make(query=Query.HIGH_RES, **kwargs):
 
 @pytest.mark.parametrize("query", list(Query))
 def test_shapes_and_attention_of_every_layer_and_head(query):
-    features = tf.random.normal([2, 4, 6, 5, 10])
+    features = feature_map(tf.random.normal([2, 4, 6, 5, 10]))
     predictions = make(query)(features, BOXES, attention=True)
     assert predictions.class_logits.shape == (2, 3, 6)
     assert predictions.box_encodings.shape == (2, 3, 1, 4)
@@ -37,13 +38,13 @@ def test_shapes_and_attention_of_every_layer_and_head(query):
 
 
 def test_keys_are_what_the_attention_came_from():
-    predictor, features = make(), tf.random.normal([2, 4, 6, 5, 10])
+    predictor, features = make(), feature_map(tf.random.normal([2, 4, 6, 5, 10]))
     keys = predictor.keys(features)
     assert [k.shape for k in keys] == [(2, 2, 4, 6, 5, 8)] * 3
     # The first layer's queries do not depend on the keys: with both, the attention is the
     # paper's equation.
     attention = predictor(features, BOXES, attention=True).attention[0]
-    cells = predictor.roi_pool(predictor.location_embedding(features)[:, 2], BOXES)
+    cells = predictor.roi_pool(predictor.location_embedding(features.cells, 2)[:, 2], BOXES)
     for head in range(2):
         query = predictor.query_layers[head](cells)  # [B, R, D]
         logits = np.einsum("brd,bthwd->brthw", query, keys[0][:, head]) / np.sqrt(8)
@@ -52,27 +53,27 @@ def test_keys_are_what_the_attention_came_from():
 
 
 def test_attention_only_on_request_and_without_effect():
-    predictor, features = make(), tf.random.normal([2, 4, 6, 5, 10])
+    predictor, features = make(), feature_map(tf.random.normal([2, 4, 6, 5, 10]))
     plain, asked = predictor(features, BOXES), predictor(features, BOXES, attention=True)
     assert plain.attention == ()
     np.testing.assert_array_equal(plain.class_logits, asked.class_logits)
 
 
 def test_a_box_for_each_class():
-    predictions = make(class_specific_boxes=True)(tf.ones([2, 2, 4, 4, 3]), BOXES)
+    predictions = make(class_specific_boxes=True)(feature_map(tf.ones([2, 2, 4, 4, 3])), BOXES)
     assert predictions.box_encodings.shape == (2, 3, 5, 4)
 
 
 @pytest.mark.parametrize("chosen, score", [({}, 0.01), ({"class_prediction_bias_init": 0}, 0.5)])
 def test_scores_before_training(chosen, score):
-    logits = make(**chosen)(tf.random.normal([2, 4, 6, 5, 10]), BOXES).class_logits
+    logits = make(**chosen)(feature_map(tf.random.normal([2, 4, 6, 5, 10])), BOXES).class_logits
     scores = tf.sigmoid(logits).numpy()
     np.testing.assert_allclose(scores[..., 1:], score, rtol=0.3)
     np.testing.assert_allclose(scores[..., 0], 0.5, rtol=0.3)  # background
 
 
 def test_proposals_do_not_see_each_other():
-    predictor, features = make(), tf.random.normal([2, 4, 6, 5, 10])
+    predictor, features = make(), feature_map(tf.random.normal([2, 4, 6, 5, 10]))
     together = predictor(features, BOXES)
     for index in range(3):
         alone = predictor(features, BOXES[:, index : index + 1])
@@ -83,16 +84,16 @@ def test_proposals_do_not_see_each_other():
 
 def test_a_proposal_is_pooled_from_the_central_frame_and_attends_to_all():
     predictor = make()
-    features = tf.random.normal([2, 4, 6, 5, 10])
+    features = feature_map(tf.random.normal([2, 4, 6, 5, 10]))
     queries = []
     predictor.roi_pool = Recorder(predictor.roi_pool, queries)
     predictor(features, BOXES)
-    np.testing.assert_array_equal(queries[0][..., :10], features[:, 2])
+    np.testing.assert_array_equal(queries[0][..., :10], features.cells[:, 2])
 
     with tf.GradientTape() as tape:
-        tape.watch(features)
+        tape.watch(features.cells)
         logits = tf.reduce_sum(predictor(features, BOXES).class_logits[0, 0])
-    reached = np.abs(tape.gradient(logits, features)).sum(axis=-1)
+    reached = np.abs(tape.gradient(logits, features.cells)).sum(axis=-1)
     assert (reached[0] > 0).all() and (reached[1] == 0).all()
 
 
@@ -100,9 +101,9 @@ class Recorder:
     def __init__(self, layer, seen):
         self.layer, self.seen = layer, seen
 
-    def __call__(self, features, boxes):
+    def __call__(self, features, boxes, positions):
         self.seen.append(features)
-        return self.layer(features, boxes)
+        return self.layer(features, boxes, positions)
 
 
 def test_low_res_is_blind_to_the_layout_of_the_person_and_high_res_is_not():
@@ -112,14 +113,16 @@ def test_low_res_is_blind_to_the_layout_of_the_person_and_high_res_is_not():
     for query, blind in ((Query.LOW_RES, True), (Query.HIGH_RES, False)):
         predictor = TxBoxPredictor(5, default(TxOptions, query=query, **SMALL), RoiPool(4, 2, 2))
         mirrored = features[:, :, ::-1]
-        logits = [predictor(tf.constant(f), box).class_logits for f in (features, mirrored)]
+        logits = [
+            predictor(feature_map(tf.constant(f)), box).class_logits for f in (features, mirrored)
+        ]
         assert np.allclose(*logits, atol=1e-5) == blind
 
 
 def test_more_frames_than_trained_on():
     predictor = make()
     run = tf.function(
-        lambda features: predictor(features, BOXES, attention=True),
+        lambda cells: predictor(feature_map(cells), BOXES, attention=True),
         input_signature=[tf.TensorSpec([None, None, None, None, 10])],
         autograph=False,
     )
@@ -131,7 +134,7 @@ def test_more_frames_than_trained_on():
 
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
 def test_outputs_are_float32_under_mixed_precision(policy):
-    features = tf.random.normal([2, 4, 6, 5, 10])
+    features = feature_map(tf.random.normal([2, 4, 6, 5, 10]))
     set_random_seed(0)
     exact = make()(features, BOXES)
     tf_keras.mixed_precision.set_global_policy(policy)

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from default_options import default
+from feature_maps import feature_map
 from small_tail import small_tail
 
 from avatx.layers.location_embedding import LocationEmbedding
@@ -14,7 +15,9 @@ from avatx.predictors.tx_i3d import TxI3DBoxPredictor
 
 SMALL = default(TxOptions, 2, 2, 8, query_reduction_depth=6, feed_forward_depth=12)
 BOXES = tf.constant([[[0.1, 0.2, 0.8, 0.7], [0.0, 0.0, 1.0, 1.0]]])
-FEATURES = tf.constant(np.random.default_rng(0).normal(size=[1, 4, 6, 5, 10]), tf.float32)
+FEATURES = feature_map(
+    tf.constant(np.random.default_rng(0).normal(size=[1, 4, 6, 5, 10]), tf.float32)
+)
 
 
 def make(class_specific_boxes=False):

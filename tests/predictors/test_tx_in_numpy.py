@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from default_options import default
+from feature_maps import feature_map
 
 from avatx.layers import location_embedding
 from avatx.layers import roi_pool as roi_pool_lib
@@ -34,7 +35,7 @@ def make(**changed):
         roi_pool=roi_pool_lib.RoiPool(6, 2, 2),  # 3 x 3 cells
         location_embedding=location_embedding.LocationEmbedding(2),
     )
-    head(tf.constant(FEATURES), tf.constant(BOXES))
+    head(feature_map(FEATURES), tf.constant(BOXES))
     generator = np.random.default_rng(1)
     for variable in head.trainable_variables:
         variable.assign(generator.normal(scale=0.7, size=variable.shape))
@@ -64,7 +65,7 @@ def attend(unit, query, memory, depth):
 def plain(head, clip, proposal):
     """Class logits, box encodings and attention [layers, heads, cells] of one proposal."""
     options = head.options
-    located = head.location_embedding(tf.constant(FEATURES)).numpy()
+    located = head.location_embedding(tf.constant(FEATURES), 2).numpy()
     memory = located[clip].reshape(-1, located.shape[-1]).astype(np.float64)
     middle = located[:, 2]  # of 5 frames
     cells = head.roi_pool(tf.constant(middle), tf.constant(BOXES)).numpy()[clip, proposal]
@@ -100,7 +101,7 @@ def plain(head, clip, proposal):
 )
 def test_equal_to_numpy(changed):
     head = make(**changed)
-    predictions = head(tf.constant(FEATURES), tf.constant(BOXES), attention=True)
+    predictions = head(feature_map(FEATURES), tf.constant(BOXES), attention=True)
     layers, heads = head.options.num_layers, head.options.num_heads
     assert [maps.shape for maps in predictions.attention] == [(2, 3, heads, 5, 3, 4)] * layers
     for clip in range(2):
@@ -119,8 +120,8 @@ def test_equal_to_numpy(changed):
 
 def test_keys_of_every_layer_and_head_stand_in_their_place():
     head = make()
-    keys = head.keys(tf.constant(FEATURES))
-    located = head.location_embedding(tf.constant(FEATURES)).numpy()
+    keys = head.keys(feature_map(FEATURES))
+    located = head.location_embedding(tf.constant(FEATURES), 2).numpy()
     assert [layer.shape for layer in keys] == [(2, 2, 5, 3, 4, 4)] * 3
     for layer in range(3):
         for number in range(2):
@@ -151,11 +152,11 @@ def test_number_of_weights(changed, counts):
 
 def test_dropout_acts_in_training_on_both_residuals_alone():
     head = make(dropout=0.5)
-    calm = head(tf.constant(FEATURES), tf.constant(BOXES)).class_logits
+    calm = head(feature_map(FEATURES), tf.constant(BOXES)).class_logits
     np.testing.assert_allclose(
-        calm, make()(tf.constant(FEATURES), tf.constant(BOXES)).class_logits, rtol=1e-5
+        calm, make()(feature_map(FEATURES), tf.constant(BOXES)).class_logits, rtol=1e-5
     )
-    moved = head(tf.constant(FEATURES), tf.constant(BOXES), training=True).class_logits
+    moved = head(feature_map(FEATURES), tf.constant(BOXES), training=True).class_logits
     assert np.abs(moved - calm).max() > 1e-3
     for unit in head.units:
         assert (unit.attention_dropout.rate, unit.feed_forward_dropout.rate) == (0.5, 0.5)
