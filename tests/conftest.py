@@ -18,5 +18,5 @@ def pytest_runtest_setup(item):
     random.seed(0)
     if "numpy" in sys.modules:
         sys.modules["numpy"].random.seed(0)
-    if "tf_keras" in sys.modules:
-        sys.modules["tf_keras"].utils.set_random_seed(0)
+    if "tensorflow" in sys.modules:
+        sys.modules["tensorflow"].random.set_seed(0)
