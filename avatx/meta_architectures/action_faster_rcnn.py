@@ -163,7 +163,7 @@ class ActionFasterRCNN(DetectionModel):
         self.box_predictor(self._feature_map(features, size), tf.zeros([1, 1, 4]))
 
     def _feature_map(self, cells: tf.Tensor, clip_size) -> FeatureMap:
-        """The trunk's cells [B, T', H', W', C'] of clips of (T, H, W), and what of them is where."""
+        """The trunk's cells [B, T', H', W', C'] of clips of (T, H, W)."""
         positions, num_frames = self.trunk.cell_positions(clip_size), tf.shape(cells)[1]
         center = num_frames // 2
         if self.central_frame is CentralFrame.NEAREST_TO_KEYFRAME:

@@ -82,6 +82,32 @@ def test_sample(changed, entries, positives, negatives):
         assert target == ([0, 1, 0, 1] if positive else [1, 0, 0, 0])
 
 
+def test_sample_of_proposals_alone():
+    alone = make(add_groundtruth_boxes=False)
+    proposals, targets = alone.sample(PROPOSALS, GROUNDTRUTH)
+    assert targets.positive.numpy().tolist() == [[True, False, False, False]]
+    assert proposals.boxes[0, 0].numpy().tolist() == NEARLY  # and not PERSON
+    assert {tuple(box) for box in proposals.boxes[0, 1:].numpy()} < {
+        tuple(np.float32(box)) for box in ELSEWHERE
+    }
+    # Nobody is found well enough: a clip with a person and no positive.
+    proposals, targets = make(add_groundtruth_boxes=False, matched_threshold=0.51).sample(
+        PROPOSALS, GROUNDTRUTH
+    )
+    assert not targets.positive.numpy().any() and targets.sampled.numpy().all()
+    np.testing.assert_array_equal(targets.class_targets[0], [[1, 0, 0, 0]] * 4)
+
+
+def test_the_draw_among_proposals_does_not_depend_on_the_groundtruth_boxes():
+    drawn = [
+        make(add_groundtruth_boxes=added, batch_size=2, balance_fraction=0.0)
+        .sample(PROPOSALS, GROUNDTRUTH)[0]
+        .boxes.numpy()
+        for added in (False, True)
+    ]
+    np.testing.assert_array_equal(*drawn)
+
+
 def test_one_positive_by_the_fraction():
     _, targets = make(balance_fraction=0.25).sample(PROPOSALS, GROUNDTRUTH)
     assert targets.positive.numpy().tolist() == [[True, False, False, False]]
@@ -142,13 +168,14 @@ LOGITS = tf.constant([[[0.0, L3, 0, -L3], [L3, 0, 0, 0], [0] * 4, [50] * 4]])
 # and 4 ln 2; by three samples.
 CLASSES = (2 * L2 + math.log(4 / 3) + 2 * L2 + math.log(4 / 3) + 3 * L2 + 4 * L2) / 3
 FOR_ALL = tf.constant([[[[0.5, 0, 0, 3.0]], [[9.0] * 4], [[9.0] * 4], [[9.0] * 4]]])
-# Errors of class 1: 0.5; of class 2: many; of class 3: 1 and 2.
+# Errors of class 1: 0.5; of class 2: many; of class 3: 1 and 2. Of the two that the person does the
+# first one's box is trained.
 BY_CLASS = tf.constant([[[[0.5, 0, 0, 0], [9.0] * 4, [0, 0, 0, 2.0]]] + [[[9.0] * 4] * 3] * 3])
 
 
 @pytest.mark.parametrize(
     "encodings, boxes",
-    [(FOR_ALL, (0.125 + 2.5) / 3), (BY_CLASS, (0.125 + 0.5 + 1.5) / 3)],
+    [(FOR_ALL, (0.125 + 2.5) / 3), (BY_CLASS, 0.125 / 3)],
 )
 @pytest.mark.parametrize("weight", ["classification_loss_weight", "localization_loss_weight", None])
 def test_loss(encodings, boxes, weight):
@@ -160,3 +187,14 @@ def test_loss(encodings, boxes, weight):
         LOCALIZATION: boxes * (2 if weight == "localization_loss_weight" else 1),
     }
     assert {name: float(loss) for name, loss in losses.items()} == pytest.approx(expected, rel=1e-5)
+
+
+def test_class_specific_loss_does_not_depend_on_the_number_of_labels():
+    """A person who does one thing more weighs no more; one without a label has no box to train."""
+    predictions = structures.BoxPredictions(LOGITS, BY_CLASS)
+    found = []
+    for person in ([0.0, 1, 0, 0], [0, 1, 0, 1], [0, 1, 1, 1], [0, 0, 0, 1], [0, 0, 0, 0]):
+        classes = tf.concat([[[person]], TARGETS.class_targets[:, 1:]], axis=1)
+        losses = make().loss(predictions, TARGETS._replace(class_targets=classes))
+        found.append(float(losses[LOCALIZATION]))
+    assert found == pytest.approx([0.125 / 3] * 3 + [(0.5 + 1.5) / 3, 0], rel=1e-5)
