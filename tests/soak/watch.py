@@ -31,9 +31,7 @@ def quarters(rows: list[tuple[float, float, int, int]]) -> list[tuple[float, ...
     rows = [row for row in rows if row[0] >= rows[-1][0] / 10]
     size = len(rows) / 4
     parts = [rows[int(i * size) : int((i + 1) * size)] for i in range(4)]
-    return [
-        tuple(sum(column) / len(part) for column in zip(*part, strict=True)) for part in parts
-    ]
+    return [tuple(sum(column) / len(part) for column in zip(*part, strict=True)) for part in parts]
 
 
 def main() -> int:
