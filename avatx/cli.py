@@ -1,6 +1,7 @@
 """How every command line of tools/ starts and ends."""
 
 import contextlib
+import errno
 import importlib
 import os
 import pathlib
@@ -18,15 +19,22 @@ from avatx.errors import UserError
 # may want Keras 3, so `import avatx` does not set this.
 os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
 
+# What the system refuses whatever the program: no bug of ours, wherever it is met.
+_REFUSALS = {
+    getattr(errno, name)
+    for name in ("ENOSPC", "EDQUOT", "EROFS", "EFBIG", "EIO", "EMFILE", "ENFILE", "EACCES")
+    if hasattr(errno, name)
+}
+
 
 def run(main: Callable[[], int | None]) -> NoReturn:
     """Runs `main` and ends the process with its exit code.
 
-    A `UserError` becomes one line on stderr and its exit code, mostly 2; ctrl-C exit code 130;
-    `kill` cleans up as ctrl-C does, exit code 143; any other exception keeps its traceback, for it
-    is a bug of ours. The interpreter's own shutdown is
-    skipped (`os._exit`) because tensorflow-io 0.37.1 aborts in it after its S3 plugin was
-    used, and a program must end with its own exit code.
+    A `UserError` becomes one line on stderr and its exit code, mostly 2, and so does a file that
+    the system refuses (a full disk, no permission); ctrl-C exit code 130; `kill` cleans up as
+    ctrl-C does, exit code 143; any other exception keeps its traceback, for it is a bug of ours.
+    The interpreter's own shutdown is skipped (`os._exit`) because tensorflow-io 0.37.1 aborts in
+    it after its S3 plugin was used, and a program must end with its own exit code.
     """
     # What is ignored stays so, as under nohup.
     for number in (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
@@ -44,6 +52,14 @@ def run(main: Callable[[], int | None]) -> NoReturn:
         code = exit_.code if isinstance(exit_.code, int) else int(exit_.code is not None)
         if isinstance(exit_.code, str):
             print(exit_.code, file=sys.stderr)
+    except OSError as error:
+        code = 1
+        if error.errno in _REFUSALS:
+            where = f"{os.fsdecode(error.filename)}: " if error.filename else ""
+            print(f"error: {where}{error.strerror}", file=sys.stderr)
+            code = 2
+        else:
+            traceback.print_exc()
     except BaseException:
         traceback.print_exc()
         code = 1

@@ -28,6 +28,17 @@ def run_main(body):
         ("raise UserError('a.csv:3: two\\n lines')", 2, "error: a.csv:3: two lines\n"),
         ("raise KeyboardInterrupt", 130, "interrupted\n"),
         ("raise SystemExit('no')", 1, "no\n"),
+        (
+            "raise OSError(28, 'No space left on device', 'out/a.csv')",
+            2,
+            "error: out/a.csv: No space left on device\n",
+        ),
+        (
+            "raise PermissionError(13, 'Permission denied', b'a')",
+            2,
+            "error: a: Permission denied\n",
+        ),
+        ("raise OSError(24, 'Too many open files')", 2, "error: Too many open files\n"),
     ],
 )
 def test_exit_code_and_stderr(body, code, stderr):
@@ -39,6 +50,8 @@ def test_a_bug_of_ours_keeps_its_traceback():
     done = run_main("return {}['x']")
     assert done.returncode == 1
     assert "Traceback" in done.stderr and "KeyError" in done.stderr
+    done = run_main("open('/nowhere')")  # a path that nobody has looked for is one, too
+    assert done.returncode == 1 and "FileNotFoundError" in done.stderr
 
 
 def test_a_program_has_one_keras():

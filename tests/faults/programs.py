@@ -74,6 +74,68 @@ def _same_records(run: pathlib.Path, whole: pathlib.Path) -> None:
     assert ours == theirs
 
 
+def _detector(folder: pathlib.Path) -> None:
+    """A narrow detector: its config, a checkpoint, and the video."""
+    import tensorflow as tf
+
+    from avatx import config as pipeline_config
+    from avatx.builders import model_builder
+
+    _video(folder)
+    detector = "model.action_faster_rcnn."
+    config = pipeline_config.load(
+        str(ROOT / "configs" / "playground" / "demo.config"),
+        [
+            f"train_input_reader.label_map_path={folder / 'map.pbtxt'}",
+            f"eval_input_reader.label_map_path={folder / 'map.pbtxt'}",
+            detector + "image_resizer.fixed_shape_resizer.height=48",
+            detector + "image_resizer.fixed_shape_resizer.width=64",
+            detector + "trunk.i3d.depth_multiplier=0.125",
+            detector + "trunk.i3d.final_endpoint=MaxPool3d_3a_3x3",
+            detector + "second_stage_box_predictor.tx_box_predictor.num_layers=1",
+            detector + "first_stage_max_proposals=4",
+        ],
+    )
+    pipeline_config.write(config, str(folder / "pipeline.config"))
+    tf.random.set_seed(0)
+    model = model_builder.build(config.model)
+    tf.train.Checkpoint(model=model, global_step=tf.Variable(7, dtype=tf.int64)).save(
+        str(folder / "ckpt")
+    )
+
+
+def _exported(folder: pathlib.Path) -> None:
+    from avatx.export import exporter
+
+    _detector(folder)
+    exporter.export_pipeline(str(folder / "pipeline.config"), str(folder), str(folder / "export"))
+
+
+def _same_export(run: pathlib.Path, whole: pathlib.Path) -> None:
+    import tensorflow as tf
+
+    same_bytes("export/label_map.pbtxt")(run, whole)
+    ours, theirs = (
+        tf.train.load_checkpoint(str(folder / "export" / "saved_model" / "variables" / "variables"))
+        for folder in (run, whole)
+    )
+    for key in theirs.get_variable_to_shape_map():
+        if "VARIABLE_VALUE" in key:
+            np.testing.assert_array_equal(ours.get_tensor(key), theirs.get_tensor(key), key)
+    assert tf.saved_model.contains_saved_model(str(run / "export" / "saved_model"))
+
+
+def _same_reproduction(run: pathlib.Path, whole: pathlib.Path) -> None:
+    same_bytes("out/results.md")(run, whole)
+    for path in (whole / "out").rglob("*.json"):
+        ours, theirs = (
+            json.loads((folder / path.relative_to(whole)).read_text()) for folder in (run, whole)
+        )
+        for record in (ours, theirs):
+            record.pop("seconds", None)
+        assert ours == theirs, path
+
+
 EVALUATE_CSV = Program(
     "evaluate_csv",
     TOOLS / "evaluate_csv.py",
@@ -132,4 +194,53 @@ PLAYGROUND = Program(
     lambda folder: None,
     same_bytes("data/val.csv", "data/val_excluded_timestamps.csv", "data/videos/val_0000.mp4"),
 )
-ALL = (EVALUATE_CSV, RECORDS, TRAINING, PLAYGROUND)
+EXPORTER = Program(
+    "exporter_main",
+    TOOLS / "exporter_main.py",
+    lambda folder: [
+        "--pipeline_config_path",
+        folder / "pipeline.config",
+        "--trained_checkpoint_dir",
+        folder,
+        "--output_directory",
+        folder / "export",
+    ],
+    _detector,
+    _same_export,
+)
+DETECTION = Program(
+    "detect_video",
+    TOOLS / "detect_video.py",
+    lambda folder: [
+        "--saved_model",
+        folder / "export" / "saved_model",
+        "--video",
+        folder / "videos" / "film.mp4",
+        "--output",
+        folder / "found",
+    ],
+    _exported,
+    same_bytes("found/detections.csv", "found/detections.json"),
+)
+BATCH = Program(
+    "detect_video_batch",
+    TOOLS / "detect_video.py",
+    lambda folder: [
+        "--saved_model",
+        folder / "export" / "saved_model",
+        "--videos",
+        folder / "videos",
+        "--output",
+        folder / "found",
+    ],
+    _exported,
+    same_bytes("found/film/detections.csv"),
+)
+REPRODUCTION = Program(
+    "reproduce",
+    harness.HERE / "reproduction.py",
+    lambda folder: [folder / "out"],
+    lambda folder: None,
+    _same_reproduction,
+)
+ALL = (EVALUATE_CSV, RECORDS, TRAINING, PLAYGROUND, EXPORTER, DETECTION, BATCH, REPRODUCTION)
