@@ -58,6 +58,7 @@ def _build(kind: str | None, message, model, trunk: Trunk, **kwargs) -> BoxPredi
         num_classes=model.num_classes,
         class_specific_boxes=model.second_stage_class_specific_boxes,
         class_prediction_bias_init=model.second_stage_class_prediction_bias_init,
+        hidden_depth=model.second_stage_hidden_depth,
         **arguments,
         **kwargs,
     )

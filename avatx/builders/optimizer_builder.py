@@ -54,6 +54,9 @@ def build(config: optimizer_pb2.Optimizer, num_steps: int) -> OptimizerOptions:
     return OptimizerOptions(
         kind=OPTIMIZERS[kind],
         learning_rate=build_learning_rate(getattr(config, kind).learning_rate, num_steps),
+        learning_rate_multipliers=tuple(
+            (one.pattern, one.multiplier) for one in config.learning_rate_multiplier
+        ),
         momentum=fields.pop("momentum_optimizer_value"),
         **fields,
     )

@@ -21,6 +21,19 @@ def sigmoid_cross_entropy(logits: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
     return tf.reduce_sum(loss, axis=-1)
 
 
+def sigmoid_focal(logits: tf.Tensor, targets: tf.Tensor, gamma: float, alpha: float) -> tf.Tensor:
+    """Focal loss [...] of [..., K], summed over the K classes; targets are 0 or 1.
+
+    "Focal Loss for Dense Object Detection" (https://arxiv.org/abs/1708.02002, equation 5): the
+    logistic loss times (1 - p)^gamma, p being the score of what is right, and times alpha where
+    the target is 1 and 1 - alpha where it is 0.
+    """
+    loss = tf.nn.sigmoid_cross_entropy_with_logits(labels=targets, logits=logits)
+    log_wrong = tf.math.log_sigmoid((1 - 2 * targets) * logits)  # log (1 - p)
+    weight = targets * alpha + (1 - targets) * (1 - alpha)
+    return tf.reduce_sum(weight * tf.exp(gamma * log_wrong) * loss, axis=-1)
+
+
 def mean_over_samples(losses: tf.Tensor, weights: tf.Tensor, sampled: tf.Tensor) -> tf.Tensor:
     """Scalar: mean over clips of each clip's weighted sum by its number of samples.
 

@@ -11,11 +11,19 @@ groundtruth box there is nothing to regress.
 """
 
 from dataclasses import dataclass
+from enum import Enum
 
 import tensorflow as tf
 
 from avatx.core import losses, sampling, target_assignment
 from avatx.core.structures import BoxPredictions, Groundtruth, Proposals, SecondStageTargets
+
+
+class ClassificationLoss(Enum):
+    """What is summed over the classes of a proposal."""
+
+    SIGMOID = "SIGMOID"  # the paper's
+    SIGMOID_FOCAL = "SIGMOID_FOCAL"
 
 
 @dataclass(frozen=True)
@@ -28,6 +36,9 @@ class SecondStageOptions:
     add_groundtruth_boxes: bool
     localization_loss_weight: float
     classification_loss_weight: float
+    classification_loss: ClassificationLoss
+    focal_loss_gamma: float
+    focal_loss_alpha: float
 
 
 def groundtruth_proposals(groundtruth: Groundtruth) -> Proposals:
@@ -101,15 +112,20 @@ class SecondStage:
     def loss(
         self, box_predictions: BoxPredictions, targets: SecondStageTargets
     ) -> dict[str, tf.Tensor]:
-        """Sigmoid cross-entropy of all sampled proposals, smooth L1 of the positive ones.
+        """Classification loss of all sampled proposals, smooth L1 of the positive ones.
 
         With class-specific boxes the proposal's class of lowest id is the one whose box is
         trained: a person counts once, whatever the number of labels, as in the Object Detection
         API ("picks refined_location_encodings for just one class to avoid over-counting").
         """
-        classification = losses.sigmoid_cross_entropy(
-            box_predictions.class_logits, targets.class_targets
-        )
+        options = self.options
+        logits, classes = box_predictions.class_logits, targets.class_targets
+        if options.classification_loss is ClassificationLoss.SIGMOID_FOCAL:
+            classification = losses.sigmoid_focal(
+                logits, classes, options.focal_loss_gamma, options.focal_loss_alpha
+            )
+        else:
+            classification = losses.sigmoid_cross_entropy(logits, classes)
         localization = losses.smooth_l1(
             box_predictions.box_encodings, targets.box_targets[:, :, tf.newaxis]
         )  # [B, R, 1 or C]
@@ -122,9 +138,9 @@ class SecondStage:
             localization = tf.gather(localization, first, batch_dims=2)
             positive *= tf.reduce_max(labels, axis=-1)  # without a label there is no box to train
         return {
-            "Loss/BoxClassifierLoss/classification_loss": self.options.classification_loss_weight
+            "Loss/BoxClassifierLoss/classification_loss": options.classification_loss_weight
             * losses.mean_over_samples(classification, targets.sampled, targets.sampled),
-            "Loss/BoxClassifierLoss/localization_loss": self.options.localization_loss_weight
+            "Loss/BoxClassifierLoss/localization_loss": options.localization_loss_weight
             * losses.mean_over_samples(localization, positive, targets.sampled),
         }
 

@@ -23,6 +23,13 @@ class Outputs(Enum):
     BOX_ENCODINGS = "BOX_ENCODINGS"
 
 
+class TemporalPooling(Enum):
+    """How a proposal's cells of all feature frames become those of one."""
+
+    AS_PAPER = "AS_PAPER"
+    MAX = "MAX"
+
+
 class BoxPredictor(tf_keras.layers.Layer):
     """Says of each proposal which actions it shows and how its box is to be refined.
 
@@ -41,6 +48,7 @@ class BoxPredictor(tf_keras.layers.Layer):
         class_specific_boxes: bool = False,
         class_prediction_bias_init: float = RARE,
         outputs: Outputs = Outputs.ALL,
+        hidden_depth: int = 0,
         **kwargs,
     ):
         """Says what the predictor gives; a subclass makes its layers.
@@ -50,6 +58,7 @@ class BoxPredictor(tf_keras.layers.Layer):
           class_specific_boxes: a box for each class, or one for all (the paper's choice).
           class_prediction_bias_init: logit of each action before training.
           outputs: which fields of `BoxPredictions` it gives; the others are None.
+          hidden_depth: channels of a hidden layer before the class logits; 0 for none.
           **kwargs: of `tf_keras.layers.Layer`.
         """
         super().__init__(**kwargs)
@@ -57,6 +66,7 @@ class BoxPredictor(tf_keras.layers.Layer):
         self.class_specific_boxes = class_specific_boxes
         self.class_prediction_bias_init = class_prediction_bias_init
         self.outputs = outputs
+        self.hidden_depth = hidden_depth
         self.boxes_per_proposal = num_classes if class_specific_boxes else 1
 
     def call(
@@ -83,6 +93,7 @@ class BoxPredictor(tf_keras.layers.Layer):
             self.boxes_per_proposal,
             self.class_prediction_bias_init,
             self.outputs,
+            self.hidden_depth,
             name="output",
         )
 
@@ -111,11 +122,16 @@ class OutputLayers(tf_keras.layers.Layer):
         boxes_per_proposal: int,
         class_prediction_bias_init: float,
         outputs: Outputs,
+        hidden_depth: int = 0,
         **kwargs,
     ):
         super().__init__(**kwargs)
         self.boxes_per_proposal = boxes_per_proposal
-        self.classify = self.refine = None
+        self.hide = self.classify = self.refine = None
+        if hidden_depth and outputs is not Outputs.BOX_ENCODINGS:
+            self.hide = tf_keras.layers.Dense(
+                hidden_depth, "relu", dtype=tf.float32, name="class_hidden"
+            )
         if outputs is not Outputs.BOX_ENCODINGS:
             biases = [0.0] + [class_prediction_bias_init] * num_classes  # background first
             self.classify = _linear(num_classes + 1, "class_logits", biases)
@@ -126,7 +142,7 @@ class OutputLayers(tf_keras.layers.Layer):
         inputs = tf.cast(inputs, tf.float32)
         class_logits = box_encodings = None
         if self.classify is not None:
-            class_logits = self.classify(inputs)
+            class_logits = self.classify(self.hide(inputs) if self.hide else inputs)
         if self.refine is not None:
             encodings = self.refine(inputs)
             shape = tf.shape(encodings)

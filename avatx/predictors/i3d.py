@@ -24,7 +24,7 @@ from avatx.core import box_ops
 from avatx.core.structures import BoxPredictions
 from avatx.layers.dropout import Dropout
 from avatx.layers.st_roi_pool import StRoiPool
-from avatx.predictors.box_predictor import BoxPredictor
+from avatx.predictors.box_predictor import BoxPredictor, TemporalPooling
 
 _REGIONS_AT_A_TIME = 64  # in inference
 
@@ -38,6 +38,7 @@ class I3DBoxPredictor(BoxPredictor):
         tail: tf_keras.layers.Layer,
         dropout: float,
         st_roi_pool: StRoiPool,
+        temporal_pooling: TemporalPooling = TemporalPooling.AS_PAPER,
         **kwargs,
     ):
         """Puts a pool before the tail and the output layers behind it.
@@ -47,11 +48,13 @@ class I3DBoxPredictor(BoxPredictor):
           tail: [N, T', h, w, C'] -> [N, T', h, w, F], from the trunk's `build_tail()`.
           dropout: probability with which a pooled feature is dropped in training.
           st_roi_pool: pools a proposal's cells from all frames.
+          temporal_pooling: MAX takes the largest of the means over space of the tail's frames.
           **kwargs: see `BoxPredictor`.
         """
         super().__init__(num_classes, **kwargs)
         self.st_roi_pool = st_roi_pool
         self.tail = tail
+        self.temporal_pooling = TemporalPooling(temporal_pooling)
         self.dropout = Dropout(dropout)
         self.output_layers = self.make_output_layers()
 
@@ -76,7 +79,10 @@ class I3DBoxPredictor(BoxPredictor):
         def pool(part: _Regions) -> tf.Tensor:
             cells = self.st_roi_pool(features.cells, *part, features.positions)  # [n, T', 7, 7, C']
             cells = self.tail(cells, training=training)
-            return tf.reduce_mean(tf.cast(cells, tf.float32), axis=[1, 2, 3])
+            frames = tf.reduce_mean(tf.cast(cells, tf.float32), axis=[2, 3])  # [n, T', F]
+            if self.temporal_pooling is TemporalPooling.MAX:
+                return tf.reduce_max(frames, axis=1)
+            return tf.reduce_mean(frames, axis=1)
 
         # Convolutions refuse an empty batch: where nobody is, one empty box is run and dropped.
         num_regions = tf.shape(regions.boxes)[0]

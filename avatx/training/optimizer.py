@@ -15,6 +15,7 @@ from official.modeling import optimization, performance
 from official.modeling.optimization import ema_optimizer
 
 from avatx.errors import UserError
+from avatx.training import learning_rate_multipliers
 from avatx.training.options import LearningRateOptions, TrainOptions
 
 NOT_DECAYED = ["layer_norm", "LayerNorm", "layer_normalization", "bias", "beta", "gamma"]
@@ -65,8 +66,12 @@ def build_optimizer(options: TrainOptions, model: tf_keras.Model) -> Optimizer:
     config = _optimization_config(options.optimizer.learning_rate, _optimizer_config(options))
     factory = optimization.OptimizerFactory(config)
     learning_rate = build_learning_rate(options.optimizer.learning_rate)
+    optimizer = factory.build_optimizer(learning_rate)
+    learning_rate_multipliers.apply(
+        optimizer, options.optimizer.learning_rate_multipliers, model.trainable_variables
+    )
     optimizer = performance.configure_optimizer(
-        factory.build_optimizer(learning_rate), use_float16=options.precision == "float16"
+        optimizer, use_float16=options.precision == "float16"
     )
     average = None
     if options.moving_average_decay:

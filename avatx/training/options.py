@@ -41,6 +41,8 @@ class OptimizerOptions:
     beta_2: float
     epsilon: float
     learning_rate: LearningRateOptions
+    # (regular expression, factor on the learning rate of the variables in whose names it is found).
+    learning_rate_multipliers: tuple[tuple[str, float], ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)

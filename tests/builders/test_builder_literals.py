@@ -20,9 +20,12 @@ from avatx.builders import (
 from avatx.data.input.augmentation import RandomColor, RandomCropImage, RandomHorizontalFlip
 from avatx.data.input.clip_shape import ClipShape
 from avatx.data.input.input_options import InputOptions
+from avatx.layers.roi_pool import RoiAlignment
+from avatx.meta_architectures.action_faster_rcnn import CentralFrame
 from avatx.meta_architectures.post_processing import PostProcessing
 from avatx.meta_architectures.proposal_stage import FirstStageOptions
-from avatx.meta_architectures.second_stage import SecondStageOptions
+from avatx.meta_architectures.second_stage import ClassificationLoss, SecondStageOptions
+from avatx.predictors.box_predictor import TemporalPooling
 from avatx.predictors.tx import Query, TxOptions
 from avatx.protos import (
     action_faster_rcnn_pb2,
@@ -82,7 +85,7 @@ LEAN = (
 )
 TX = (
     "tx_box_predictor { num_layers: 2 num_heads: 3 depth: 11 dropout: 0.125 query: LOW_RES "
-    "query_reduction_depth: 13 feed_forward_depth: 17 }"
+    "query_reduction_depth: 13 feed_forward_depth: 17 temporal_pooling: MAX }"
 )
 
 
@@ -105,6 +108,13 @@ def model():
         second_stage_batch_size: 9
         second_stage_balance_fraction: 0.375
         second_stage_matched_threshold: 0.625
+        second_stage_add_groundtruth_boxes: false
+        second_stage_classification_loss: SIGMOID_FOCAL
+        second_stage_focal_loss_gamma: 1.25
+        second_stage_focal_loss_alpha: 0.625
+        second_stage_hidden_depth: 21
+        central_frame: NEAREST_TO_KEYFRAME
+        roi_alignment: ALIGNED
         second_stage_localization_loss_weight: 3.5
         second_stage_classification_loss_weight: 4.5
         second_stage_post_processing { batch_non_max_suppression {
@@ -145,6 +155,10 @@ def test_second_stage(model):
         batch_size=9,
         balance_fraction=0.375,
         matched_threshold=0.625,
+        add_groundtruth_boxes=False,
+        classification_loss=ClassificationLoss.SIGMOID_FOCAL,
+        focal_loss_gamma=1.25,
+        focal_loss_alpha=0.625,
         localization_loss_weight=3.5,
         classification_loss_weight=4.5,
     )
@@ -170,8 +184,12 @@ def test_tx_head(model):
         query=Query.LOW_RES,
         query_reduction_depth=13,
         feed_forward_depth=17,
+        temporal_pooling=TemporalPooling.MAX,
     )
     assert head.num_classes == model.num_classes == 5
+    assert head.output_layers.hide.units == 21
+    assert head.roi_pool.alignment is RoiAlignment.ALIGNED
+    assert model.central_frame is CentralFrame.NEAREST_TO_KEYFRAME
 
 
 @pytest.mark.parametrize("depth", [None, 8, 24])
@@ -187,7 +205,7 @@ def test_depth_of_the_location_embedding(depth):
     )
     import tensorflow as tf
 
-    located = head.location_embedding(tf.zeros([1, 2, 3, 4, 7]))
+    located = head.location_embedding(tf.zeros([1, 2, 3, 4, 7]), 1)
     assert located.shape == (1, 2, 3, 4, 7 + 2 * (32 if depth is None else depth))
 
 
@@ -196,7 +214,7 @@ def test_roi_pool_sizes():
         parsed(
             f"{LEAN} initial_crop_size: 9 maxpool_kernel_size: 3 maxpool_stride: 2 "
             f"second_stage_box_predictor {{ tx_i3d_box_predictor {{ tx {{ num_layers: 1 }} "
-            "i3d { dropout: 0.25 } } }",
+            "i3d { dropout: 0.25 temporal_pooling: MAX } } }",
             action_faster_rcnn_pb2.ActionFasterRcnn(),
         ),
         I3D(depth_multiplier=0.0625),
@@ -204,6 +222,8 @@ def test_roi_pool_sizes():
     for pool in (head.tx.roi_pool, head.i3d.st_roi_pool.roi_pool):
         assert (pool.crop_size, pool.pool_size, pool.pool_stride, pool.output_size) == (9, 3, 2, 4)
     assert head.i3d.dropout.rate == 0.25
+    assert head.i3d.temporal_pooling is TemporalPooling.MAX
+    assert head.i3d.output_layers.hide is None
 
 
 RATE = "learning_rate { constant_learning_rate { learning_rate: 0.375 } }"

@@ -35,3 +35,27 @@ def test_what_does_not_count_may_be_infinite():
         loss = losses.mean_over_samples(values, counts, counts)
     assert loss.numpy() == 1.0
     np.testing.assert_array_equal(tape.gradient(loss, values), [[1.0, 0.0, 0.0]])
+
+
+def test_sigmoid_focal_by_hand():
+    """Scores 3/4 and 1/4: of what is right and of what is wrong."""
+    logits = tf.math.log([[3.0, 1 / 3, 3.0, 1 / 3]])
+    targets = tf.constant([[1.0, 1.0, 0.0, 0.0]])
+    right, wrong = (1 / 4) ** 2 * np.log(4 / 3), (3 / 4) ** 2 * np.log(4)
+    expected = 0.3 * (right + wrong) + 0.7 * (wrong + right)
+    found = losses.sigmoid_focal(logits, targets, gamma=2.0, alpha=0.3)
+    np.testing.assert_allclose(found, [expected], rtol=1e-5)
+    plain = losses.sigmoid_focal(logits, targets, gamma=0.0, alpha=0.5)
+    np.testing.assert_allclose(2 * plain, losses.sigmoid_cross_entropy(logits, targets), rtol=1e-6)
+
+
+def test_sigmoid_focal_is_finite_with_its_gradient():
+    logits = tf.constant([[-200.0, 200.0, 0.0, 200.0, -200.0]])
+    with tf.GradientTape() as tape:
+        tape.watch(logits)
+        loss = losses.sigmoid_focal(logits, tf.constant([[1.0, 1, 1, 0, 0]]), 2.0, 0.25)
+    assert np.isfinite(loss).all() and np.isfinite(tape.gradient(loss, logits)).all()
+    with tf.GradientTape() as tape:
+        tape.watch(logits)
+        loss = losses.sigmoid_focal(logits, tf.constant([[1.0, 1, 1, 0, 0]]), 0.5, 0.25)
+    assert np.isfinite(loss).all() and np.isfinite(tape.gradient(loss, logits)).all()

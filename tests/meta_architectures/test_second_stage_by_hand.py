@@ -198,3 +198,21 @@ def test_class_specific_loss_does_not_depend_on_the_number_of_labels():
         losses = make().loss(predictions, TARGETS._replace(class_targets=classes))
         found.append(float(losses[LOCALIZATION]))
     assert found == pytest.approx([0.125 / 3] * 3 + [(0.5 + 1.5) / 3, 0], rel=1e-5)
+
+
+def test_focal_loss_in_place_of_the_logistic():
+    """sigmoid(ln 3) = 3/4; gamma 1, alpha 1/4, by three samples."""
+    focal = make(
+        classification_loss=second_stage.ClassificationLoss.SIGMOID_FOCAL,
+        focal_loss_gamma=1.0,
+        focal_loss_alpha=0.25,
+    )
+    losses = focal.loss(structures.BoxPredictions(LOGITS, FOR_ALL), TARGETS)
+    right, half = math.log(4 / 3) / 4, L2 / 2  # of 3/4, and of 1/2
+    person = 0.75 * half + 0.25 * right + 0.75 * half + 0.25 * (math.log(4) * 3 / 4)
+    first = 0.25 * right + 3 * 0.75 * half
+    second = 0.25 * half + 3 * 0.75 * half
+    expected = (person + first + second) / 3
+    assert float(losses[CLASSIFICATION]) == pytest.approx(expected, rel=1e-5)
+    plain = make().loss(structures.BoxPredictions(LOGITS, FOR_ALL), TARGETS)
+    assert losses[LOCALIZATION] == plain[LOCALIZATION]

@@ -8,6 +8,7 @@ from small_tail import small_tail
 
 from avatx.layers.st_roi_pool import StRoiPool
 from avatx.predictors import i3d
+from avatx.predictors.box_predictor import TemporalPooling
 from avatx.predictors.i3d import I3DBoxPredictor
 from avatx.training.seed import set_random_seed
 
@@ -50,6 +51,16 @@ def test_the_mean_of_the_tail_over_all_cells_of_the_tube_is_what_is_classified()
         layer = predictor.output_layers.classify
         expected = pooled @ layer.kernel.numpy() + layer.bias.numpy()
         np.testing.assert_allclose(logits[clip], expected, atol=1e-5)
+
+
+def test_the_largest_over_time_of_the_means_over_space():
+    predictor = make(temporal_pooling=TemporalPooling.MAX)
+    logits = predictor(features(), BOXES).class_logits
+    cells = predictor.tail(predictor.st_roi_pool(features().cells, BOXES[1], tf.fill([3], 1)))
+    pooled = cells.numpy().mean(axis=(2, 3)).max(axis=1)
+    layer = predictor.output_layers.classify
+    expected = pooled @ layer.kernel.numpy() + layer.bias.numpy()
+    np.testing.assert_allclose(logits[1], expected, atol=1e-5)
 
 
 def test_proposals_do_not_see_each_other():

@@ -7,6 +7,7 @@ from feature_maps import feature_map
 
 from avatx.layers.location_embedding import LocationEmbedding
 from avatx.layers.roi_pool import RoiPool
+from avatx.predictors.box_predictor import TemporalPooling
 from avatx.predictors.tx import Query, TxBoxPredictor, TxOptions
 from avatx.training.seed import set_random_seed
 
@@ -117,6 +118,28 @@ def test_low_res_is_blind_to_the_layout_of_the_person_and_high_res_is_not():
             predictor(feature_map(tf.constant(f)), box).class_logits for f in (features, mirrored)
         ]
         assert np.allclose(*logits, atol=1e-5) == blind
+
+
+def test_the_largest_over_time_in_place_of_the_central_frame():
+    options = default(TxOptions, temporal_pooling=TemporalPooling.MAX, **SMALL)
+    predictor = TxBoxPredictor(5, options, default(RoiPool), LocationEmbedding(4))
+    features, seen = feature_map(tf.random.normal([2, 4, 6, 5, 10])), []
+    predictor.roi_pool = Recorder(predictor.roi_pool, seen)
+    predictor(features, BOXES)
+    np.testing.assert_array_equal(seen[0][..., :10], tf.reduce_max(features.cells, axis=1))
+
+
+def test_a_hidden_layer_before_the_class_logits_alone():
+    predictor = make(hidden_depth=7)
+    predictions = predictor(feature_map(tf.random.normal([2, 4, 6, 5, 10])), BOXES)
+    assert predictions.class_logits.shape == (2, 3, 6)
+    layers = predictor.output_layers
+    assert layers.hide.kernel.shape == (16, 7) and layers.classify.kernel.shape == (7, 6)
+    assert layers.refine.kernel.shape == (16, 4)
+    inputs = tf.random.normal([1, 2, 16])
+    hidden = np.maximum(inputs.numpy() @ layers.hide.kernel.numpy() + layers.hide.bias.numpy(), 0)
+    expected = hidden @ layers.classify.kernel.numpy() + layers.classify.bias.numpy()
+    np.testing.assert_allclose(layers(inputs)[0], expected, atol=1e-5)
 
 
 def test_more_frames_than_trained_on():

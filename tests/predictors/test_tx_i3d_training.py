@@ -3,6 +3,7 @@
 import numpy as np
 import tensorflow as tf
 from default_options import default
+from feature_maps import feature_map
 from small_tail import small_tail
 
 from avatx.layers.roi_pool import RoiPool
@@ -10,7 +11,9 @@ from avatx.layers.st_roi_pool import StRoiPool
 from avatx.predictors import box_predictor, i3d, tx, tx_i3d
 
 BOXES = tf.constant([[[0.1, 0.2, 0.8, 0.7], [0.0, 0.0, 1.0, 1.0]]])
-FEATURES = tf.constant(np.random.default_rng(0).normal(size=[1, 4, 6, 5, 10]), tf.float32)
+FEATURES = feature_map(
+    tf.constant(np.random.default_rng(0).normal(size=[1, 4, 6, 5, 10]), tf.float32)
+)
 
 
 def test_dropout_of_the_one_and_batch_norm_of_the_other():

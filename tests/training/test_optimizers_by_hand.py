@@ -10,6 +10,7 @@ import tensorflow as tf
 import tf_keras
 from default_options import default
 
+from avatx.errors import UserError
 from avatx.training import optimizer as optimizer_lib
 from avatx.training import options, report
 
@@ -73,6 +74,41 @@ def test_adam(kind, numbers):
     decay = 0.25 if kind == "adamw" else 0.0  # adam's is the task's
     assert kernels == pytest.approx(adam(*numbers, decay=decay), rel=1e-4)
     assert biases == pytest.approx(adam(*numbers), rel=1e-4)
+
+
+@pytest.mark.parametrize("kind", ["momentum", "adam", "adamw"])
+def test_a_part_of_the_model_at_a_part_of_the_rate(kind):
+    plain, biases = steps(kind=kind, momentum=0.5)
+    slow, same = steps(kind=kind, momentum=0.5, learning_rate_multipliers=(("/kernel$", 0.25),))
+    assert same == biases
+    moved = [START + 0.25 * (weight - START) for weight in plain]
+    assert slow == pytest.approx(moved, rel=1e-5)
+
+
+def test_of_the_decay_too():
+    slow, _ = steps(0.25, kind="adamw", learning_rate_multipliers=(("kernel", 0.5),))
+    whole = adam(0.9, 0.999, 1e-8, rate=0.05, decay=0.25)
+    assert slow == pytest.approx(whole, rel=1e-4)
+
+
+def test_the_first_pattern_that_fits_counts():
+    patterns = (("kernel", 0.5), ("dense", 0.0))
+    kernels, biases = steps(kind="momentum", momentum=0.0, learning_rate_multipliers=patterns)
+    assert kernels == pytest.approx([3 - 0.1, 2.9 + 0.05, 2.95 - 0.025])
+    assert biases == [START] * 3
+
+
+@pytest.mark.parametrize(
+    "patterns, told",
+    [
+        ((("box_predictor/i3d", 2.0),), "'box_predictor/i3d': found in no trained variable's name"),
+        ((("dense", 2.0), ("kernel", 3.0)), "'kernel': found in no trained variable's name"),
+        ((("kernel(", 2.0),), r"'kernel\(': no regular expression"),
+    ],
+)
+def test_a_pattern_without_a_use_is_named(patterns, told):
+    with pytest.raises(UserError, match=told):
+        steps(kind="adam", learning_rate_multipliers=patterns)
 
 
 def test_the_optimiser_follows_its_schedule():

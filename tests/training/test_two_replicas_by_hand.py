@@ -20,8 +20,16 @@ found = {}
 for name, options in (
     ("float16", {"precision": "float16"}),
     ("clipped", {"gradient_clipping_by_norm": 1.0, "moving_average_decay": 0.15}),
+    ("slowed", {}),
+    ("slowed float16", {"precision": "float16"}),
 ):
     experiment = linear_model.experiment(f"{sys.argv[1]}/{name}", alone, **options)
+    if "slowed" in name:
+        optimizer = dataclasses.replace(
+            experiment.train.optimizer, learning_rate_multipliers=(("kern", 0.25), (".", 0.0))
+        )
+        train = dataclasses.replace(experiment.train, optimizer=optimizer)
+        experiment = dataclasses.replace(experiment, train=train)
     experiment = dataclasses.replace(experiment, distribution_strategy="mirrored:cpu:0,cpu:1")
     run.train(experiment)
     reader = tf.train.load_checkpoint(experiment.model_dir)
@@ -42,11 +50,13 @@ def test_two_replicas_are_one(start_python, tmp_path):
     assert process.returncode == 0, errors[-3000:]
     found = json.loads(output.splitlines()[-1])
     start, gradient = np.array([0.5, -0.25]), np.array([2.65, -0.65])
-    for name, factor in (("float16", 1.0), ("clipped", 1 / NORM)):
+    factors = {"float16": 1.0, "slowed": 0.25, "slowed float16": 0.25, "clipped": 1 / NORM}
+    for name, factor in factors.items():
         run = found[name]
         assert run["total_loss"] == pytest.approx(LOSS, rel=1e-5), name
         assert run["gradient_norm"] == pytest.approx(NORM, rel=1e-5), name
         expected = start - 0.1 * factor * gradient
         np.testing.assert_allclose(np.ravel(run["values"]["model/kernel"]), expected, rtol=1e-5)
+    assert np.ravel(found["slowed"]["values"]["model/bias"]) == [np.float32(0.1)]
     average = found["clipped"]["values"]["model/kernel/.OPTIMIZER_SLOT/optimizer/average"]
     np.testing.assert_allclose(np.ravel(average), 0.15 * start + 0.85 * expected, rtol=1e-5)

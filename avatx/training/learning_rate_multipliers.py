@@ -1,0 +1,79 @@
+"""Parts of a model that learn at a rate of their own.
+
+Whatever the optimiser, its step is proportional to the learning rate (of SGD with momentum the
+velocity, of AdamW the decay, too), so that a part of the step is a part of the rate.
+"""
+
+import re
+from collections.abc import Sequence
+
+import tensorflow as tf
+import tf_keras
+
+from avatx.errors import UserError
+
+
+def apply(
+    optimizer: tf_keras.optimizers.legacy.Optimizer,
+    multipliers: Sequence[tuple[str, float]],
+    variables: Sequence[tf.Variable],
+) -> None:
+    """Makes `optimizer` move some variables by another part of its step.
+
+    Args:
+      optimizer: any; it is changed.
+      multipliers: (regular expression, factor); the first that is found in a variable's name.
+      variables: all that are trained.
+
+    Raises:
+      UserError: a pattern that is none, or that no variable is left for.
+    """
+    factors, unused = {}, dict.fromkeys(pattern for pattern, _ in multipliers)
+    for variable in variables:
+        for pattern, factor in multipliers:
+            if _found(pattern, _name(variable)):
+                unused.pop(pattern, None)
+                factors[_name(variable)] = factor
+                break
+    if unused:
+        names = [_name(variable) for variable in variables]
+        raise UserError(
+            f"learning_rate_multiplier.pattern {next(iter(unused))!r}: found in no trained "
+            f"variable's name that is left for it; expected a part of one, such as {names[0]} or "
+            f"{names[-1]}"
+        )
+    if factors:
+        kind = type(optimizer)
+        optimizer.__class__ = type(f"Scaled{kind.__name__}", (_Scaled, kind), {})
+        optimizer.factors = factors
+
+
+class _Scaled:
+    """Moves variables of `factors`, by name, by that part of the step."""
+
+    factors: dict[str, float]
+
+    # Keras gives `apply_state` to methods that name it.
+    def _resource_apply_dense(self, gradient, variable, apply_state=None):
+        factor = self.factors.get(_name(variable), 1.0)
+        if factor == 1.0:
+            return super()._resource_apply_dense(gradient, variable, apply_state)
+        before = tf.identity(variable)
+        step = super()._resource_apply_dense(gradient, variable, apply_state)
+        with tf.control_dependencies([step]):
+            moved = before + factor * (variable.read_value() - before)
+            return variable.assign(moved, read_value=False)
+
+
+def _name(variable: tf.Variable) -> str:
+    """As the model has it: less what a distribution strategy adds."""
+    return re.sub(r"(/replica_\d+)?:\d+$", "", variable.name)
+
+
+def _found(pattern: str, name: str) -> bool:
+    try:
+        return re.search(pattern, name) is not None
+    except re.error as error:
+        raise UserError(
+            f"learning_rate_multiplier.pattern {pattern!r}: no regular expression ({error})"
+        ) from error
