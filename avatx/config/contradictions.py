@@ -4,6 +4,9 @@ from collections.abc import Iterator
 
 from avatx import registrations
 from avatx.config import schema, trunk_checks
+from avatx.protos import action_faster_rcnn_pb2
+
+_FOCAL = action_faster_rcnn_pb2.SIGMOID_FOCAL
 
 
 def contradictions(config) -> Iterator[tuple[str, str]]:
@@ -33,6 +36,13 @@ def _of_the_detector(model) -> Iterator[tuple[str, str]]:
             f"initial_crop_size is {model.initial_crop_size} and maxpool_kernel_size is "
             f"{model.maxpool_kernel_size}: the crop must be as large as the pool's kernel",
         )
+    for field in ("second_stage_focal_loss_gamma", "second_stage_focal_loss_alpha"):
+        if model.HasField(field) and model.second_stage_classification_loss != _FOCAL:
+            yield (
+                prefix + field,
+                f"{field} is set and second_stage_classification_loss is SIGMOID, which does not "
+                "read it: set that to SIGMOID_FOCAL, or leave it out",
+            )
     yield from _samples_without_people(model)
 
 

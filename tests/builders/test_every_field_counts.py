@@ -36,6 +36,8 @@ SAMPLES = {
             f"{RCNN}.second_stage_box_predictor.tx_box_predictor.num_layers=1",
             "train_config.optimizer={ use_moving_average: true momentum_optimizer { learning_rate "
             "{ cosine_decay_learning_rate { total_steps: 100 warmup_steps: 10 } } } }",
+            "train_config.optimizer.learning_rate_multiplier={ pattern: 'tx' multiplier: 0.5 }",
+            f"{RCNN}.second_stage_classification_loss=SIGMOID_FOCAL",
             "train_config.batch_size=6",
             "eval_config.groundtruth_path=truth.csv",
             f"{RCNN}.clip.frame_settings.shorter_side=128",

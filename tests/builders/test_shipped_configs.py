@@ -15,7 +15,7 @@ from avatx.builders import (
     training_builder,
 )
 from avatx.config import schema
-from avatx.protos import model_pb2, pipeline_pb2
+from avatx.protos import action_faster_rcnn_pb2, model_pb2, pipeline_pb2
 from avatx.reproduction.rows import ROWS, TABLES
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -241,6 +241,29 @@ def test_a_second_stream_is_all_that_its_config_adds(name):
     )
     assert both.two_stream.rgb == alone
     assert both.two_stream.flow.i3d == alone.i3d
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=name_of)
+def test_protocol_and_conventions(path):
+    """The paper's rows follow its year and the Object Detection API."""
+    whole = config.load(str(path))
+    if whole.model.WhichOneof("model") != "action_faster_rcnn":
+        return
+    model = whole.model.action_faster_rcnn
+    suppression = model.second_stage_post_processing.batch_non_max_suppression
+    if path.parent.name != "ava":
+        assert whole.eval_config.protocol == "AVA_2020"
+        assert suppression.max_total_detections <= 50  # no more are read
+        return
+    assert whole.eval_config.protocol == "AVA_2018"
+    assert suppression.max_total_detections == 300
+    assert model.central_frame == action_faster_rcnn_pb2.MIDDLE
+    assert model.roi_alignment == action_faster_rcnn_pb2.OBJECT_DETECTION_API
+    assert not model.second_stage_add_groundtruth_boxes
+    assert model.second_stage_classification_loss == action_faster_rcnn_pb2.SIGMOID
+    assert model.second_stage_hidden_depth == 0
+    assert "temporal_pooling: MAX" not in str(model)
+    assert not whole.train_config.optimizer.learning_rate_multiplier
 
 
 def test_the_rows_are_what_their_names_say():

@@ -57,6 +57,13 @@ CASES = [
         "unmatched_threshold is 0.5 and first_stage_matched_threshold is 0.4375: .* not exceed",
     ),
     Case(
+        MODEL,
+        "second_stage_focal_loss_gamma: 1 second_stage_classification_loss: @",
+        "SIGMOID",
+        "SIGMOID_FOCAL",
+        "second_stage_focal_loss_gamma is set and .* SIGMOID, which does not read it",
+    ),
+    Case(
         MODEL, "initial_crop_size: @ maxpool_kernel_size: 3", "2", "3", "is 2 .* is 3: .* as large"
     ),
     Case(

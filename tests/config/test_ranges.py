@@ -13,7 +13,7 @@ from google.protobuf.descriptor import FieldDescriptor
 from avatx.config import checks as config_checks
 from avatx.config import schema
 from avatx.errors import UserError
-from avatx.protos import pipeline_pb2
+from avatx.protos import action_faster_rcnn_pb2, pipeline_pb2
 
 ROOT = pathlib.Path(__file__).parents[2]
 
@@ -268,6 +268,8 @@ def mend(whole, message, field, value):
     if field in ("first_stage_matched_threshold", "first_stage_unmatched_threshold"):
         model.first_stage_unmatched_threshold = value
         model.first_stage_matched_threshold = value
+    if "focal_loss" in field:
+        model.second_stage_classification_loss = action_faster_rcnn_pb2.SIGMOID_FOCAL
     if field == "initial_crop_size":
         model.maxpool_kernel_size = 1
     for size, fraction in (

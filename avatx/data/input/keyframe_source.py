@@ -4,6 +4,11 @@ Order of training: each epoch holds each keyframe once. Files come in random ord
 `num_readers` at once; `open_segments` records are open at a time and give one random keyframe in
 turn; a buffer of `shuffle_buffer_size` encoded clips mixes these.
 
+How well that mixes (benchmarks/measure_mixing.py, AVA's size, 8 readers): of a batch of 30 clips
+33 % show the same ten seconds as another one of it with 16 open records and a buffer of 256, 11 %
+with 32 and 1,024, 6 % with 256 and 256; of a batch of 3 it is 3, 1 and 0.4 %. The Object Detection
+API shuffles single keyframes, 2,048 at a time, each with all its frames of its own.
+
 Host memory, with b bytes a JPEG frame, F frames a record, T x H x W clips and batch size B:
   shuffle        shuffle_buffer_size * T * b                     256 * 64 * 55 kB = 900 MB
   open records   2 * (open_segments + num_readers) * F * b       40 * 350 * 55 kB = 770 MB
