@@ -4,11 +4,11 @@ The vectors [h, w] and [t] of each cell, relative to the centre, go through a 2-
 the outputs are concatenated to the features. The paper leaves open the MLPs' widths and the
 units. Widths here: 32 hidden and 32 output channels each, which together with the Tx head meets
 the paper's parameter counts. Units here:
-- h and w run from -1 to 1 over the frame, as the boxes do, so a place in the frame keeps its
-  embedding at any resolution;
+- h and w run from -1 to 1 over the cells, at any resolution (a cell looks somewhat behind its
+  place, `core.cell_positions`, by one shift everywhere in a clip: to an MLP an offset);
 - t counts feature frames from the central one, 8 to a unit: -1 to 7/8 over 64 frames at stride
-  4. The unit is fixed, so a model trained on 64 frames sees the same moment under the same
-  number when it runs on 96, and only the added frames lie outside what it has seen.
+  4 with the MIDDLE one. The unit is fixed, so a model trained on 64 frames sees the same moment
+  under the same number when it runs on 96, and only the added frames lie outside what it has seen.
 """
 
 import tensorflow as tf

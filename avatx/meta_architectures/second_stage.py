@@ -116,7 +116,9 @@ class SecondStage:
 
         With class-specific boxes the proposal's class of lowest id is the one whose box is
         trained: a person counts once, whatever the number of labels, as in the Object Detection
-        API ("picks refined_location_encodings for just one class to avoid over-counting").
+        API ("picks refined_location_encodings for just one class to avoid over-counting"). Where
+        everybody has a pose and poses have the lowest ids, as in AVA, boxes of other classes hardly
+        learn, and stay near the proposals.
         """
         options = self.options
         logits, classes = box_predictions.class_logits, targets.class_targets

@@ -61,7 +61,8 @@ class BoxPredictor(tf_keras.layers.Layer):
           hidden_depth: channels of a hidden layer before the class logits; 0 for none.
           **kwargs: of `tf_keras.layers.Layer`.
         """
-        super().__init__(**kwargs)
+        # Keras would cast where cells look to 16 bits, with the cells: pixel 401 is none there.
+        super().__init__(autocast=False, **kwargs)
         self.num_classes = num_classes
         self.class_specific_boxes = class_specific_boxes
         self.class_prediction_bias_init = class_prediction_bias_init

@@ -101,7 +101,7 @@ class TxBoxPredictor(BoxPredictor):
         memory = tf.reshape(cells, [batch, frames * height * width, cells.shape[-1]])
         frame = cells[:, features.center]
         if self.options.temporal_pooling is TemporalPooling.MAX:
-            frame = tf.reduce_max(cells, axis=1)
+            frame = self._largest_over_time(features, frame)
         query = self.roi_pool(frame, proposal_boxes, features.positions)  # [B, R, 7, 7, C]
 
         attention_maps = []
@@ -129,10 +129,16 @@ class TxBoxPredictor(BoxPredictor):
         heads = self.options.num_heads
         return tuple(tf.stack(keys[i : i + heads], axis=1) for i in range(0, len(keys), heads))
 
+    def _largest_over_time(self, features, frame):
+        """The largest value of each cell, and the location of those of the central `frame`."""
+        largest = tf.cast(tf.reduce_max(features.cells, axis=1), self.compute_dtype)
+        return tf.concat([largest, frame[..., largest.shape[-1] :]], axis=-1)
+
     def _located(self, features):
+        cells = tf.cast(features.cells, self.compute_dtype)
         if self.location_embedding is None:
-            return features.cells
-        return self.location_embedding(features.cells, features.center)
+            return cells
+        return self.location_embedding(cells, features.center)
 
 
 class QueryPreprocessor(tf_keras.layers.Layer):

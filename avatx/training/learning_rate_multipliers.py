@@ -64,6 +64,11 @@ class _Scaled:
             moved = before + factor * (variable.read_value() - before)
             return variable.assign(moved, read_value=False)
 
+    def _resource_apply_sparse(self, gradient, variable, indices, apply_state=None):
+        if self.factors.get(_name(variable), 1.0) != 1.0:
+            raise NotImplementedError(f"{variable.name}: a sparse gradient at a rate of its own")
+        return super()._resource_apply_sparse(gradient, variable, indices, apply_state)
+
 
 def _name(variable: tf.Variable) -> str:
     """As the model has it: less what a distribution strategy adds."""

@@ -82,7 +82,11 @@ def startup_lines(experiment, strategy, model, start_step: int) -> list[str]:
         f"batch            {options.batch_size} clips a step = {replicas} replicas x {parts} "
         f"micro-batches x {replica_batch // parts} clips",
         f"optimizer        {options.optimizer.kind}, learning rate "
-        + describe_learning_rate(options.optimizer.learning_rate),
+        + describe_learning_rate(options.optimizer.learning_rate)
+        + "".join(
+            f"; {pattern!r} x {factor:g}"
+            for pattern, factor in options.optimizer.learning_rate_multipliers
+        ),
         f"                 gradient clipped at {options.gradient_clipping_by_norm or 'no'} norm, "
         f"weight decay {options.weight_decay:g}, moving average "
         f"{options.moving_average_decay or 'off'}",

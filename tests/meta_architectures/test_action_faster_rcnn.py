@@ -3,12 +3,16 @@ import pytest
 import tensorflow as tf
 import tf_keras
 from default_options import default
-from small_detector import NUM_CLASSES, clip_of, random_batch, small_model
+from small_detector import NUM_CLASSES, SmallTrunk, clip_of, random_batch, small_model
 
 from avatx.core import box_ops
+from avatx.core.cell_positions import Window
 from avatx.core.structures import Groundtruth
-from avatx.meta_architectures.action_faster_rcnn import ProposalSource
+from avatx.layers.roi_pool import RoiAlignment, RoiPool
+from avatx.meta_architectures.action_faster_rcnn import CentralFrame, ProposalSource
 from avatx.meta_architectures.post_processing import PostProcessing
+from avatx.meta_architectures.proposal_stage import ProposalStage
+from avatx.trunks.i3d import I3D
 
 LOSSES = {
     "Loss/RPNLoss/objectness_loss",
@@ -170,6 +174,65 @@ def test_longer_clips_and_other_sizes_in_one_function(model):
             np.testing.assert_allclose(tf.reduce_sum(attention, [3, 4, 5]), 1, atol=1e-4)
         assert detections.boxes.shape == (batch, 100, 4)
         assert all(np.isfinite(t).all() for t in tf.nest.flatten(detections))
+
+
+class LateTrunk(SmallTrunk):
+    """Its feature frame i looks at frame 4 i + 3 of a clip of a multiple of 4 frames, as I3D's."""
+
+    strided_windows = (Window((3, 4, 4), (2, 4, 4)),) * 2
+
+    def __init__(self):
+        super().__init__()
+        for name, depth in (("first", 16), ("second", 48)):
+            conv = tf_keras.layers.Conv3D(depth, (3, 4, 4), (2, 4, 4), "same", activation="relu")
+            setattr(self, name, conv)
+
+
+@pytest.mark.parametrize(
+    "central_frame, centers", [("MIDDLE", (8, 12, 1, 1)), ("NEAREST_TO_KEYFRAME", (7, 11, 1, 0))]
+)
+def test_people_are_found_and_queried_in_the_central_frame(central_frame, centers, monkeypatch):
+    model = small_model(trunk=LateTrunk(), central_frame=CentralFrame[central_frame])
+    seen, find = [], ProposalStage.call
+    monkeypatch.setattr(
+        ProposalStage,
+        "call",
+        lambda self, features, image_size: (
+            seen.append(features),
+            find(self, features, image_size),
+        )[1],
+    )
+    for frames, center in zip((64, 96, 9, 8), centers, strict=True):
+        clips = model.preprocess(random_batch(1, frames=frames)[0])
+        features = model.predict(clips).features
+        assert int(features.center) == center, frames
+        np.testing.assert_array_equal(seen[-1], features.cells[:, center])
+
+
+def test_a_person_is_cropped_where_the_cells_look():
+    """Cells that see where they look: of an aligned crop the values are the box's own."""
+    size = (8, 128, 160)
+    positions = I3D(depth_multiplier=0.0625).cell_positions(size)
+    rows, columns = (
+        tf.range(n, dtype=tf.float32) * positions.stride[axis] + positions.first[axis] + 0.5
+        for axis, n in ((1, 8), (2, 10))
+    )
+    looks = tf.stack(tf.meshgrid(rows / 128, columns / 160, indexing="ij"), axis=-1)  # [8, 10, 2]
+    box = np.float32([0.3, 0.4, 0.7, 0.6])
+    crops = {
+        alignment: default(RoiPool, alignment=alignment)(
+            looks[tf.newaxis], box[None, None], positions
+        )
+        for alignment in RoiAlignment
+    }
+    middle = (box[:2] + box[2:]) / 2
+    off = {
+        alignment: np.abs(crop[0, 0].numpy().mean(axis=(0, 1)) - middle).max()
+        for alignment, crop in crops.items()
+    }
+    # The pool takes the larger of two samples of 14, half a fourteenth of the box further on.
+    assert off[RoiAlignment.ALIGNED] < 0.4 / 14
+    assert off[RoiAlignment.OBJECT_DETECTION_API] > 0.03  # and is none in the middle of the frame
 
 
 def test_detections_come_from_their_proposals(model, predict):

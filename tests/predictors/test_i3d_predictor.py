@@ -6,6 +6,7 @@ from default_options import default
 from feature_maps import feature_map
 from small_tail import small_tail
 
+from avatx.layers.roi_pool import RoiAlignment, RoiPool
 from avatx.layers.st_roi_pool import StRoiPool
 from avatx.predictors import i3d
 from avatx.predictors.box_predictor import TemporalPooling
@@ -61,6 +62,30 @@ def test_the_largest_over_time_of_the_means_over_space():
     layer = predictor.output_layers.classify
     expected = pooled @ layer.kernel.numpy() + layer.bias.numpy()
     np.testing.assert_allclose(logits[1], expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
+@pytest.mark.parametrize("at_a_time", [1, 64])
+def test_aligned(policy, at_a_time, monkeypatch):
+    """Each frame's crop is that of `RoiPool`, of the cells that look where the box is."""
+    monkeypatch.setattr(i3d, "_REGIONS_AT_A_TIME", at_a_time)
+    tf_keras.mixed_precision.set_global_policy(policy)
+    try:
+        predictor = make(st_roi_pool=default(StRoiPool, alignment=RoiAlignment.ALIGNED))
+        whole = features()
+        logits = predictor(whole, BOXES).class_logits
+    finally:
+        tf_keras.mixed_precision.set_global_policy("float32")
+    pool = default(RoiPool, alignment=RoiAlignment.ALIGNED)
+    for clip in range(2):
+        cells = tf.stack(
+            [pool(whole.cells[:, t], BOXES, whole.positions)[clip] for t in range(4)], axis=1
+        )
+        pooled = tf.cast(predictor.tail(cells), tf.float32).numpy().mean(axis=(1, 2, 3))
+        layer = predictor.output_layers.classify
+        expected = pooled @ layer.kernel.numpy() + layer.bias.numpy()
+        tolerance = 1e-5 if policy == "float32" else 0.02 * np.abs(expected).max()
+        np.testing.assert_allclose(logits[clip], expected, atol=tolerance)
 
 
 def test_proposals_do_not_see_each_other():

@@ -6,7 +6,7 @@ from default_options import default
 from feature_maps import feature_map
 
 from avatx.layers.location_embedding import LocationEmbedding
-from avatx.layers.roi_pool import RoiPool
+from avatx.layers.roi_pool import RoiAlignment, RoiPool
 from avatx.predictors.box_predictor import TemporalPooling
 from avatx.predictors.tx import Query, TxBoxPredictor, TxOptions
 from avatx.training.seed import set_random_seed
@@ -21,9 +21,12 @@ SMALL = {
 BOXES = tf.constant([[[0.1, 0.2, 0.8, 0.7], [0.0, 0.0, 1.0, 1.0], [0.5, 0.5, 0.6, 0.9]]] * 2)
 
 
-def make(query=Query.HIGH_RES, **kwargs):
+FEATURES = np.random.default_rng(0).normal(size=[2, 4, 25, 5, 10]).astype(np.float32)
+
+
+def make(query=Query.HIGH_RES, alignment=RoiAlignment.OBJECT_DETECTION_API, **kwargs):
     options = default(TxOptions, query=query, **SMALL)
-    pool = default(RoiPool)
+    pool = default(RoiPool, alignment=alignment)
     return TxBoxPredictor(5, options, pool, LocationEmbedding(4), **kwargs)
 
 
@@ -118,6 +121,38 @@ def test_low_res_is_blind_to_the_layout_of_the_person_and_high_res_is_not():
             predictor(feature_map(tf.constant(f)), box).class_logits for f in (features, mirrored)
         ]
         assert np.allclose(*logits, atol=1e-5) == blind
+
+
+@pytest.mark.parametrize("center", [0, 1, 3])
+def test_another_central_frame(center):
+    """The query is pooled there, and time is counted from there, in keys, too."""
+    predictor, queries = make(), []
+    predictor.roi_pool = Recorder(predictor.roi_pool, queries)
+    cells = tf.random.normal([2, 4, 6, 5, 10])
+    features = feature_map(cells, center=tf.constant(center))
+    predictor(features, BOXES)
+    located = predictor.location_embedding(cells, center)
+    np.testing.assert_array_equal(queries[0], located[:, center])
+    key = predictor.units[0].keys(located)
+    np.testing.assert_allclose(predictor.keys(features)[0][:, 0], key, atol=1e-6)
+    other = predictor.keys(feature_map(cells, center=(center + 1) % 4))[0][:, 0]
+    assert np.abs(other - key).max() > 1e-3
+
+
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
+def test_aligned_in_16_bits(policy):
+    """Where cells look stays in float32."""
+    set_random_seed(0)
+    exact = make(alignment=RoiAlignment.ALIGNED)(feature_map(FEATURES), BOXES)
+    tf_keras.mixed_precision.set_global_policy(policy)
+    try:
+        set_random_seed(0)
+        predictor = make(alignment=RoiAlignment.ALIGNED)
+        rounded = predictor(feature_map(tf.cast(FEATURES, predictor.compute_dtype)), BOXES)
+    finally:
+        tf_keras.mixed_precision.set_global_policy("float32")
+    scale = np.abs(exact.class_logits).max()
+    np.testing.assert_allclose(rounded.class_logits, exact.class_logits, atol=0.05 * scale)
 
 
 def test_the_largest_over_time_in_place_of_the_central_frame():
