@@ -1,7 +1,8 @@
 """Bytes of host memory that the numbers of a pipeline.config ask for, before any is taken.
 
 What is counted is what `avatx.data.input` holds: batches of decoded clips, of which some are ready
-ahead, and the encoded clips among which the random order draws. A network's own memory is not.
+ahead, the encoded clips among which the random order draws, and the records that are open for them
+(of ten seconds, as `create_ava_tfrecord.py` makes them). A network's own memory is not.
 """
 
 from typing import NamedTuple
@@ -9,6 +10,7 @@ from typing import NamedTuple
 from avatx.config import schema
 
 MAX_BATCH_BYTES = 1 << 40  # of the clips of one step, over all replicas: 1 TiB
+_RECORD_SECONDS = 10.0  # from a record's first keyframe to its last
 _BATCHES = 3  # one in use and two that are ready, see avatx/data/input/input_pipeline.py
 _ENCODED_BYTES_A_PIXEL = 0.26  # a JPEG of quality 90; 55 kB for 534 x 400, measured on PETS09
 
@@ -20,10 +22,11 @@ class Estimate(NamedTuple):
     batch: int
     batches: int  # that are in memory at once
     shuffle_buffer: int  # encoded, frames as large as the clip's
+    open_records: int  # likewise; of a detector
 
     @property
     def total(self) -> int:
-        return self.batches + self.shuffle_buffer
+        return self.batches + self.shuffle_buffer + self.open_records
 
 
 def estimate(config, batch_size: int | None = None) -> Estimate | None:
@@ -41,9 +44,14 @@ def estimate(config, batch_size: int | None = None) -> Estimate | None:
     channels = 5 if model.trunk.WhichOneof("trunk_oneof") == "two_stream" else 3
     pixels = model.clip.num_frames * size.height * size.width
     batch = (batch_size or config.train_config.batch_size) * pixels * channels
-    waiting = config.train_input_reader.shuffle_buffer_size
-    shuffle = int(waiting * pixels * _ENCODED_BYTES_A_PIXEL * (channels / 3))
-    return Estimate(pixels * channels, batch, batch * _BATCHES, shuffle)
+    reader = config.train_input_reader
+    encoded_frame = size.height * size.width * _ENCODED_BYTES_A_PIXEL * (channels / 3)
+    shuffle = int(reader.shuffle_buffer_size * model.clip.num_frames * encoded_frame)
+    records = 0
+    if kind == "action_faster_rcnn":  # each parsed and as it was read
+        frames = model.clip.num_frames + _RECORD_SECONDS * model.clip.frame_rate
+        records = int(2 * (reader.open_segments + reader.num_readers) * frames * encoded_frame)
+    return Estimate(pixels * channels, batch, batch * _BATCHES, shuffle, records)
 
 
 def problems(config):

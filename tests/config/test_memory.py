@@ -32,7 +32,10 @@ def test_the_estimate_by_hand():
     """64 frames of 400 x 400 x 3 bytes; batches of 3, three at once."""
     found = memory.estimate(config.load("ava/tx_highres_r64", ["train_config.batch_size=3"]))
     assert (found.clip, found.batch, found.batches) == (30_720_000, 92_160_000, 276_480_000)
-    assert found.total == found.batches + found.shuffle_buffer
+    # 1,024 clips of 64 frames; 32 + 8 records, twice, of 64 + 250 frames: of 41,600 bytes each.
+    assert found.shuffle_buffer == 1024 * 64 * 41_600
+    assert found.open_records == 2 * 40 * 314 * 41_600
+    assert found.total == found.batches + found.shuffle_buffer + found.open_records
     assert memory.in_words(found.batch) == "92.2 MB"
     assert memory.in_words(999) == "999 bytes" and memory.in_words(2.5e15) == "2500 TB"
 
