@@ -48,7 +48,7 @@ def apply(
         optimizer.factors = factors
 
 
-class _Scaled:
+class _Scaled(tf_keras.optimizers.legacy.Optimizer):
     """Moves variables of `factors`, by name, by that part of the step."""
 
     factors: dict[str, float]

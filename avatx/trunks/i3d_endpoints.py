@@ -4,10 +4,11 @@ Without TensorFlow, so that a pipeline.config is checked against it at once.
 """
 
 import math
+from typing import Any
 
 # Every endpoint in order. ("conv", depth, kernel, strides), ("pool", window, strides) or
 # ("mixed", depths of the six units). Sizes are (time, height, width).
-ENDPOINTS = {
+ENDPOINTS: dict[str, tuple[Any, ...]] = {
     "Conv3d_1a_7x7": ("conv", 64, (7, 7, 7), (2, 2, 2)),
     "MaxPool3d_2a_3x3": ("pool", (1, 3, 3), (1, 2, 2)),
     "Conv3d_2b_1x1": ("conv", 64, (1, 1, 1), (1, 1, 1)),
@@ -26,6 +27,7 @@ ENDPOINTS = {
     "Mixed_5c": ("mixed", (384, 192, 384, 48, 128, 128)),
 }
 FINAL_ENDPOINT = "Mixed_4f"
+Size = tuple[int, int, int]
 
 
 def up_to(final_endpoint: str) -> tuple[str, ...]:
@@ -45,7 +47,7 @@ def output_stride(final_endpoint: str) -> tuple[int, int, int]:
     return tuple(math.prod(axis) for axis in strides)
 
 
-def strided(final_endpoint: str) -> tuple[tuple[tuple[int, ...], tuple[int, ...]], ...]:
+def strided(final_endpoint: str) -> tuple[tuple[Size, Size], ...]:
     """(kernel, strides) of the endpoints up to `final_endpoint` that are no Inception blocks."""
     return tuple(
         ENDPOINTS[name][-2:] for name in up_to(final_endpoint) if ENDPOINTS[name][0] != "mixed"
