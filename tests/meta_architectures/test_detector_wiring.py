@@ -6,7 +6,8 @@ import tensorflow as tf
 import tf_keras
 from default_options import default
 
-from avatx.core import anchors, structures
+from avatx.core import anchors, cell_positions, structures
+from avatx.core.cell_positions import Window
 from avatx.layers.roi_pool import RoiPool
 from avatx.meta_architectures import (
     action_faster_rcnn,
@@ -33,6 +34,9 @@ class Every(tf_keras.Model):
     def call(self, clips, training=False):
         self.modes.append(training)
         return tf.repeat(clips[:, ::2, ::16, ::16], 2, axis=-1)
+
+    def cell_positions(self, clip_size):
+        return cell_positions.cell_positions([Window((1, 1, 1), (2, 16, 16))], clip_size)
 
 
 def make(class_specific_boxes=False, **options):
