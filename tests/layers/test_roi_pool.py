@@ -16,13 +16,17 @@ def plain_bilinear(image, y, x):
     return upper * (1 - dy) + lower * dy
 
 
+def largest_of_four(image, ys, xs):
+    """Of samples at these rows and columns the largest of each 2 x 2."""
+    samples = np.array([[plain_bilinear(image, y, x) for x in xs] for y in ys])
+    return samples.reshape(len(ys) // 2, 2, len(xs) // 2, 2, -1).max(axis=(1, 3))
+
+
 def plain_pool(image, box, crop_size):
     """14 x 14 samples from corner to corner of the box, then the largest of each 2 x 2."""
     ys = np.linspace(box[0], box[2], crop_size) * (image.shape[0] - 1)
     xs = np.linspace(box[1], box[3], crop_size) * (image.shape[1] - 1)
-    crop = np.array([[plain_bilinear(image, y, x) for x in xs] for y in ys])
-    half = crop_size // 2
-    return crop.reshape(half, 2, half, 2, -1).max(axis=(1, 3))
+    return largest_of_four(image, ys, xs)
 
 
 def test_equal_to_a_plain_loop():
@@ -54,9 +58,7 @@ def plain_aligned_pool(image, box, crop_size):
     ys = np.linspace(box[0], box[2], crop_size) * rows * 8 - 0.5  # pixels, counted from 0
     xs = np.linspace(box[1], box[3], crop_size) * columns * 4 - 0.5
     ys, xs = np.clip((ys - 5) / 8, 0, rows - 1), np.clip((xs - 1) / 4, 0, columns - 1)
-    crop = np.array([[plain_bilinear(image, y, x) for x in xs] for y in ys])
-    half = crop_size // 2
-    return crop.reshape(half, 2, half, 2, -1).max(axis=(1, 3))
+    return largest_of_four(image, ys, xs)
 
 
 def test_aligned_equal_to_a_plain_loop():

@@ -16,8 +16,6 @@ from avatx.data.video.reading_event import in_words
 from avatx.data.video.video_reader import VideoReader
 
 REAL_FILES = pathlib.Path(__file__).parents[4] / "shared" / "data" / "real_files"
-if not REAL_FILES.is_dir():
-    REAL_FILES = pathlib.Path("/work/shared/data/real_files")
 PYRAMID = {
     "x264-params": "bframes=4:b-pyramid=normal:open-gop=1:keyint=24:min-keyint=12:scenecut=0"
 }
