@@ -49,9 +49,11 @@ def summarize(config: pipeline_pb2.PipelineConfig) -> dict[str, Any]:
             "num_steps": options.num_steps,
             "optimizer": options.optimizer.kind,
             "learning_rate": report.describe_learning_rate(schedule),
-            "learning_rate_multipliers": dict(options.optimizer.learning_rate_multipliers),
             "learning_rate_at_step": {str(step): float(rate(step)) for step in steps},
         }
+        multipliers = dict(options.optimizer.learning_rate_multipliers)
+        if multipliers:  # else an empty line
+            summary["schedule"]["learning_rate_multipliers"] = multipliers
     return summary
 
 
