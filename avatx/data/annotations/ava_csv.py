@@ -57,8 +57,9 @@ _MAX_GROWTH = 200  # of a gzip file; csv files of one row repeated grow 50-fold
 _FREE_GROWTH = 1 << 26  # bytes that any gzip file may have
 _LONE_CR = re.compile(rb"\r(?!\n|\Z)")
 _COLUMNS = ("video", "timestamp", "x1", "y1", "x2", "y2", "class", "last")
-# What pyarrow reads unlike Python: quotes, zero bytes, hexadecimal numbers, nan(...).
-_NOT_PLAIN = (b'"', b"\0", b",0x", b",0X", b"(")
+# What pyarrow reads unlike Python: quotes, zero bytes, nan(...), and hexadecimal numbers.
+_NOT_PLAIN = (b'"', b"\0", b"(")
+_HEXADECIMAL = re.compile(rb",\s*[-+]?0[xX]")
 _COORDINATES = ("x1", "y1", "x2", "y2")
 
 
@@ -281,6 +282,8 @@ def _parse_fast(chunk: bytes, kind: str, codes: dict) -> _Columns | None:
     head = chunk[: chunk.find(b"\n") + 1] or chunk
     number_of_columns = head.count(b",") + 1
     if number_of_columns not in (7, 8) or any(mark in chunk for mark in _NOT_PLAIN):
+        return None
+    if (b"0x" in chunk or b"0X" in chunk) and _HEXADECIMAL.search(chunk):
         return None
     names = list(_COLUMNS[:number_of_columns])
     types = dict.fromkeys(names, pyarrow.float64())

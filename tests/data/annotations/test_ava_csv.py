@@ -120,6 +120,8 @@ def test_forms_of_a_file(tmp_path, monkeypatch, content, chunk_bytes):
         ("v,inf,0.1,0.2,0.5,0.6,12", "timestamp is 'inf'"),
         ("v,0902,0.1,0.2,0.5,0.6,12.0", "class id is '12.0'"),
         ("v,0902,0.1,0.2,0.5,0.6,0x0C", "class id is '0x0C'"),
+        ("v,0902,0.1,0.2,0.5,0.6, 0x0C", "class id is ' 0x0C'"),
+        ("v,0902,0.1,0.2,0.5,0.6,\t0X0C", "class id is '\\t0X0C'"),
         ("v,0902,0.1,0.2,0.5,nan(1),12", "y2 is 'nan(1)'"),
         (",0902,0.1,0.2,0.5,0.6,12", "no video id"),
         (ROW + ",0.93", "detection file"),
