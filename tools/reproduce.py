@@ -8,7 +8,6 @@ and prints its tables with our numbers beside the paper's, and which of its orde
 After ctrl-C or a crash run it again: what is done is kept, what was cut off goes on.
 """
 
-import argparse
 import contextlib
 import os
 import pathlib
@@ -27,9 +26,7 @@ TOOLS, CONFIGS = ROOT / "tools", ROOT / "configs"
     "suite", "rows", "output", "data", "override", "train_videos", "val_videos", "action_clips"
 )
 def main(argv=None) -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = cli.Parser(__doc__)
     parser.add_argument("--suite", required=True, choices=sorted(suites.SUITES))
     parser.add_argument("--rows", nargs="+", metavar="ROW", help="default: all of the suite")
     parser.add_argument("--seeds", type=int, default=3, help="1 to this (default 3)")

@@ -30,7 +30,7 @@ def assert_same_results(folder, name):
 def test_evaluation_gives_the_same_detections():
     """Those of the averaged weights."""
     config = "detector_momentum/pipeline.config"
-    model_main("results", "--mode", "eval", "--checkpoint_dir", "detector_momentum", config=config)
+    model_main("results", "--mode", "eval", "--checkpoint", "detector_momentum", config=config)
     assert_same_results("results", "detector_momentum")
 
 

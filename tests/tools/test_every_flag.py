@@ -162,7 +162,8 @@ def flags_of(name, monkeypatch):
 
     def parse(self, *_, **__):
         for action in self._actions:
-            found.extend(action.option_strings if action.dest != "help" else ())
+            found.extend(action.option_strings if action.dest not in ("help", "debug") else ())
+        found.extend(getattr(self, "older", ()))
         raise Parsed
 
     for method in ("parse_args", "parse_known_args"):

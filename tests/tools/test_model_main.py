@@ -121,7 +121,7 @@ def test_train_then_train_and_evaluate_on_and_evaluate_beside(data, main, tmp_pa
     assert (model_dir / "best" / "checkpoint").exists()
 
     beside = tmp_path / "beside"
-    flags = ["--checkpoint_dir", str(model_dir), "--eval_timeout", "60"]
+    flags = ["--checkpoint", str(model_dir), "--eval_timeout", "60"]
     main(arguments(data, beside, *flags, override=longer))
     for name in ("metrics.json", "detections.csv"):
         assert (beside / name).read_text() == (model_dir / name).read_text()
@@ -138,7 +138,7 @@ def test_a_model_dir_that_is_a_file_stays_one(data, main, tmp_path):
 @pytest.mark.parametrize(
     "flags, override, named",
     [
-        (["--checkpoint_dir", "x", "--mode", "train"], [], "--checkpoint_dir"),
+        (["--checkpoint", "x", "--mode", "train"], [], "--checkpoint"),
         (["--mode", "eval"], [], "--model_dir"),
         (["--distribution_strategy", "tpu"], [], "tpu"),
         ([], ["train_config.gradient_accumulation_steps=4"], "gradient_accumulation_steps is 4"),

@@ -146,8 +146,8 @@ def test_records_training_resuming_export_and_detection(server, data, tmp_path):
             "exporter_main",
             [
                 *("--pipeline_config_path", f"{S3}/model/pipeline.config"),
-                *("--trained_checkpoint_dir", f"{S3}/model"),
-                *("--output_directory", f"{S3}/export"),
+                *("--checkpoint", f"{S3}/model"),
+                *("--output", f"{S3}/export"),
             ],
         ),
         ("detect_video", [*detecting, "--video", data / "videos/film.mp4", "--output", tmp_path]),
@@ -186,7 +186,7 @@ def test_records_training_resuming_export_and_detection(server, data, tmp_path):
     "tool, expected",
     [
         (
-            ("exporter_main", "--trained_checkpoint_dir"),
+            ("exporter_main", "--checkpoint"),
             "'s3://bucket/nothing': no such checkpoint",
         ),
         (("detect_video", "--saved_model"), "s3://bucket/nothing: no such folder; give the Saved"),
@@ -194,7 +194,7 @@ def test_records_training_resuming_export_and_detection(server, data, tmp_path):
 )
 def test_what_is_not_there(server, data, tool, expected):
     others = {
-        "exporter_main": ["--pipeline_config_path", "p", "--output_directory", f"{S3}/x"],
+        "exporter_main": ["--pipeline_config_path", "p", "--output", f"{S3}/x"],
         "detect_video": ["--video", "v", "--output", "o"],
     }
     done = run(server, (tool[0], [tool[1], f"{S3}/nothing", *others[tool[0]]]))
