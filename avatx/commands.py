@@ -13,6 +13,7 @@ class Command(NamedTuple):
 
 
 COMMANDS = (
+    Command("init", "init_project", "own videos and annotations to a config that fits them"),
     Command("train", "model_main", "train, and evaluate in between"),
     Command("evaluate", "model_main", "score a checkpoint", ("--mode", "eval")),
     Command("export", "exporter_main", "a trained model as a SavedModel"),

@@ -54,6 +54,8 @@ ALLOWED = {
     "trained": {"builders", "checkpoints", "config", "core", "data", "meta_architectures"},
     "export": {"checkpoints", "config", "core", "data", "meta_architectures", "trained"},
     "inference": {"core", "data", "pictures"},
+    "importing": {"data"},
+    "project": {"config", "data", "importing"},
     "reproduction": {"config"},
 }
 ROOMS = {path.parent.name for path in ROOT.glob("avatx/*/__init__.py")}
