@@ -23,6 +23,7 @@ COMMANDS = (
     Command("attention", "visualize_attention", "what a person attends to: the paper's figure 4"),
     Command("examples", "visualize_detections", "best and worst detections: figures 6 and 7"),
     Command("classify", "classify_video", "the class of a whole video"),
+    Command("data import", "import_annotations", "CVAT, VIA, COCO or MOT annotations to AVA csv"),
     Command("data validate", "validate_csv", "bad rows of a csv by line, and what it holds"),
     Command("data records", "create_ava_tfrecord", "csv and videos to records for training"),
     Command("data labelled-records", "create_kinetics_tfrecord", "labelled videos to records"),

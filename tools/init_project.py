@@ -3,8 +3,8 @@ r"""From own videos and annotations to an experiment: checks, splits, measures, 
     python tools/init_project.py --videos videos/ --annotations mine.csv --label_map mine.pbtxt \
         --output mine/
 
-The annotations are AVA's csv; tools/import_annotations.py makes one of CVAT, VIA, COCO and MOT
-files. Writes to the output folder pipeline.config, whose comments say why each number is what it
+The annotations are AVA's csv, or a file of CVAT, VIA, COCO or MOT, which are read as
+tools/import_annotations.py does. Writes to the output folder pipeline.config, whose comments say why each number is what it
 is, label_map.pbtxt, train.csv, val.csv, and README.md with what was measured and the five commands
 to run.
 """
@@ -45,7 +45,12 @@ def main(argv=None) -> int:
     parser = cli.Parser(__doc__)
     add = parser.add_argument
     add("--videos", required=True, nargs="+", metavar="DIR", help="folders of <video id>.<mp4 ...>")
-    add("--annotations", required=True, metavar="CSV", help="AVA csv, may be gzipped")
+    add(
+        "--annotations",
+        required=True,
+        metavar="FILE",
+        help="AVA csv, or a CVAT, VIA, COCO or MOT file",
+    )
     add("--label_map", metavar="PBTXT", help="names of the classes (default: class_1 and so on)")
     add("--output", required=True, metavar="DIR", help="folder of the experiment")
     add(

@@ -18,6 +18,7 @@ from avatx.data.video.video_folder import VideoFolder
 from avatx.data.video.video_reader import VideoReader
 from avatx.data.video.video_times import VideoTimes
 from avatx.errors import UserError
+from avatx.importing import read
 from avatx.project.choices import choose, choose_clip
 from avatx.project.config_text import config_text
 from avatx.project.machine import this_machine
@@ -65,7 +66,7 @@ def create_project(
 
     Args:
       videos: folders of `<video id>.<extension>`.
-      annotations: AVA csv.
+      annotations: AVA csv, or what `avatx.importing` reads.
       output: folder; all of its files appear, or none.
       label_map: names of the classes; without it they are called by their ids.
       validation_annotations: AVA csv of the validation part, for a split that is made already.
@@ -95,7 +96,9 @@ def create_project(
     weights = weights or (None if from_scratch else os.path.join(output, "weights", "i3d"))
     classes = read_label_map(label_map) if label_map else None
     times = VideoTimes(list(videos))
-    table = _read(annotations, classes, times, skip_bad_rows, log)
+    with _as_csv(annotations, videos, label_map, log) as (path, found):
+        classes = classes or found
+        table = _read(path, classes, times, skip_bad_rows, log)
     val = None
     if validation_annotations:
         val = _read(validation_annotations, classes, times, skip_bad_rows, log)
@@ -166,6 +169,22 @@ def create_project(
         write_annotations(os.path.join(folder, "train.csv"), split.train)
         write_annotations(os.path.join(folder, "val.csv"), split.val)
     return Project(measures, split, told, steps)
+
+
+@contextlib.contextmanager
+def _as_csv(
+    path: str, videos: Sequence[str], label_map: str | None, log: Callable[[str], None]
+) -> Iterator[tuple[str, LabelMap | None]]:
+    """(Path of an AVA csv, its classes) of annotations of any tool; None as classes of a csv."""
+    if read.guess_format(path) == "ava":
+        yield path, None
+        return
+    result = read.read_export(path, videos=videos, label_map=label_map)
+    for line in (*result.notes, *(f"no place for: {k}, {n} times" for k, n in result.lost.items())):
+        log(f"note: {path}: {line}")
+    with tempfile.TemporaryDirectory() as folder:
+        read.write_result(result, folder)
+        yield os.path.join(folder, read.FILES[0]), result.label_map
 
 
 def _read(path: str, classes, times: VideoTimes, skip_bad_rows: bool, log) -> AvaTable:
