@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 _GOOD_ENOUGH = 0.8  # mean IoU of a box with the best anchor near it
+_MATCHED = 0.5  # IoU that 95 of 100 boxes are to have
 _GAIN = 0.01  # that one more scale or ratio has to bring
 _MAX_SCALES, _MAX_RATIOS = 5, 4
 _MAX_BOXES = 20_000
@@ -60,7 +61,7 @@ def fit_anchors(sides: np.ndarray, apart: np.ndarray | None = None) -> Anchors:
         sides, apart = sides[kept], apart[kept]
     counts = (1, 1)
     best = _fit(sides, apart, *counts)
-    while best.mean_iou < _GOOD_ENOUGH:
+    while best.mean_iou < _GOOD_ENOUGH or best.lowest_iou < _MATCHED:
         tried = {
             grown: _fit(sides, apart, *grown)
             for grown in ((counts[0] + 1, counts[1]), (counts[0], counts[1] + 1))

@@ -61,7 +61,10 @@ def choose_clip(
     # The trunk halves time three times: eight frames are one of its features.
     frames = num_frames or min(most, max(8, math.floor(rate * seconds / 8) * 8))
     # A whole part of the video's rate, so that the frames of a clip are evenly apart.
-    chosen = frame_rate or round(rate / max(1, math.floor(rate * seconds / frames)), 3)
+    apart = max(1, math.floor(rate * seconds / frames))
+    if frames * apart / rate < _MIN_SECONDS:
+        apart += 1
+    chosen = frame_rate or round(rate / apart, 3)
     told = f"an action lasts {lasts:g} s at the median" if lasts else "how long actions last is not"
     told += "" if lasts else " known (the csv has no person ids)"
     why = f"{told}; {frames} frames at {chosen:g} a second are {frames / chosen:.1f} s"
