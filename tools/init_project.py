@@ -5,8 +5,8 @@ r"""From own videos and annotations to an experiment: checks, splits, measures, 
 
 The annotations are AVA's csv, or a file of CVAT, VIA, COCO or MOT, which are read as
 tools/import_annotations.py does. Writes to the output folder pipeline.config, whose comments say
-why each number is what it is, label_map.pbtxt, train.csv, val.csv, and README.md with what was measured
-and the five commands to run.
+why each number is what it is, label_map.pbtxt, train.csv, val.csv, and README.md with what was
+measured and the five commands to run.
 """
 
 import dataclasses

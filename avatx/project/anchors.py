@@ -79,8 +79,7 @@ def fit_anchors(sides: np.ndarray, apart: np.ndarray | None = None) -> Anchors:
 def _fit(sides: np.ndarray, apart: np.ndarray, num_scales: int, num_ratios: int) -> Anchors:
     size = np.sqrt(sides.prod(axis=-1))
     ratio = sides[:, 1] / sides[:, 0]
-    scales = np.quantile(size, (np.arange(num_scales) + 0.5) / num_scales)
-    ratios = np.quantile(ratio, (np.arange(num_ratios) + 0.5) / num_ratios)
+    scales, ratios = _begin(size, num_scales), _begin(ratio, num_ratios)
     best = _scored(sides, apart, scales, ratios)
     for _ in range(30):
         nearest = iou_with(sides, apart, _grid(scales, ratios)).argmax(axis=1)
@@ -92,6 +91,13 @@ def _fit(sides: np.ndarray, apart: np.ndarray, num_scales: int, num_ratios: int)
             break
         best = found
     return best
+
+
+def _begin(values: np.ndarray, number: int) -> np.ndarray:
+    """Centres to begin with, evenly apart by factors, so that a few large boxes have theirs."""
+    if number == 1:
+        return np.array([np.median(values)])
+    return np.geomspace(*np.quantile(values, (0.02, 0.98)), number)
 
 
 def _grid(scales: np.ndarray, ratios: np.ndarray) -> np.ndarray:

@@ -195,7 +195,7 @@ def test_the_command(videos, capsys, monkeypatch):
         "o",
         "--json",
     ]
-    assert dispatch.run(arguments.split()) == 0
+    assert dispatch.run(arguments) == 0
     told = json.loads(capsys.readouterr().out)
     assert told["files"][0] == "o/pipeline.config"
     assert told["measured"]["num_boxes"] == 45 and told["measured"]["people_at_most"] == 3
