@@ -7,7 +7,6 @@ tools/detect_video.py`. Its docstring names the last of them; what it prints nam
 import argparse
 import contextlib
 import difflib
-import inspect
 import os
 import pathlib
 import re
@@ -25,6 +24,7 @@ class _Program:
 
     command: commands.Command | None = None  # of `avatx NAME`
     debug = False  # --debug
+    completing = False
 
 
 def called_as(command: commands.Command) -> None:
@@ -80,7 +80,7 @@ class Parser(argparse.ArgumentParser):
           older: see the class.
           **options: of `ArgumentParser`.
         """
-        self.example, description = _split(as_called(inspect.cleandoc(doc or "")))
+        self.example, description = _split(as_called(doc or ""))
         options.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
         super().__init__(prog=program(), description=description, **options)
         self.older = dict(older or {})
@@ -134,8 +134,9 @@ def _split(doc: str) -> tuple[str, str]:
 
 def complete(parser: argparse.ArgumentParser) -> None:
     """Answers the shell if it asks what may come next, and ends the process."""
-    if "_ARGCOMPLETE" not in os.environ:
+    if "_ARGCOMPLETE" not in os.environ or _Program.completing:
         return
+    _Program.completing = True  # argcomplete parses, too
     with contextlib.suppress(ImportError):
         import argcomplete
 

@@ -12,6 +12,7 @@ Apache Beam's: `--direct_num_workers 8 --direct_running_mode multi_processing` u
 """
 
 import argparse
+import json
 import os
 import sys
 
@@ -57,6 +58,7 @@ def parse_arguments(argv=None) -> tuple[argparse.Namespace, list[str]]:
         action="store_true",
         help="also write attention.jpg (needs an export with --attention)",
     )
+    parser.add_argument("--json", action="store_true", help="print the summary as JSON")
     arguments, beam_arguments = parser.parse_known_args(argv)
     if beam_arguments and arguments.videos is None:
         parser.error(f"unrecognized arguments: {' '.join(beam_arguments)}")
@@ -102,8 +104,11 @@ def _detect_in_many(arguments, detector, settings, beam_arguments) -> int:
             attention=arguments.attention,
         ),
         beam_arguments=beam_arguments,
-        log=lambda line: print(line, flush=True),
+        log=lambda line: print(line, file=sys.stderr, flush=True),
     )
+    if arguments.json:
+        print(json.dumps(manifest, indent=2, ensure_ascii=False))
+        return 0
     print("\n".join(batch_manifest.summary(manifest)))
     print(f"manifest: {os.path.join(arguments.output, batch_manifest.NAME)}")
     return 0
@@ -142,6 +147,10 @@ def _detect_in_one(arguments, detector, settings, _) -> int:
         print(f"warning: {arguments.video}: stopped early: {summary.stopped}", file=sys.stderr)
     for note in notes:
         print(f"note: {arguments.video}: {note}", file=sys.stderr)
+    if arguments.json:
+        told = {**summary._asdict(), "output": arguments.output, "notes": notes}
+        print(json.dumps(told, indent=2, ensure_ascii=False))
+        return 0
     print(
         f"{summary.num_detections} detections at {summary.num_keyframes} keyframes; wrote "
         f"{', '.join(summary.files)} in {arguments.output}"

@@ -4,10 +4,11 @@ r"""Scores a detection csv as AVA does.
         --label_map label_map.pbtxt --output metrics.json
 """
 
+import json
 import os
-import sys
 
 from avatx import cli
+from avatx.results import print_result, talk_on_stderr
 
 
 def main(argv=None) -> int:
@@ -21,6 +22,7 @@ def main(argv=None) -> int:
     )
     parser.add_argument("--iou_threshold", type=float, default=0.5, help="default 0.5")
     parser.add_argument("--output", required=True, help="JSON file to write")
+    parser.add_argument("--json", action="store_true", help="print the numbers as JSON, too")
     flags = parser.parse_args(argv)
 
     from avatx.data.annotations.ava_csv import (
@@ -59,8 +61,11 @@ def main(argv=None) -> int:
         *impossible_rows(detections, label_map, flags.detections),
         *diagnose(result, groundtruth, detections, label_map, excluded=excluded),
     ]
-    print_report(result, findings)
-    print(localization_line(result), file=sys.stderr)
+    with talk_on_stderr(shows_results=not flags.json):
+        print_report(result, findings)
+        print_result(localization_line(result))
+    if flags.json:
+        print(json.dumps({**result, "findings": findings}, indent=2, ensure_ascii=False))
     return 0
 
 

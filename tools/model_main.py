@@ -10,7 +10,11 @@ r"""Trains and evaluates the detector that a pipeline.config describes.
                        done; results go to DIR
 """
 
+import json
+import os
+
 from avatx import cli
+from avatx.results import talk_on_stderr
 
 
 @cli.arguments_are_flags("override")
@@ -54,13 +58,18 @@ def main(argv=None) -> int:
         metavar="SECONDS",
         help="on several machines: longest wait for the others at the start (default 600)",
     )
+    parser.add_argument(
+        "--json", action="store_true", help="print the last evaluation as JSON, no line of each"
+    )
     flags = parser.parse_args(argv)
 
     cli.import_tensorflow()
     from avatx import config as config_lib
+    from avatx import file_systems
     from avatx.builders import experiment_builder
     from avatx.data.records.input_errors import explained
     from avatx.errors import UserError
+    from avatx.evaluation.evaluation_run import METRICS_FILE
     from avatx.training import distribution, run
 
     mode = flags.mode or ("eval" if flags.checkpoint else "train")
@@ -79,7 +88,7 @@ def main(argv=None) -> int:
     by_flag = cli.arguments_are_flags(
         "model_dir", "distribution_strategy", "checkpoint", checkpoint_dir="checkpoint"
     )
-    with by_flag, explained(input_paths):
+    with by_flag, explained(input_paths), talk_on_stderr(shows_results=not flags.json):
         if mode == "train":
             run.train(experiment)
         elif mode == "train_and_eval":
@@ -88,6 +97,13 @@ def main(argv=None) -> int:
             run.evaluate(experiment, flags.checkpoint or "")
         else:
             run.evaluate_continuously(experiment, flags.checkpoint, flags.eval_timeout)
+    if flags.json:
+        path = os.path.join(flags.model_dir, METRICS_FILE)
+        metrics = {}
+        if mode != "train":
+            with file_systems.open_text(path) as file:
+                metrics = json.load(file)
+        print(json.dumps({"model_dir": flags.model_dir, **metrics}, indent=2, ensure_ascii=False))
     return 0
 
 

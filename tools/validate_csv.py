@@ -8,6 +8,8 @@ Exits with 1 when there is a bad row.
 """
 
 import argparse
+import dataclasses
+import json
 import sys
 from collections.abc import Mapping
 
@@ -36,6 +38,7 @@ def main(argv=None) -> int:
         default="0",
         defaults={"folder_frame_rate": "30"},
     )
+    parser.add_argument("--json", action="store_true", help="print everything as JSON")
     flags = parser.parse_args(argv)
     given = given_settings(flags)
     path = flags.annotations or flags.detections
@@ -58,6 +61,15 @@ def main(argv=None) -> int:
     bad_rows, statistics = csv_validation.validate_csv(
         path, kind, label_map, videos, settings.video_start_seconds
     )
+    if flags.json:
+        broken = dict(getattr(videos, "broken", {}))
+        found = {
+            "bad_rows": [bad._asdict() for bad in bad_rows],
+            "broken_videos": broken,
+            "statistics": dataclasses.asdict(statistics),
+        }
+        print(json.dumps(found, indent=2, ensure_ascii=False))
+        return 1 if bad_rows or broken else 0
     for bad in bad_rows:
         print(f"{path}:{bad.line}: {bad.problem}: {bad.text}")
     broken = getattr(videos, "broken", {})
