@@ -117,6 +117,7 @@ setup(
         "tensorflow-io==0.37.1; sys_platform == 'linux' and python_version < '3.13'",
     ],
     extras_require={
+        "completion": ["argcomplete"],
         "gpu": ["tensorflow[and-cuda]>=2.16,<2.21"],
         "dev": [
             "pytest",
@@ -128,7 +129,12 @@ setup(
             "build",
         ],
     },
-    entry_points={"console_scripts": [f"avatx-{tool}=avatx.cli:entry" for tool in TOOLS]},
+    entry_points={
+        "console_scripts": [
+            "avatx=avatx.dispatch:main",
+            *(f"avatx-{tool}=avatx.cli:entry" for tool in TOOLS),
+        ]
+    },
     cmdclass={
         "build": BuildWithProtos,
         "build_protos": BuildProtos,

@@ -3,17 +3,32 @@
 import contextlib
 import errno
 import importlib
+import importlib.util
 import os
 import pathlib
 import re
 import signal
 import sys
 import traceback
+import types
 from collections.abc import Callable, Iterator
 from typing import NoReturn
 
+from avatx import flags as flags_of_tools
 from avatx import stderr_noise
 from avatx.errors import UserError
+from avatx.flags import Parser, as_called
+
+__all__ = [
+    "Parser",
+    "arguments_are_flags",
+    "as_called",
+    "entry",
+    "import_tensorflow",
+    "run",
+    "tool",
+    "tools_folder",
+]
 
 # Else TensorFlow imports Keras 3 beside tf_keras: a third of a program's start. A library's user
 # may want Keras 3, so `import avatx` does not set this.
@@ -43,7 +58,9 @@ def run(main: Callable[[], int | None]) -> NoReturn:
     try:
         code = main() or 0
     except UserError as error:
-        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+        if flags_of_tools.debugging():
+            traceback.print_exc()
+        print(as_called(f"error: {' '.join(str(error).split())}"), file=sys.stderr)
         code = error.exit_code
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
@@ -54,7 +71,7 @@ def run(main: Callable[[], int | None]) -> NoReturn:
             print(exit_.code, file=sys.stderr)
     except OSError as error:
         code = 1
-        if error.errno in _REFUSALS:
+        if error.errno in _REFUSALS and not flags_of_tools.debugging():
             where = f"{os.fsdecode(error.filename)}: " if error.filename else ""
             print(f"error: {where}{error.strerror}", file=sys.stderr)
             code = 2
@@ -74,7 +91,24 @@ def run(main: Callable[[], int | None]) -> NoReturn:
 def entry() -> NoReturn:
     """The console entry points: avatx-model-main runs tools/model_main.py's `main`."""
     name = pathlib.Path(sys.argv[0]).stem.removeprefix("avatx-").replace("-", "_")
-    run(importlib.import_module(f"avatx.tools.{name}").main)
+    run(tool(name).main)
+
+
+def tools_folder() -> pathlib.Path:
+    """Where the tools are: avatx/tools where avatx is installed, tools/ in a checkout."""
+    installed = pathlib.Path(__file__).parent / "tools"
+    return installed if installed.is_dir() else installed.parents[1] / "tools"
+
+
+def tool(name: str) -> types.ModuleType:
+    """The module that tools/NAME.py is."""
+    path = tools_folder() / f"{name}.py"
+    spec = importlib.util.spec_from_file_location(f"avatx.tools.{name}", path)
+    if spec is None or spec.loader is None or not path.exists():
+        raise UserError(f"{path}: is not there; install avatx again")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 @contextlib.contextmanager

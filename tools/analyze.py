@@ -1,12 +1,11 @@
-"""Says where the errors of a detection csv are: a page with charts, and the numbers.
+r"""Says where the errors of a detection csv are: a page with charts, and the numbers.
 
-    python tools/analyze.py --groundtruth ava_val.csv --detections detections.csv \
-        --label_map label_map.pbtxt --train_csv ava_train.csv --output analysis/
+    python tools/analyze.py --annotations ava_val.csv --detections detections.csv \
+        --label_map label_map.pbtxt --train_annotations ava_train.csv --output analysis/
 
 Writes analysis.html, which holds all it shows and loads nothing, and analysis.json.
 """
 
-import argparse
 import os
 import sys
 
@@ -16,13 +15,14 @@ PAGE_FILE, NUMBERS_FILE = "analysis.html", "analysis.json"
 
 
 def main(argv=None) -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    parser = cli.Parser(
+        __doc__,
+        older={"--groundtruth": "--annotations", "--train_csv": "--train_annotations"},
     )
-    parser.add_argument("--groundtruth", required=True, help="annotation csv, may be gzipped")
+    parser.add_argument("--annotations", required=True, help="annotation csv, may be gzipped")
     parser.add_argument("--detections", required=True, help="detection csv, may be gzipped")
     parser.add_argument("--label_map", required=True, help="pbtxt of the evaluated classes")
-    parser.add_argument("--train_csv", help="training annotations, for how often a class was seen")
+    parser.add_argument("--train_annotations", help="for how often a class was trained")
     parser.add_argument("--excluded", help="csv of keyframes (video, timestamp) to leave out")
     parser.add_argument(
         "--protocol", default="AVA_2020", help="AVA_2020 (default), AVA_2019 or AVA_2018"
@@ -51,13 +51,13 @@ def main(argv=None) -> int:
     get_protocol(flags.protocol)  # a mistake here is told before large files are read
     label_map = read_label_map(flags.label_map)
     excluded = read_excluded_timestamps(flags.excluded) if flags.excluded else None
-    groundtruth = read_annotations(flags.groundtruth)
+    groundtruth = read_annotations(flags.annotations)
     if not len(groundtruth) and not groundtruth.empty_keyframes:
-        raise UserError(f"--groundtruth {flags.groundtruth} is empty: there is nothing to find")
-    training = read_annotations(flags.train_csv) if flags.train_csv else None
+        raise UserError(f"--annotations {flags.annotations} is empty: there is nothing to find")
+    training = read_annotations(flags.train_annotations) if flags.train_annotations else None
     if training is not None and not len(training):
         raise UserError(
-            f"--train_csv {flags.train_csv} holds no label; expected the training "
+            f"--train_annotations {flags.train_annotations} holds no label; expected the training "
             "annotations, or leave it out"
         )
     detections = read_detections(flags.detections)
@@ -72,13 +72,19 @@ def main(argv=None) -> int:
     )
     result = {**analysis, "per_class": {str(row["id"]): row for row in analysis["by_class"]}}
     findings = [
-        *impossible_rows(groundtruth, label_map, flags.groundtruth),
+        *impossible_rows(groundtruth, label_map, flags.annotations),
         *impossible_rows(detections, label_map, flags.detections),
         *diagnose(result, groundtruth, detections, label_map, excluded=excluded),
     ]
 
-    names = ("detections", "groundtruth", "label_map", "train_csv", "excluded")
-    sources = {name: getattr(flags, name) for name in names if getattr(flags, name)}
+    given = {
+        "detections": flags.detections,
+        "groundtruth": flags.annotations,
+        "label_map": flags.label_map,
+        "train_csv": flags.train_annotations,
+        "excluded": flags.excluded,
+    }
+    sources = {name: path for name, path in given.items() if path}
     kinds = describe_kinds(flags.iou_threshold)
     page = analysis_page(analysis, flags.title, sources, kinds, findings)
     try:

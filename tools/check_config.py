@@ -1,10 +1,11 @@
 """Parses a pipeline.config, builds the model and prints what it amounts to.
 
+    python tools/check_config.py --pipeline_config_path ava/tx_highres_r300
+
 Says of each file that the config names and that is not there what makes it. That is no error, for a
 config is often checked before its data are there, unless --require_files is given.
 """
 
-import argparse
 import json
 import sys
 from collections.abc import Sequence
@@ -14,9 +15,7 @@ from avatx import cli
 
 @cli.arguments_are_flags("override")
 def main(argv: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = cli.Parser(__doc__)
     parser.add_argument(
         "--pipeline_config_path",
         required=True,

@@ -1,4 +1,4 @@
-"""Prints the classes that a video classifier gives a video, the likeliest first.
+r"""Prints the classes that a video classifier gives a video, the likeliest first.
 
     python tools/classify_video.py --checkpoint weights/i3d --label_map label_map.txt \
         --video film.mp4
@@ -9,7 +9,6 @@ The checkpoint is a training's (a directory or a prefix) or one that tools/impor
 wrote; without --pipeline_config_path it is I3D as trained on Kinetics-400.
 """
 
-import argparse
 import json
 import sys
 
@@ -19,9 +18,7 @@ from avatx.errors import UserError
 
 @cli.arguments_are_flags("override")
 def main(argv=None) -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = cli.Parser(__doc__)
     add = parser.add_argument
     add("--checkpoint", required=True, help="prefix, or a directory whose newest is taken")
     add("--pipeline_config_path", metavar="FILE", help="what it was trained with; default I3D")

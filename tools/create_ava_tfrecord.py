@@ -23,11 +23,7 @@ def _whole_seconds(text: str) -> int:
 
 
 def _arguments() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
+    parser = cli.Parser(__doc__, allow_abbrev=False)
     add = parser.add_argument
     add(
         "--videos",

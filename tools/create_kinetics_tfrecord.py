@@ -20,11 +20,7 @@ from avatx.data.video.frame_flags import add_frame_flags, given_settings
 
 
 def _arguments() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
+    parser = cli.Parser(__doc__, allow_abbrev=False)
     add = parser.add_argument
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument(
@@ -57,7 +53,7 @@ def _arguments() -> argparse.ArgumentParser:
         ("shorter_side", "max_frame_rate", "folder_frame_rate"),
         default="0",
         defaults={"shorter_side": "256", "folder_frame_rate": "30"},
-        other_names={"max_frame_rate": ("--frame_rate",)},
+        older={"--frame_rate": "max_frame_rate"},
     )
     add("--jpeg_quality", type=int, default=90)
     add("--overwrite", action="store_true", help="write all shards again, also unchanged ones")

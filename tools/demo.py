@@ -1,11 +1,12 @@
 """The whole path on the playground, as a user would walk it: generate, make records, train,
 evaluate, export, detect on a held-out video, write pictures.
 
+    python tools/demo.py --output runs/demo
+
 Every step is one of the command lines beside this file, printed before it runs. A step whose
 result is there already is left out, and training resumes: after ctrl-C run it again.
 """
 
-import argparse
 import functools
 import json
 import pathlib
@@ -22,7 +23,7 @@ HELD_OUT = "val_0000"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = cli.Parser(__doc__)
     parser.add_argument("--output", required=True, metavar="DIR", help="where everything goes")
     parser.add_argument("--pipeline_config_path", default=str(CONFIG), metavar="FILE")
     parser.add_argument("--train_videos", type=int, default=240)
@@ -93,9 +94,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         "exporter_main.py",
         "--pipeline_config_path",
         model / "pipeline.config",
-        "--trained_checkpoint_dir",
+        "--checkpoint",
         model,
-        "--output_directory",
+        "--output",
         export,
         "--attention",
     )
@@ -108,7 +109,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         data / "videos" / f"{HELD_OUT}.mp4",
         "--output",
         detections,
-        "--groundtruth",
+        "--annotations",
         data / "val.csv",
         "--attention",
     )

@@ -12,6 +12,7 @@ Apache Beam's: `--direct_num_workers 8 --direct_running_mode multi_processing` u
 """
 
 import argparse
+import json
 import os
 import sys
 
@@ -21,9 +22,7 @@ from avatx.data.video.frame_flags import add_frame_flags, given_settings, overri
 
 def parse_arguments(argv=None) -> tuple[argparse.Namespace, list[str]]:
     """The flags, and those that are Beam's."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = cli.Parser(__doc__, older={"--groundtruth": "--annotations"})
     parser.add_argument("--saved_model", required=True, help="what tools/exporter_main.py wrote")
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument(
@@ -53,12 +52,13 @@ def parse_arguments(argv=None) -> tuple[argparse.Namespace, list[str]]:
     parser.add_argument(
         "--batch_size", type=int, default=1, help="clips a call of the model (default %(default)s)"
     )
-    parser.add_argument("--groundtruth", help="AVA csv to show beside the detections")
+    parser.add_argument("--annotations", help="AVA csv to show beside the detections")
     parser.add_argument(
         "--attention",
         action="store_true",
         help="also write attention.jpg (needs an export with --attention)",
     )
+    parser.add_argument("--json", action="store_true", help="print the summary as JSON")
     arguments, beam_arguments = parser.parse_known_args(argv)
     if beam_arguments and arguments.videos is None:
         parser.error(f"unrecognized arguments: {' '.join(beam_arguments)}")
@@ -100,12 +100,15 @@ def _detect_in_many(arguments, detector, settings, beam_arguments) -> int:
             every=arguments.every,
             frame_settings=settings,
             batch_size=arguments.batch_size,
-            groundtruth=arguments.groundtruth,
+            groundtruth=arguments.annotations,
             attention=arguments.attention,
         ),
         beam_arguments=beam_arguments,
-        log=lambda line: print(line, flush=True),
+        log=lambda line: print(line, file=sys.stderr, flush=True),
     )
+    if arguments.json:
+        print(json.dumps(manifest, indent=2, ensure_ascii=False))
+        return 0
     print("\n".join(batch_manifest.summary(manifest)))
     print(f"manifest: {os.path.join(arguments.output, batch_manifest.NAME)}")
     return 0
@@ -134,7 +137,7 @@ def _detect_in_one(arguments, detector, settings, _) -> int:
             every=arguments.every,
             frame_settings=settings,
             batch_size=arguments.batch_size,
-            groundtruth=arguments.groundtruth,
+            groundtruth=arguments.annotations,
             attention=arguments.attention,
             log=notes.append,
             progress=lambda seconds, total: bar.update(task, completed=seconds, total=total),
@@ -144,6 +147,10 @@ def _detect_in_one(arguments, detector, settings, _) -> int:
         print(f"warning: {arguments.video}: stopped early: {summary.stopped}", file=sys.stderr)
     for note in notes:
         print(f"note: {arguments.video}: {note}", file=sys.stderr)
+    if arguments.json:
+        told = {**summary._asdict(), "output": arguments.output, "notes": notes}
+        print(json.dumps(told, indent=2, ensure_ascii=False))
+        return 0
     print(
         f"{summary.num_detections} detections at {summary.num_keyframes} keyframes; wrote "
         f"{', '.join(summary.files)} in {arguments.output}"

@@ -1,21 +1,19 @@
-"""Scores a detection csv as AVA does.
+r"""Scores a detection csv as AVA does.
 
-    python tools/evaluate_csv.py --groundtruth ava_val.csv --detections detections.csv \
+    python tools/evaluate_csv.py --annotations ava_val.csv --detections detections.csv \
         --label_map label_map.pbtxt --output metrics.json
 """
 
-import argparse
+import json
 import os
-import sys
 
 from avatx import cli
+from avatx.results import print_result, talk_on_stderr
 
 
 def main(argv=None) -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--groundtruth", required=True, help="annotation csv, may be gzipped")
+    parser = cli.Parser(__doc__, older={"--groundtruth": "--annotations"})
+    parser.add_argument("--annotations", required=True, help="annotation csv, may be gzipped")
     parser.add_argument("--detections", required=True, help="detection csv, may be gzipped")
     parser.add_argument("--label_map", required=True, help="pbtxt of the evaluated classes")
     parser.add_argument("--excluded", help="csv of keyframes (video, timestamp) to leave out")
@@ -24,6 +22,7 @@ def main(argv=None) -> int:
     )
     parser.add_argument("--iou_threshold", type=float, default=0.5, help="default 0.5")
     parser.add_argument("--output", required=True, help="JSON file to write")
+    parser.add_argument("--json", action="store_true", help="print the numbers as JSON, too")
     flags = parser.parse_args(argv)
 
     from avatx.data.annotations.ava_csv import (
@@ -46,9 +45,9 @@ def main(argv=None) -> int:
         raise UserError(f"--output {flags.output}: there is no directory {directory}")
     label_map = read_label_map(flags.label_map)
     excluded = read_excluded_timestamps(flags.excluded) if flags.excluded else None
-    groundtruth = read_annotations(flags.groundtruth)
+    groundtruth = read_annotations(flags.annotations)
     if not len(groundtruth) and not groundtruth.empty_keyframes:
-        raise UserError(f"--groundtruth {flags.groundtruth} is empty: there is nothing to find")
+        raise UserError(f"--annotations {flags.annotations} is empty: there is nothing to find")
     detections = read_detections(flags.detections)
 
     rules = {"protocol": flags.protocol, "excluded": excluded}
@@ -58,12 +57,15 @@ def main(argv=None) -> int:
     result.update(evaluate_localization(groundtruth, detections, **rules))
     write_json(flags.output, result)
     findings = [
-        *impossible_rows(groundtruth, label_map, flags.groundtruth),
+        *impossible_rows(groundtruth, label_map, flags.annotations),
         *impossible_rows(detections, label_map, flags.detections),
         *diagnose(result, groundtruth, detections, label_map, excluded=excluded),
     ]
-    print_report(result, findings)
-    print(localization_line(result), file=sys.stderr)
+    with talk_on_stderr(shows_results=not flags.json):
+        print_report(result, findings)
+        print_result(localization_line(result))
+    if flags.json:
+        print(json.dumps({**result, "findings": findings}, indent=2, ensure_ascii=False))
     return 0
 
 

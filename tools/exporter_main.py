@@ -1,28 +1,38 @@
-"""Exports a trained detector as a SavedModel that needs nothing but TensorFlow.
+r"""Exports a trained detector as a SavedModel that needs nothing but TensorFlow.
 
     python tools/exporter_main.py --pipeline_config_path MODEL_DIR/pipeline.config \
-        --trained_checkpoint_dir MODEL_DIR --output_directory EXPORT
+        --checkpoint MODEL_DIR --best --output EXPORT
 """
 
 import argparse
+import json
 import signal
 import sys
 
 from avatx import cli
+from avatx.results import talk_on_stderr
 
 
 def parse_arguments(argv=None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = cli.Parser(
+        __doc__,
+        older={"--trained_checkpoint_dir": "--checkpoint", "--output_directory": "--output"},
+    )
     parser.add_argument(
         "--pipeline_config_path", required=True, help="what the model was trained with"
     )
     parser.add_argument(
-        "--trained_checkpoint_dir",
+        "--checkpoint",
         required=True,
-        help="its newest checkpoint is exported; or the prefix of one",
+        help="a model directory: its newest checkpoint is exported; or the prefix of one",
     )
     parser.add_argument(
-        "--output_directory",
+        "--best",
+        action="store_true",
+        help="take the checkpoint of the best evaluation in the model directory",
+    )
+    parser.add_argument(
+        "--output",
         required=True,
         help="new, empty, or an older export, which is replaced",
     )
@@ -39,6 +49,7 @@ def parse_arguments(argv=None) -> argparse.Namespace:
         action="store_true",
         help="also export serving_attention: what each detection attended to",
     )
+    parser.add_argument("--json", action="store_true", help="print what was exported as JSON")
     return parser.parse_args(argv)
 
 
@@ -50,22 +61,35 @@ def main(argv=None) -> int:
     cli.import_tensorflow()
     from avatx.export.exporter import export_pipeline
 
-    with cli.arguments_are_flags("trained_checkpoint_dir", "output_directory"):
+    names = cli.arguments_are_flags(
+        "best", trained_checkpoint_dir="checkpoint", output_directory="output"
+    )
+    with names, talk_on_stderr():
         summary = export_pipeline(
             arguments.pipeline_config_path,
-            arguments.trained_checkpoint_dir,
-            arguments.output_directory,
+            arguments.checkpoint,
+            arguments.output,
             arguments.override,
             arguments.attention,
+            arguments.best,
         )
+    if arguments.json:
+        print(json.dumps({"output": arguments.output, **summary._asdict()}, indent=2))
+        return 0
     print(
-        f"exported step {summary.step}, {summary.num_parameters:,} parameters, "
-        f"to {arguments.output_directory}"
+        f"exported step {summary.step} ({summary.checkpoint}), {summary.num_parameters:,} "
+        f"parameters, to {arguments.output}"
     )
+    if summary.other:
+        print(
+            f"note: the best evaluation was of {summary.other}; --best exports that",
+            file=sys.stderr,
+        )
     if not summary.serves_jpeg:
         print(
-            "without serving_jpeg: JPEG frames carry no optical flow, which this model takes; "
-            "serving_default takes clips of 5 channels"
+            "note: without serving_jpeg: JPEG frames carry no optical flow, which it takes; "
+            "serving_default takes clips of 5 channels",
+            file=sys.stderr,
         )
     return 0
 

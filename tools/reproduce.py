@@ -9,7 +9,6 @@ and prints its tables with our numbers beside the paper's, and which of its orde
 After ctrl-C or a crash run it again: what is done is kept, what was cut off goes on.
 """
 
-import argparse
 import contextlib
 import os
 import pathlib
@@ -36,9 +35,7 @@ TOOLS, CONFIGS = ROOT / "tools", ROOT / "configs"
     "action_clips",
 )
 def main(argv=None) -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = cli.Parser(__doc__)
     parser.add_argument("--suite", required=True, choices=sorted(suites.SUITES))
     parser.add_argument("--rows", nargs="+", metavar="ROW", help="default: all of the suite")
     parser.add_argument(

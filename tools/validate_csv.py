@@ -1,12 +1,15 @@
-"""Reports every bad row of an AVA csv with its line number, and what the file holds.
+r"""Reports every bad row of an AVA csv with its line number, and what the file holds.
 
-    python tools/validate_csv.py --csv ava_train.csv --label_map label_map.pbtxt --videos videos/
+    python tools/validate_csv.py --annotations ava_train.csv --label_map label_map.pbtxt \
+        --videos videos/
 
 Videos are found and timed as tools/create_ava_tfrecord.py does, by the same flags.
 Exits with 1 when there is a bad row.
 """
 
 import argparse
+import dataclasses
+import json
 import sys
 from collections.abc import Mapping
 
@@ -15,11 +18,11 @@ from avatx.data.video.frame_flags import add_frame_flags, given_settings
 
 
 def main(argv=None) -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--csv", required=True, help="the file, may be gzipped")
-    parser.add_argument("--kind", choices=("annotations", "detections"), default="annotations")
+    parser = cli.Parser(__doc__, older={"--csv": "--annotations"})
+    file = parser.add_mutually_exclusive_group(required=True)
+    file.add_argument("--annotations", metavar="CSV", help="the file, may be gzipped")
+    file.add_argument("--detections", metavar="CSV", help="or a file of detections")
+    parser.add_argument("--kind", choices=("annotations", "detections"), help=argparse.SUPPRESS)
     parser.add_argument("--label_map", help="pbtxt of the known classes")
     known = parser.add_mutually_exclusive_group()
     known.add_argument(
@@ -35,8 +38,11 @@ def main(argv=None) -> int:
         default="0",
         defaults={"folder_frame_rate": "30"},
     )
+    parser.add_argument("--json", action="store_true", help="print everything as JSON")
     flags = parser.parse_args(argv)
     given = given_settings(flags)
+    path = flags.annotations or flags.detections
+    kind = flags.kind or ("annotations" if flags.annotations else "detections")  # --csv --kind
 
     from avatx.data.annotations import csv_validation
     from avatx.data.annotations.label_map import read_label_map
@@ -53,10 +59,19 @@ def main(argv=None) -> int:
     elif flags.durations:
         videos = csv_validation.read_durations(flags.durations)
     bad_rows, statistics = csv_validation.validate_csv(
-        flags.csv, flags.kind, label_map, videos, settings.video_start_seconds
+        path, kind, label_map, videos, settings.video_start_seconds
     )
+    if flags.json:
+        broken = dict(getattr(videos, "broken", {}))
+        found = {
+            "bad_rows": [bad._asdict() for bad in bad_rows],
+            "broken_videos": broken,
+            "statistics": dataclasses.asdict(statistics),
+        }
+        print(json.dumps(found, indent=2, ensure_ascii=False))
+        return 1 if bad_rows or broken else 0
     for bad in bad_rows:
-        print(f"{flags.csv}:{bad.line}: {bad.problem}: {bad.text}")
+        print(f"{path}:{bad.line}: {bad.problem}: {bad.text}")
     broken = getattr(videos, "broken", {})
     for path, reason in broken.items():
         print(f"{path}: the video cannot be used: {reason}")

@@ -1,4 +1,4 @@
-"""Figure 4 for a clip and a person: what the model attends to, and the keys it knows cells by.
+r"""Figure 4 for a clip and a person: what the model attends to, and the keys it knows cells by.
 
     python tools/visualize_attention.py --pipeline_config_path MODEL_DIR/pipeline.config \
         --checkpoint MODEL_DIR --video film.mp4 --timestamp 4 --output OUT
@@ -17,7 +17,7 @@ from avatx.errors import UserError
 
 
 def parse_arguments(argv=None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = cli.Parser(__doc__)
     add = parser.add_argument
     add("--pipeline_config_path", required=True, help="what the model was trained with")
     add("--checkpoint", required=True, help="prefix, or folder whose newest checkpoint is taken")

@@ -1,6 +1,6 @@
-"""Figures 6 and 7: each class's top true detections and its highest-scoring mistakes, in pictures.
+r"""Figures 6 and 7: each class's top true detections and its highest-scoring mistakes, in pictures.
 
-    python tools/visualize_detections.py --groundtruth val.csv --detections detections.csv \
+    python tools/visualize_detections.py --annotations val.csv --detections detections.csv \
         --label_map label_map.pbtxt --videos VIDEOS --output OUT
 
 Works on anybody's detections in AVA's csv format.
@@ -16,9 +16,9 @@ from avatx.errors import UserError
 
 
 def parse_arguments(argv=None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = cli.Parser(__doc__, older={"--groundtruth": "--annotations"})
     add = parser.add_argument
-    add("--groundtruth", required=True, metavar="CSV")
+    add("--annotations", required=True, metavar="CSV")
     add("--detections", required=True, metavar="CSV")
     add("--label_map", required=True, metavar="PBTXT", help="the classes that are scored")
     add("--excluded", metavar="CSV", help="excluded timestamps")
@@ -69,7 +69,7 @@ def main(argv=None) -> int:
     label_map = read_label_map(flags.label_map)
     excluded = ava_csv.read_excluded_timestamps(flags.excluded) if flags.excluded else None
     classes = find_examples(
-        ava_csv.read_annotations(flags.groundtruth),
+        ava_csv.read_annotations(flags.annotations),
         ava_csv.read_detections(flags.detections),
         label_map,
         flags.top,

@@ -13,6 +13,8 @@ from avatx.builders import (
     training_builder,
 )
 from avatx.config.differences import differences
+from avatx.data.records import remote_files
+from avatx.data.records.data_statistics import counts_by_manifest
 from avatx.errors import UserError
 from avatx.protos import pipeline_pb2
 from avatx.training.options import Experiment
@@ -77,8 +79,19 @@ def build(
         check_frames=frames.check,
         distribution_strategy=distribution_strategy,
         num_train_keyframes=count,
+        count_eval_keyframes=lambda: _count(config.eval_input_reader, kind.epoch_unit),
         data_statistics=lines,
     )
+
+
+def _count(reader, unit: str) -> int | None:
+    """How many of `unit` the records hold by their manifest."""
+    try:
+        files = remote_files.match_files(list(reader.tf_record_input_reader.input_path))
+    except UserError:
+        return None
+    counts = counts_by_manifest(files, unit)
+    return None if counts is None else sum(counts)
 
 
 def _configured(options, field: str):

@@ -1,7 +1,9 @@
 """Which checkpoints a directory holds, and which one is meant."""
 
+import json
 import os
 import re
+from typing import NamedTuple
 
 import tensorflow as tf
 
@@ -11,6 +13,9 @@ from avatx.errors import UserError, relative_to
 
 _FILE = re.compile(r"\.(index|data-\d{5}-of-\d{5})$")
 
+BEST_DIRECTORY = "best"  # in a model directory: the checkpoint of the best evaluation,
+BEST_INFORMATION = "info.json"  # and its numbers,
+BEST_STEP = "best_ckpt_global_step"  # with its step
 _RECORDED = re.compile(r'^all_model_checkpoint_paths: "(.*)"$', re.MULTILINE)
 
 
@@ -72,6 +77,29 @@ def resolve_checkpoint(path: str, field: str = "checkpoint") -> str:
     if not checkpoints:
         raise UserError(f"{field} = {path!r}: the directory holds no whole checkpoint (*.index)")
     return checkpoints[0]
+
+
+class KeptCheckpoint(NamedTuple):
+    """What an evaluation in between found best."""
+
+    path: str  # prefix
+    step: int
+    described: str  # for a line: its step and its numbers
+
+
+def best_checkpoint(model_dir: str) -> KeptCheckpoint | None:
+    """The checkpoint that a training kept as its best; None if there is none."""
+    directory = os.path.join(model_dir, BEST_DIRECTORY)
+    if is_checkpoint(model_dir) or not (found := checkpoint_paths(directory)):
+        return None
+    try:
+        with tf.io.gfile.GFile(os.path.join(directory, BEST_INFORMATION), "r") as file:
+            numbers = {name: float(value) for name, value in json.loads(file.read()).items()}
+        step = int(numbers.pop(BEST_STEP))
+    except (tf.errors.OpError, ValueError, TypeError, KeyError, AttributeError):
+        return KeptCheckpoint(found[0], checkpoint_step(found[0]), os.path.basename(found[0]))
+    told = ", ".join(f"{name} {value:.4f}" for name, value in numbers.items())
+    return KeptCheckpoint(found[0], step, f"step {step} ({told})")
 
 
 def checkpoint_step(path: str) -> int:

@@ -1,6 +1,7 @@
 """One evaluation of a model: an evaluation dataset in, detections.csv and metrics.json out."""
 
 import os
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -18,6 +19,8 @@ from avatx.evaluation.frame_map import evaluate
 from avatx.evaluation.impossible_rows import impossible_rows
 from avatx.evaluation.localization import evaluate_localization
 from avatx.evaluation.metrics import IOU_THRESHOLDS, METRICS_SETS
+from avatx.progress import Progress
+from avatx.results import print_result
 
 METRICS_FILE = "metrics.json"
 DETECTIONS_FILE = "detections.csv"
@@ -108,6 +111,7 @@ def run_model(
     strategy: tf.distribute.Strategy,
     observe=None,
     exchange: Exchange = lambda arrays: [list(arrays)],
+    progress: Progress | None = None,
 ) -> Evaluated:
     """Runs a model over a dataset.
 
@@ -119,6 +123,7 @@ def run_model(
         for the clips, which are tensors on their device.
       exchange: called once a batch where several machines share the dataset, so that each has the
         results of all; one after the other their parts are the batch.
+      progress: counts keyframes.
     """
     collector = TableCollector()
     for batch in dataset:
@@ -138,6 +143,10 @@ def run_model(
             for i in range(0, len(arrays), len(columns)):
                 one = arrays[i : i + len(columns)]
                 collector.add(*tf.nest.pack_sequence_as((small, detections), one))
+        if progress is not None:
+            progress.add(len(collector.keyframes) - progress.done)
+    if progress is not None:
+        progress.end()
     return collector.result()
 
 
@@ -202,13 +211,15 @@ def write_results(
 
 def print_results(scores: Scores, table: bool = True) -> None:
     """Prints the numbers and the findings; `table`: with a line for every class."""
-    lines = []
+    lines, notes = [], []
     if set(scores.metrics) & set(IOU_THRESHOLDS):
         lines.append(report.localization_line(scores.metrics))
     if "mAP" in scores.metrics and table:
         report.print_report(scores.metrics, scores.findings)
     elif "mAP" in scores.metrics:
         lines.append(report.summary_line(scores.metrics))
-        lines += [f"note: {finding}" for finding in scores.findings]
+        notes = [f"note: {finding}" for finding in scores.findings]
     for line in lines:
-        print(line)
+        print_result(line)
+    for note in notes:
+        print(note, file=sys.stderr)

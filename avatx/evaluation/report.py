@@ -6,6 +6,7 @@ from typing import Any
 
 from avatx.atomic_file import atomic_text_file
 from avatx.evaluation.metrics import IOU_THRESHOLDS
+from avatx.results import print_result
 
 
 def _number(value: float | None) -> str:
@@ -28,7 +29,7 @@ def localization_line(metrics: dict[str, Any]) -> str:
 
 
 def print_report(result: dict[str, Any], findings: Sequence[str] = (), console=None) -> None:
-    """Prints per-class average precision, the mean, and what `diagnose` found, on stderr."""
+    """Prints the mean as a result; each class, and what `diagnose` found, on stderr."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -50,7 +51,7 @@ def print_report(result: dict[str, Any], findings: Sequence[str] = (), console=N
             style="dim" if one["ap"] is None else None,
         )
     console.print(table)
-    console.print(Text(summary_line(result), style="bold"), soft_wrap=True)
+    print_result(summary_line(result))
     for finding in findings:
         console.print(Text(f"note: {finding}", style="yellow"), soft_wrap=True)
 

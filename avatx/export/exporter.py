@@ -10,7 +10,7 @@ import tensorflow as tf
 from avatx import config as pipeline_config
 from avatx import file_systems
 from avatx.atomic_folder import atomic_folder
-from avatx.checkpoints.paths import resolve_checkpoint
+from avatx.checkpoints.paths import BEST_DIRECTORY, best_checkpoint, resolve_checkpoint
 from avatx.data.annotations.label_map import write_label_map
 from avatx.errors import UserError
 from avatx.export import saved_model
@@ -31,6 +31,8 @@ class ExportSummary(NamedTuple):
     step: int  # of the checkpoint
     num_parameters: int
     serves_jpeg: bool  # whether there is a signature serving_jpeg: not with a flow stream
+    checkpoint: str  # which one was taken
+    other: str  # the best one and its number where another was taken, for a line; or ""
 
 
 def export_pipeline(
@@ -39,6 +41,7 @@ def export_pipeline(
     output_directory: str,
     overrides: Sequence[str] = (),
     attention: bool = False,
+    best: bool = False,
 ) -> ExportSummary:
     """Writes saved_model/, pipeline.config and label_map.pbtxt to `output_directory`.
 
@@ -51,6 +54,8 @@ def export_pipeline(
       output_directory: new, empty, or an older export.
       overrides: as --override.
       attention: also write the signature `serving_attention`.
+      best: take the checkpoint of the best evaluation, which `train_and_eval` keeps in the folder
+        best of `trained_checkpoint_dir`.
 
     Raises:
       UserError: config, label map or checkpoint are missing or do not fit, the output folder
@@ -59,7 +64,16 @@ def export_pipeline(
     if "://" not in output_directory:
         output_directory = os.path.abspath(output_directory)
     check_output_directory(output_directory)
-    checkpoint = resolve_checkpoint(trained_checkpoint_dir, "trained_checkpoint_dir")
+    kept = best_checkpoint(trained_checkpoint_dir)
+    if best and kept is None:
+        raise UserError(
+            f"best: {os.path.join(trained_checkpoint_dir, BEST_DIRECTORY)} holds no checkpoint; a "
+            "training with evaluation in between (mode train_and_eval) keeps its best one there"
+        )
+    if best and kept is not None:
+        checkpoint = kept.path
+    else:
+        checkpoint = resolve_checkpoint(trained_checkpoint_dir, "trained_checkpoint_dir")
 
     def check(model: VideoModel) -> None:
         if not isinstance(model, DetectionModel):
@@ -87,7 +101,13 @@ def export_pipeline(
         pipeline_config.write(trained.config, os.path.join(folder, CONFIG_FILE))
         write_label_map(os.path.join(folder, LABEL_MAP_FILE), trained.label_map)
     num_parameters = sum(int(np.prod(v.shape)) for v in trained.model.variables)
-    return ExportSummary(trained.step, num_parameters, saved_model.serves_jpeg(trained.model))
+    return ExportSummary(
+        trained.step,
+        num_parameters,
+        saved_model.serves_jpeg(trained.model),
+        checkpoint,
+        kept.described if kept is not None and kept.step != trained.step else "",
+    )
 
 
 def check_output_directory(path: str) -> None:

@@ -30,7 +30,7 @@ def command(tools: pathlib.Path, run: Run) -> list[str]:
         str(run.directory),
     ]
     if run.checkpoint_dir:
-        line += ["--mode", "eval", "--checkpoint_dir", str(run.checkpoint_dir)]
+        line += ["--mode", "eval", "--checkpoint", str(run.checkpoint_dir)]
     else:
         line += ["--mode", "train_and_eval"]
     return [*line, "--override", *run.overrides]

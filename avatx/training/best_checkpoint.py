@@ -7,11 +7,10 @@ import tensorflow as tf
 
 from avatx.atomic_file import atomic_text_file
 from avatx.checkpoints import saver
+from avatx.checkpoints.paths import BEST_INFORMATION, BEST_STEP
 from avatx.training.workers import Workers
 
 CHECKPOINT_NAME = "best_ckpt"
-INFORMATION_FILE = "info.json"
-_STEP = "best_ckpt_global_step"
 
 
 class BestCheckpoint:
@@ -34,7 +33,7 @@ class BestCheckpoint:
             checkpoint, directory, CHECKPOINT_NAME, keep=1
         )
         self._writes = workers.is_chief
-        self._path = os.path.join(directory, INFORMATION_FILE)
+        self._path = os.path.join(directory, BEST_INFORMATION)
         self._best = workers.from_chief(self._read)
 
     def offer(self, metrics: dict[str, float], step: int) -> bool:
@@ -54,7 +53,7 @@ class BestCheckpoint:
             return True
         numbers = {name: float(number) for name, number in metrics.items()}
         with atomic_text_file(self._path) as file:
-            json.dump({**numbers, _STEP: float(step)}, file, indent=4)
+            json.dump({**numbers, BEST_STEP: float(step)}, file, indent=4)
             file.write("\n")
         return True
 

@@ -10,6 +10,7 @@ from avatx.evaluation.classification import VideoScores
 from avatx.evaluation.evaluation_run import METRICS_FILE
 from avatx.evaluation.metrics import CLASSIFICATION
 from avatx.evaluation.report import write_json
+from avatx.results import print_result
 from avatx.training.model_evaluator import ModelEvaluator
 
 
@@ -47,10 +48,9 @@ class ClassificationEvaluator(ModelEvaluator):
         write_json(os.path.join(experiment.model_dir, METRICS_FILE), {"step": step, **metrics})
         headline = {name: metrics[name] or 0.0 for name in CLASSIFICATION}
         seconds = time.perf_counter() - begin
-        print(
+        print_result(
             f"evaluation at step {step}: top-1 {headline['top_1']:.4f}, top-5 "
             f"{headline['top_5']:.4f}, mean class accuracy {headline['mean_class_accuracy']:.4f}, "
-            f"over {metrics['num_videos']} videos in {metrics['num_views']} views, {seconds:.0f} s",
-            flush=True,
+            f"over {metrics['num_videos']} videos in {metrics['num_views']} views, {seconds:.0f} s"
         )
         return headline

@@ -5,6 +5,7 @@ import time
 import tensorflow as tf
 
 from avatx.evaluation import evaluation_run
+from avatx.progress import Progress
 from avatx.training.action_detection_task import ActionDetectionTask
 from avatx.training.evaluation_pictures import EvaluationPictures
 from avatx.training.model_evaluator import ModelEvaluator
@@ -20,6 +21,7 @@ class ActionDetectionEvaluator(ModelEvaluator):
         self._pictures = EvaluationPictures(
             model, experiment.class_names, experiment.eval.num_visualizations
         )
+        self._total: int | None = None
 
     def evaluate(self, num_steps: tf.Tensor) -> dict[str, float]:
         """Evaluates the whole dataset; `num_steps` is Orbit's and ignored.
@@ -29,6 +31,8 @@ class ActionDetectionEvaluator(ModelEvaluator):
         """
         del num_steps
         begin = time.perf_counter()
+        if self._total is None:
+            self._total = self._experiment.count_eval_keyframes()
         step = int(self._global_step.numpy())
         with self._weights():
             evaluated = evaluation_run.run_model(
@@ -37,7 +41,11 @@ class ActionDetectionEvaluator(ModelEvaluator):
                 self._strategy,
                 observe=self._pictures.add if self._workers.is_chief else None,
                 exchange=self._exchange,
+                progress=Progress("evaluating", "keyframes", self._total)
+                if self._workers.is_chief
+                else None,
             )
+        self._total = len(evaluated.keyframes)
         self._pictures.write(step)
         return self._workers.from_chief(lambda: self._score(evaluated, step, begin))
 

@@ -129,4 +129,6 @@ class Experiment:
     distribution_strategy: str = "mirrored"  # see avatx.training.distribution
     # What an epoch has of the meta-architecture's `epoch_unit`, where known: for the report.
     num_train_keyframes: int | None = None
+    # How many keyframes an evaluation has, where that is known without reading: for its progress.
+    count_eval_keyframes: Callable[[], int | None] = lambda: None
     data_statistics: tuple[tuple[str, str], ...] = ()  # (name, value) lines of the report

@@ -34,7 +34,6 @@ from avatx.training.trainer import ModelTrainer
 from avatx.training.workers import Workers
 
 CHECKPOINT_NAME = "ckpt"
-BEST_DIRECTORY = "best"
 
 
 def train(experiment: Experiment) -> None:
@@ -386,7 +385,7 @@ def _summaries(experiment: Experiment, name: str, is_chief: bool) -> str | None:
 
 def _best_checkpoint_action(experiment: Experiment, checkpoint, global_step, workers: Workers):
     """Keeps the checkpoint of the best evaluation in `best/`."""
-    directory = os.path.join(experiment.model_dir, BEST_DIRECTORY)
+    directory = os.path.join(experiment.model_dir, paths.BEST_DIRECTORY)
     metric = experiment.eval.best_checkpoint_metric
     best = BestCheckpoint(directory, metric, checkpoint, workers)
 
@@ -425,7 +424,7 @@ def sweep(experiment: Experiment) -> None:
     For training alone: beside a training that runs it would sweep away what is being saved.
     """
     saver.sweep(experiment.model_dir, CHECKPOINT_NAME)
-    saver.sweep(os.path.join(experiment.model_dir, BEST_DIRECTORY), BEST_CHECKPOINT_NAME)
+    saver.sweep(os.path.join(experiment.model_dir, paths.BEST_DIRECTORY), BEST_CHECKPOINT_NAME)
 
 
 def _lacks_evaluation(experiment: Experiment) -> bool:

@@ -75,7 +75,7 @@ def test_a_checkpoint_of_another_model_is_refused(tmp_path):
 def test_no_checkpoint(tmp_path, what):
     (tmp_path / "empty").mkdir()
     with pytest.raises(UserError, match=what):
-        paths.resolve_checkpoint(str(tmp_path / what), "--checkpoint_dir")
+        paths.resolve_checkpoint(str(tmp_path / what), "--checkpoint")
 
 
 def test_resuming_with_another_model_is_refused(tmp_path):

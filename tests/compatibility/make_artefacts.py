@@ -13,7 +13,7 @@ actions.csv and the configs are written by hand; all else comes from the command
     detector_momentum.tar.xz  a --model_dir after 2 steps: momentum, moving average; best/
     detector_adam.tar.xz      another: Adam, separable, LOW_RES, a box a class
     classifier.tar.xz         another, of a video_classifier
-    export.tar.xz             an --output_directory with attention, of detector_momentum
+    export.tar.xz             an --output with attention, of detector_momentum
     expected/                 what that commit made of them
 """
 
@@ -225,9 +225,9 @@ def main():
         "exporter_main",
         "--pipeline_config_path",
         "detector_momentum/pipeline.config",
-        "--trained_checkpoint_dir",
+        "--checkpoint",
         "detector_momentum",
-        "--output_directory",
+        "--output",
         "export",
         "--attention",
     )

@@ -30,7 +30,7 @@ def assert_same_results(folder, name):
 def test_evaluation_gives_the_same_detections():
     """Those of the averaged weights."""
     config = "detector_momentum/pipeline.config"
-    model_main("results", "--mode", "eval", "--checkpoint_dir", "detector_momentum", config=config)
+    model_main("results", "--mode", "eval", "--checkpoint", "detector_momentum", config=config)
     assert_same_results("results", "detector_momentum")
 
 
@@ -40,7 +40,7 @@ def test_a_finished_training_without_results_is_taken_up_and_evaluated(capsys):
     os.remove("taken_up/metrics.json")
     os.remove("taken_up/detections.csv")
     model_main(model_dir, "--mode", "train_and_eval", config="taken_up/pipeline.config")
-    assert "resuming at step 2 from" in capsys.readouterr().out
+    assert "resuming at step 2 from" in capsys.readouterr().err
     assert_same_results("taken_up", "detector_adam")
     best = reading.read_json("taken_up/best/info.json")
     assert_same_json(best, reading.read_json("detector_adam/best/info.json"))

@@ -34,7 +34,7 @@ def test_training_goes_on_as_it_would_have(name):
         check=False,
     )
     assert trained.returncode == 0, trained.stderr
-    printed = trained.stdout
+    printed = trained.stderr
     assert "resuming at step 2 from" in printed and "step 3/3" in printed
     found = reading.checkpoint_statistics(f"{model_dir}/ckpt-3")
     expected = reading.read_json(f"expected/{name}.step_3.json.xz")

@@ -35,9 +35,9 @@ def test_its_checkpoint_exports_to_the_same(expected):
     reading.tool("exporter_main")(
         "--pipeline_config_path",
         "detector_momentum/pipeline.config",
-        "--trained_checkpoint_dir",
+        "--checkpoint",
         "detector_momentum",
-        "--output_directory",
+        "--output",
         "export_again",
     )
     outputs = reading.run_export("export_again/saved_model", "serving_default", expected["clips"])
@@ -93,7 +93,7 @@ def test_the_classifier_evaluates_to_the_same():
         "results",
         "--mode",
         "eval",
-        "--checkpoint_dir",
+        "--checkpoint",
         "classifier",
         "--distribution_strategy",
         "cpu",

@@ -77,9 +77,9 @@ def exported(trained, tmp_path_factory):
     code = run_tool(
         "--pipeline_config_path",
         folder / "pipeline.config",
-        "--trained_checkpoint_dir",
+        "--checkpoint",
         folder,
-        "--output_directory",
+        "--output",
         output,
         "--attention",
         "--override",
@@ -320,9 +320,9 @@ def test_mistakes_are_one_line_and_leave_nothing(trained, tmp_path, without_savi
             run_tool(
                 "--pipeline_config_path",
                 folder / "pipeline.config",
-                "--trained_checkpoint_dir",
+                "--checkpoint",
                 checkpoint,
-                "--output_directory",
+                "--output",
                 output,
             )
     for override, message in [

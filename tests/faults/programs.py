@@ -140,7 +140,7 @@ EVALUATE_CSV = Program(
     "evaluate_csv",
     TOOLS / "evaluate_csv.py",
     lambda folder: [
-        "--groundtruth",
+        "--annotations",
         folder / "truth.csv",
         "--detections",
         folder / "found.csv",
@@ -200,9 +200,9 @@ EXPORTER = Program(
     lambda folder: [
         "--pipeline_config_path",
         folder / "pipeline.config",
-        "--trained_checkpoint_dir",
+        "--checkpoint",
         folder,
-        "--output_directory",
+        "--output",
         folder / "export",
     ],
     _detector,

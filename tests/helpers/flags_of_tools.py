@@ -198,6 +198,7 @@ TOOLS = {
                     ("optical_flow", "optical_flow", "farneback"),
                 )
             },
+            "--annotations": (["g.csv"], {"detect_video.groundtruth": "g.csv"}),
             "--groundtruth": (["g.csv"], {"detect_video.groundtruth": "g.csv"}),
             "--attention": ([], {"detect_video.attention": True}),
         },
@@ -244,12 +245,15 @@ TOOLS = {
         },
     ),
     "exporter_main": Tool(
-        ["--pipeline_config_path", "p", "--trained_checkpoint_dir", "c", "--output_directory", "o"],
+        ["--pipeline_config_path", "p", "--checkpoint", "c", "--output", "o"],
         [Kept("avatx.export.exporter", "export_pipeline", Anything())],
         {
             "--pipeline_config_path": (["q"], {0: "q"}),
+            "--checkpoint": (["d"], {1: "d"}),
             "--trained_checkpoint_dir": (["d"], {1: "d"}),
+            "--output": (["r"], {2: "r"}),
             "--output_directory": (["r"], {2: "r"}),
+            "--best": ([], {5: True}),
             "--override": (["a=1", "b=2"], {3: ["a=1", "b=2"]}),
             "--attention": ([], {4: True}),
         },
@@ -331,6 +335,15 @@ TOOLS = {
                 ["train_and_eval"],
                 {"train.experiment": None, "train_and_eval.experiment": "EXPERIMENT"},
             ),
+            "--checkpoint": (
+                ["c"],
+                {
+                    "train.experiment": None,
+                    "evaluate_continuously.experiment": "EXPERIMENT",
+                    "evaluate_continuously.checkpoint_dir": "c",
+                    "evaluate_continuously.timeout": 3600.0,
+                },
+            ),
             "--checkpoint_dir": (
                 ["c"],
                 {
@@ -341,7 +354,7 @@ TOOLS = {
                 },
             ),
             "--eval_timeout": (
-                ["5", "--checkpoint_dir", "c"],
+                ["5", "--checkpoint", "c"],
                 {
                     "train.experiment": None,
                     "evaluate_continuously.experiment": "EXPERIMENT",
@@ -385,7 +398,7 @@ TOOLS = {
     ),
     "visualize_detections": Tool(
         [
-            "--groundtruth",
+            "--annotations",
             "g",
             "--detections",
             "d",
@@ -406,6 +419,7 @@ TOOLS = {
             Kept("avatx.pictures.detection_sheets", "write_sheets", []),
         ],
         {
+            "--annotations": (["h"], {"read_annotations.path": "h"}),
             "--groundtruth": (["h"], {"read_annotations.path": "h"}),
             "--detections": (["e"], {"read_detections.path": "e"}),
             "--label_map": (

@@ -218,7 +218,7 @@ def test_commands_of_runs():
         "out/rows/tx_i3d_r300_96f/seed1",
         "--mode",
         "eval",
-        "--checkpoint_dir",
+        "--checkpoint",
         "out/rows/tx_i3d_r300/seed1",
     ]
 

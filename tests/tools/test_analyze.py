@@ -41,7 +41,7 @@ def analyze(directory, *flags):
         [
             sys.executable,
             str(ROOT / "tools/analyze.py"),
-            "--groundtruth",
+            "--annotations",
             "gt.csv",
             "--detections",
             "det.csv",
@@ -82,7 +82,7 @@ class Page(html.parser.HTMLParser):
 
 
 def test_writes_the_numbers_and_a_page_that_loads_nothing(files):
-    done = analyze(files, "--train_csv", "train.csv", "--title", "Mine & <yours>")
+    done = analyze(files, "--train_annotations", "train.csv", "--title", "Mine & <yours>")
     assert done.returncode == 0, done.stderr
     assert "tensorflow" not in done.stderr.lower()
     assert sorted(path.name for path in (files / "out").iterdir()) == [
@@ -230,8 +230,8 @@ def test_options_reach_the_metric(files):
     [
         ("gt.csv", "", (), "gt.csv is empty"),
         ("det.csv", "v,904,0.1,0.1\n", (), "det.csv, line 1"),
-        ("train.csv", "v,904,0.1,0.1\n", ("--train_csv", "train.csv"), "train.csv, line 1"),
-        ("train.csv", "v,904\n", ("--train_csv", "train.csv"), "train.csv holds no label"),
+        ("train.csv", "v,904,0.1,0.1\n", ("--train_annotations", "train.csv"), "train.csv, line 1"),
+        ("train.csv", "v,904\n", ("--train_annotations", "train.csv"), "train.csv holds no label"),
         ("map", "item {", (), "map, line 1"),
         ("out", "a file", (), "--output out: cannot be written"),
         ("x", "", ("--protocol", "AVA"), "protocol 'AVA' is unknown"),

@@ -34,7 +34,7 @@ def evaluate(directory, *flags):
     return run(
         directory,
         "evaluate_csv.py",
-        "--groundtruth",
+        "--annotations",
         "gt.csv",
         "--detections",
         "det.csv",
@@ -138,9 +138,9 @@ def test_a_mistake_is_one_line_and_leaves_nothing(files, name, content, flags, w
 
 
 def test_validate_csv(files):
-    good = run(files, "validate_csv.py", "--csv", "gt.csv")
+    good = run(files, "validate_csv.py", "--annotations", "gt.csv")
     assert good.returncode == 0 and "0 bad rows" in good.stdout, good.stdout + good.stderr
-    bad = run(files, "validate_csv.py", "--csv", "gt.csv", "--label_map", "map")
+    bad = run(files, "validate_csv.py", "--annotations", "gt.csv", "--label_map", "map")
     assert bad.returncode == 1 and "1 bad row" in bad.stdout
     assert "gt.csv:3: unknown class 2: v,0903,0.1,0.1,0.5,0.5,2" in bad.stdout
     assert "stand" in bad.stdout and "[walk]" in bad.stdout
@@ -156,5 +156,5 @@ def test_validate_csv(files):
         "durations",
     )
     assert bad.returncode == 1 and "det.csv:2: timestamp 903 s is past the end" in bad.stdout
-    absent = run(files, "validate_csv.py", "--csv", "absent.csv")
+    absent = run(files, "validate_csv.py", "--annotations", "absent.csv")
     assert absent.returncode == 2 and len(absent.stderr.splitlines()) == 1

@@ -43,7 +43,7 @@ def files(tmp_path, monkeypatch):
     return tmp_path
 
 
-BASE = ["--groundtruth", "truth.csv", "--detections", "found.csv", "--label_map", "map"]
+BASE = ["--annotations", "truth.csv", "--detections", "found.csv", "--label_map", "map"]
 
 
 def evaluated(files, *flags):
@@ -70,13 +70,13 @@ def test_flags_of_the_metric(files, run):
     assert (excluded["person_AP"], excluded["person_AP_75"]) == (1, 1)
     assert run(files, "--label_map", "stand")["num_classes_with_groundtruth"] == 1
     assert run(files, "--detections", "none.csv")["mAP"] == 0
-    assert run(files, "--groundtruth", "train.csv")["mAP"] == 0
+    assert run(files, "--annotations", "train.csv")["mAP"] == 0
 
 
 def test_flags_of_the_analysis(files):
     plain = analysed(files)
     assert [row["num_training_labels"] for row in plain["by_class"]] == [None, None]
-    trained = analysed(files, "--train_csv", "train.csv")
+    trained = analysed(files, "--train_annotations", "train.csv")
     assert [(row["id"], row["num_training_labels"]) for row in trained["by_class"]] == [
         (11, 0),
         (12, 3),
@@ -99,7 +99,7 @@ def test_mistakes_of_the_metric(files, tool):
         (["--iou_threshold", "0"], "iou_threshold is 0.0, expected above 0 and at most 1"),
         (["--iou_threshold", "1.01"], "iou_threshold is 1.01"),
         (["--protocol", "AVA"], "AVA_2020, AVA_2019, AVA_2018"),
-        (["--groundtruth", "empty.csv"], "is empty"),
+        (["--annotations", "empty.csv"], "is empty"),
     ):
         with pytest.raises(UserError, match=words):
             load(tool).main([*BASE, "--output", "out.json", *flags])

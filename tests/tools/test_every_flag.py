@@ -22,6 +22,8 @@ ELSEWHERE = {
     "analyze": "tests/tools/test_every_evaluation_flag.py",
     "evaluate_csv": "tests/tools/test_every_evaluation_flag.py",
     "validate_csv": "tests/tools/test_every_evaluation_flag.py",
+    "import_annotations": "tests/importing/test_importing.py",
+    "init_project": "tests/project/test_project.py",
 }
 
 
@@ -162,7 +164,8 @@ def flags_of(name, monkeypatch):
 
     def parse(self, *_, **__):
         for action in self._actions:
-            found.extend(action.option_strings if action.dest != "help" else ())
+            found.extend(action.option_strings if action.dest not in ("help", "debug") else ())
+        found.extend(getattr(self, "older", ()))
         raise Parsed
 
     for method in ("parse_args", "parse_known_args"):

@@ -23,7 +23,7 @@ def files(tmp_path, monkeypatch):
 
 AVA = ["--videos", ".", "--annotations", "truth.csv", "--label_map", "labels.pbtxt"]
 SHEETS = [
-    "--groundtruth",
+    "--annotations",
     "truth.csv",
     "--detections",
     "found.csv",
@@ -41,9 +41,8 @@ SHEETS = [
         ("model_main", ["--pipeline_config_path", DEMO, "--model_dir", "m", *WRONG], SHOWN),
         (
             "exporter_main",
-            ["--pipeline_config_path", DEMO, "--trained_checkpoint_dir", "m"]
-            + ["--output_directory", "out", *WRONG],
-            "--trained_checkpoint_dir",
+            ["--pipeline_config_path", DEMO, "--checkpoint", "m"] + ["--output", "out", *WRONG],
+            "--checkpoint",
         ),
         (
             "make_playground",

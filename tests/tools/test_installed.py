@@ -44,6 +44,7 @@ def test_every_tool_is_a_command_and_no_benchmark_is():
     scripts, packages, package_dir = json.loads(told.stdout)
     commands = dict(line.split("=") for line in scripts)
     assert {"reproduce", "demo", "model_main"} <= set(TOOLS)
+    assert commands.pop("avatx") == "avatx.dispatch:main"
     assert sorted(commands) == [f"avatx-{name.replace('_', '-')}" for name in TOOLS]
     assert set(commands.values()) == {"avatx.cli:entry"}
     assert {"avatx", "avatx.tools", "avatx.configs"} <= set(packages)

@@ -85,9 +85,10 @@ def test_records_to_classifier_to_classes(data, tmp_path, capsys):
             "cpu",
         ]
     )
-    printed = capsys.readouterr().out
-    assert "epochs of 4 videos" in printed and "step 2/2" in printed
-    assert "over 4 videos in 24 views" in printed
+    printed = capsys.readouterr()
+    assert "epochs of 4 videos" in printed.err and "step 2/2" in printed.err
+    assert printed.out.startswith("evaluation at step 2: top-1 ")
+    assert "over 4 videos in 24 views" in printed.out and printed.out.count("\n") == 1
     metrics = json.loads((model_dir / "metrics.json").read_text())
     assert (metrics["step"], metrics["num_videos"], metrics["num_views"]) == (2, 4, 24)
     assert [one["name"] for one in metrics["per_class"].values()] == ["blue", "red"]

@@ -140,7 +140,7 @@ def test_what_changed_is_said_and_goes_on(trained, model_dir, tmp_path, capsys):
     write_data(tmp_path / "data", levels=(3, 61, 100), remark="# mended\n")
     capsys.readouterr()
     start(tmp_path / "data", model_dir, "train_config.num_steps=3")
-    output = capsys.readouterr().out
+    output = capsys.readouterr().err
     assert "resuming at step 2 from" in output and "step 3/3" in output
     notes = [line for line in output.splitlines() if line.startswith("note: ")]
     assert len(notes) == 3, notes
@@ -159,10 +159,10 @@ def test_what_changed_is_said_and_goes_on(trained, model_dir, tmp_path, capsys):
 
     # The same again: nothing changed but the steps. Then nothing is left to do.
     start(tmp_path / "data", model_dir, "train_config.num_steps=4")
-    notes = [line for line in capsys.readouterr().out.splitlines() if line.startswith("note: ")]
+    notes = [line for line in capsys.readouterr().err.splitlines() if line.startswith("note: ")]
     assert notes == [
         "note: settings changed since the last start here: train_config.num_steps 3 -> 4"
     ]
     start(tmp_path / "data", model_dir, "train_config.num_steps=3")
-    output = capsys.readouterr().out
+    output = capsys.readouterr().err
     assert "is trained to step 4 already, and train_config.num_steps is 3" in output

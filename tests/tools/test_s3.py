@@ -131,8 +131,8 @@ def test_records_training_resuming_export_and_detection(server, data, tmp_path):
         assert ours == (tmp_path / "records" / name).read_bytes()
 
     # Training from them.
-    assert f"note: model_dir {S3}/model: this storage has no locks" in done.stdout
-    assert "4 keyframes" in done.stdout and "step 2/2" in done.stdout
+    assert f"note: model_dir {S3}/model: this storage has no locks" in done.stderr
+    assert "4 keyframes" in done.stderr and "step 2/2" in done.stderr
     names = {name.removeprefix("model/") for name in server.names("model/")}
     assert {"ckpt-2.index", "checkpoint", "pipeline.config", "inputs.json"} <= names
     assert not [name for name in names if "temp" in name or "partial" in name]
@@ -146,8 +146,8 @@ def test_records_training_resuming_export_and_detection(server, data, tmp_path):
             "exporter_main",
             [
                 *("--pipeline_config_path", f"{S3}/model/pipeline.config"),
-                *("--trained_checkpoint_dir", f"{S3}/model"),
-                *("--output_directory", f"{S3}/export"),
+                *("--checkpoint", f"{S3}/model"),
+                *("--output", f"{S3}/export"),
             ],
         ),
         ("detect_video", [*detecting, "--video", data / "videos/film.mp4", "--output", tmp_path]),
@@ -156,7 +156,7 @@ def test_records_training_resuming_export_and_detection(server, data, tmp_path):
         ("detect_video", [*detecting, "--video", data / "videos/film.mp4", "--output", f"{S3}/o"]),
     )
     assert done.stdout.count("\nrc 0\n") == 5, done.stderr[-3000:]
-    assert f"resuming at step 2 from {S3}/model/ckpt-2" in done.stdout
+    assert f"resuming at step 2 from {S3}/model/ckpt-2" in done.stderr
     assert "exported step 3" in done.stdout
     assert json.loads(server.request("GET", f"{BUCKET}/model/metrics.json"))["step"] == 3
     assert {"model/best/best_ckpt-3.index", "model/ckpt-3.index", "model/detections.csv"} <= {
@@ -186,7 +186,7 @@ def test_records_training_resuming_export_and_detection(server, data, tmp_path):
     "tool, expected",
     [
         (
-            ("exporter_main", "--trained_checkpoint_dir"),
+            ("exporter_main", "--checkpoint"),
             "'s3://bucket/nothing': no such checkpoint",
         ),
         (("detect_video", "--saved_model"), "s3://bucket/nothing: no such folder; give the Saved"),
@@ -194,7 +194,7 @@ def test_records_training_resuming_export_and_detection(server, data, tmp_path):
 )
 def test_what_is_not_there(server, data, tool, expected):
     others = {
-        "exporter_main": ["--pipeline_config_path", "p", "--output_directory", f"{S3}/x"],
+        "exporter_main": ["--pipeline_config_path", "p", "--output", f"{S3}/x"],
         "detect_video": ["--video", "v", "--output", "o"],
     }
     done = run(server, (tool[0], [tool[1], f"{S3}/nothing", *others[tool[0]]]))

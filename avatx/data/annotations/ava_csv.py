@@ -39,6 +39,7 @@ __all__ = [
     "DETECTIONS",
     "Row",
     "format_timestamp",
+    "header_hint",
     "iterate_lines",
     "parse_row",
     "read_annotations",
@@ -138,6 +139,13 @@ def parse_row(fields: list[str], kind: str) -> Row:
         if not -(2**63) <= last < 2**63:
             raise ValueError(f"person id is {shown(fields[7])}, beyond 64 bits")
     return Row(video_id, timestamp, (y1, x1, y2, x2), class_id, last)
+
+
+def header_hint(number: int, line: str) -> str:
+    """What to add to a message about a line that names columns; nothing for any other line."""
+    if number != 1 or re.search(r"\d", line) and not re.search(r"\b[xy]_?[12]\b", line):
+        return ""
+    return "; this looks like a header, which AVA's csv files do not have: remove the line"
 
 
 def split_fields(line: str) -> list[str]:
@@ -334,9 +342,7 @@ def _parse_carefully(
         try:
             row = parse_row(split_fields(line), kind)
         except ValueError as error:
-            hint = ""
-            if number == 1 and "not a number" in str(error):
-                hint = "; AVA files have no header line"
+            hint = header_hint(number, line)
             raise UserError(f"{path}, line {number}: {error}{hint}: {line[:80]}") from None
         if row.box is None:
             empty_keyframes.append(keyframe_key(row.video_id, row.timestamp))
@@ -405,6 +411,7 @@ def read_excluded_timestamps(path) -> set[Keyframe]:
                 raise ValueError(f"has {len(fields)} columns instead of 2 (video id, timestamp)")
             row = parse_row(fields, ANNOTATIONS)
         except ValueError as error:
-            raise UserError(f"{path}, line {number}: {error}: {line[:80]}") from None
+            hint = header_hint(number, line)
+            raise UserError(f"{path}, line {number}: {error}{hint}: {line[:80]}") from None
         excluded.add(keyframe_key(row.video_id, row.timestamp))
     return excluded

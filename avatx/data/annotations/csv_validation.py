@@ -6,7 +6,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from avatx.data.annotations.ava_csv import ANNOTATIONS, Row, iterate_lines, parse_row, split_fields
+from avatx.data.annotations.ava_csv import (
+    ANNOTATIONS,
+    Row,
+    header_hint,
+    iterate_lines,
+    parse_row,
+    split_fields,
+)
 from avatx.data.annotations.ava_table import keyframe_key
 from avatx.data.annotations.label_map import LabelMap
 from avatx.errors import UserError
@@ -63,7 +70,7 @@ def validate_csv(
         try:
             row = parse_row(split_fields(line), kind)
         except ValueError as error:
-            bad_rows.append(BadRow(number, str(error), line))
+            bad_rows.append(BadRow(number, f"{error}{header_hint(number, line)}", line))
             continue
         key = keyframe_key(row.video_id, row.timestamp)
         problems = list(_problems(row, kind, label_map, durations, video_start_seconds))
@@ -150,6 +157,7 @@ def read_durations(path) -> dict[str, float]:
                 raise ValueError
         except (ValueError, IndexError):
             raise UserError(
-                f"{path}, line {number}: expected 'video id,seconds', found: {line[:80]}"
+                f"{path}, line {number}: expected 'video id,seconds'{header_hint(number, line)}, "
+                f"found: {line[:80]}"
             ) from None
     return durations

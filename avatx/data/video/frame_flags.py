@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from avatx.cli import arguments_are_flags
+from avatx.cli import Parser, arguments_are_flags
 from avatx.data.video.frame_settings import FIELDS, check_value, differing, in_words
 
 _HELP = {
@@ -23,16 +23,16 @@ _METAVARS = {
     "optical_flow": "METHOD",
     "video_start_seconds": "SECONDS",
 }
-_OTHER_NAMES = {"folder_frame_rate": ("--frames_rate",)}
+_OLDER = {"--frames_rate": "folder_frame_rate"}
 
 
 def add_frame_flags(
-    parser: argparse.ArgumentParser,
+    parser: Parser,
     names: Sequence[str] = FIELDS,
     *,
     default: str,
     defaults: Mapping[str, str] | None = None,
-    other_names: Mapping[str, Sequence[str]] | None = None,
+    older: Mapping[str, str] | None = None,
 ) -> None:
     """Adds a flag for each of the fields; one that is not given is None. See `given_settings`.
 
@@ -41,17 +41,17 @@ def add_frame_flags(
       names: fields of `FrameSettings`.
       default: what stands for a flag that is not given, for the help text.
       defaults: the same for single fields.
-      other_names: of fields, older spellings that are also taken.
+      older: {older flag: field}, also taken.
     """
     for name in names:
-        older = (*_OTHER_NAMES.get(name, ()), *(other_names or {}).get(name, ()))
         parser.add_argument(
             f"--{name}",
-            *older,
             type=_TYPES.get(name, float),
             metavar=_METAVARS[name],
             help=f"{_HELP[name]} (default: {(defaults or {}).get(name, default)})",
         )
+    of_names = {**_OLDER, **(older or {})}
+    parser.older.update({flag: f"--{name}" for flag, name in of_names.items() if name in names})
 
 
 def given_settings(flags: argparse.Namespace) -> dict[str, Any]:

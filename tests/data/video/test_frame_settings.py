@@ -1,11 +1,11 @@
 """How frames are taken: what is refused, how it is written, read and said."""
 
-import argparse
 import dataclasses
 import json
 
 import pytest
 
+from avatx.cli import Parser
 from avatx.data.video.frame_flags import add_frame_flags, given_settings, overridden
 from avatx.data.video.frame_settings import (
     FIELDS,
@@ -120,8 +120,8 @@ def test_for_a_model_flags_win_then_what_is_known_then_defaults():
 
 
 def parsed(*arguments):
-    parser = argparse.ArgumentParser()
-    add_frame_flags(parser, default="0", other_names={"max_frame_rate": ("--frame_rate",)})
+    parser = Parser("")
+    add_frame_flags(parser, default="0", older={"--frame_rate": "max_frame_rate"})
     return parser.parse_args(list(arguments))
 
 

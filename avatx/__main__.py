@@ -1,0 +1,6 @@
+"""`python -m avatx`."""
+
+from avatx import dispatch
+
+if __name__ == "__main__":
+    dispatch.main()

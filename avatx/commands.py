@@ -1,0 +1,41 @@
+"""The sub-commands of `avatx`: a line each. A new tool in tools/ gets its line here."""
+
+from typing import NamedTuple
+
+
+class Command(NamedTuple):
+    """A sub-command, and which of tools/ it is."""
+
+    name: str  # of one word, or of two: a group and what is done in it
+    tool: str  # the file in tools/, without .py
+    summary: str  # half a line for `avatx --help`
+    given: tuple[str, ...] = ()  # arguments that stand before the user's
+
+
+COMMANDS = (
+    Command("init", "init_project", "own videos and annotations to a config that fits them"),
+    Command("train", "model_main", "train, and evaluate in between"),
+    Command("evaluate", "model_main", "score a checkpoint", ("--mode", "eval")),
+    Command("export", "exporter_main", "a trained model as a SavedModel"),
+    Command("detect", "detect_video", "people and their actions in videos"),
+    Command("score", "evaluate_csv", "score anybody's detection csv as AVA does"),
+    Command("analyze", "analyze", "where the errors of a detection csv are: a page"),
+    Command("attention", "visualize_attention", "what a person attends to: the paper's figure 4"),
+    Command("examples", "visualize_detections", "best and worst detections: figures 6 and 7"),
+    Command("classify", "classify_video", "the class of a whole video"),
+    Command("data import", "import_annotations", "CVAT, VIA, COCO or MOT annotations to AVA csv"),
+    Command("data validate", "validate_csv", "bad rows of a csv by line, and what it holds"),
+    Command("data records", "create_ava_tfrecord", "csv and videos to records for training"),
+    Command("data labelled-records", "create_kinetics_tfrecord", "labelled videos to records"),
+    Command("data playground", "make_playground", "a generated data set to try things on"),
+    Command("config check", "check_config", "what a pipeline.config amounts to"),
+    Command("weights i3d", "import_i3d_weights", "published Kinetics weights to a checkpoint"),
+    Command("reproduce", "reproduce", "the paper's tables on data that is at hand"),
+    Command("demo", "demo", "the whole path on the playground, in minutes"),
+)
+BY_NAME = {command.name: command for command in COMMANDS}
+
+
+def of_tool(tool: str) -> Command | None:
+    """The first command that a file of tools/ is; None for one without a line here."""
+    return next((command for command in COMMANDS if command.tool == tool), None)

@@ -1,0 +1,124 @@
+"""Annotations of any tool: which it is, its rows, and the report."""
+
+import json
+import os
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from avatx.atomic_file import atomic_text_file
+from avatx.atomic_folder import atomic_files
+from avatx.data.annotations.ava_csv_writer import write_annotations
+from avatx.data.annotations.ava_table import AvaTable
+from avatx.data.annotations.label_map import LabelMap, read_label_map, write_label_map
+from avatx.errors import UserError
+from avatx.importing.coco import read_coco
+from avatx.importing.cvat import read_cvat
+from avatx.importing.imported import Imported
+from avatx.importing.mot import read_mot
+from avatx.importing.via import read_json, read_via
+from avatx.importing.video_facts import Videos
+
+FORMATS = ("cvat", "via", "coco", "mot")
+FILES = ("annotations.csv", "label_map.pbtxt", "import_report.json")
+
+
+class Result(NamedTuple):
+    """Attributes:
+    table: the rows.
+    label_map: their classes.
+    lost: what had no place -> how often.
+    notes: what the user should know.
+    """
+
+    table: AvaTable
+    label_map: LabelMap
+    lost: dict[str, int]
+    notes: list[str]
+
+    def report(self) -> dict:
+        """For a program."""
+        return {
+            "videos": len(self.table.video_names),
+            "rows": len(self.table),
+            "empty_keyframes": len(self.table.empty_keyframes),
+            "classes": {name: class_id for class_id, name in self.label_map.names.items()},
+            "without_a_place": self.lost,
+            "notes": self.notes,
+        }
+
+
+def guess_format(path: str) -> str:
+    """Which of FORMATS a file is; "ava" for a csv that is none of another tool.
+
+    Raises:
+      UserError: it is none of them.
+    """
+    if os.path.isdir(path) or path.endswith(".txt"):
+        return "mot"
+    if path.endswith(".xml"):
+        return "cvat"
+    if path.endswith(".json"):
+        data = read_json(path)
+        if isinstance(data, dict) and "metadata" in data and "file" in data:
+            return "via"
+        if isinstance(data, dict) and "annotations" in data and "images" in data:
+            return "coco"
+        raise UserError(f"{path}: is the JSON of neither VIA 3 nor COCO")
+    try:
+        with open(path, "rb") as file:
+            head = file.read(4000)
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror})") from error
+    return "via" if head.startswith(b"#") and b"CSV_HEADER" in head else "ava"
+
+
+def read_export(
+    path: str,
+    file_format: str = "",
+    *,
+    videos: Sequence[str] = (),
+    frame_rate: float | None = None,
+    every: float = 1.0,
+    label_map: str | None = None,
+    action_attributes: Sequence[str] = (),
+    action: str = "person",
+) -> Result:
+    """Reads annotations of another tool.
+
+    Args:
+      path: file; of MOT also the sequence's folder.
+      file_format: one of FORMATS; empty guesses.
+      videos: folders of the videos.
+      frame_rate: of the videos, in place of what they say.
+      every: seconds between the keyframes that are kept, where every frame is annotated.
+      label_map: ids of the actions; by default in alphabetical order.
+      action_attributes: names of the attributes that are actions; by default all that can be.
+      action: of MOT, the one class.
+
+    Raises:
+      UserError: it cannot be read, or holds no person with an action.
+    """
+    file_format = file_format or guess_format(path)
+    if file_format not in FORMATS:
+        raise UserError(
+            f"annotations {path}: is of none of {', '.join(FORMATS)}; AVA's csv needs no import"
+        )
+    imported = Imported(every)
+    source = Videos(videos, frame_rate)
+    if file_format == "mot":
+        read_mot(path, imported, source, action)
+    else:
+        reader = {"cvat": read_cvat, "via": read_via, "coco": read_coco}[file_format]
+        reader(path, imported, source, action_attributes)
+    classes = read_label_map(label_map) if label_map else None
+    table, classes = imported.table(classes)
+    return Result(table, classes, dict(imported.lost), imported.notes)
+
+
+def write_result(result: Result, output: str) -> None:
+    """Writes FILES to a folder; all of them appear, or none."""
+    with atomic_files(output, replaces=FILES) as folder:
+        write_annotations(os.path.join(folder, FILES[0]), result.table)
+        write_label_map(os.path.join(folder, FILES[1]), result.label_map)
+        with atomic_text_file(os.path.join(folder, FILES[2])) as file:
+            json.dump(result.report(), file, indent=2, ensure_ascii=False)

@@ -1,0 +1,1 @@
+"""From a user's own videos and annotations to an experiment: measured, split, written."""

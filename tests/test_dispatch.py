@@ -1,0 +1,195 @@
+"""`avatx NAME`: sub-commands, help, old names of flags, what a mistake looks like."""
+
+import os
+import pathlib
+import subprocess
+import sys
+import time
+
+import pytest
+
+from avatx import cli, commands, dispatch, flags
+from avatx.errors import UserError
+from avatx.results import print_result, talk_on_stderr
+
+ROOT = pathlib.Path(__file__).parents[1]
+
+
+def avatx(*arguments, **environment):
+    return subprocess.run(
+        [sys.executable, "-m", "avatx", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
+    )
+
+
+@pytest.fixture(autouse=True)
+def as_before(monkeypatch):
+    monkeypatch.setattr(flags._Program, "command", None)
+    monkeypatch.setattr(flags._Program, "debug", False)
+
+
+def test_every_tool_is_a_command_and_every_command_a_tool():
+    tools = {path.stem for path in (ROOT / "tools").glob("[a-z]*.py")}
+    assert {command.tool for command in commands.COMMANDS} == tools
+    assert len(commands.BY_NAME) == len(commands.COMMANDS)
+
+
+def test_help_and_version_come_at_once_and_without_tensorflow():
+    code = (
+        "import sys, runpy\nfrom avatx import dispatch\ndispatch.run(['--help'])\n"
+        "dispatch.run(['--version'])\nsys.exit('tensorflow' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("example:\n    avatx ")
+    assert done.stdout.endswith("avatx 0.1.0\n")
+    for command in commands.COMMANDS:
+        assert f"\n  {command.name} " in done.stdout
+
+
+@pytest.mark.parametrize("name", sorted(commands.BY_NAME))
+def test_a_command_s_help_begins_with_an_example_of_it(name, capsys):
+    with pytest.raises(SystemExit) as end:
+        dispatch.run([*name.split(), "--help"])
+    assert end.value.code == 0
+    said = capsys.readouterr().out
+    first, example, *_ = said.split("\n")
+    assert first == "example:"
+    own = commands.BY_NAME[name]
+    # `evaluate` and `train` are one tool.
+    assert example.strip().startswith(f"avatx {own.name} ") or own.given
+    assert f"usage: avatx {name} " in said
+    assert "tools/" not in said and "--debug" in said
+
+
+@pytest.mark.parametrize(
+    "program, shown",
+    [
+        ("/usr/bin/avatx-detect-video", "avatx-detect-video"),
+        ("tools/detect_video.py", "python tools/detect_video.py"),
+    ],
+)
+def test_help_names_the_program_as_it_was_called(monkeypatch, capsys, program, shown):
+    monkeypatch.setattr(sys, "argv", [program])
+    with pytest.raises(SystemExit):
+        cli.tool("detect_video").main(["--help"])
+    said = capsys.readouterr().out
+    assert f"usage: {shown} [-h]" in said
+    assert said.split("\n")[1].strip().startswith(shown)
+
+
+@pytest.mark.parametrize(
+    "arguments, said",
+    [
+        (["dtect"], "no such command; did you mean avatx detect?"),
+        (
+            ["data", "recrds"],
+            "avatx data recrds: no such command; did you mean avatx data records?",
+        ),
+        (["xyzzy"], "avatx --help lists them"),
+    ],
+)
+def test_an_unknown_command(arguments, said):
+    with pytest.raises(UserError) as error:
+        dispatch.run(arguments)
+    assert said in str(error.value)
+
+
+def test_a_group_lists_its_commands(capsys):
+    assert dispatch.run(["data"]) == 0
+    assert "avatx data import" in capsys.readouterr().out
+
+
+def test_a_mistyped_flag_is_one_line(capsys):
+    with pytest.raises(SystemExit) as end:
+        dispatch.run(
+            ["detect", "--saved_model", "m", "--video", "v", "--output", "o", "--evry", "2"]
+        )
+    assert end.value.code == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1 and "did you mean --every?" in said
+    assert "avatx detect --help" in said
+
+
+def test_an_older_name_is_taken_with_a_note(capsys):
+    parser = cli.Parser("Does.\n\n    python tools/x.py --new 1\n", older={"--old": "--new"})
+    parser.add_argument("--new")
+    assert parser.parse_args(["--old", "3"]).new == "3"
+    assert parser.parse_args(["--old=4"]).new == "4"
+    captured = capsys.readouterr()
+    assert captured.err == "note: --old is called --new now\n" * 2 and captured.out == ""
+    assert "--old" not in parser.format_help()
+
+
+def test_only_debug_shows_a_traceback():
+    wrong = ["score", "--annotations", "no.csv", "--detections", "no.csv", "--label_map", "no"]
+    done = avatx(*wrong, "--output", "x.json")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("error: ") and done.stderr.count("\n") == 1
+    done = avatx(*wrong, "--output", "x.json", "--debug")
+    assert done.returncode == 2 and "Traceback" in done.stderr
+    assert done.stderr.rstrip().split("\n")[-1].startswith("error: no")
+
+
+def test_results_are_apart_from_talk(capsys):
+    with talk_on_stderr():
+        print("step 1")
+        print_result("mAP 0.5")
+    with talk_on_stderr(shows_results=False):
+        print_result("mAP 0.6")
+    print_result("mAP 0.7")
+    captured = capsys.readouterr()
+    assert captured.out == "mAP 0.5\nmAP 0.7\n" and captured.err == "step 1\nmAP 0.6\n"
+
+
+def completed(line):
+    """What argcomplete tells the shell."""
+    pytest.importorskip("argcomplete", reason="completion is the extra avatx[completion]")
+    read, write = os.pipe()
+    environment = {
+        "_ARGCOMPLETE": "1",
+        "_ARGCOMPLETE_SUPPRESS_SPACE": "1",
+        "_ARGCOMPLETE_IFS": "|",
+        "COMP_LINE": line,
+        "COMP_POINT": str(len(line)),
+        "COMP_TYPE": "9",
+    }
+    script = f"exec 8>&{write}; exec {sys.executable} -m avatx"
+    subprocess.run(
+        ["bash", "-c", script],
+        pass_fds=[write],
+        env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
+        timeout=60,
+        check=False,
+    )
+    os.close(write)
+    with os.fdopen(read) as file:
+        return [one.strip() for one in file.read().split("|") if one.strip()]
+
+
+def test_the_shell_completes_commands_and_flags():
+    assert completed("avatx ex") == ["export", "examples"] or set(completed("avatx ex")) == {
+        "export",
+        "examples",
+    }
+    assert set(completed("avatx data re")) == {"records"}
+    assert completed("avatx detect --saved") == ["--saved_model"]
+
+
+def test_progress_says_rate_and_what_is_left(monkeypatch, capsys):
+    from avatx.progress import Progress
+
+    now = [100.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    progress = Progress("evaluating", "keyframes", 400)
+    progress.add(10)  # in no time: nothing is said
+    now[0] += 20.0
+    progress.add(30)
+    now[0] += 1.0
+    progress.add(30)  # too soon for a file
+    progress.end()
+    said = capsys.readouterr().err
+    assert said == "evaluating: 40 of 400 keyframes, 2.0 a second, 180 s left\n"
