@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import tensorflow as tf
 
+from avatx.core.cell_view import CellView
 from avatx.core.people import Action, Attended, Person, merge_people
 from avatx.core.structures import Groundtruth
 from avatx.errors import UserError
@@ -87,6 +88,7 @@ class AttentionModel:
             Person(person_box, self._actions(scores)),
             np.stack([layer[0, 0].numpy() for layer in head.attention]).astype(np.float32),
             np.stack([layer[0].numpy() for layer in keys]).astype(np.float32),
+            CellView.of(predictions.features.positions),
         )
 
     def _find(self, predictions, number: int) -> tuple[np.ndarray, np.ndarray]:

@@ -91,5 +91,11 @@ def test_tx_i3d_head(tmp_path, monkeypatch, pytestconfig):
     found = detector.detect_with_attention(clips())
     assert_equal_to_memory([detections for detections, _ in found], model)
     for detections, attention in found:
-        assert attention.shape == (len(detections.scores), 2, 2, 2, 3, 4)
-        np.testing.assert_allclose(attention.sum(axis=(3, 4, 5)), 1, atol=1e-4)
+        assert attention.maps.shape == (len(detections.scores), 2, 2, 2, 3, 4)
+        np.testing.assert_allclose(attention.maps.sum(axis=(3, 4, 5)), 1, atol=1e-4)
+        # I3D's cells look at frame 4 i + 3 and pixel 16 i + 15 of 48 rows and 64 columns.
+        assert [part.tolist() for part in attention.cells] == [
+            [3, 15, 15],
+            [4, 16, 16],
+            [8, 48, 64],
+        ]
