@@ -160,7 +160,10 @@ def _boxes(groundtruth: AvaTable) -> dict[Moment, dict[int, np.ndarray]]:
             "groundtruth: has no ids of people; expected an eighth column, as in AVA v2.2"
         )
     for video_id, timestamp, person, box in zip(
-        groundtruth.video_id, groundtruth.timestamp, person_ids.tolist(), groundtruth.boxes,
+        groundtruth.video_id,
+        groundtruth.timestamp,
+        person_ids.tolist(),
+        groundtruth.boxes,
         strict=True,
     ):
         boxes.setdefault(moment(video_id, timestamp), {})[person] = box

@@ -105,7 +105,7 @@ class FakeAttention:
         class clip:
             num_frames, frame_rate, has_flow = 4, 8.0, True
 
-        frame_settings, step = TRAINED, 7
+        frame_settings, step, class_names = TRAINED, 7, {}
 
     def look(self, frames, number, box):
         raise AssertionError("replaced")
@@ -440,6 +440,52 @@ TOOLS = {
         },
     ),
 }
+
+TOOLS["measure_attention"] = Tool(
+    [
+        "--pipeline_config_path",
+        "p",
+        "--checkpoint",
+        "c",
+        "--groundtruth",
+        "g",
+        "--concerned",
+        "n",
+        "--videos",
+        "v",
+        "--output",
+        "o",
+    ],
+    [
+        Kept("avatx.data.annotations.concerned_csv", "read_concerned", ["CONCERN"]),
+        Kept("avatx.data.annotations.ava_csv", "read_annotations", "ANNOTATIONS"),
+        Kept("avatx.trained.attention_model", "AttentionModel", FakeAttention()),
+        Kept("avatx.data.input.clip_source", "VideoClips", "VIDEOS"),
+        Kept("avatx.data.input.clip_source", "RecordClips", "RECORDS"),
+        Kept("avatx.trained.attention_shares", "measure", []),
+        Kept("avatx.trained.attention_shares", "summarize", {}),
+        Kept("avatx.trained.attention_shares", "table", []),
+    ],
+    {
+        "--pipeline_config_path": (["q"], {"AttentionModel.pipeline_config_path": "q"}),
+        "--checkpoint": (["d"], {"AttentionModel.checkpoint": "d"}),
+        "--groundtruth": (["h"], {"read_annotations.path": "h"}),
+        "--concerned": (["m"], {"read_concerned.path": "m"}),
+        "--videos": (["v1", "v2"], {"VideoClips.folders": ["v1", "v2"]}),
+        "--records": None,  # in place of videos: below
+        "--output": (["r"], {"printed": ...}),
+        "--shorter_side": (["123"], {"VideoClips.frame_settings.shorter_side": 123}),
+        "--folder_frame_rate": (["6.5"], {"VideoClips.frame_settings.folder_frame_rate": 6.5}),
+        "--frames_rate": (["6.5"], {"VideoClips.frame_settings.folder_frame_rate": 6.5}),
+        "--video_start_seconds": (
+            ["900"],
+            {"VideoClips.frame_settings.video_start_seconds": 900.0},
+        ),
+        "--optical_flow": (["farneback"], {"VideoClips.frame_settings.optical_flow": "farneback"}),
+        "--max_frame_rate": (["12.5"], {"VideoClips.frame_settings.max_frame_rate": 12.5}),
+        "--override": (["a=1", "b=2"], {"AttentionModel.overrides": ["a=1", "b=2"]}),
+    },
+)
 
 TOOLS["visualize_attention"] = Tool(
     [

@@ -218,6 +218,15 @@ def test_attention_from_records(monkeypatch, capsys, folder):
     assert "frames_of_video.path" not in told
 
 
+def test_measured_attention_from_records(monkeypatch, capsys, folder):
+    base = [*TOOLS["measure_attention"].base]
+    at = base.index("--videos")
+    base[at : at + 2] = ["--records", "r1", "r2"]
+    told = run("measure_attention", base, monkeypatch, capsys, folder)
+    assert told["RecordClips.patterns"] == ["r1", "r2"] and told["RecordClips.has_flow"] is True
+    assert told["measure.source"] == "RECORDS"
+
+
 def test_a_person_is_a_number_or_a_box():
     parse = load("visualize_attention").parse_person
     assert parse("3") == (3, None)
