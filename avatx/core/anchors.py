@@ -48,9 +48,7 @@ class GridAnchorGenerator:
     def anchors_per_cell(self) -> int:
         return len(self.scales) * len(self.aspect_ratios)
 
-    def __call__(
-        self, grid_size, image_size, positions: CellPositions | None = None
-    ) -> tf.Tensor:
+    def __call__(self, grid_size, image_size, positions: CellPositions | None = None) -> tf.Tensor:
         """Anchors [H' * W' * anchors_per_cell, 4], normalised, in the order of the cells.
 
         Args:
