@@ -13,9 +13,10 @@ docs/playground.md says what is in it.
 import argparse
 
 from avatx import cli
+from avatx.errors import UserError
 
 
-@cli.arguments_are_flags("output", "split", "num_videos", "seed", "num_workers")
+@cli.arguments_are_flags("output", "split", "num_videos", "seed", "cast", "num_workers")
 def main(argv=None) -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -35,6 +36,11 @@ def main(argv=None) -> int:
         help="detection: people, boxes and labels, like AVA; actions: one person "
         "and one label a clip, like Kinetics (default detection)",
     )
+    parser.add_argument(
+        "--cast",
+        default="few",
+        help="few (2 people a scene) or crowd (6 to 10, of more sizes); of kind detection",
+    )
     parser.add_argument("--seed", type=int, default=0, help="same seed, same data (default 0)")
     parser.add_argument(
         "--num_workers", type=int, default=None, help="processes (default: one a processor)"
@@ -43,18 +49,15 @@ def main(argv=None) -> int:
 
     from avatx import playground
 
-    generate = playground.generate if arguments.kind == "detection" else playground.generate_actions
-    summary = generate(
-        arguments.output,
-        arguments.split,
-        arguments.num_videos,
-        arguments.seed,
-        num_workers=arguments.num_workers,
-        show_progress=True,
-    )
+    common = (arguments.output, arguments.split, arguments.num_videos, arguments.seed)
+    options = {"num_workers": arguments.num_workers, "show_progress": True}
     if arguments.kind == "detection":
+        summary = playground.generate(*common, cast=arguments.cast, **options)
         _print(summary, arguments.output)
+    elif arguments.cast != "few":
+        raise UserError(f"cast {arguments.cast}: clips of kind actions show one person each")
     else:
+        summary = playground.generate_actions(*common, **options)
         print(
             f"{arguments.output}/{arguments.split}: {sum(summary.values())} clips: "
             + ", ".join(f"{count} {action}" for action, count in summary.items())

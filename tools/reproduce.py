@@ -3,6 +3,7 @@ and prints its tables with our numbers beside the paper's, and which of its orde
 
     python tools/reproduce.py --suite playground
     python tools/reproduce.py --suite playground --rows i3d_gt tx_highres_gt --seeds 1
+    python tools/reproduce.py --suite playground --experiments proposals augmentation
     python tools/reproduce.py --suite pets09 --data pets09 --output runs/reproduce_pets09
 
 After ctrl-C or a crash run it again: what is done is kept, what was cut off goes on.
@@ -17,14 +18,22 @@ import subprocess
 
 from avatx import __version__, cli, config
 from avatx.errors import UserError
-from avatx.reproduction import processes, report, runner, suites
+from avatx.reproduction import playground_data, processes, report, runner, suites
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]  # a checkout, or avatx where it is installed
 TOOLS, CONFIGS = ROOT / "tools", ROOT / "configs"
 
 
 @cli.arguments_are_flags(
-    "suite", "rows", "output", "data", "override", "train_videos", "val_videos", "action_clips"
+    "suite",
+    "rows",
+    "experiments",
+    "output",
+    "data",
+    "override",
+    "train_videos",
+    "val_videos",
+    "action_clips",
 )
 def main(argv=None) -> int:
     parser = argparse.ArgumentParser(
@@ -32,22 +41,33 @@ def main(argv=None) -> int:
     )
     parser.add_argument("--suite", required=True, choices=sorted(suites.SUITES))
     parser.add_argument("--rows", nargs="+", metavar="ROW", help="default: all of the suite")
+    parser.add_argument(
+        "--experiments",
+        nargs="+",
+        metavar="NAME",
+        help="in place of the paper's rows: "
+        + ", ".join(name for suite in suites.SUITES.values() for name in suite.experiments)
+        + " (docs/results.md), or all",
+    )
     parser.add_argument("--seeds", type=int, default=3, help="1 to this (default 3)")
     parser.add_argument("--output", default="runs/reproduce", metavar="DIR")
     parser.add_argument("--data", metavar="DIR", help="pets09: the folder of its video and csv")
     parser.add_argument("--jobs", type=int, help="runs at once (default: a core each, 2 at most)")
     parser.add_argument("--override", nargs="+", action="extend", default=[], metavar="FIELD=VALUE")
-    for name, value in suites.Sizes._field_defaults.items():
+    for name, value in playground_data.Sizes._field_defaults.items():
         parser.add_argument(f"--{name}", type=int, default=value, help=f"playground ({value})")
     parser.add_argument("--report_only", action="store_true", help="tables of what is done")
     flags = parser.parse_args(argv)
-    for name in ("seeds", "jobs", *suites.Sizes._fields):
+    for name in ("seeds", "jobs", *playground_data.Sizes._fields):
         if getattr(flags, name) is not None and getattr(flags, name) < 1:
             raise UserError(f"--{name} {getattr(flags, name)}: expected 1 or more")
 
     suite, output = suites.SUITES[flags.suite], pathlib.Path(flags.output)
-    rows = flags.rows or list(suite.rows)
-    sizes = suites.Sizes(*(getattr(flags, name) for name in suites.Sizes._fields))
+    experiments = flags.experiments or []
+    if experiments == ["all"]:
+        experiments = list(suite.experiments)
+    rows = [*(flags.rows or []), *suites.rows_of(suite, experiments)] or list(suite.rows)
+    sizes = playground_data.Sizes(*(getattr(flags, name) for name in playground_data.Sizes._fields))
     label_map = suite.label_map(output / "data", flags.data)
 
     def plan(names, seeds):
@@ -58,11 +78,14 @@ def main(argv=None) -> int:
         config.load(str(run.config_path), run.overrides)
     if not flags.report_only:
         with processes.alone_in(output):
-            suite.prepare(TOOLS, CONFIGS, output, flags.data, sizes)
+            kinds = tuple(dict.fromkeys(suites.variant(run.row).data for run in runs))
+            suite.prepare(TOOLS, CONFIGS, output, flags.data, sizes, kinds)
             jobs = flags.jobs or min(2, os.cpu_count() or 1)
             runner.run_all(runs, lambda run: runner.command(TOOLS, run), jobs, note=describe_here())
-    everything = plan(suite.rows, max(flags.seeds, suites.seeds_in(output)))
-    print("\n" + report.write_report(runs, everything, output, suite.note))
+    names = [*suite.rows, *suites.rows_of(suite, suite.experiments)]
+    everything = plan(names, max(flags.seeds, suites.seeds_in(output)))
+    experiments = suite.experiments.values()
+    print("\n" + report.write_report(runs, everything, output, suite.note, experiments))
     print(f"{output}/results.md")
     return 0
 

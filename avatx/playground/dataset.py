@@ -20,6 +20,7 @@ import numpy as np
 from avatx.atomic_folder import move_files, work_folder
 from avatx.errors import UserError
 from avatx.playground import classes, labels, scene
+from avatx.playground.script import CASTS, sample_scene
 
 # Each split has its own stream of seeds.
 SPLITS = {"train": 1, "val": 2}
@@ -88,6 +89,7 @@ def generate(
     num_videos: int,
     seed: int = 0,
     *,
+    cast: str = "few",
     num_workers: int | None = None,
     show_progress: bool = False,
 ) -> Summary:
@@ -102,19 +104,22 @@ def generate(
       split: "train" or "val".
       num_videos: at least 1; video i is the same whatever this number is.
       seed: whole number from 0 on; the same seed gives the same csv and the same frames.
+      cast: "few" people a scene, or a "crowd" of six to ten of more sizes.
       num_workers: processes, by default one a processor. With more than 1 a calling script
         needs the usual `if __name__ == "__main__":`, as processes are spawned.
       show_progress: draw a progress bar on stderr.
 
     Raises:
-      UserError: unknown split, num_videos < 1, seed < 0, or `output` cannot be written.
+      UserError: unknown split or cast, num_videos < 1, seed < 0, or `output` cannot be written.
     """
     output = os.fspath(output)
     check_arguments(output, split, num_videos, seed, num_workers)
+    if cast not in CASTS:
+        raise UserError(f"cast is {cast!r}; expected one of: {', '.join(CASTS)}")
     videos = os.path.join(output, "videos")
     with work_folder(output, work_prefix(split)) as work:
         os.makedirs(videos, exist_ok=True)
-        tasks = [(work, split, index, seed) for index in range(num_videos)]
+        tasks = [(work, split, index, seed, cast) for index in range(num_videos)]
         annotated = run_tasks(_make_video, tasks, num_workers, show_progress)
         summary, table, excluded, concerns = _collect(split, annotated)
         _write_tables(work, split, table, excluded, concerns)
@@ -147,7 +152,7 @@ def run_tasks(make, tasks, num_workers, show_progress):
     """Renders all videos on `num_workers` processes; what `make` says of each, in order.
 
     Args:
-      make: a module's function: (folder, split, index, seed) to (index, anything).
+      make: a module's function: (folder, split, index, seed, ...) to (index, anything).
       tasks: such tuples, those of index 0, 1, 2 and so on.
       num_workers: processes.
       show_progress: as of `generate`.
@@ -188,15 +193,14 @@ def run_tasks(make, tasks, num_workers, show_progress):
 
 def _make_video(task):
     """Writes one mp4. Returns (index, labelled people or None for each keyframe)."""
-    work, split, index, seed = task
+    work, split, index, seed, cast = task
     import cv2
 
     from avatx.data.video.video_writer import VideoWriter
     from avatx.playground.rendering import SceneRenderer
-    from avatx.playground.script import sample_scene
 
     cv2.setNumThreads(1)  # there is a process for each processor already
-    renderer = SceneRenderer(sample_scene(video_seed(seed, split, index)))
+    renderer = SceneRenderer(sample_scene(video_seed(seed, split, index), CASTS[cast]))
     path = os.path.join(work, f"{video_id(split, index)}.mp4")
     # One encoder thread: x264's bytes depend on their number.
     with VideoWriter(

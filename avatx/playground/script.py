@@ -9,6 +9,7 @@ thing, those with a context label look like those without.
 """
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 
@@ -29,11 +30,46 @@ from avatx.playground.scene import (
     Screen,
 )
 
-_SLOT_COUNTS = {2: 0.48, 3: 0.32, 4: 0.20}
-_SLOT_KINDS = {"person": 0.63, "screen": 0.26, "furniture": 0.11}
+
+class Cast(NamedTuple):
+    """How full the scenes are: weights of the number of slots and of what a slot holds.
+
+    People are `smallest` to `largest` of the frame's height tall, and no taller than `tallest`
+    times their slot's width: where that is much, nearer people hide parts of those behind.
+    """
+
+    slot_counts: dict[int, float]
+    slot_kinds: dict[str, float]
+    smallest: float
+    largest: float
+    tallest: float
+    far: float  # where the smallest stand at the highest, of the frame's height
+    # Share of videos in which the slots hold nobody and only a passer-by is seen for a while.
+    deserted: float
+
+
+FEW = Cast(
+    slot_counts={2: 0.48, 3: 0.32, 4: 0.20},
+    slot_kinds={"person": 0.63, "screen": 0.26, "furniture": 0.11},
+    smallest=0.36,
+    largest=0.8,
+    tallest=1.75,
+    far=0.82,
+    deserted=0.06,
+)
+# Mostly six to ten people, the largest three times the smallest, who stand higher in the picture.
+CROWD = Cast(
+    slot_counts={8: 0.3, 9: 0.4, 10: 0.3},
+    slot_kinds={"person": 0.90, "screen": 0.06, "furniture": 0.04},
+    smallest=0.2,
+    largest=0.6,
+    tallest=6.0,
+    far=0.64,
+    deserted=0.0,
+)
+CASTS = {"few": FEW, "crowd": CROWD}
+
 _FURNITURE = ("plant", "lamp", "shelf", "picture")
-# Share of videos in which the slots hold nobody and only a passer-by is seen for a while.
-_DESERTED = 0.06
 _PASSER_BY = 0.22
 _FRONTAL = 0.05
 
@@ -50,13 +86,13 @@ _SKINS = ((241, 205, 178), (224, 172, 138), (198, 134, 96), (141, 92, 62), (92, 
 _HAIRS = ((30, 24, 22), (70, 45, 28), (120, 80, 40), (200, 165, 95), (150, 150, 150), (140, 50, 25))
 
 
-def sample_scene(seed) -> Scene:
+def sample_scene(seed, cast: Cast = FEW) -> Scene:
     """The scene of `seed`: anything `numpy.random.default_rng` takes, such as a SeedSequence."""
     rng = np.random.default_rng(seed)
-    deserted = rng.random() < _DESERTED
-    num_slots = choose(rng, _SLOT_COUNTS)
+    deserted = rng.random() < cast.deserted
+    num_slots = choose(rng, cast.slot_counts)
     while True:
-        kinds = [choose(rng, _SLOT_KINDS) for _ in range(num_slots)]
+        kinds = [choose(rng, cast.slot_kinds) for _ in range(num_slots)]
         if not deserted and "person" in kinds:
             break
         if deserted and "person" not in kinds:
@@ -70,9 +106,9 @@ def sample_scene(seed) -> Scene:
             screens.append(sample_screen(rng, x, slot_width))
         elif kind == "furniture":
             furniture.append(sample_furniture(rng, x, slot_width, horizon))
-    people = _people(rng, kinds, centres, slot_width, furniture)
+    people = _people(rng, cast, kinds, centres, slot_width, furniture)
     if deserted or rng.random() < _PASSER_BY:
-        people.append(_passer_by(rng, len(people)))
+        people.append(_passer_by(rng, cast, len(people)))
     return Scene(
         people=tuple(people),
         screens=tuple(screens),
@@ -116,16 +152,16 @@ def sample_look(rng, height) -> Look:
     )
 
 
-def _height_and_ground(rng, slot_width):
-    largest = min(0.8 * FRAME_HEIGHT, 1.75 * slot_width)
-    height = rng.uniform(0.36 * FRAME_HEIGHT, largest)
+def _height_and_ground(rng, cast, slot_width):
+    largest = min(cast.largest * FRAME_HEIGHT, cast.tallest * slot_width)
+    height = rng.uniform(cast.smallest * FRAME_HEIGHT, largest)
     # Nearer people are larger and stand lower in the picture.
-    nearness = (height / FRAME_HEIGHT - 0.36) / 0.44
-    ground = (0.82 + 0.10 * nearness + rng.uniform(0, 0.05)) * FRAME_HEIGHT
+    nearness = (height / FRAME_HEIGHT - cast.smallest) / round(cast.largest - cast.smallest, 6)
+    ground = (cast.far + round(0.92 - cast.far, 6) * nearness + rng.uniform(0, 0.05)) * FRAME_HEIGHT
     return height, ground
 
 
-def _people(rng, kinds, centres, slot_width, furniture) -> list[Person]:
+def _people(rng, cast, kinds, centres, slot_width, furniture) -> list[Person]:
     slots = [slot for slot, kind in enumerate(kinds) if kind == "person"]
     has_chair = {slot: rng.random() < 0.5 for slot in slots}
     chair_facing = {slot: _inward(rng, slot, len(kinds)) for slot in slots}
@@ -136,7 +172,7 @@ def _people(rng, kinds, centres, slot_width, furniture) -> list[Person]:
             acts[slot].append(act)
     people = []
     for slot in slots:
-        height, ground = _height_and_ground(rng, slot_width)
+        height, ground = _height_and_ground(rng, cast, slot_width)
         look = sample_look(rng, height)
         path = pacing(rng, centres[slot], 0.24 * slot_width, 0.28 * height, acts[slot])
         if has_chair[slot]:
@@ -231,8 +267,8 @@ def pacing(rng, centre, reach, speed, acts):
     return tuple(knots)
 
 
-def _passer_by(rng, person_id) -> Person:
-    height, ground = _height_and_ground(rng, FRAME_WIDTH / 2.4)
+def _passer_by(rng, cast, person_id) -> Person:
+    height, ground = _height_and_ground(rng, cast, FRAME_WIDTH / 2.4)
     speed = rng.uniform(0.45, 0.75) * height
     start = rng.uniform(0.0, 4.5)
     ends = [-0.35 * height, FRAME_WIDTH + 0.35 * height]

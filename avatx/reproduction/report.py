@@ -6,17 +6,22 @@ OUTPUT/results.json    row -> seed -> the content of its metrics.json
 
 import json
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from avatx.atomic_file import atomic_text_file
 from avatx.errors import UserError
 from avatx.reproduction import tables
+from avatx.reproduction.experiments import Experiment
 from avatx.reproduction.run import Run, finished, read_metrics
 
 
 def write_report(
-    asked: Sequence[Run], all_runs: Sequence[Run], output: pathlib.Path, note: str
+    asked: Sequence[Run],
+    all_runs: Sequence[Run],
+    output: pathlib.Path,
+    note: str,
+    experiments: Iterable[Experiment] = (),
 ) -> str:
     """Writes results.md and results.json of every run of the output that is done; returns the text.
 
@@ -26,6 +31,7 @@ def write_report(
         with something else is left out, and said to be.
       output: the folder of the runs, and of both files.
       note: what the tables' words of the paper mean in this suite.
+      experiments: those of the suite; one without results is left out.
 
     Raises:
       UserError: nothing is done, or one of `asked` was made with something else.
@@ -47,7 +53,13 @@ def write_report(
         raise UserError(f"{output}: no run is done yet, so there is nothing to report")
     if left_out:
         note += f"\n\nLeft out, made with another config or other weights: {', '.join(left_out)}."
-    text = "\n\n".join(filter(None, (describe(records), note.strip(), tables.markdown(results))))
+    parts = (
+        describe(records),
+        note.strip(),
+        tables.markdown(results),
+        *(tables.of_experiment(experiment, results) for experiment in experiments),
+    )
+    text = "\n\n".join(filter(None, parts))
     with atomic_text_file(output / "results.md") as file:
         file.write(text)
     with atomic_text_file(output / "results.json") as file:

@@ -1,26 +1,16 @@
 """The suites: which data a row is run on, how they are made, and which rows they can carry."""
 
-import json
 import pathlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from avatx import config
-from avatx.atomic_file import atomic_text_file
 from avatx.errors import UserError
-from avatx.reproduction import rows
+from avatx.reproduction import playground_data, rows
+from avatx.reproduction.experiments import EXPERIMENTS, VARIANTS, Experiment, Variant
+from avatx.reproduction.playground_data import PRETRAINED
 from avatx.reproduction.run import Run
 from avatx.reproduction.steps import run_step
-
-PRETRAINED = "pretrained"
-
-
-class Sizes(NamedTuple):
-    """How much of the playground is made."""
-
-    train_videos: int = 240
-    val_videos: int = 40
-    action_clips: int = 3000  # of the toy Kinetics that the trunk is pre-trained on
 
 
 class Suite(NamedTuple):
@@ -28,124 +18,18 @@ class Suite(NamedTuple):
 
     configs: str  # folder in configs/
     rows: tuple[str, ...]
-    # (tools, configs, output, data, sizes): makes records and the weights to start from.
-    prepare: Callable[[pathlib.Path, pathlib.Path, pathlib.Path, str | None, Sizes], None]
+    # (tools, configs, output, data, sizes[, kinds of data]): makes records and the weights to
+    # start from.
+    prepare: Callable[..., None]
     # (output/data, data): the label map of all rows.
     label_map: Callable[[pathlib.Path, str | None], pathlib.Path]
     note: str = ""  # what the tables' words of the paper mean here
+    experiments: dict[str, Experiment] = {}  # beside the paper's rows
 
 
-def _prepare_playground(tools, configs, output, data, sizes: Sizes) -> None:
+def _prepare_playground(tools, configs, output, data, sizes, kinds=(playground_data.DATA,)) -> None:
     del data
-    folder, actions = output / "data", output / "actions"
-    _keep_sizes(output / "sizes.json", sizes)
-    for seed, (split, count) in enumerate(
-        (("train", sizes.train_videos), ("val", sizes.val_videos)), start=1
-    ):
-        run_step(
-            tools,
-            folder / f"{split}.csv",
-            "make_playground.py",
-            "--output",
-            folder,
-            "--split",
-            split,
-            "--num_videos",
-            count,
-            "--seed",
-            seed,
-        )
-        run_step(
-            tools,
-            None,
-            "create_ava_tfrecord.py",
-            "--videos",
-            folder / "videos",
-            "--annotations",
-            folder / f"{split}.csv",
-            "--excluded",
-            folder / f"{split}_excluded_timestamps.csv",
-            "--label_map",
-            folder / "label_map.pbtxt",
-            "--output",
-            folder / split,
-            "--num_shards",
-            4,
-            "--margin_seconds",
-            1,
-        )
-    # The toy Kinetics: the rows start from its classifier's trunk.
-    names = folder / "actions_label_map.pbtxt"
-    for seed, (split, count) in enumerate(
-        (("train", sizes.action_clips), ("val", max(9, sizes.action_clips // 10))), start=3
-    ):
-        run_step(
-            tools,
-            actions / split,
-            "make_playground.py",
-            "--kind",
-            "actions",
-            "--output",
-            actions,
-            "--split",
-            split,
-            "--num_videos",
-            count,
-            "--seed",
-            seed,
-        )
-        found = ("--output_label_map", names) if split == "train" else ("--label_map", names)
-        run_step(
-            tools,
-            None,
-            "create_kinetics_tfrecord.py",
-            "--folders",
-            actions / split,
-            *found,
-            "--output",
-            folder / f"actions-{split}",
-            "--num_shards",
-            4,
-            "--shorter_side",
-            0,
-            "--frame_rate",
-            8,
-        )
-    overrides = _data_overrides(output, names, prefix="actions-")
-    run_step(
-        tools,
-        output / PRETRAINED / "metrics.json",
-        "model_main.py",
-        "--pipeline_config_path",
-        configs / "playground" / "pretrain_i3d.config",
-        "--model_dir",
-        output / PRETRAINED,
-        "--mode",
-        "train_and_eval",
-        "--override",
-        *overrides,
-    )
-
-
-def _keep_sizes(path: pathlib.Path, sizes: Sizes) -> None:
-    """Data that are there are not made again: those of other sizes must not pass for these."""
-    if path.exists():
-        try:
-            there = json.loads(path.read_text(encoding="utf-8"))
-            there = {name: int(there[name]) for name in Sizes._fields}
-        except (ValueError, KeyError, TypeError) as error:
-            raise UserError(
-                f"{path}: cannot be read ({error}); expected {Sizes._fields}; choose "
-                "another `output`"
-            ) from error
-        for name, size in sizes._asdict().items():
-            if there[name] != size:
-                raise UserError(
-                    f"{name} {size}: {path.parent} was begun with `{name}` "
-                    f"{there[name]}; give that, or choose another `output`"
-                )
-    with atomic_text_file(path) as file:
-        json.dump(sizes._asdict(), file)
+    playground_data.prepare(tools, configs, output, sizes, kinds)
 
 
 def _pets09_folder(data: str | None) -> pathlib.Path:
@@ -154,8 +38,8 @@ def _pets09_folder(data: str | None) -> pathlib.Path:
     return pathlib.Path(data)
 
 
-def _prepare_pets09(tools, configs, output, data, sizes: Sizes) -> None:
-    del configs, sizes
+def _prepare_pets09(tools, configs, output, data, sizes, kinds=()) -> None:
+    del configs, sizes, kinds
     source, folder = pathlib.Path(data), output / "data"
     for name in ("pets09_s2l1.mp4", "pets09_train.csv", "pets09_val.csv", "pets09_label_map.pbtxt"):
         if not (source / name).exists():
@@ -199,6 +83,7 @@ SUITES = {
         _prepare_playground,
         lambda folder, data: folder / "label_map.pbtxt",
         "Here 64 and 300 proposals are 16 and 64, and 64 and 96 frames are 8 and 16.",
+        EXPERIMENTS,
     ),
     "pets09": Suite(
         "pets09",
@@ -207,6 +92,26 @@ SUITES = {
         lambda folder, data: _pets09_folder(data) / "pets09_label_map.pbtxt",
     ),
 }
+
+
+def variant(name: str) -> Variant:
+    """What a row is: one of the paper's is the config of its name."""
+    return VARIANTS.get(name) or Variant(name, evaluated_from=rows.EVALUATED_FROM.get(name, ""))
+
+
+def rows_of(suite: Suite, experiments: Iterable[str]) -> list[str]:
+    """The rows of these experiments of the suite, and those that they are compared with.
+
+    Raises:
+      UserError: an experiment that the suite does not have.
+    """
+    names: list[str] = []
+    for name in experiments:
+        if name not in suite.experiments:
+            known = ", ".join(suite.experiments) or "none, for this suite has no experiments"
+            raise UserError(f"experiments {name}: no such experiment; expected {known}")
+        names += [*suite.experiments[name].beside, *suite.experiments[name].rows]
+    return list(dict.fromkeys(names))
 
 
 def plan(
@@ -223,31 +128,39 @@ def plan(
     Raises:
       UserError: a row that the suite does not have.
     """
+    known = [*suite.rows, *(row for one in suite.experiments.values() for row in one.rows)]
     for name in row_names:
-        if name not in suite.rows:
-            raise UserError(f"rows {name}: no such row; expected {', '.join(suite.rows)}")
+        if name not in known:
+            raise UserError(f"rows {name}: no such row; expected {', '.join(known)}")
     # A row that is another's checkpoint needs that one.
-    needed = {rows.EVALUATED_FROM.get(name) for name in row_names} | set(row_names)
-    chosen = [name for name in suite.rows if name in needed]
+    needed = {variant(name).evaluated_from for name in row_names} | set(row_names)
     runs = []
     for seed in range(1, seeds + 1):
-        for name in chosen:
-            source = rows.EVALUATED_FROM.get(name)
-            config_path = configs / suite.configs / f"{name}.config"
+        for name in known:
+            if name not in needed:
+                continue
+            made = variant(name)
+            config_path = configs / suite.configs / f"{made.config}.config"
             weights = output / PRETRAINED if _is_fine_tuned(config_path) else None
+            records = playground_data.patterns(output, made.data, made.on_training_data)
             runs.append(
                 Run(
                     row=name,
                     seed=seed,
                     config_path=config_path,
                     overrides=(
-                        *_data_overrides(output, label_map),
+                        *playground_data.data_overrides(records, label_map),
                         *_weights_override(weights),
                         f"train_config.seed={seed}",
+                        *made.overrides,
                         *overrides,
                     ),
                     directory=output / "rows" / name / f"seed{seed}",
-                    checkpoint_dir=(output / "rows" / source / f"seed{seed}" if source else None),
+                    checkpoint_dir=(
+                        output / "rows" / made.evaluated_from / f"seed{seed}"
+                        if made.evaluated_from
+                        else None
+                    ),
                     weights=weights,
                 )
             )
@@ -258,21 +171,6 @@ def seeds_in(output: pathlib.Path) -> int:
     """The highest seed that a run in the output has; 0 if there is none."""
     names = (path.stem.removeprefix("seed") for path in output.glob("rows/*/seed*.json"))
     return max((int(name) for name in names if name.isdigit()), default=0)
-
-
-def _data_overrides(
-    output: pathlib.Path, label_map: pathlib.Path, prefix: str = ""
-) -> tuple[str, ...]:
-    """The configs name the files of the output runs/reproduce; these are the ones in use."""
-    folder = output / "data"
-    return tuple(
-        override
-        for reader, split in (("train_input_reader", "train"), ("eval_input_reader", "val"))
-        for override in (
-            f"{reader}.label_map_path={label_map}",
-            f"{reader}.tf_record_input_reader.input_path={folder / f'{prefix}{split}-*.tfrecord'}",
-        )
-    )
 
 
 def _is_fine_tuned(config_path: pathlib.Path) -> bool:

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from avatx.reproduction import rows
+from avatx.reproduction.experiments import Experiment
 from avatx.reproduction.rows import Ordering, Table
 
 # Row -> seed -> the content of metrics.json.
@@ -26,6 +27,27 @@ def markdown(results: Results, tables=rows.TABLES, orderings=rows.ORDERINGS) -> 
     parts.append(_orderings(orderings, results))
     parts.append(_classes(results))
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def of_experiment(experiment: Experiment, results: Results) -> str:
+    """Setting, prediction, the rows' numbers and the verdicts; "" of one without any result."""
+    if not any(results.get(row) for row in experiment.rows):
+        return ""
+    metrics = (rows.MAP, rows.PERSON_AP, rows.PERSON_AP_75)
+    body = [
+        [f"`{row}`", *(_spread(results, row, metric) for metric in metrics)]
+        for row in (*experiment.beside, *experiment.rows)
+        if results.get(row)
+    ]
+    parts = [
+        f"**{experiment.title}**",
+        f"*Setting*: {experiment.setting}",
+        f"*Prediction*: {experiment.prediction}",
+        f"*Refuted by*: {experiment.refuted_by}",
+        _grid(["row", *(_METRIC_TITLES[metric] for metric in metrics)], body),
+        _orderings(experiment.orderings, results, title=""),
+    ]
+    return "\n\n".join(part for part in parts if part)
 
 
 def compare(ordering: Ordering, results: Results) -> dict[str, Any] | None:
@@ -93,7 +115,7 @@ def describe(values: Iterable[float]) -> str:
     return f"{mean:.1f} ± {statistics.stdev(values):.1f} ({len(values)})"
 
 
-def _orderings(orderings, results: Results) -> str:
+def _orderings(orderings, results: Results, title="**The paper's orderings**\n\n") -> str:
     body = []
     for ordering in orderings:
         compared = compare(ordering, results)
@@ -112,13 +134,15 @@ def _orderings(orderings, results: Results) -> str:
     if not body:
         return ""
     head = ["claim", "difference, a seed each", "mean", "seeds for it", "verdict"]
-    return "**The paper's orderings**\n\n" + _grid(head, body)
+    return title + _grid(head, body)
 
 
 def _classes(results: Results) -> str:
     """AP by class, the mean over seeds."""
     names, of_row = {}, {}
-    for row, seeds in results.items():
+    paper = [row for row in rows.ROWS if row in results]
+    for row in paper or results:
+        seeds = results[row]
         collected: dict[str, list[float]] = {}
         for metrics in seeds.values():
             for class_id, one in metrics.get("per_class", {}).items():

@@ -15,7 +15,7 @@ sys.path.insert(0, str(HERE.parents[1]))
 reproduce = importlib.import_module("tools.reproduce")
 
 
-def prepare(tools, configs, output, data, sizes) -> None:
+def prepare(tools, configs, output, data, sizes, kinds) -> None:
     (output / "data").mkdir(parents=True, exist_ok=True)
 
 

@@ -13,7 +13,7 @@ from avatx.data.annotations.ava_csv import read_annotations, read_excluded_times
 from avatx.data.annotations.concerned_csv import read_concerned
 from avatx.data.annotations.label_map import read_label_map
 from avatx.errors import UserError
-from avatx.playground import classes, dataset, labels, probe, scene
+from avatx.playground import classes, dataset, labels, probe, scene, script
 from avatx.playground.rendering import SceneRenderer
 from avatx.playground.script import sample_scene
 
@@ -300,7 +300,7 @@ def test_splits_and_seeds_have_videos_of_their_own():
 
 def _one_frame_video(task):
     """Stands in for the rendering of a whole video, which these tests do not look at."""
-    work, split, index, seed = task
+    work, split, index, seed, _ = task
     with open(os.path.join(work, f"{split}_{index:04d}.mp4"), "w") as file:
         file.write(f"seed {seed}")
     return index, [[] for _ in scene.KEYFRAME_TIMES]
@@ -387,3 +387,23 @@ def test_an_output_that_cannot_be_written_is_one_line(tmp_path, output):
     assert result.returncode == 2
     assert result.stderr.count("\n") == 1 and str(tmp_path / "file") in result.stderr
     assert os.listdir(tmp_path) == ["file"]
+
+
+def test_a_crowd_is_six_people_and_more_of_many_sizes():
+    scenes = [
+        sample_scene(dataset.video_seed(4, "train", index), script.CASTS["crowd"])
+        for index in range(40)
+    ]
+    counts = [len(one.people) for one in scenes]
+    heights = [person.look.height / scene.FRAME_HEIGHT for one in scenes for person in one.people]
+    assert np.mean(counts) > 7 and np.mean([count >= 6 for count in counts]) > 0.85
+    assert max(counts) <= 11 and 0.2 <= min(heights) < 0.25 and 0.55 < max(heights) <= 0.6
+    # Who is larger stands lower in the picture.
+    grounds = [person.ground for one in scenes for person in one.people]
+    assert np.corrcoef(heights, grounds)[0, 1] > 0.9
+
+
+def test_a_cast_that_is_none_is_named(tmp_path):
+    with pytest.raises(UserError, match="cast is 'many'; expected one of: few, crowd"):
+        playground.generate(tmp_path, "train", 1, cast="many")
+    assert not os.listdir(tmp_path)

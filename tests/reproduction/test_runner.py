@@ -7,7 +7,7 @@ import pathlib
 import pytest
 
 from avatx.errors import UserError
-from avatx.reproduction import runner, suites
+from avatx.reproduction import playground_data, runner, suites
 from avatx.reproduction.run import Run, finished, read_metrics
 
 # Counts its starts; fails as often as told; then writes metrics.json.
@@ -208,15 +208,15 @@ def test_output_that_cannot_be_written_is_one_line(make_runs, tmp_path):
 
 def test_data_of_another_size_do_not_pass_for_these(tmp_path):
     path = tmp_path / "sizes.json"
-    suites._keep_sizes(path, suites.Sizes(2, 1, 9))
-    suites._keep_sizes(path, suites.Sizes(2, 1, 9))
+    playground_data._keep_sizes(path, playground_data.Sizes(2, 1, 9))
+    playground_data._keep_sizes(path, playground_data.Sizes(2, 1, 9))
     with pytest.raises(UserError, match=r"^val_videos 3: .* was begun with `val_videos` 1"):
-        suites._keep_sizes(path, suites.Sizes(2, 3, 9))
+        playground_data._keep_sizes(path, playground_data.Sizes(2, 3, 9))
     path.write_text("{")
     with pytest.raises(UserError, match="sizes.json: cannot be read"):
-        suites._keep_sizes(path, suites.Sizes())
+        playground_data._keep_sizes(path, playground_data.Sizes())
 
 
 def test_pets09_says_which_file_is_missing(tmp_path):
     with pytest.raises(UserError, match="there is no pets09_s2l1.mp4 in it"):
-        suites._prepare_pets09(None, None, tmp_path, str(tmp_path), suites.Sizes())
+        suites._prepare_pets09(None, None, tmp_path, str(tmp_path), playground_data.Sizes())

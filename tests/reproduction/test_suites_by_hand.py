@@ -5,9 +5,10 @@ import sys
 
 import pytest
 
-from avatx.reproduction import rows, runner, steps, suites
+from avatx.reproduction import playground_data, rows, runner, steps, suites
+from avatx.reproduction.playground_data import Sizes
 from avatx.reproduction.report import describe as describe_runs
-from avatx.reproduction.suites import SUITES, Sizes
+from avatx.reproduction.suites import SUITES
 from avatx.reproduction.tables import describe as describe_values
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -31,7 +32,8 @@ def commands(monkeypatch):
         flags = {name: values[0] if len(values) == 1 else values for name, values in flags.items()}
         made.append((result, tool, flags))
 
-    monkeypatch.setattr(suites, "run_step", keep)
+    for module in (suites, playground_data):
+        monkeypatch.setattr(module, "run_step", keep)
     return made
 
 
