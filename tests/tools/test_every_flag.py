@@ -14,8 +14,10 @@ import signal
 
 import numpy as np
 import pytest
-from flags_of_tools import TOOLS, TRAINED, FakeAttention
+from flags_of_attention import ATTENTION_TOOLS, FakeAttention
+from flags_of_tools import OTHER_TOOLS, TRAINED
 
+TOOLS = OTHER_TOOLS | ATTENTION_TOOLS
 ROOT = pathlib.Path(__file__).parents[2]
 # The tests named here run these flag by flag.
 ELSEWHERE = {

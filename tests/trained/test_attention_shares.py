@@ -41,7 +41,6 @@ def test_attention_lies_where_its_cell_looks():
     np.testing.assert_allclose(found, [0.25, 0.1875, 0], atol=1e-12)
     whole = np.array([71.5 / 160, 119.5 / 192, 87.5 / 160, 135.5 / 192])
     np.testing.assert_allclose(share_inside(maps, CELLS, whole), [1, 0.75, 0], atol=1e-12)
-    # Had the cell been laid at the middle of its stride, at pixel 71.5, it would be another quarter.
     last = np.array([151.5 / 160, 183.5 / 192, 1, 1])
     np.testing.assert_allclose(share_inside(maps, CELLS, last), [0, 0, 1], atol=1e-12)
 

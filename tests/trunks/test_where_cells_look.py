@@ -65,7 +65,7 @@ IDS = [
 @pytest.mark.long
 @pytest.mark.parametrize("kind, model_id", IDS)
 def test_those_of_every_size_look_there(kind, model_id):
-    """Along the rows: kernels are square, and these ones' strides in time are the smallest one's."""
+    """Along the rows: kernels are square, and the strides in time are the smallest one's."""
     trunk, smallest = kind(model_id), kind({Movinet: "a0", Resnet3D: 50}[kind])
     size, middle = (1, 768, 16), 24
     trunk(tf.zeros([1, 1, 32, 32, 3]))
