@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import tensorflow as tf
 
+from avatx import stderr_noise
 from avatx.core.cell_view import CellView
 from avatx.core.people import Action, Attended, Person, merge_people
 from avatx.core.structures import Groundtruth
@@ -102,9 +103,10 @@ class AttentionModel:
         Returns:
           [N, heads, T', H', W'] float32, each head's sum to 1; and where the T' x H' x W' look.
         """
-        maps, positions = self._attend(
-            tf.constant(clip[np.newaxis]), tf.constant(boxes[np.newaxis], tf.float32)
-        )
+        with stderr_noise.dropped():  # the graph optimiser's, at the first call
+            maps, positions = self._attend(
+                tf.constant(clip[np.newaxis]), tf.constant(boxes[np.newaxis], tf.float32)
+            )
         return maps.numpy(), CellView.of(positions)
 
     def _last_layer(self, clips, boxes):

@@ -159,7 +159,7 @@ def changed(before, after):
 
 def test_a_rate_of_its_own_is_added_and_taken_away(trained, model_dir, capsys):
     """The optimiser's state is the same with and without it: Adam's moments go on."""
-    rate = 'train_config.optimizer.learning_rate_multiplier={ pattern: "^i3d/" multiplier: 0 }'
+    rate = 'train_config.optimizer.learning_rate_multiplier={ pattern: "^trunk/" multiplier: 0 }'
     same = "train_config.optimizer.use_moving_average=true"
     capsys.readouterr()
     start(trained, model_dir, "train_config.num_steps=3", same, rate)
