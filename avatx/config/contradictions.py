@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from avatx import registrations
 from avatx.config import schema, trunk_checks
-from avatx.protos import action_faster_rcnn_pb2
+from avatx.protos import action_faster_rcnn_pb2, anchor_generator_pb2
 
 _FOCAL = action_faster_rcnn_pb2.SIGMOID_FOCAL
 
@@ -42,6 +42,14 @@ def _of_the_detector(model) -> Iterator[tuple[str, str]]:
                 prefix + field,
                 f"{field} is set and second_stage_classification_loss is SIGMOID, which does not "
                 "read it: set that to SIGMOID_FOCAL, or leave it out",
+            )
+    grid = model.first_stage_anchor_generator.grid_anchor_generator
+    for field in ("height_stride", "width_stride", "height_offset", "width_offset"):
+        if grid.placement == anchor_generator_pb2.WHERE_CELLS_LOOK and grid.HasField(field):
+            yield (
+                f"{prefix}first_stage_anchor_generator.grid_anchor_generator.{field}",
+                f"{field} is set and placement is WHERE_CELLS_LOOK, which does not read it: set "
+                "that to OFFSET_AND_STRIDE, or leave it out",
             )
     yield from _samples_without_people(model)
 

@@ -5,6 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from avatx.core.cell_view import CellView
+
 # Two detections of different classes whose boxes overlap by this much are one person: per-class
 # non-max suppression at 0.6 leaves nearly equal boxes of neighbouring proposals.
 SAME_PERSON_IOU = 0.6
@@ -31,6 +33,7 @@ class Attended(NamedTuple):
     person: Person
     attention: np.ndarray  # [L, heads, T', H', W'] float32, each head's sums to 1
     keys: np.ndarray  # [L, heads, T', H', W', D] float32
+    cells: CellView  # where the T' x H' x W' look
 
 
 def merge_people(

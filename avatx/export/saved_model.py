@@ -21,6 +21,10 @@ The serving signatures give
   num_detections               [B] int32; entries past it are padding
   detection_attention          serving_attention only: [B, D, layers, heads, T', H', W'] float32,
                                sums to 1 over the feature cells
+  attention_positions          serving_attention only: [B, 3, 3] float32, where the cells look: rows
+                               first, stride and size, columns time, height and width. Cell i looks
+                               at frame, row and column first + i * stride, from 0, of a clip of
+                               `size` frames, rows and columns, as the model resized it
 
 and `metadata` what a caller has to know to cut clips from a video and to name the classes:
 
@@ -150,7 +154,12 @@ def attention_serving_function(model) -> tf.types.experimental.GenericFunction:
             return _first(count, _outputs(detections))
         maps = tf.stack([tf.cast(layer, tf.float32) for layer in layers], axis=2)
         maps = tf.gather(maps, detections.proposal_index, batch_dims=1)
-        return _first(count, {**_outputs(detections), "detection_attention": maps})
+        # One for each clip, although they are equal: servers that batch want it so.
+        positions = tf.tile(
+            tf.stack(predictions.features.positions)[tf.newaxis], [tf.shape(maps)[0], 1, 1]
+        )
+        outputs = {"detection_attention": maps, "attention_positions": positions}
+        return _first(count, {**_outputs(detections), **outputs})
 
     return serve_attention
 

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from avatx import file_systems, stderr_noise
+from avatx.core.cell_view import CellView
 from avatx.data.video.frame_settings import FIELDS, Known
 from avatx.errors import UserError, first_line
 
@@ -23,6 +24,13 @@ class ClipDetections(NamedTuple):
         """The detections whose score is at least the threshold."""
         keep = self.scores >= score_threshold
         return ClipDetections(self.boxes[keep], self.classes[keep], self.scores[keep])
+
+
+class ClipAttention(NamedTuple):
+    """What each of N detections of a clip attended to."""
+
+    maps: np.ndarray  # [N, layers, heads, T', H', W'] float32; each head's sum to 1
+    cells: CellView | None  # where the T' x H' x W' look; None: an older export does not say
 
 
 class Detector:
@@ -102,9 +110,7 @@ class Detector:
         return [_clip_detections(outputs, clip) for clip in range(len(clips))]
 
     def detect_with_attention(self, clips: np.ndarray) -> list:
-        """As `detect`, each with its maps: B of (ClipDetections, attention).
-
-        attention is [N, layers, heads, T', H', W'] float32.
+        """As `detect`, each with its maps: B of (ClipDetections, ClipAttention).
 
         Raises:
           UserError: the model was exported without attention.
@@ -116,13 +122,13 @@ class Detector:
                 "i3d_box_predictor has none)"
             )
         outputs = self._run("serving_attention", clips)
-        attention = outputs["detection_attention"]
-        return [
-            (detections, attention[clip, : len(detections.scores)])
-            for clip, detections in (
-                (clip, _clip_detections(outputs, clip)) for clip in range(len(clips))
-            )
-        ]
+        maps, positions = outputs["detection_attention"], outputs.get("attention_positions")
+        found = []
+        for clip in range(len(clips)):
+            detections = _clip_detections(outputs, clip)
+            cells = None if positions is None else CellView.of(positions[clip])
+            found.append((detections, ClipAttention(maps[clip, : len(detections.scores)], cells)))
+        return found
 
     def _run(self, signature: str, clips: np.ndarray) -> dict[str, np.ndarray]:
         import tensorflow as tf

@@ -109,7 +109,9 @@ class ActionFasterRCNN(DetectionModel):
         clip_size = tf.unstack(tf.shape(clips)[1:4])
         features = self._feature_map(self.trunk(clips, training=training), clip_size)
         first_stage = self.proposal_stage(
-            features.cells[:, features.center], image_size=clip_size[1:]
+            features.cells[:, features.center],
+            image_size=clip_size[1:],
+            positions=features.positions,
         )
 
         targets = ()
@@ -158,9 +160,10 @@ class ActionFasterRCNN(DetectionModel):
 
     def create_variables(self) -> None:
         size = (8, 32, 32)
-        features = self.trunk(tf.zeros([1, *size, self.input_channels]), training=False)
-        self.proposal_stage(features[:, 0], image_size=size[1:])
-        self.box_predictor(self._feature_map(features, size), tf.zeros([1, 1, 4]))
+        cells = self.trunk(tf.zeros([1, *size, self.input_channels]), training=False)
+        features = self._feature_map(cells, size)
+        self.proposal_stage(cells[:, 0], image_size=size[1:], positions=features.positions)
+        self.box_predictor(features, tf.zeros([1, 1, 4]))
 
     def _feature_map(self, cells: tf.Tensor, clip_size) -> FeatureMap:
         """The trunk's cells [B, T', H', W', C'] of clips of (T, H, W)."""

@@ -16,7 +16,7 @@ import tf_keras
 from avatx.core import box_ops, losses, sampling, target_assignment
 from avatx.core.anchors import GridAnchorGenerator
 from avatx.core.non_max_suppression import non_max_suppression
-from avatx.core.structures import FirstStage, Groundtruth, Proposals
+from avatx.core.structures import CellPositions, FirstStage, Groundtruth, Proposals
 
 
 @dataclass(frozen=True)
@@ -55,19 +55,22 @@ class ProposalStage(tf_keras.layers.Layer):
         self.objectness = _conv(2 * per_cell, 1, "objectness", dtype=tf.float32)
         self.box_encodings = _conv(4 * per_cell, 1, "box_encodings", dtype=tf.float32)
 
-    def call(self, features: tf.Tensor, image_size) -> FirstStage:
+    def call(
+        self, features: tf.Tensor, image_size, positions: CellPositions | None = None
+    ) -> FirstStage:
         """Scores the anchors of every cell and says how to move them.
 
         Args:
           features: [B, H', W', C], the temporally central frame.
           image_size: (H, W) of the frames that the features come from, pixels.
+          positions: where the features' cells look; needed if the anchors are placed there.
         """
         batch, height, width, _ = tf.unstack(tf.shape(features))
         hidden = tf.cast(self.conv(features), tf.float32)
         return FirstStage(
             objectness_logits=tf.reshape(self.objectness(hidden), [batch, -1, 2]),
             box_encodings=tf.reshape(self.box_encodings(hidden), [batch, -1, 4]),
-            anchors=box_ops.clip(self.anchor_generator((height, width), image_size)),
+            anchors=box_ops.clip(self.anchor_generator((height, width), image_size, positions)),
         )
 
     def propose(self, first_stage: FirstStage) -> Proposals:

@@ -3,19 +3,22 @@
 from collections.abc import Sequence
 
 import numpy as np
-from PIL import Image
 
+from avatx.core.cell_view import CellView
 from avatx.core.people import Person
 from avatx.pictures.boxes import draw_people
 from avatx.pictures.contact_sheet import Tile, contact_sheet
 
 
-def overlay(frame: np.ndarray, weights: np.ndarray, maximum: float | None = None) -> np.ndarray:
+def overlay(
+    frame: np.ndarray, weights: np.ndarray, cells: CellView, maximum: float | None = None
+) -> np.ndarray:
     """Lays an attention map over a frame: the more attention, the brighter and the more opaque.
 
     Args:
       frame: [H, W, 3] uint8.
       weights: [H', W'] float, not negative; spread smoothly over the frame.
+      cells: where they look.
       maximum: the weight that is shown brightest; the map's own by default. Frames of one clip
         take the clip's, so that they compare.
 
@@ -26,23 +29,11 @@ def overlay(frame: np.ndarray, weights: np.ndarray, maximum: float | None = None
 
     maximum = float(np.max(weights)) if maximum is None else maximum
     relative = np.clip(np.asarray(weights, np.float32) / max(maximum, 1e-12), 0, 1)
-    height, width = frame.shape[:2]
-    spread = Image.fromarray(relative).resize((width, height), Image.Resampling.BILINEAR)
-    strength = np.asarray(spread)[..., np.newaxis]  # [H, W, 1]
+    strength = cells.spread(relative, *frame.shape[:2])[..., np.newaxis]  # [H, W, 1]
     colour = colormaps["inferno"](0.25 + 0.75 * strength[..., 0])[..., :3] * 255
     opacity = 0.15 + 0.7 * strength
     grey = frame.mean(axis=-1, keepdims=True)
     return np.rint(grey * (1 - opacity) + colour * opacity).astype(np.uint8)
-
-
-def cell_frame(cell: int, num_cells: int, num_frames: int) -> int:
-    """The frame in the middle of feature cell `cell` of T'."""
-    return min(num_frames - 1, int((cell + 0.5) * num_frames / num_cells))
-
-
-def frame_cell(frame: int, num_cells: int, num_frames: int) -> int:
-    """The feature cell of T' whose share of the clip frame `frame` lies in."""
-    return min(num_cells - 1, int(frame * num_cells / num_frames))
 
 
 def spread_cells(count: int, num_cells: int) -> list[int]:
@@ -52,18 +43,19 @@ def spread_cells(count: int, num_cells: int) -> list[int]:
 
 
 def attention_tile(
-    frame: np.ndarray, maps: np.ndarray, cell: int, box: np.ndarray, caption: str
+    frame: np.ndarray, maps: np.ndarray, cells: CellView, cell: int, box: np.ndarray, caption: str
 ) -> Tile:
     """A frame under the attention of one feature cell, with the box of who attends.
 
     Args:
       frame: [H, W, 3] uint8.
       maps: [T', H', W'] float, of the clip; its largest weight is shown brightest.
+      cells: where they look.
       cell: which of T'.
       box: [4] yxyx, normalised.
       caption: "{share}" in it becomes the cell's share of the clip's attention, in [0, 1].
     """
-    picture = overlay(frame, maps[cell], float(maps.max()))
+    picture = overlay(frame, maps[cell], cells, float(maps.max()))
     share = maps[cell].sum() / max(float(maps.sum()), 1e-12)
     return Tile(draw_people(picture, [Person(box, ())]), caption.format(share=share))
 
@@ -73,6 +65,7 @@ def attention_sheet(
     seconds: Sequence[float],
     person: Person,
     attention: np.ndarray,
+    cells: CellView,
     layer: int = -1,
     columns: int = 6,
     tile_width: int = 320,
@@ -85,6 +78,7 @@ def attention_sheet(
       seconds: [T] from the keyframe to each frame, for the captions.
       person: whose query it is; drawn in the first row.
       attention: [layers, heads, T', H', W'] float.
+      cells: where the T' x H' x W' look; each map is laid over the frame that it looks at.
       layer: which layer.
       columns: times shown, spread evenly over T'.
       tile_width: pixels.
@@ -94,9 +88,8 @@ def attention_sheet(
       [H, W, 3] uint8.
     """
     heads, num_cells = attention.shape[1:3]
-    num_frames = len(clip)
-    cells = spread_cells(columns, num_cells)
-    frames = [cell_frame(cell, num_cells, num_frames) for cell in cells]
+    shown = spread_cells(columns, num_cells)
+    frames = [cells.frame(cell) for cell in shown]
     tiles = [
         Tile(draw_people(clip[frame], [person]), f"{seconds[frame]:+.2f} s") for frame in frames
     ]
@@ -105,7 +98,7 @@ def attention_sheet(
         rows += [(f"head {head + 1}", attention[layer, head]) for head in range(heads)]
     for name, maps in rows:  # maps [T', H', W']
         tiles += [
-            attention_tile(clip[frame], maps, cell, person.box, name + ": {share:.0%}")
-            for cell, frame in zip(cells, frames, strict=True)
+            attention_tile(clip[frame], maps, cells, cell, person.box, name + ": {share:.0%}")
+            for cell, frame in zip(shown, frames, strict=True)
         ]
-    return contact_sheet(tiles, len(cells), tile_width, title)
+    return contact_sheet(tiles, len(shown), tile_width, title)

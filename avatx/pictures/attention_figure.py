@@ -17,8 +17,6 @@ from avatx.data.video.video_writer import VideoWriter
 from avatx.pictures.attention import (
     attention_sheet,
     attention_tile,
-    cell_frame,
-    frame_cell,
     spread_cells,
 )
 from avatx.pictures.boxes import draw_people, upscale
@@ -72,7 +70,7 @@ class AttentionFigure:
         """The paper's figure 4."""
         tiles = []
         for cell in self._cells(_MOMENTS):
-            frame = cell_frame(cell, self._num_cells, len(self._clip))
+            frame = self._attended.cells.frame(cell)
             tiles.append(self._person_tile(frame))
             tiles += self._key_tiles(frame)
             tiles.append(self._attention_tiles(frame)[0])
@@ -88,14 +86,14 @@ class AttentionFigure:
             self._seconds,
             self._attended.person,
             self._attended.attention,
+            self._attended.cells,
             columns=_COLUMNS,
             title=f"{self._title}: what the last layer attends to (share of it in each frame)",
         )
 
     def keys_sheet(self) -> np.ndarray:
         """The keys of every unit over time, under the frames."""
-        cells = self._cells(_COLUMNS)
-        frames = [cell_frame(cell, self._num_cells, len(self._clip)) for cell in cells]
+        frames = [self._attended.cells.frame(cell) for cell in self._cells(_COLUMNS)]
         tiles = [self._person_tile(frame) for frame in frames]
         by_frame = [self._key_tiles(frame) for frame in frames]
         tiles += [tile for unit in zip(*by_frame, strict=True) for tile in unit]
@@ -129,11 +127,12 @@ class AttentionFigure:
         return Tile(drawn, f"{self._seconds[frame]:+.2f} s from the keyframe")
 
     def _key_tiles(self, frame: int) -> list[Tile]:
-        cell = frame_cell(frame, self._num_cells, len(self._clip))
+        cells = self._attended.cells
+        cell = cells.cell(frame, self._num_cells)
         tiles = []
         for layer, heads in enumerate(self._colours):
             for head, colours in enumerate(heads):
-                picture = paint(self._clip[frame], colours[cell])
+                picture = paint(self._clip[frame], colours[cell], cells)
                 picture = draw_people(picture, [self._bare])
                 share = self._explained[layer, head]
                 tiles.append(Tile(picture, f"layer {layer + 1} head {head + 1} ({share:.0%})"))
@@ -141,13 +140,16 @@ class AttentionFigure:
 
     def _attention_tiles(self, frame: int) -> list[Tile]:
         """Mean over heads, then each head, of the last layer."""
-        cell = frame_cell(frame, self._num_cells, len(self._clip))
+        cells = self._attended.cells
+        cell = cells.cell(frame, self._num_cells)
         maps = self._attended.attention[-1]  # [heads, T', H', W']
         rows = [("attention, mean of heads", maps.mean(axis=0))]
         if len(maps) > 1:
             rows += [(f"attention, head {head + 1}", one) for head, one in enumerate(maps)]
         box = self._attended.person.box
-        return [attention_tile(self._clip[frame], one, cell, box, name) for name, one in rows]
+        return [
+            attention_tile(self._clip[frame], one, cells, cell, box, name) for name, one in rows
+        ]
 
     def _write_video(self, path: str, draw: Callable[[int], np.ndarray]) -> None:
         count = len(self._clip)

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image
+
+from avatx.core.cell_view import CellView
 
 # The colour scale ends here, so that one odd cell does not make all others grey.
 _PERCENTILES = (2.0, 98.0)
@@ -55,22 +56,24 @@ def fit_projection(vectors: np.ndarray) -> Projection:
     return Projection(mean, kept, low, high, explained)
 
 
-def paint(frame: np.ndarray, colours: np.ndarray, shade: float = 0.5) -> np.ndarray:
+def paint(
+    frame: np.ndarray, colours: np.ndarray, cells: CellView, shade: float = 0.5
+) -> np.ndarray:
     """A frame in the colours of its cells.
 
     Args:
       frame: [H, W, 3] uint8.
       colours: [H', W', 3] uint8, spread smoothly over the frame.
+      cells: where they look.
       shade: how much of the frame's light and dark shows through, in [0, 1].
 
     Returns:
       [H, W, 3] uint8.
     """
-    height, width = frame.shape[:2]
-    spread = Image.fromarray(colours).resize((width, height), Image.Resampling.BILINEAR)
+    spread = cells.spread(colours, *frame.shape[:2])
     grey = frame.mean(axis=-1, keepdims=True) / 255
     light = 1 - shade + shade * grey
-    return np.rint(np.asarray(spread) * light).astype(np.uint8)
+    return np.rint(spread * light).astype(np.uint8)
 
 
 def unit_colours(keys: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:

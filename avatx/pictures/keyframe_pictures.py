@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
+from avatx.core.cell_view import evenly
 from avatx.core.people import Person, box_iou, merge_people
 from avatx.data.times import to_microseconds
 from avatx.data.video.keyframe_clips import KeyframeClip
@@ -32,8 +33,7 @@ class Pictures:
       class_names: class id to name.
       video_id: as in the groundtruth csv.
       groundtruth: AVA annotation csv to show beside the detections.
-      attend: clips [B, T, H, W, channels] uint8 -> of each (detections, attention [N, layers,
-        heads, T', H', W']); None draws no attention sheet.
+      attend: `Detector.detect_with_attention`; None draws no attention sheet.
 
     Raises:
       UserError: the csv cannot be read.
@@ -104,13 +104,21 @@ class Pictures:
             key=lambda i: box_iou(detections.boxes[i], person.box),
         )
         action = person.actions[0]
+        maps, cells = attention.maps[index], attention.cells
+        title = (
+            f"{self._video_id}, {clip.timestamp:g} s: attention of the last layer for "
+            f"{action.name} {action.score:.2f} (share of it in each frame)"
+        )
+        if cells is None:
+            cells = evenly(maps.shape[2:], len(clip.frames))
+            title += "; place and time are rough: an older export, see docs/figures.md"
         return attention_sheet(
             clip.frames[..., :3],
             clip.seconds,
             person,
-            attention[index],
-            title=f"{self._video_id}, {clip.timestamp:g} s: attention of the last layer for "
-            f"{action.name} {action.score:.2f} (share of it in each frame)",
+            maps,
+            cells,
+            title=title,
         )
 
 

@@ -35,3 +35,5 @@ POSE_CLASSES = (BEND, SIT, STAND, WALK)
 OBJECT_CLASSES = (ANSWER_PHONE, HOLD, READ)
 # Not decidable from the person's own pixels: see `labels.py`.
 CONTEXT_CLASSES = (WATCH_SCREEN, HAND_WAVE, LISTEN, TALK, WATCH_PERSON)
+# Those of them that are about another person.
+PERSON_CLASSES = (HAND_WAVE, LISTEN, TALK, WATCH_PERSON)

@@ -3,6 +3,7 @@
     DIR/videos/train_0000.mp4 ...
     DIR/train.csv                        v2.2: a row per person and label
     DIR/train_excluded_timestamps.csv
+    DIR/train_concerned.csv              who is watched, listened to, talked to, waved at
     DIR/label_map.pbtxt                  the same for every split
 
 A keyframe that shows nobody is a row of two columns; an excluded one has no row in the csv.
@@ -39,6 +40,7 @@ class LabelledPerson(NamedTuple):
     person_id: int
     box: np.ndarray
     class_ids: tuple[int, ...]
+    concerned: dict[int, int]  # of labels about another person: class id to that person's id
 
 
 @dataclasses.dataclass
@@ -64,6 +66,7 @@ def video_seed(seed: int, split: str, index: int) -> np.random.SeedSequence:
 def annotate(renderer, time: float) -> list[LabelledPerson] | None:
     """The labelled people of a `SceneRenderer` at a keyframe; None where it is excluded."""
     the_scene = renderer.scene
+    people = {person.person_id: person for person in the_scene.people}
     at_time = labels.labels_at(the_scene, time)
     before = labels.labels_at(the_scene, time - _DOUBTFUL_TIME)
     after = labels.labels_at(the_scene, time + _DOUBTFUL_TIME)
@@ -75,7 +78,8 @@ def annotate(renderer, time: float) -> list[LabelledPerson] | None:
             continue
         if not before[person_id] == at_time[person_id] == after[person_id]:
             return None
-        labelled.append(LabelledPerson(person_id, shown.box, tuple(at_time[person_id])))
+        concerned = labels.concerned_at(the_scene, people[person_id], time)
+        labelled.append(LabelledPerson(person_id, shown.box, tuple(at_time[person_id]), concerned))
     return labelled
 
 
@@ -117,8 +121,8 @@ def generate(
         os.makedirs(videos, exist_ok=True)
         tasks = [(work, split, index, seed, cast) for index in range(num_videos)]
         annotated = run_tasks(_make_video, tasks, num_workers, show_progress)
-        summary, table, excluded = _collect(split, annotated)
-        _write_tables(work, split, table, excluded)
+        summary, table, excluded, concerns = _collect(split, annotated)
+        _write_tables(work, split, table, excluded, concerns)
         _publish(work, output, split, num_videos)
     return summary
 
@@ -212,11 +216,12 @@ def video_id(split: str, index: int) -> str:
 
 
 def _collect(split, annotated):
-    """Summary, AvaTable and excluded (video id, timestamp) pairs of all videos."""
+    """Summary, AvaTable, excluded (video id, timestamp) pairs and `Concern`s of all videos."""
     from avatx.data.annotations.ava_table import AvaTable
+    from avatx.data.annotations.concerned_csv import Concern
 
     summary = Summary(split, num_videos=len(annotated))
-    rows, empty, excluded = [], [], []
+    rows, empty, excluded, concerns = [], [], [], []
     for index, keyframes in enumerate(annotated):
         name = video_id(split, index)
         for time, people in zip(scene.KEYFRAME_TIMES, keyframes, strict=True):
@@ -230,6 +235,10 @@ def _collect(split, annotated):
                 for class_id in person.class_ids:
                     summary.num_labels[class_id] += 1
                     rows.append((name, time, person.box, class_id, person.person_id))
+                concerns += [
+                    Concern(name, time, class_id, person.person_id, other)
+                    for class_id, other in person.concerned.items()
+                ]
     summary.num_excluded_keyframes = len(excluded)
     summary.num_empty_keyframes = len(empty)
     summary.num_keyframes = sum(map(len, annotated)) - len(excluded)
@@ -238,27 +247,30 @@ def _collect(split, annotated):
     table = AvaTable.from_columns(
         names, times, np.array(boxes), class_ids, person_id=person_ids, empty_keyframes=empty
     )
-    return summary, table, excluded
+    return summary, table, excluded, concerns
 
 
 def _table_names(split):
-    return f"{split}_excluded_timestamps.csv", f"{split}.csv"
+    return f"{split}_excluded_timestamps.csv", f"{split}_concerned.csv", f"{split}.csv"
 
 
-def _write_tables(work, split, table, excluded):
+def _write_tables(work, split, table, excluded, concerns):
     from avatx.data.annotations.ava_csv import format_timestamp, write_annotations
+    from avatx.data.annotations.concerned_csv import write_concerned
     from avatx.data.annotations.label_map import LabelMap, write_label_map
 
-    excluded_name, annotations_name = _table_names(split)
+    excluded_name, concerned_name, annotations_name = _table_names(split)
     write_label_map(os.path.join(work, "label_map.pbtxt"), LabelMap(dict(classes.NAMES)))
     with open(os.path.join(work, excluded_name), "w", encoding="utf-8") as file:
         file.writelines(f"{name},{format_timestamp(time)}\n" for name, time in excluded)
+    write_concerned(os.path.join(work, concerned_name), concerns)
     write_annotations(os.path.join(work, annotations_name), table)
 
 
 def _publish(work, output, split, num_videos):
     """Moves the finished split into place, the csv last."""
-    excluded_name, annotations_name = _table_names(split)
+    names = _table_names(split)
+    annotations_name = names[-1]
     # While the videos change there must be no csv that tells of the old ones.
     if os.path.exists(os.path.join(output, annotations_name)):
         os.remove(os.path.join(output, annotations_name))
@@ -268,4 +280,4 @@ def _publish(work, output, split, num_videos):
         if match and int(match.group(1)) >= num_videos:
             os.remove(os.path.join(videos, name))
     move_files(work, videos, [f"{video_id(split, index)}.mp4" for index in range(num_videos)])
-    move_files(work, output, ["label_map.pbtxt", excluded_name, annotations_name])
+    move_files(work, output, ["label_map.pbtxt", *names])

@@ -68,6 +68,16 @@ def labels_at(scene: Scene, time: float) -> dict[int, list[int]]:
     return {person.person_id: _labels(scene, person, time) for person in scene.people}
 
 
+def concerned_at(scene: Scene, person: Person, time: float) -> dict[int, int]:
+    """The id of the person whom a label of `person` concerns, by class id in ascending order."""
+    target = target_of(scene, person, time)
+    return {
+        class_id: target.person_id
+        for class_id in _labels(scene, person, time)
+        if class_id in classes.PERSON_CLASSES
+    }
+
+
 def _labels(scene: Scene, person: Person, time: float) -> list[int]:
     act = person.act_at(time)
     labels = [_POSES[act.pose]]

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 import tensorflow as tf
 
+from avatx import stderr_noise
+from avatx.core.cell_view import CellView
 from avatx.core.people import Action, Attended, Person, merge_people
 from avatx.core.structures import Groundtruth
 from avatx.errors import UserError
@@ -51,6 +53,7 @@ class AttentionModel:
         self.trained = TrainedModel.load(pipeline_config_path, checkpoint, overrides, check=check)
         self._model = self.trained.model
         self._class_names = self.trained.class_names
+        self._attend = tf.function(self._last_layer, autograph=False, reduce_retracing=True)
 
     def look(
         self, clip: np.ndarray, number: int = 1, box: Sequence[float] | None = None
@@ -87,7 +90,31 @@ class AttentionModel:
             Person(person_box, self._actions(scores)),
             np.stack([layer[0, 0].numpy() for layer in head.attention]).astype(np.float32),
             np.stack([layer[0].numpy() for layer in keys]).astype(np.float32),
+            CellView.of(predictions.features.positions),
         )
+
+    def attend(self, clip: np.ndarray, boxes: np.ndarray) -> tuple[np.ndarray, CellView]:
+        """The last layer's attention of the queries of given boxes.
+
+        Args:
+          clip: [T, H, W, 3 (5 with flow)] uint8.
+          boxes: [N, 4] yxyx, normalised.
+
+        Returns:
+          [N, heads, T', H', W'] float32, each head's sum to 1; and where the T' x H' x W' look.
+        """
+        with stderr_noise.dropped():  # the graph optimiser's, at the first call
+            maps, positions = self._attend(
+                tf.constant(clip[np.newaxis]), tf.constant(boxes[np.newaxis], tf.float32)
+            )
+        return maps.numpy(), CellView.of(positions)
+
+    def _last_layer(self, clips, boxes):
+        model = self._model
+        whole = _groundtruth([0.0, 0.0, 1.0, 1.0], model.num_classes)
+        features = model.predict(model.preprocess(clips), whole).features
+        head = model.predict_boxes(features, boxes, attention=True)
+        return tf.cast(head.attention[-1][0], tf.float32), features.positions
 
     def _find(self, predictions, number: int) -> tuple[np.ndarray, np.ndarray]:
         """The proposal's and the refined box of the person of this number."""

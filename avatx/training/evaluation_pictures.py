@@ -9,9 +9,10 @@ Nothing but the finished pictures is kept.
 import numpy as np
 import tensorflow as tf
 
+from avatx.core.cell_view import CellView
 from avatx.core.people import Action, Person, box_iou, merge_people
 from avatx.core.structures import Batch, Detections, Groundtruth, decode_video_id
-from avatx.pictures.attention import attention_tile, cell_frame, spread_cells
+from avatx.pictures.attention import attention_tile, spread_cells
 from avatx.pictures.boxes import draw_people, upscale
 from avatx.pictures.contact_sheet import Tile, contact_sheet
 
@@ -98,10 +99,11 @@ class EvaluationPictures:
         self._pictures.append((f"clips/{title}", contact_sheet(tiles, 2, _TILE_WIDTH)))
         # The model takes all channels; pictures show the first three, RGB without optical flow.
         if self._model.attends:
-            boxes, maps = self._attend(clip[np.newaxis], one.groundtruth)
+            boxes, maps, positions = self._attend(clip[np.newaxis], one.groundtruth)
             # A threshold on objectness may leave no proposal, and so no query to show.
             if len(boxes):
-                sheet = _attention_strip(clip[..., :3], truth, boxes.numpy(), maps.numpy())
+                cells = CellView.of(positions)
+                sheet = _attention_strip(clip[..., :3], truth, boxes.numpy(), maps.numpy(), cells)
                 self._pictures.append((f"attention/{title}", sheet))
 
     def _annotated(self, groundtruth: Groundtruth) -> list[Person]:
@@ -117,7 +119,8 @@ class EvaluationPictures:
         ]
 
     def _attention(self, clips, groundtruth):
-        """The last layer's attention, mean over heads: boxes [R, 4], maps [R, T', H', W']."""
+        """The last layer's attention, mean over heads: boxes [R, 4], maps [R, T', H', W'], and
+        the `CellPositions` of the latter."""
         model = self._model
         # In one replica's context: outside of one, batch norm would ask every machine for its
         # statistics, and the others are not here.
@@ -131,22 +134,21 @@ class EvaluationPictures:
         layers = predictions.box_predictions.attention
         count = predictions.proposals.num_proposals[0]
         maps = tf.reduce_mean(tf.cast(layers[-1][0, :count], tf.float32), axis=1)
-        return predictions.proposals.boxes[0, :count], maps
+        return predictions.proposals.boxes[0, :count], maps, predictions.features.positions
 
 
-def _attention_strip(clip, truth, boxes, maps) -> np.ndarray:
+def _attention_strip(clip, truth, boxes, maps, cells: CellView) -> np.ndarray:
     """What the query of the largest annotated person's proposal attended to, over time."""
     person = max(truth, key=lambda one: float(np.prod(one.box[2:] - one.box[:2])))
     index = int(np.argmax([box_iou(box, person.box) for box in boxes]))
     attention = maps[index]
-    cells = spread_cells(_MOMENTS, len(attention))
     tiles = []
-    for cell in cells:
-        number = cell_frame(cell, len(attention), len(clip))
+    for cell in spread_cells(_MOMENTS, len(attention)):
+        number = cells.frame(cell)
         frame = upscale(clip[number], _TILE_WIDTH)
         caption = (
             "attention of the boxed person: {share:.0%} here, at frame "
             f"{number + 1} of {len(clip)}"
         )
-        tiles.append(attention_tile(frame, attention, cell, boxes[index], caption))
+        tiles.append(attention_tile(frame, attention, cells, cell, boxes[index], caption))
     return contact_sheet(tiles, len(tiles), _TILE_WIDTH)

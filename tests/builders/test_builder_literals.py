@@ -17,6 +17,7 @@ from avatx.builders import (
     preprocessor_builder,
     training_builder,
 )
+from avatx.core.anchors import AnchorPlacement
 from avatx.data.input.augmentation import RandomColor, RandomCropImage, RandomHorizontalFlip
 from avatx.data.input.clip_shape import ClipShape
 from avatx.data.input.input_options import InputOptions
@@ -76,6 +77,29 @@ def test_strides_of_the_trunk_where_none_is_given():
     )
     assert (generator.stride, generator.base_size) == ((10, 40), (256, 256))
     assert generator.offset == (0, 0)
+
+
+def test_anchors_placed_where_the_trunks_cells_look():
+    """The model's anchors: I3D's cell i looks at pixel 16 i + 15, of 48 x 80 here."""
+    whole = pipeline_pb2.PipelineConfig()
+    anchors = (
+        "height: 10 width: 20 scales: 1 aspect_ratios: 1 placement: WHERE_CELLS_LOOK "
+        "} } first_stage_max_proposals: 4 "
+    )
+    text = LEAN.replace("scales: 1 aspect_ratios: 1 } } ", anchors)
+    text += f"second_stage_box_predictor {{ {TX} }}"
+    rcnn = parsed(text, action_faster_rcnn_pb2.ActionFasterRcnn())
+    whole.model.action_faster_rcnn.CopyFrom(rcnn)
+    built = model_builder.build(whole.model)
+    assert built.proposal_stage.anchor_generator.placement is AnchorPlacement.WHERE_CELLS_LOOK
+    predictions = built.predict(np.zeros([1, 4, 48, 80, 3], np.float32))
+    found = predictions.first_stage.anchors.numpy() * [48, 80, 48, 80]
+    expected = [
+        [y - 5, x - 10, min(y + 5, 48), min(x + 10, 80)]
+        for y in (15.5, 31.5, 47.5)
+        for x in (15.5, 31.5, 47.5, 63.5, 79.5)
+    ]
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
 
 
 LEAN = (

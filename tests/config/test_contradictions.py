@@ -64,6 +64,13 @@ CASES = [
         "second_stage_focal_loss_gamma is set and .* SIGMOID, which does not read it",
     ),
     Case(
+        "grid_anchor_generator {",
+        "grid_anchor_generator { width_offset: 8 placement: @",
+        "WHERE_CELLS_LOOK",
+        "OFFSET_AND_STRIDE",
+        "width_offset is set and placement is WHERE_CELLS_LOOK, which does not read it",
+    ),
+    Case(
         MODEL, "initial_crop_size: @ maxpool_kernel_size: 3", "2", "3", "is 2 .* is 3: .* as large"
     ),
     Case(

@@ -11,16 +11,18 @@ from avatx.data.annotations.label_map import LabelMap, write_label_map
 from avatx.errors import UserError
 from avatx.export import exporter
 from avatx.inference.detector import Detector
+from avatx.layers.roi_pool import RoiAlignment
 
 TX = "num_layers: 2 num_heads: 2 depth: 8 query_reduction_depth: 8 feed_forward_depth: 16"
 HEADS = {
+    "tx": f"tx_box_predictor {{ {TX} }}",
     "i3d": "i3d_box_predictor {}",
     "tx_i3d": f"tx_i3d_box_predictor {{ tx {{ {TX} }} i3d {{}} }}",
 }
 DETECTOR = "model.action_faster_rcnn."
 
 
-def trained(head, folder):
+def trained(head, folder, *overrides):
     """Writes pipeline.config and a checkpoint to `folder`, returns the model."""
     write_label_map(folder / "labels.pbtxt", LabelMap({1: "stand", 2: "walk"}))
     config = pipeline_config.load(
@@ -34,6 +36,7 @@ def trained(head, folder):
             DETECTOR + "first_stage_max_proposals=8",
             # Untrained scores above the config's threshold.
             DETECTOR + "second_stage_class_prediction_bias_init=0",
+            *overrides,
         ],
     )
     predictor = config.model.action_faster_rcnn.second_stage_box_predictor
@@ -60,8 +63,9 @@ def clips():
     return np.random.default_rng(1).integers(0, 256, [2, 8, 50, 70, 3], np.uint8)
 
 
-def assert_equal_to_memory(found, model):
-    expected = model.postprocess(model.predict(model.preprocess(tf.constant(clips()))))
+def assert_equal_to_memory(found, model, given=None):
+    given = clips() if given is None else given
+    expected = model.postprocess(model.predict(model.preprocess(tf.constant(given))))
     for clip, detections in enumerate(found):
         count = int(expected.num_detections[clip])
         assert count == len(detections.scores) > 0
@@ -82,6 +86,32 @@ def test_i3d_head(tmp_path, monkeypatch, pytestconfig):
         detector.detect_with_attention(clips())
 
 
+def test_crops_anchors_and_central_frame_where_cells_look(tmp_path, monkeypatch, pytestconfig):
+    """An export places them by the size of the clip that it is given, as the model does."""
+    monkeypatch.chdir(pytestconfig.rootpath)
+    placement = "first_stage_anchor_generator.grid_anchor_generator.placement"
+    fields = {
+        "roi_alignment": "ALIGNED",
+        "central_frame": "NEAREST_TO_KEYFRAME",
+        placement: "WHERE_CELLS_LOOK",
+    }
+    model = trained("tx", tmp_path, *[f"{DETECTOR}{key}={value}" for key, value in fields.items()])
+    detector = export(tmp_path)
+    for frames in (8, 13):
+        given = np.random.default_rng(frames).integers(0, 256, [2, frames, 50, 70, 3], np.uint8)
+        found = detector.detect(given)
+        assert_equal_to_memory(found, model, given)
+    # Each of the three counts: without it the model says something else.
+    text = (tmp_path / "pipeline.config").read_text()
+    for field, value in fields.items():
+        assert text.count(f"{field.rpartition('.')[2]}: {value}\n") == 1
+    positions = model.trunk.cell_positions((13, 48, 64))
+    assert positions.size.numpy().tolist() == [13, 48, 64]
+    model.box_predictor.roi_pool.alignment = RoiAlignment.OBJECT_DETECTION_API
+    other = model.postprocess(model.predict(model.preprocess(tf.constant(given))))
+    assert np.abs(other.scores[0, :1] - found[0].scores[:1]).max() > 1e-4
+
+
 # A two-stream model's export, in the quick tests, has the same head.
 @pytest.mark.long
 def test_tx_i3d_head(tmp_path, monkeypatch, pytestconfig):
@@ -91,5 +121,11 @@ def test_tx_i3d_head(tmp_path, monkeypatch, pytestconfig):
     found = detector.detect_with_attention(clips())
     assert_equal_to_memory([detections for detections, _ in found], model)
     for detections, attention in found:
-        assert attention.shape == (len(detections.scores), 2, 2, 2, 3, 4)
-        np.testing.assert_allclose(attention.sum(axis=(3, 4, 5)), 1, atol=1e-4)
+        assert attention.maps.shape == (len(detections.scores), 2, 2, 2, 3, 4)
+        np.testing.assert_allclose(attention.maps.sum(axis=(3, 4, 5)), 1, atol=1e-4)
+        # I3D's cells look at frame 4 i + 3 and pixel 16 i + 15 of 48 rows and 64 columns.
+        assert [part.tolist() for part in attention.cells] == [
+            [3, 15, 15],
+            [4, 16, 16],
+            [8, 48, 64],
+        ]

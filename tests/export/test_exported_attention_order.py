@@ -7,7 +7,6 @@ from fake_detection_model import (
     NUM_BOXES,
     FakeBoxPredictions,
     FakeDetectionModel,
-    FakePredictions,
 )
 
 from avatx.export import saved_model
@@ -27,7 +26,7 @@ class Ordered(FakeDetectionModel):
     def predict(self, clips, groundtruth=None, training=False, attention=False):
         predictions = super().predict(clips, groundtruth, training, attention)
         layers = maps(2) if attention else ()
-        return FakePredictions(predictions.means, FakeBoxPredictions(layers))
+        return predictions._replace(box_predictions=FakeBoxPredictions(layers))
 
 
 def test_attention_of_every_detection_layer_and_head():

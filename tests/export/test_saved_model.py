@@ -7,6 +7,7 @@ from fake_detection_model import FakeDetectionModel
 
 from avatx.errors import UserError
 from avatx.export import saved_model
+from avatx.inference.detector import Detector
 
 CLASS_NAMES = {1: "bend", 2: "stand", 4: "wätch (a person)"}
 
@@ -83,6 +84,19 @@ def test_attention_follows_its_detection(signatures):
     assert attention.shape == (2, 3, 2, 2, 4, 3, 3)  # [B, D, layers, heads, T', H', W']
     for detection, proposal in enumerate([2, 0, 1]):
         assert (attention[:, detection] == proposal).all()
+
+
+@pytest.mark.parametrize("count", [0, 2])
+def test_an_export_says_where_its_cells_look(exported, count):
+    """In the clip as the model resized it, a copy for each clip: servers that batch want that."""
+    clips = random_clips(count, 16, 20, 30, 3)
+    signature = tf.saved_model.load(exported).signatures["serving_attention"]
+    positions = signature(clips=tf.constant(clips))["attention_positions"].numpy()
+    assert positions.shape == (count, 3, 3)
+    found = Detector(exported).detect_with_attention(clips)
+    assert len(found) == count
+    for _, attention in found:
+        assert [part.tolist() for part in attention.cells] == [[3, 2, 1], [4, 3, 2], [16, 8, 8]]
 
 
 def test_metadata_names_the_classes_and_the_clip(signatures):

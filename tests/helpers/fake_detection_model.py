@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from avatx.core.structures import Detections
+from avatx.core.structures import CellPositions, Detections
 
 NUM_CLASSES = 4
 NUM_BOXES = 3
@@ -14,9 +14,14 @@ class FakeBoxPredictions(NamedTuple):
     attention: tuple
 
 
+class FakeFeatures(NamedTuple):
+    positions: CellPositions
+
+
 class FakePredictions(NamedTuple):
     means: tf.Tensor
     box_predictions: FakeBoxPredictions
+    features: FakeFeatures
 
 
 class FakeDetectionModel(tf.Module):
@@ -46,7 +51,11 @@ class FakeDetectionModel(tf.Module):
             proposal = tf.reshape(tf.range(NUM_BOXES, dtype=tf.float32), [1, -1, 1, 1, 1, 1])
             layer = tf.ones([tf.shape(clips)[0], NUM_BOXES, 2, 4, 3, 3]) * proposal
             maps = (layer, layer)
-        return FakePredictions(tf.reduce_mean(clips, [1, 2, 3, 4]), FakeBoxPredictions(maps))
+        size = tf.cast(tf.shape(clips)[1:4], tf.float32)
+        positions = CellPositions(tf.constant([3.0, 2.0, 1.0]), tf.constant([4.0, 3.0, 2.0]), size)
+        return FakePredictions(
+            tf.reduce_mean(clips, [1, 2, 3, 4]), FakeBoxPredictions(maps), FakeFeatures(positions)
+        )
 
     def postprocess(self, predictions):
         batch = tf.size(predictions.means)

@@ -100,18 +100,7 @@ class FakeDetector:
     frame_settings, has_flow = TRAINED, True
 
 
-class FakeAttention:
-    class trained:
-        class clip:
-            num_frames, frame_rate, has_flow = 4, 8.0, True
-
-        frame_settings, step = TRAINED, 7
-
-    def look(self, frames, number, box):
-        raise AssertionError("replaced")
-
-
-TOOLS = {
+OTHER_TOOLS = {
     "create_ava_tfrecord": Tool(
         [
             "--videos",
@@ -454,59 +443,3 @@ TOOLS = {
         },
     ),
 }
-
-TOOLS["visualize_attention"] = Tool(
-    [
-        "--pipeline_config_path",
-        "p",
-        "--checkpoint",
-        "c",
-        "--video",
-        "v.mp4",
-        "--timestamp",
-        "4",
-        "--output",
-        "o",
-    ],
-    [
-        Kept("avatx.data.input.clip_source", "check_seconds"),
-        Kept("avatx.trained.attention_model", "AttentionModel", FakeAttention()),
-        Kept("avatx.data.input.clip_source", "frames_of_video", Anything()),
-        Kept("avatx.data.input.clip_source", "RecordClips", Anything()),
-        Kept(f"{__name__}", "FakeAttention.look", Anything()),
-        Kept("avatx.pictures.attention_figure", "AttentionFigure", Anything()),
-    ],
-    {
-        "--pipeline_config_path": (["q"], {"AttentionModel.pipeline_config_path": "q"}),
-        "--checkpoint": (["d"], {"AttentionModel.checkpoint": "d"}),
-        "--video": (
-            ["w.mp4"],
-            {"frames_of_video.path": "w.mp4", "AttentionFigure.title": "w, 4 s"},
-        ),
-        "--records": None,  # in place of a video: below
-        "--video_id": (["id"], {"AttentionFigure.title": "id, 4 s"}),
-        "--timestamp": (
-            ["2.5"],
-            {
-                "check_seconds.seconds": [2.5],
-                "frames_of_video.keyframe": 2_500_000,
-                "AttentionFigure.title": "v, 2.5 s",
-            },
-        ),
-        "--person": (["3"], {"look.number": 3}),
-        "--output": (["r"], {"printed": ...}),
-        "--shorter_side": (["123"], {"frames_of_video.frame_settings.shorter_side": 123}),
-        "--folder_frame_rate": (["6.5"], {"frames_of_video.frame_settings.folder_frame_rate": 6.5}),
-        "--frames_rate": (["6.5"], {"frames_of_video.frame_settings.folder_frame_rate": 6.5}),
-        "--video_start_seconds": (
-            ["900"],
-            {"frames_of_video.frame_settings.video_start_seconds": 900.0},
-        ),
-        "--optical_flow": (
-            ["farneback"],
-            {"frames_of_video.frame_settings.optical_flow": "farneback"},
-        ),
-        "--max_frame_rate": (["12.5"], {"frames_of_video.frame_settings.max_frame_rate": 12.5}),
-        "--override": (["a=1", "b=2"], {"AttentionModel.overrides": ["a=1", "b=2"]}),
-    },
-)

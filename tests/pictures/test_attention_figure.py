@@ -15,6 +15,7 @@ from small_records import segment, write
 
 from avatx import config
 from avatx.builders import model_builder
+from avatx.core.cell_view import evenly
 from avatx.core.people import Attended, Person
 from avatx.data.input import clip_source
 from avatx.data.video import optical_flow
@@ -146,6 +147,8 @@ def test_attention_sums_to_one_and_a_found_person_is_as_its_box(folder, tx):
     found = model.look(clip, number=1)
     assert found.attention.shape[:2] == (3, 2) and found.keys.shape[:-1] == found.attention.shape
     assert found.keys.shape[-1] == 128
+    # I3D's cells look at frame 4 i + 3 and pixel 16 i + 15 of 48 rows and 64 columns.
+    assert [part.tolist() for part in found.cells] == [[3, 15, 15], [4, 16, 16], [8, 48, 64]]
     np.testing.assert_allclose(found.attention.sum(axis=(2, 3, 4)), 1, atol=1e-5)
     # The query of a found person is that of the proposal which it was refined from.
     predictions = model._model.predict(model._model.preprocess(clip[np.newaxis]), attention=True)
@@ -280,7 +283,8 @@ def test_each_map_is_drawn_where_it_belongs():
     keys = np.random.default_rng(0).normal(size=[2, 2, 4, 2, 3, 5])
     offsets = np.maximum(wanted_times(0, 8, 8.0), -250_000)  # the video begins there
     clip = clip_source.Clip(np.full([8, 240, 360, 3], 90, np.uint8), offsets)
-    figure = AttentionFigure(clip, Attended(person, attention, keys), 8.0, "v, 2 s")
+    cells = evenly((4, 2, 3), 8)
+    figure = AttentionFigure(clip, Attended(person, attention, keys, cells), 8.0, "v, 2 s")
     brightest = {}
     for frame in range(8):
         for tile in figure._attention_tiles(frame):

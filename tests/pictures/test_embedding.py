@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from avatx.pictures.attention import cell_frame, frame_cell
+from avatx.core.cell_view import evenly
 from avatx.pictures.embedding import fit_projection, paint, unit_colours
 
 
@@ -59,17 +59,9 @@ def test_paint_puts_a_cells_colour_where_the_cell_is():
     frame = np.full([80, 100, 3], 255, np.uint8)
     colours = np.zeros([4, 5, 3], np.uint8)
     colours[1, 3] = (255, 0, 0)
-    painted = paint(frame, colours)
+    painted = paint(frame, colours, evenly((1, 4, 5), 1))
     assert painted.shape == frame.shape and painted.dtype == np.uint8
     row, column = np.unravel_index(painted[..., 0].argmax(), painted.shape[:2])
     assert (row // 20, column // 20) == (1, 3)
-    dark = paint(np.zeros_like(frame), colours)
+    dark = paint(np.zeros_like(frame), colours, evenly((1, 4, 5), 1))
     assert 0 < dark[..., 0].max() < painted[..., 0].max()
-
-
-@pytest.mark.parametrize("num_cells, num_frames", [(1, 8), (2, 8), (16, 64), (24, 96), (3, 10)])
-def test_every_frame_shows_the_cell_that_it_lies_in(num_cells, num_frames):
-    cells = [frame_cell(frame, num_cells, num_frames) for frame in range(num_frames)]
-    assert cells == sorted(cells) and set(cells) == set(range(num_cells))
-    for cell in range(num_cells):
-        assert frame_cell(cell_frame(cell, num_cells, num_frames), num_cells, num_frames) == cell

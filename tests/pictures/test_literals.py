@@ -4,8 +4,11 @@ import numpy as np
 import pytest
 
 from avatx.core import people
+from avatx.core.cell_view import evenly
 from avatx.core.people import Action, Person
 from avatx.pictures import attention, boxes, embedding
+
+ONE_CELL = evenly((1, 1, 1), 1)
 
 
 def test_a_colour_for_each_of_ava_s_groups():
@@ -84,11 +87,7 @@ def test_no_more_actions_are_drawn_than_asked_for():
     assert heights[2] - heights[1] == heights[1] - heights[0] >= heights[0] > 0
 
 
-def test_frames_and_cells():
-    """8 frames in 2 cells: the middles are frames 2 and 6."""
-    assert [attention.cell_frame(cell, 2, 8) for cell in (0, 1)] == [2, 6]
-    assert [attention.frame_cell(frame, 2, 8) for frame in range(8)] == [0, 0, 0, 0, 1, 1, 1, 1]
-    assert [attention.frame_cell(frame, 3, 8) for frame in range(8)] == [0, 0, 0, 1, 1, 1, 2, 2]
+def test_moments_are_spread_evenly():
     assert attention.spread_cells(2, 8) == [2, 6]
     assert attention.spread_cells(3, 8) == [1, 4, 6]
     assert attention.spread_cells(9, 3) == [0, 1, 2]
@@ -107,6 +106,7 @@ def test_shares_of_attention_add_up(monkeypatch):
         np.arange(8) / 4 - 1,
         Person(np.array([0, 0, 1, 1]), ()),
         maps,
+        evenly((2, 2, 2), 8),
         columns=2,
     )
     assert captions == [
@@ -147,24 +147,27 @@ def test_colours_run_from_the_second_to_the_last_but_two_percent():
 def test_the_frame_shades_its_colours(shade, dark, light):
     frame = np.zeros([4, 4, 3], np.uint8)
     frame[:, 2:] = 255
-    painted = embedding.paint(frame, np.full([1, 1, 3], 200, np.uint8), shade)
+    painted = embedding.paint(frame, np.full([1, 1, 3], 200, np.uint8), ONE_CELL, shade)
     assert painted[0, 0].tolist() == [dark] * 3 and painted[0, 3].tolist() == [light] * 3
 
 
 def test_a_map_is_relative_to_the_maximum_given():
     frame = np.zeros([4, 4, 3], np.uint8)
     weights = np.full([1, 1], 0.5)
-    own = attention.overlay(frame, weights)
-    halved = attention.overlay(frame, weights, maximum=1.0)
+    own = attention.overlay(frame, weights, ONE_CELL)
+    halved = attention.overlay(frame, weights, ONE_CELL, maximum=1.0)
     assert own.sum() > halved.sum() > 0
-    np.testing.assert_array_equal(own, attention.overlay(frame, 2 * weights, maximum=0.5))
+    np.testing.assert_array_equal(own, attention.overlay(frame, 2 * weights, ONE_CELL, 0.5))
 
 
 def test_frames_of_a_clip_are_shown_by_one_maximum():
     frame, box = np.full([8, 8, 3], 90, np.uint8), np.zeros(4)
     maps = np.stack([np.full([2, 2], 1.0), np.full([2, 2], 4.0)])
-    faint, bright = (attention.attention_tile(frame, maps, cell, box, "{share}") for cell in (0, 1))
-    expected = attention.overlay(frame, np.full([1, 1], 0.25), maximum=1.0)
+    cells = evenly((2, 2, 2), 2)
+    faint, bright = (
+        attention.attention_tile(frame, maps, cells, cell, box, "{share}") for cell in (0, 1)
+    )
+    expected = attention.overlay(frame, np.full([1, 1], 0.25), ONE_CELL, maximum=1.0)
     np.testing.assert_array_equal(faint.image[4, 4], expected[4, 4])  # away from the box
     assert bright.image[4, 4].sum() > faint.image[4, 4].sum()
     assert (faint.caption, bright.caption) == ("0.2", "0.8")

@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
+from avatx.core.cell_view import evenly
 from avatx.core.people import Action, Person, merge_people
 from avatx.pictures import attention as attention_pictures
 from avatx.pictures import boxes
-from avatx.pictures.attention import attention_sheet, cell_frame, overlay
+from avatx.pictures.attention import attention_sheet, overlay
 from avatx.pictures.boxes import draw_people
 from avatx.pictures.contact_sheet import Tile, contact_sheet
 
@@ -97,23 +98,23 @@ def test_overlay_is_brightest_where_attention_is():
     frame = np.full([80, 100, 3], 60, np.uint8)
     weights = np.zeros([5, 5])
     weights[1, 3] = 1
-    bright = overlay(frame, weights).astype(int).sum(-1)
+    cells = evenly((1, 5, 5), 1)
+    bright = overlay(frame, weights, cells).astype(int).sum(-1)
     row, column = np.unravel_index(bright.argmax(), bright.shape)
     assert (row // 16, column // 20) == (1, 3)
     assert bright[60, 10] < bright[24, 70]
     # Under a larger maximum of the clip the same map is fainter.
-    assert overlay(frame, weights, 2.0).astype(int).sum() < bright.sum()
-    assert not np.isnan(overlay(frame, np.zeros([2, 2]))).any()
+    assert overlay(frame, weights, cells, 2.0).astype(int).sum() < bright.sum()
+    assert not np.isnan(overlay(frame, np.zeros([2, 2]), cells)).any()
 
 
 def test_attention_sheet_shows_time():
     attention = np.random.default_rng(0).random([3, 2, 4, 5, 5]).astype(np.float32)
     clip = np.zeros([16, 50, 60, 3], np.uint8)
     person = Person(np.array([0.2, 0.2, 0.8, 0.5]), (Action(12, "stand", 0.9),))
-    sheet = attention_sheet(clip, np.arange(-8, 8) / 8, person, attention, tile_width=100)
+    cells = evenly((4, 5, 5), 16)
+    sheet = attention_sheet(clip, np.arange(-8, 8) / 8, person, attention, cells, tile_width=100)
     assert sheet.shape[1] > 4 * 100 and sheet.shape[0] > 4 * 83
-    assert [cell_frame(cell, 4, 16) for cell in range(4)] == [2, 6, 10, 14]
-    assert cell_frame(0, 1, 1) == 0
 
 
 def test_attention_sheet_lays_each_map_of_the_layer_over_its_own_frame(monkeypatch):
@@ -124,7 +125,8 @@ def test_attention_sheet_lays_each_map_of_the_layer_over_its_own_frame(monkeypat
     monkeypatch.setattr(attention_pictures, "contact_sheet", lambda *given: sheets.append(given))
     person = Person(np.array([0.45, 0.45, 0.55, 0.55]), ())
     seconds = np.maximum(np.arange(-8, 8) / 8, -0.5)  # the video begins half a second before
-    attention_sheet(np.full([16, 80, 120, 3], 90, np.uint8), seconds, person, attention)
+    cells = evenly((4, 2, 3), 16)
+    attention_sheet(np.full([16, 80, 120, 3], 90, np.uint8), seconds, person, attention, cells)
     ((tiles, columns, *_),) = sheets
     assert columns == 4 and [tile.caption for tile in tiles[:4]] == [
         "-0.50 s",

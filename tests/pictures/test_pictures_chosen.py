@@ -5,9 +5,10 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
+from avatx.core.cell_view import CellView
 from avatx.core.people import Action, Person
 from avatx.data.video.keyframe_clips import KeyframeClip
-from avatx.inference.detector import ClipDetections
+from avatx.inference.detector import ClipAttention, ClipDetections
 from avatx.pictures import keyframe_pictures as pictures_module
 from avatx.pictures.keyframe_pictures import MAX_KEYFRAMES, Pictures, annotated_people
 
@@ -21,6 +22,9 @@ class Told(NamedTuple):
 class FakeDetector:
     class_names = {1: "sit", 2: "stand", 4: "watch"}
 
+    def __init__(self, cells=CellView.of([[1, 3, 3], [4, 4, 4], [2, 8, 8]])):
+        self._cells = cells
+
     def detect_with_attention(self, clips):
         """Three detections; the attention of each is its number."""
         assert clips.shape == (1, 2, 8, 8, 3)
@@ -28,7 +32,8 @@ class FakeDetector:
         maps = np.arange(3, dtype=np.float32).reshape(3, 1, 1, 1, 1, 1) * np.ones(
             [1, 1, 2, 1, 2, 2]
         )
-        return [(ClipDetections(boxes, np.array([1, 2, 2]), np.float32([0.9, 0.8, 0.7])), maps)]
+        detections = ClipDetections(boxes, np.array([1, 2, 2]), np.float32([0.9, 0.8, 0.7]))
+        return [(detections, ClipAttention(maps, self._cells))]
 
 
 def clip(index, every=1.0):
@@ -49,8 +54,9 @@ def drawn(monkeypatch):
         told["sheet"] = Told([tile.caption for tile in tiles], columns, title)
         return np.zeros([4, 4, 3], np.uint8)
 
-    def attention(frames, seconds, person, maps, title):
+    def attention(frames, seconds, person, maps, cells, title):
         told["attention"] = (int(frames[0, 0, 0, 0]), person, float(maps.max()), title)
+        told["cells"] = [part.tolist() for part in cells]
         return np.zeros([4, 4, 3], np.uint8)
 
     monkeypatch.setattr(pictures_module, "contact_sheet", sheet)
@@ -104,11 +110,23 @@ def test_attention_is_that_of_the_person_of_the_highest_score(drawn, tmp_path):
     level, shown, maps, title = drawn["attention"]
     assert (level, shown.actions[0].score) == (1, 0.8)
     assert maps == 1  # of the detection of this class at this box, not of the first one
-    assert "film, 1 s" in title and "stand 0.80" in title
+    assert "film, 1 s" in title and "stand 0.80" in title and "older export" not in title
+    assert drawn["cells"] == [[1, 3, 3], [4, 4, 4], [2, 8, 8]]
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         "attention.jpg",
         "contact_sheet.jpg",
     ]
+
+
+def test_an_export_that_does_not_say_where_its_cells_look(drawn, tmp_path):
+    """Then each is drawn at the middle of its share of the clip, and the picture says so."""
+    attend = FakeDetector(cells=None).detect_with_attention
+    pictures = Pictures(FakeDetector.class_names, "film", attend=attend)
+    pictures.add(clip(0), [person(0.8)])
+    pictures.write(str(tmp_path))
+    # One map of 1 x 2 x 2 cells over 2 frames; a picture of 2 x 2 pixels serves for any.
+    assert drawn["cells"] == [[0.5, 0, 0], [2, 1, 1], [2, 2, 2]]
+    assert "older export" in drawn["attention"][-1]
 
 
 def test_nobody_to_attend(drawn, tmp_path):

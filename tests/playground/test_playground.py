@@ -10,6 +10,7 @@ import pytest
 
 from avatx import playground
 from avatx.data.annotations.ava_csv import read_annotations, read_excluded_timestamps
+from avatx.data.annotations.concerned_csv import read_concerned
 from avatx.data.annotations.label_map import read_label_map
 from avatx.errors import UserError
 from avatx.playground import classes, dataset, labels, probe, scene, script
@@ -236,6 +237,35 @@ def test_files_are_avas_format_and_agree_with_each_other(generated):
         assert {len(row) for row in csv.reader(file)} <= {2, 8}
 
 
+def test_the_concerned_are_named_for_every_label_about_a_person(generated):
+    folder, _ = generated
+    table = read_annotations(folder / "train.csv")
+    rows = zip(
+        table.video_id,
+        table.timestamp,
+        table.class_id.tolist(),
+        table.person_id.tolist(),
+        strict=True,
+    )
+    about_people = {row for row in rows if row[2] in (69, 74, 79, 80)}
+    concerns = read_concerned(folder / "train_concerned.csv")
+    assert {tuple(concern[:4]) for concern in concerns} == about_people
+    assert len(concerns) == len(about_people) > 3
+    for concern in concerns:
+        index = int(concern.video_id.removeprefix("train_"))
+        some_scene = sample_scene(dataset.video_seed(5, "train", index))
+        people = _people(some_scene)
+        carrier, other = people[concern.person_id], people[concern.concerned_id]
+        # On the side that the carrier faces, and nobody nearer there.
+        distance = {
+            person.person_id: (person.x_at(concern.timestamp) - carrier.x_at(concern.timestamp))
+            * carrier.facing_at(concern.timestamp)
+            for person in some_scene.people
+        }
+        assert distance[other.person_id] > 0
+        assert distance[other.person_id] == min(d for d in distance.values() if d > 0)
+
+
 def test_videos_show_the_scene_at_its_times(generated):
     folder, _ = generated
     frames = _decode(folder / "videos" / "train_0001.mp4")
@@ -293,6 +323,7 @@ def test_a_run_that_fails_changes_nothing_and_leaves_nothing(tmp_path, monkeypat
     assert sorted(os.listdir(tmp_path)) == [
         "label_map.pbtxt",
         "train.csv",
+        "train_concerned.csv",
         "train_excluded_timestamps.csv",
         "videos",
     ]

@@ -14,8 +14,10 @@ import signal
 
 import numpy as np
 import pytest
-from flags_of_tools import TOOLS, TRAINED, FakeAttention
+from flags_of_attention import ATTENTION_TOOLS, FakeAttention
+from flags_of_tools import OTHER_TOOLS, TRAINED
 
+TOOLS = OTHER_TOOLS | ATTENTION_TOOLS
 ROOT = pathlib.Path(__file__).parents[2]
 # The tests named here run these flag by flag.
 ELSEWHERE = {
@@ -219,6 +221,15 @@ def test_attention_from_records(monkeypatch, capsys, folder):
     assert told["RecordClips.has_flow"] is True
     assert told["AttentionFigure.title"] == "film, 4 s"
     assert "frames_of_video.path" not in told
+
+
+def test_measured_attention_from_records(monkeypatch, capsys, folder):
+    base = [*TOOLS["measure_attention"].base]
+    at = base.index("--videos")
+    base[at : at + 2] = ["--records", "r1", "r2"]
+    told = run("measure_attention", base, monkeypatch, capsys, folder)
+    assert told["RecordClips.patterns"] == ["r1", "r2"] and told["RecordClips.has_flow"] is True
+    assert told["measure.source"] == "RECORDS"
 
 
 def test_a_person_is_a_number_or_a_box():

@@ -8,8 +8,9 @@ import tensorflow as tf
 from PIL import Image
 from tiny_experiment import make_model, tiny_experiment
 
+from avatx.core.cell_view import evenly
 from avatx.core.people import Person
-from avatx.training import run
+from avatx.training import evaluation_pictures, run
 from avatx.training.evaluation_pictures import EvaluationPictures, _attention_strip
 
 
@@ -98,7 +99,8 @@ def test_the_attention_shown_is_that_of_the_largest_persons_proposal():
     maps = np.zeros([3, 2, 3, 4], np.float32)
     maps[0, 0, 2, 0] = maps[2, 1, 1, 1] = 1
     maps[1, 0, 0, 0], maps[1, 1, 0, 1] = 0.75, 0.25
-    sheet = _attention_strip(np.full([8, 300, 400, 3], 90, np.uint8), truth, boxes, maps)
+    cells = evenly((2, 3, 4), 8)
+    sheet = _attention_strip(np.full([8, 300, 400, 3], 90, np.uint8), truth, boxes, maps, cells)
     first, second = (part.astype(int).sum(-1)[:320] for part in np.split(sheet, 2, axis=1))
     assert first[30:80, 30:80].max() > 450 > second[30:80, 130:180].max() > first[250:290, 30].max()
 
@@ -109,6 +111,21 @@ def made_batch(count=4):
     return tf.nest.map_structure(
         lambda *parts: tf.stack(parts).numpy(), *(make_clip(i) for i in range(count))
     )
+
+
+def test_attention_is_drawn_where_the_models_cells_look(monkeypatch):
+    drawn = []
+    monkeypatch.setattr(
+        evaluation_pictures, "_attention_strip", lambda *given: drawn.append(given[-1])
+    )
+    model, batch = make_model(), made_batch()
+    detections = model.postprocess(model.predict(model.preprocess(batch.clips)))
+    pictures = EvaluationPictures(model, {1: "one"}, 1)
+    pictures.add(batch, tf.nest.map_structure(np.asarray, detections))
+    # A convolution of stride 2 in time, three strides of 2 in space: frame 2 i + 1, pixel 8 i + 7.
+    ((first, stride, size),) = drawn
+    assert first.tolist() == [1, 7, 7] and stride.tolist() == [2, 8, 8]
+    assert size.tolist() == [8, 48, 48]
 
 
 def test_without_a_proposal_there_is_no_attention_to_show():

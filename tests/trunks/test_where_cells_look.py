@@ -1,12 +1,14 @@
 """Every trunk's cells look where they say: tested by the gradient that reaches the clip."""
 
+import re
+
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from avatx.trunks import i3d_blocks
 from avatx.trunks.i3d import I3D
-from avatx.trunks.model_garden import Movinet, Resnet3D
+from avatx.trunks.model_garden import MOVINET_IDS, RESNET_3D_IDS, Movinet, Resnet3D
 from avatx.trunks.two_stream import TwoStream
 
 NARROW = {"depth_multiplier": 0.125}
@@ -41,13 +43,7 @@ def every_input_counts(monkeypatch):
 def test_the_gradient_is_centred_where_a_cell_looks(name):
     trunk = TRUNKS[name]()
     trunk(tf.zeros([1, 8, 32, 32, trunk.input_channels]))
-    for variable in trunk.variables:
-        if len(variable.shape) == 5:  # all of a kernel's weights the same: it leans to no side
-            even = np.full(variable.shape, 1 / np.prod(variable.shape[:4]), np.float32)
-            # A ResNet's gates see all of a clip.
-            variable.assign(0 * even if "gating" in variable.name else even)
-        if name == "movinet" and variable.name.split("/")[-1] == "scale:0":
-            variable.assign(1.0)  # its blocks start as their shortcuts alone
+    _make_even(trunk)
     for axis, sizes in enumerate(SIZES.values()):
         for size in sizes:
             positions, stride = trunk.cell_positions(size), trunk.output_stride[axis]
@@ -58,6 +54,45 @@ def test_the_gradient_is_centred_where_a_cell_looks(name):
             looks = first + middle * stride
             # The middle of the stride would be off by 7.5 of 16 pixels, or 1.5 of 4 frames.
             assert abs(_centre(trunk, size, axis, middle) - looks) < 0.02 * stride, size
+
+
+IDS = [
+    *[(Movinet, name) for name in MOVINET_IDS if name != "a0"],
+    *[(Resnet3D, depth) for depth in RESNET_3D_IDS if depth != 50],
+]
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("kind, model_id", IDS)
+def test_those_of_every_size_look_there(kind, model_id):
+    """Along the rows: kernels are square, and the strides in time are the smallest one's."""
+    trunk = kind(model_id, name="trunk")  # as the builder names it
+    size, middle = (1, 768, 16), 24
+    trunk(tf.zeros([1, 1, 32, 32, 3]))
+    _make_even(trunk)
+    assert trunk.output_stride == {Movinet: (1, 16, 16), Resnet3D: (4, 16, 16)}[kind]
+    for window in trunk.strided_windows:
+        assert window.kernel[1] == window.kernel[2] and window.stride[1] == window.stride[2]
+        assert window.stride[0] == 1 or kind is Resnet3D
+    looks = float(trunk.cell_positions(size).first[1]) + middle * 16
+    assert abs(_centre(trunk, size, 1, middle) - looks) < 0.02 * 16
+    # A rate of its own, optimizer.learning_rate_multiplier, may name all that is trained of it.
+    names = [variable.name for variable in trunk.trainable_variables]
+    assert names and all(re.search("^trunk/", name) for name in names)
+    tail = trunk.build_tail()
+    tail(tf.zeros([1, 1, 2, 2, trunk.output_depth]))
+    assert not [v.name for v in tail.trainable_variables if re.search("^trunk/", v.name)]
+
+
+def _make_even(trunk):
+    """All of a kernel's weights the same: it leans to no side."""
+    for variable in trunk.variables:
+        if len(variable.shape) == 5:
+            even = np.full(variable.shape, 1 / np.prod(variable.shape[:4]), np.float32)
+            # A ResNet's gates see all of a clip.
+            variable.assign(0 * even if "gating" in variable.name else even)
+        if isinstance(trunk, Movinet) and variable.name.split("/")[-1] == "scale:0":
+            variable.assign(1.0)  # its blocks start as their shortcuts alone
 
 
 def _centre(trunk, size, axis, index):
