@@ -136,6 +136,8 @@ MAY_NAME_FLAGS = {
     "avatx/data/video/frame_flags.py",
     "avatx/checkpoints/i3d_sources.py",
     "avatx/config/document.py",
+    "avatx/project/config_text.py",
+    "avatx/project/readme.py",
 }
 
 

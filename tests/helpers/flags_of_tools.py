@@ -24,6 +24,10 @@ class Tool(NamedTuple):
     flags: dict  # flag -> (its arguments, {what changes: to what})
 
 
+def words(text):
+    return text.split()
+
+
 class Anything:
     """Any attribute, any call."""
 
@@ -113,18 +117,7 @@ class FakeAttention:
 
 TOOLS = {
     "create_ava_tfrecord": Tool(
-        [
-            "--videos",
-            "v",
-            "--annotations",
-            "a.csv",
-            "--label_map",
-            "m",
-            "--output",
-            "o/x",
-            "--num_shards",
-            "3",
-        ],
+        words("--videos v --annotations a.csv --label_map m --output o/x --num_shards 3"),
         [Kept("avatx.data.records.ava_records", "create_ava_records", ENTRY)],
         {
             "--videos": (["v1", "v2"], {"videos": ["v1", "v2"]}),
@@ -397,18 +390,7 @@ TOOLS = {
         },
     ),
     "visualize_detections": Tool(
-        [
-            "--annotations",
-            "g",
-            "--detections",
-            "d",
-            "--label_map",
-            "MAP",
-            "--videos",
-            "v",
-            "--output",
-            "o",
-        ],
+        words("--annotations g --detections d --label_map MAP --videos v --output o"),
         [
             Kept("avatx.data.annotations.ava_csv", "read_annotations", "ANNOTATIONS"),
             Kept("avatx.data.annotations.ava_csv", "read_detections", "DETECTIONS"),
@@ -456,18 +438,7 @@ TOOLS = {
 }
 
 TOOLS["visualize_attention"] = Tool(
-    [
-        "--pipeline_config_path",
-        "p",
-        "--checkpoint",
-        "c",
-        "--video",
-        "v.mp4",
-        "--timestamp",
-        "4",
-        "--output",
-        "o",
-    ],
+    words("--pipeline_config_path p --checkpoint c --video v.mp4 --timestamp 4 --output o"),
     [
         Kept("avatx.data.input.clip_source", "check_seconds"),
         Kept("avatx.trained.attention_model", "AttentionModel", FakeAttention()),
