@@ -137,6 +137,7 @@ MAY_NAME_FLAGS = {
     "avatx/checkpoints/i3d_sources.py",
     "avatx/config/document.py",
     "avatx/project/config_text.py",
+    "avatx/project/machine.py",
     "avatx/project/readme.py",
 }
 
