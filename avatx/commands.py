@@ -29,6 +29,7 @@ COMMANDS = (
     Command("data labelled-records", "create_kinetics_tfrecord", "labelled videos to records"),
     Command("data playground", "make_playground", "a generated data set to try things on"),
     Command("config check", "check_config", "what a pipeline.config amounts to"),
+    Command("config convert", "convert_config", "an Object Detection API config to ours"),
     Command("weights i3d", "import_i3d_weights", "published Kinetics weights to a checkpoint"),
     Command("reproduce", "reproduce", "the paper's tables on data that is at hand"),
     Command("demo", "demo", "the whole path on the playground, in minutes"),

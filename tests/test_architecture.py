@@ -136,6 +136,9 @@ MAY_NAME_FLAGS = {
     "avatx/data/video/frame_flags.py",
     "avatx/checkpoints/i3d_sources.py",
     "avatx/config/document.py",
+    "avatx/project/config_text.py",
+    "avatx/project/machine.py",
+    "avatx/project/readme.py",
 }
 
 

@@ -24,6 +24,10 @@ class Tool(NamedTuple):
     flags: dict  # flag -> (its arguments, {what changes: to what})
 
 
+def words(text):
+    return text.split()
+
+
 class Anything:
     """Any attribute, any call."""
 
@@ -102,18 +106,7 @@ class FakeDetector:
 
 OTHER_TOOLS = {
     "create_ava_tfrecord": Tool(
-        [
-            "--videos",
-            "v",
-            "--annotations",
-            "a.csv",
-            "--label_map",
-            "m",
-            "--output",
-            "o/x",
-            "--num_shards",
-            "3",
-        ],
+        words("--videos v --annotations a.csv --label_map m --output o/x --num_shards 3"),
         [Kept("avatx.data.records.ava_records", "create_ava_records", ENTRY)],
         {
             "--videos": (["v1", "v2"], {"videos": ["v1", "v2"]}),
@@ -386,18 +379,7 @@ OTHER_TOOLS = {
         },
     ),
     "visualize_detections": Tool(
-        [
-            "--annotations",
-            "g",
-            "--detections",
-            "d",
-            "--label_map",
-            "MAP",
-            "--videos",
-            "v",
-            "--output",
-            "o",
-        ],
+        words("--annotations g --detections d --label_map MAP --videos v --output o"),
         [
             Kept("avatx.data.annotations.ava_csv", "read_annotations", "ANNOTATIONS"),
             Kept("avatx.data.annotations.ava_csv", "read_detections", "DETECTIONS"),

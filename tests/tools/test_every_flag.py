@@ -24,6 +24,7 @@ ELSEWHERE = {
     "analyze": "tests/tools/test_every_evaluation_flag.py",
     "evaluate_csv": "tests/tools/test_every_evaluation_flag.py",
     "validate_csv": "tests/tools/test_every_evaluation_flag.py",
+    "convert_config": "tests/config/test_detection_api.py",
     "import_annotations": "tests/importing/test_importing.py",
     "init_project": "tests/project/test_project.py",
 }

@@ -1,0 +1,146 @@
+"""A Faster R-CNN config of the Object Detection API as one of ours, and what was dropped.
+
+Our fields have that API's names and meaning wherever there is such a thing, so a field is kept
+where our schema has it; the others are named, with the reason where there is one.
+"""
+
+from typing import Any, NamedTuple
+
+from google.protobuf import text_format
+
+from avatx.config.text_tree import Tree, parse
+from avatx.errors import UserError
+from avatx.protos import pipeline_pb2
+
+_FROM, _TO = "model.faster_rcnn", "model.action_faster_rcnn"
+# Beginning of a field there -> why it is not kept.
+_REASONS = {
+    f"{_TO}.feature_extractor": "the trunk reads video: I3D, see trunk",
+    f"{_TO}.first_stage_box_predictor_conv_hyperparams": "layers are initialised as the paper's",
+    f"{_TO}.second_stage_box_predictor": "the head is the paper's transformer",
+    f"{_TO}.second_stage_post_processing.score_converter": "scores are sigmoids: several actions",
+    f"{_TO}.first_stage_atrous_rate": "the proposal layers are not dilated",
+    "train_config.fine_tune_checkpoint": "weights of an image model; ours are of Kinetics",
+    "train_config.optimizer": "there is no such optimizer or schedule here",
+    "train_config.sync_replicas": "replicas are always in step",
+    "train_config.data_augmentation_options": "there is no such augmentation of clips",
+    "train_input_reader.tf_record_input_reader": "records of pictures; make some of videos",
+    "eval_input_reader.tf_record_input_reader": "records of pictures; make some of videos",
+    "eval_config.metrics_set": "the metric is AVA's frame-mAP",
+    "eval_config.num_examples": "all keyframes are evaluated",
+}
+_SKIPPED = tuple(
+    name
+    for name in _REASONS
+    if name.rsplit(".", 1)[-1] not in ("optimizer", "data_augmentation_options")
+)
+_NEEDED = """
+model { action_faster_rcnn {
+  clip { num_frames: 64 frame_rate: 25 }
+  trunk { i3d { final_endpoint: "Mixed_4f" } batch_norm: FROZEN }
+  second_stage_box_predictor {
+    tx_box_predictor { num_layers: 3 num_heads: 2 depth: 128 dropout: 0.3 query: HIGH_RES }
+  }
+} }
+train_input_reader { tf_record_input_reader { input_path: "data/train-*.tfrecord" } }
+eval_input_reader { tf_record_input_reader { input_path: "data/val-*.tfrecord" } shuffle: false }
+"""
+
+
+class Converted(NamedTuple):
+    """Attributes:
+    text: of the new config.
+    kept: fields that are as they were.
+    changed: (field, what was done).
+    dropped: (field there, its line, why).
+    """
+
+    text: str
+    kept: list[str]
+    changed: list[tuple[str, str]]
+    dropped: list[tuple[str, int, str]]
+
+
+def convert(text: str, path: str) -> Converted:
+    """Converts the text of a pipeline.config.
+
+    Args:
+      text: of the Object Detection API.
+      path: of the file, for messages.
+
+    Raises:
+      UserError: it is no text format, or describes no Faster R-CNN.
+    """
+    tree = parse(text, path)
+    models = [value for name, value, _ in tree if name == "model" and isinstance(value, list)]
+    kinds = [name for model in models for name, _, _ in model]
+    if kinds != ["faster_rcnn"]:
+        raise UserError(
+            f"{path}: model {{ {' '.join(kinds) or '...'} }} where model {{ faster_rcnn {{ }} }} "
+            "was expected; only that one has a counterpart here"
+        )
+    config = pipeline_pb2.PipelineConfig()
+    found = Converted("", [], [], [])
+    _fill(config, tree, "", found)
+    needed = text_format.Parse(_NEEDED, pipeline_pb2.PipelineConfig())
+    for reader in ("train_input_reader", "eval_input_reader"):
+        if getattr(config, reader).HasField("label_map_path"):
+            needed_reader = getattr(needed, reader)
+            needed_reader.label_map_path = getattr(config, reader).label_map_path
+    config.MergeFrom(needed)
+    added = [("model.action_faster_rcnn.clip", "added: the paper's 64 frames at 25 a second")]
+    added += [("model.action_faster_rcnn.trunk", "added: I3D")]
+    added += [(f"{_TO}.second_stage_box_predictor", "the paper's transformer head")]
+    found.changed.extend(added)
+    return found._replace(text=text_format.MessageToString(config))
+
+
+def _fill(message: Any, tree: Tree, path: str, found: Converted) -> None:
+    fields = message.DESCRIPTOR.fields_by_name
+    for name, value, line in tree:
+        ours = {"faster_rcnn": "action_faster_rcnn"}.get(name, name)
+        field = fields.get(ours)
+        here = f"{path}.{ours}".lstrip(".")
+        there = here.replace(_TO, _FROM)
+        if here.endswith("keep_aspect_ratio_resizer") and isinstance(value, list):
+            _resize(message, {key: one for key, one, _ in value}, there, found)
+        elif here in _SKIPPED or field is None:
+            found.dropped.append((there, line, _reason(here)))
+        elif isinstance(value, list):
+            inner = getattr(message, ours, None)
+            if field.message_type is None:
+                found.dropped.append((there, line, "is no message here"))
+            elif hasattr(inner, "add"):
+                trial = field.message_type._concrete_class()
+                _fill(trial, value, here, found)
+                if trial.ListFields():
+                    inner.add().CopyFrom(trial)
+            else:
+                inner.SetInParent()
+                _fill(inner, value, here, found)
+        else:
+            try:
+                if hasattr(getattr(message, ours), "append"):
+                    getattr(message, ours).append(value)
+                else:
+                    setattr(message, ours, value)
+                found.kept.append(there)
+            except (TypeError, ValueError):
+                found.dropped.append((there, line, f"{value!r} is no value of it here"))
+
+
+def _resize(message: Any, sides: dict, there: str, found: Converted) -> None:
+    """Ours has one size for all: that of a wide picture."""
+    short, long = int(sides.get("min_dimension", 600)), int(sides.get("max_dimension", 1024))
+    fixed = message.fixed_shape_resizer
+    fixed.height, fixed.width = short, min(long, round(short * 4 / 3 / 16) * 16)
+    what = f"fixed_shape_resizer {fixed.height} x {fixed.width}: set your videos' own shape"
+    found.changed.append((there, what))
+
+
+def _reason(path: str) -> str:
+    parts = path.split(".")
+    for length in range(len(parts), 0, -1):
+        if reason := _REASONS.get(".".join(parts[:length])):
+            return reason
+    return "there is no such field here"
