@@ -7,7 +7,6 @@ import shutil
 import numpy as np
 import pytest
 import small_records
-import tensorflow as tf
 
 from avatx.errors import UserError
 from avatx.export.exporter import export_pipeline
@@ -134,45 +133,6 @@ def test_without_the_old_settings_the_variables_tell(trained, model_dir, case):
     os.unlink(model_dir / "pipeline.config")
     with pytest.raises(UserError, match=UNKNOWN[case]):
         start(trained, model_dir, "train_config.num_steps=3", *MISFITS[case][0])
-
-
-def weights(folder, step):
-    """The trained weights of a checkpoint, of the trunk and of the rest, by key."""
-    reader = tf.train.load_checkpoint(str(folder / f"ckpt-{step}"))
-    kernels = [
-        key
-        for key in reader.get_variable_to_shape_map()
-        if "kernel" in key and key.startswith("model/") and "OPTIMIZER_SLOT" not in key
-    ]
-    return {
-        where: {key: reader.get_tensor(key) for key in kernels if ("trunk" in key) is in_trunk}
-        for where, in_trunk in (("trunk", True), ("rest", False))
-    }
-
-
-def changed(before, after):
-    """Whether all, none or some of the weights moved."""
-    moved = {bool((before[key] != after[key]).any()) for key in before}
-    assert moved
-    return moved == {True}
-
-
-def test_a_rate_of_its_own_is_added_and_taken_away(trained, model_dir, capsys):
-    """The optimiser's state is the same with and without it: Adam's moments go on."""
-    rate = 'train_config.optimizer.learning_rate_multiplier={ pattern: "^trunk/" multiplier: 0 }'
-    same = "train_config.optimizer.use_moving_average=true"
-    capsys.readouterr()
-    start(trained, model_dir, "train_config.num_steps=3", same, rate)
-    output = capsys.readouterr().out
-    assert "resuming at step 2 from" in output and "step 3/3" in output
-    assert "train_config.optimizer.learning_rate_multiplier" in output
-    start(trained, model_dir, "train_config.num_steps=4", same)
-    output = capsys.readouterr().out
-    assert "resuming at step 3 from" in output and "step 4/4" in output
-    assert "train_config.optimizer.learning_rate_multiplier" in output
-    first, held, free = (weights(model_dir, step) for step in (2, 3, 4))
-    assert not changed(first["trunk"], held["trunk"]) and changed(first["rest"], held["rest"])
-    assert changed(held["trunk"], free["trunk"]) and changed(held["rest"], free["rest"])
 
 
 def test_what_changed_is_said_and_goes_on(trained, model_dir, tmp_path, capsys):
