@@ -21,6 +21,8 @@ The serving signatures give
   num_detections               [B] int32; entries past it are padding
   detection_attention          serving_attention only: [B, D, layers, heads, T', H', W'] float32,
                                sums to 1 over the feature cells
+  clip_keys                    serving_attention only: [B, layers, heads, T', H', W', D] float32,
+                               what the head knows the clip's cells by; of exports since 2026-11-28
 
 and `metadata` what a caller has to know to cut clips from a video and to name the classes:
 
@@ -150,7 +152,11 @@ def attention_serving_function(model) -> tf.types.experimental.GenericFunction:
             return _first(count, _outputs(detections))
         maps = tf.stack([tf.cast(layer, tf.float32) for layer in layers], axis=2)
         maps = tf.gather(maps, detections.proposal_index, batch_dims=1)
-        return _first(count, {**_outputs(detections), "detection_attention": maps})
+        outputs = {**_outputs(detections), "detection_attention": maps}
+        keys = [tf.cast(layer, tf.float32) for layer in model.keys(predictions.features)]
+        if keys:
+            outputs["clip_keys"] = tf.stack(keys, axis=1)
+        return _first(count, outputs)
 
     return serve_attention
 

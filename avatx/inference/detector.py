@@ -25,6 +25,14 @@ class ClipDetections(NamedTuple):
         return ClipDetections(self.boxes[keep], self.classes[keep], self.scores[keep])
 
 
+class Seen(NamedTuple):
+    """What was found in one clip and where the head looked for it."""
+
+    detections: ClipDetections
+    attention: np.ndarray  # [N, layers, heads, T', H', W'] float32
+    keys: np.ndarray | None  # [layers, heads, T', H', W', D] float32; None of an older export
+
+
 class Detector:
     """Runs an exported detector.
 
@@ -109,6 +117,14 @@ class Detector:
         Raises:
           UserError: the model was exported without attention.
         """
+        return [(seen.detections, seen.attention) for seen in self.look(clips)]
+
+    def look(self, clips: np.ndarray) -> list[Seen]:
+        """As `detect_with_attention`, with the keys too.
+
+        Raises:
+          UserError: the model was exported without attention.
+        """
         if not self.has_attention:
             raise UserError(
                 f"{self.path}: exported without attention; "
@@ -116,13 +132,13 @@ class Detector:
                 "i3d_box_predictor has none)"
             )
         outputs = self._run("serving_attention", clips)
-        attention = outputs["detection_attention"]
-        return [
-            (detections, attention[clip, : len(detections.scores)])
-            for clip, detections in (
-                (clip, _clip_detections(outputs, clip)) for clip in range(len(clips))
-            )
-        ]
+        keys = outputs.get("clip_keys")
+        seen = []
+        for clip in range(len(clips)):
+            detections = _clip_detections(outputs, clip)
+            attention = outputs["detection_attention"][clip, : len(detections.scores)]
+            seen.append(Seen(detections, attention, None if keys is None else keys[clip]))
+        return seen
 
     def _run(self, signature: str, clips: np.ndarray) -> dict[str, np.ndarray]:
         import tensorflow as tf

@@ -1,6 +1,7 @@
 """Runs an exported detector over one video, from its frames to the files a user wants."""
 
 import contextlib
+import dataclasses
 import os
 import signal
 from collections.abc import Callable, Iterator
@@ -21,6 +22,7 @@ from avatx.data.video.video_reader import VideoReader
 from avatx.data.video.video_writer import VideoWriter
 from avatx.errors import UserError
 from avatx.inference.detector import Detector
+from avatx.inference.linking import Linker
 from avatx.inference.video_outputs import (
     NOTE,
     RESULTS,
@@ -28,6 +30,7 @@ from avatx.inference.video_outputs import (
     name_video,
     write_csv,
     write_json,
+    write_tracks,
 )
 from avatx.pictures.annotator import Annotator
 from avatx.pictures.boxes import upscale
@@ -64,7 +67,7 @@ def detect_video(
     progress: Callable[[float, float | None], None] = lambda seconds, duration: None,
     log: Callable[[str], None] = lambda line: None,
 ) -> VideoSummary:
-    """Writes detections.csv, detections.json, annotated.mp4 and contact_sheet.jpg.
+    """Writes detections.csv, detections.json, tracks.csv, annotated.mp4 and contact_sheet.jpg.
 
     Keyframes are the whole multiples of `every` from 0 (the video's first frame) up to its last
     frame. Frames are decoded once. All files appear together at the end, in place of all of an
@@ -123,6 +126,7 @@ def detect_video(
             _stop_request(live=reader.duration is None) as stopping,
         ):
             annotator = Annotator(writer, every, ANNOTATED_SHORTER_SIDE)
+            linker = Linker(every)
 
             def frames():
                 for microseconds, picture in reader.span(0, FAR_FUTURE):
@@ -145,8 +149,9 @@ def detect_video(
                 found = detector.detect(np.stack([clip.frames for clip in batch]))
                 for clip, detections in zip(batch, found, strict=True):
                     detections = detections.above(score_threshold)
-                    keyframes.append(KeyframeDetections(clip.timestamp, detections))
                     people = merge_people(*detections, detector.class_names)
+                    people = linker.link(clip.timestamp, people)
+                    keyframes.append(KeyframeDetections(clip.timestamp, detections, people))
                     annotator.detected(clip.index, people)
                     pictures.add(clip, people)
             if not keyframes:
@@ -154,6 +159,7 @@ def detect_video(
                 raise UserError(f"{video}: no keyframe of it can be shown ({why})")
             annotator.finish()
         write_csv(os.path.join(folder, "detections.csv"), video_id, keyframes)
+        write_tracks(os.path.join(folder, "tracks.csv"), video_id, keyframes)
         stopped = "interrupted" if stopping else reader.error
         notes = [
             *in_words(reader.events),
@@ -175,6 +181,7 @@ def detect_video(
             width=reader.size[1],
             frame_rate=reader.frame_rate,
             duration=reader.end_time / MICROSECONDS if reader.end_time else reader.duration,
+            frame_settings=dataclasses.asdict(frame_settings),
         )
         for note in notes:
             log(note)
