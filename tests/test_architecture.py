@@ -54,6 +54,7 @@ ALLOWED = {
     "trained": {"builders", "checkpoints", "config", "core", "data", "meta_architectures"},
     "export": {"checkpoints", "config", "core", "data", "meta_architectures", "trained"},
     "inference": {"core", "data", "pictures"},
+    "explorer": {"core", "data", "inference", "pictures"},
     "reproduction": {"config"},
 }
 ROOMS = {path.parent.name for path in ROOT.glob("avatx/*/__init__.py")}

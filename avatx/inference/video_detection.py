@@ -1,7 +1,6 @@
 """Runs an exported detector over one video, from its frames to the files a user wants."""
 
 import contextlib
-import dataclasses
 import os
 import signal
 from collections.abc import Callable, Iterator
@@ -181,7 +180,7 @@ def detect_video(
             width=reader.size[1],
             frame_rate=reader.frame_rate,
             duration=reader.end_time / MICROSECONDS if reader.end_time else reader.duration,
-            frame_settings=dataclasses.asdict(frame_settings),
+            frame_settings=frame_settings.to_dict(),
         )
         for note in notes:
             log(note)
