@@ -9,7 +9,7 @@ from avatx.core.people import Person
 from avatx.data.times import to_microseconds
 from avatx.explorer.result import Result
 from avatx.explorer.smoothing import smooth_scores
-from avatx.pictures.boxes import action_colour
+from avatx.pictures.boxes import action_colour, short_name
 from avatx.pictures.keyframe_pictures import annotated_people
 
 _HEAT_STEPS = 64
@@ -64,7 +64,11 @@ def page_data(result: Result, groundtruth: str | None = None) -> dict[str, Any]:
         "notes": [str(note) for note in facts.get("notes") or ()],
         "has_truth": truth is not None,
         "classes": {
-            str(class_id): {"name": name, "colour": _hex(action_colour(class_id))}
+            str(class_id): {
+                "name": name,
+                "short": short_name(name),
+                "colour": _hex(action_colour(class_id)),
+            }
             for class_id, name in sorted(names.items())
         },
         "heat": heat_colours(),

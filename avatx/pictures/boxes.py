@@ -1,5 +1,6 @@
 """Draws people with their actions on frames."""
 
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -14,6 +15,7 @@ _POSE, _OBJECT, _PEOPLE, _OTHER = map(
     ImageColor.getrgb,
     (colours.POSE, colours.WITH_OBJECTS, colours.WITH_PEOPLE, colours.OTHER_ACTION),
 )
+_LONGEST_NAME = 24  # AVA's "watch (e.g., TV)" stays: there is a "watch (a person)"
 _TEXT_COLOUR = (0, 0, 0)
 
 Rectangle = tuple[float, float, float, float]  # x1, y1, x2, y2 in pixels
@@ -66,6 +68,13 @@ def action_colour(class_id: int) -> tuple[int, int, int]:
     if class_id <= 63:
         return _OBJECT
     return _PEOPLE if class_id <= 80 else _OTHER
+
+
+def short_name(name: str) -> str:
+    """What a label says: long names without their examples, "talk to (e.g., self, ...)"."""
+    if len(name) <= _LONGEST_NAME:
+        return name
+    return re.sub(r" \(e\.g\..*?\)", "", name)
 
 
 def upscale(frame: np.ndarray, shorter_side: int) -> np.ndarray:

@@ -57,6 +57,7 @@ const Drawing = (() => {
       const widths = texts.map((label) => context.measureText(label.text).width + 2 * PAD);
       const at = place(boxes[i], Math.max(...widths), ROW * texts.length, frame, boxes, labels);
       labels.push(at);
+      leader(context, at, boxes[i], person.colour);
       texts.forEach((label, k) => {
         context.fillStyle = label.colour;
         context.fillRect(at.x, at.y + k * ROW, widths[k], ROW - 1);
@@ -65,6 +66,17 @@ const Drawing = (() => {
       });
     }
     return labels;
+  }
+
+  // From a label that does not touch its box.
+  function leader(context, at, box, colour) {
+    const gap = Math.max(box.x - at.x - at.w, at.x - box.x - box.w, box.y - at.y - at.h, at.y - box.y - box.h);
+    if (gap < 6) return;
+    const x = Math.max(at.x, Math.min(box.x + box.w / 2, at.x + at.w)), y = at.y > box.y ? at.y : at.y + at.h;
+    context.beginPath();
+    context.moveTo(x, y);
+    context.lineTo(Math.max(box.x, Math.min(x, box.x + box.w)), Math.max(box.y, Math.min(y, box.y + box.h)));
+    for (const [width, ink] of [[4, "rgba(0,0,0,.75)"], [2, colour]]) { context.lineWidth = width; context.strokeStyle = ink; context.stroke(); }
   }
 
   function outline(context, r, person, chosen) {

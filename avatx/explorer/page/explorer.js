@@ -15,6 +15,7 @@
   const scoreOf = (action) => action[state.smooth ? 2 : 1];
   const isShown = (action) => scoreOf(action) >= state.score && !state.hidden.has(action[0]);
   const className = (id) => (data.classes[id] || { name: `class ${id}` }).name;
+  const shortName = (id) => (data.classes[id] || { short: `class ${id}` }).short;
   const colourOf = (id) => (data.classes[id] || { colour: "#f0e442" }).colour;
   const shownActions = (person) => person.actions.filter(isShown).sort((a, b) => scoreOf(b) - scoreOf(a));
 
@@ -30,7 +31,7 @@
     const actions = shownActions(person);
     if (!actions.length) return null;
     const labels = actions.map((action, i) => ({
-      text: `${i ? "" : `${person.track} · `}${className(action[0])} ${state.smooth ? "~" : ""}${scoreOf(action).toFixed(2)}`,
+      text: `${i ? "" : `${person.track} · `}${shortName(action[0])} ${state.smooth ? "~" : ""}${scoreOf(action).toFixed(2)}`,
       colour: colourOf(action[0]),
     }));
     return { key: person.track, box, labels, colour: colourOf(actions[0][0]), between };
@@ -53,7 +54,7 @@
     if (get("truth").checked && at.truth && Math.abs(away) <= FARTHEST) {
       at.truth.forEach((person, i) => found.push({
         key: `truth ${i}`, box: person.box, truth: true, colour: "#ffffff",
-        labels: person.classes.filter((id) => !state.hidden.has(id)).map((id) => ({ text: `true: ${className(id)}`, colour: "#ffffff" })),
+        labels: person.classes.filter((id) => !state.hidden.has(id)).map((id) => ({ text: `true: ${shortName(id)}`, colour: "#ffffff" })),
       }));
     }
     return found;
@@ -264,8 +265,8 @@
 
   video.addEventListener("loadedmetadata", () => { get("seek").max = video.duration; redraw(); });
   for (const name of ["seeked", "timeupdate", "loadeddata"]) video.addEventListener(name, () => { if (video.paused) tick(); });
-  video.addEventListener("play", () => { get("play").textContent = "⏸"; whilePlaying(); });
-  video.addEventListener("pause", () => { get("play").textContent = "▶"; tick(); });
+  video.addEventListener("play", () => { get("play-shape").setAttribute("d", "M3 2h4v12H3zM9 2h4v12H9z"); get("play").setAttribute("aria-label", "Pause"); whilePlaying(); });
+  video.addEventListener("pause", () => { get("play-shape").setAttribute("d", "M3 2v12l11-6z"); get("play").setAttribute("aria-label", "Play"); tick(); });
   video.addEventListener("error", () => {
     get("video-error").hidden = false;
     get("video-error").textContent = `This browser cannot play ${data.video}` +
@@ -316,6 +317,9 @@
   });
   new ResizeObserver(redraw).observe(screen);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
+  const first = data.keyframes.findIndex((keyframe) => keyframe.people.length);
+  if (first >= 0) state.track = data.keyframes[first].people[0].track;
   filtersChanged();
+  video.addEventListener("loadeddata", () => { if (first >= 0) choose(first, state.track); }, { once: true });
   window.avatxExplorer = { state, choose, peopleAt, timeline: Timeline.stats, held: Attention.held }; // for tests
 })();

@@ -32,7 +32,7 @@ const Timeline = (() => {
     for (const row of tracks) {
       row.lines = [...row.lines.values()].sort((a, b) => b.best - a.best);
       row.more = Math.max(0, row.lines.length - MOST_LINES);
-      row.lines = row.lines.slice(0, MOST_LINES).map((line) => ({ ...line, ...classes[line.id] }));
+      row.lines = row.lines.slice(0, MOST_LINES).map((line) => ({ ...line, name: classes[line.id].short, colour: classes[line.id].colour }));
       row.y = y;
       y += HEAD + LINE * row.lines.length + GAP;
     }
@@ -70,7 +70,9 @@ const Timeline = (() => {
         context.fillRect(0, y, width, bottom - y + 2);
       }
       row.lines.forEach((line, n) => cells(context, row, line, y + HEAD + n * LINE, first, last));
-      context.fillStyle = Drawing.ink(row.track === chosen ? "panel" : "paper");
+      playhead(context, current, y, bottom + GAP);
+      const ground = Drawing.ink(row.track === chosen ? "panel" : "paper");
+      context.fillStyle = ground;
       context.fillRect(0, y, names, bottom - y + 2);
       context.fillStyle = ink;
       context.font = "600 12px system-ui, sans-serif";
@@ -80,15 +82,14 @@ const Timeline = (() => {
       context.font = "12px system-ui, sans-serif";
       context.fillStyle = faint;
       const more = row.more ? `, ${row.more} more action${row.more > 1 ? "s" : ""}` : "";
+      // On a ground of its own: the line of the current time does not cross it.
+      context.fillStyle = ground;
+      context.fillRect(names, y + 2, context.measureText(span + more).width + 6, HEAD - 4);
+      context.fillStyle = faint;
       context.fillText(span + more, names + 2, y + HEAD / 2);
       row.lines.forEach((line, n) => context.fillText(clip(context, line.name, names - 20), 14, y + HEAD + n * LINE + LINE / 2));
     }
-    axis(context, keyframes, width, first, last);
-    const x = left(current) + cell / 2;
-    if (x >= names) {
-      context.fillStyle = Drawing.ink("mark");
-      context.fillRect(x - 1, 0, 2, height);
-    }
+    axis(context, keyframes, width, first, last, current);
   }
 
   function cells(context, row, line, y, first, last) {
@@ -106,14 +107,22 @@ const Timeline = (() => {
     context.globalAlpha = 1;
   }
 
-  function axis(context, keyframes, width, first, last) {
+  function playhead(context, current, from, to) {
+    const x = left(current) + cell / 2;
+    if (x < names) return;
+    context.fillStyle = Drawing.ink("mark");
+    context.fillRect(x - 1, from, 2, to - from);
+  }
+
+  function axis(context, keyframes, width, first, last, current) {
     context.fillStyle = Drawing.ink("paper");
     context.fillRect(0, 0, width, AXIS);
+    playhead(context, current, AXIS - 5, AXIS);
     context.fillStyle = Drawing.ink("faint");
     const step = Math.max(1, Math.ceil(56 / cell));
     for (let k = Math.ceil(first / step) * step; k <= last; k += step) {
       const x = left(k);
-      if (x >= names && x < width - 30) context.fillText(`${+keyframes[k].t.toFixed(2)} s`, x, AXIS / 2);
+      if (x >= names && x < width - 30) context.fillText(`${+keyframes[k].t.toFixed(2)} s`, x, AXIS / 2 - 1);
     }
     context.fillText("people", 8, AXIS / 2);
   }
