@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from avatx.atomic_file import atomic_text_file
 from avatx.atomic_folder import atomic_folder
 from avatx.core.people import Person, box_iou
 from avatx.data.times import FAR_FUTURE, MICROSECONDS
@@ -178,9 +177,7 @@ def _write_keyframe(
 
 def _detection_of(person: Person, detections: ClipDetections) -> int | None:
     """The detection that gave the person its box and its best action."""
-    same = [
-        i for i, name in enumerate(detections.classes) if name == person.actions[0].class_id
-    ]
+    same = [i for i, name in enumerate(detections.classes) if name == person.actions[0].class_id]
     overlaps = [box_iou(detections.boxes[i], person.box) for i in same]
     if not same or max(overlaps) < _SAME_DETECTION_IOU:
         return None
@@ -227,5 +224,6 @@ def check_output(output: str) -> None:
 
 
 def _write(path: str, text: str) -> None:
-    with atomic_text_file(path) as file:
+    # The whole folder takes its place at once: no file of it needs to.
+    with open(path, "w", encoding="utf-8", newline="\n") as file:
         file.write(text)

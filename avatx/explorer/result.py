@@ -60,15 +60,17 @@ def read_result(path: str) -> Result:
             "tools/detect_video.py"
         ) from error
     except ValueError as error:
-        raise UserError(f"{file_path}: not JSON ({error}); run tools/detect_video.py again") from error
+        raise UserError(
+            f"{file_path}: not JSON ({error}); run tools/detect_video.py again"
+        ) from error
     try:
         names = {int(key): str(name) for key, name in content.pop("classes").items()}
         keyframes = [_keyframe(entry) for entry in content.pop("keyframes")]
         every = float(content["every"])
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise UserError(
-            f"{file_path}: not what tools/detect_video.py writes ({type(error).__name__}: {error}); "
-            "run it again"
+            f"{file_path}: not what tools/detect_video.py writes ({type(error).__name__}: "
+            f"{error}); run it again"
         ) from error
     if not keyframes:
         raise UserError(f"{file_path}: has no keyframe, so there is nothing to show")

@@ -24,7 +24,7 @@ RESULTS = (
     "contact_sheet.jpg",
     "attention.jpg",
 )
-TRACK_COLUMNS = "video_id timestamp x1 y1 x2 y2 action_id score track_id".split()
+TRACK_COLUMNS = ["video_id", "timestamp", "x1", "y1", "x2", "y2", "action_id", "score", "track_id"]
 NOTE = ".done.json"  # beside them: what they were made from, if they are one of many videos'
 
 

@@ -6,7 +6,9 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, ImageDraw
 
-from avatx.pictures.boxes import load_font
+from avatx.pictures.boxes import fit_text, load_font
+
+__all__ = ["Tile", "contact_sheet", "fit_text"]
 
 _BACKGROUND, _INK = (255, 255, 255), (20, 20, 20)
 
@@ -63,15 +65,6 @@ def contact_sheet(
             draw.text((x, middle), caption, font=font, fill=_INK, anchor="lm")
         y += height + gap
     return np.asarray(sheet)
-
-
-def fit_text(draw: ImageDraw.ImageDraw, text: str, font, width: float) -> str:
-    """`text`, shortened with an ellipsis where it is wider than `width` pixels."""
-    if draw.textlength(text, font=font) <= width:
-        return text
-    while text and draw.textlength(text + "…", font=font) > width:
-        text = text[:-1]
-    return text.rstrip() + "…"
 
 
 def _scaled(image: np.ndarray, width: int) -> Image.Image:

@@ -17,6 +17,7 @@ class FakeBoxPredictions(NamedTuple):
 class FakePredictions(NamedTuple):
     means: tf.Tensor
     box_predictions: FakeBoxPredictions
+    features: tf.Tensor  # [B]
 
 
 class FakeDetectionModel(tf.Module):
@@ -46,7 +47,15 @@ class FakeDetectionModel(tf.Module):
             proposal = tf.reshape(tf.range(NUM_BOXES, dtype=tf.float32), [1, -1, 1, 1, 1, 1])
             layer = tf.ones([tf.shape(clips)[0], NUM_BOXES, 2, 4, 3, 3]) * proposal
             maps = (layer, layer)
-        return FakePredictions(tf.reduce_mean(clips, [1, 2, 3, 4]), FakeBoxPredictions(maps))
+        means = tf.reduce_mean(clips, [1, 2, 3, 4])
+        return FakePredictions(means, FakeBoxPredictions(maps), means)
+
+    def keys(self, features):
+        layer = tf.tile(
+            features[:, tf.newaxis, tf.newaxis, tf.newaxis, tf.newaxis, tf.newaxis],
+            [1, 2, 4, 3, 3, 5],
+        )
+        return (layer, layer + 1)
 
     def postprocess(self, predictions):
         batch = tf.size(predictions.means)

@@ -25,6 +25,7 @@ from avatx.inference.detector import Detector
 
 REPOSITORY = Path(__file__).parents[2]
 FILES = ["annotated.mp4", "contact_sheet.jpg", "detections.csv", "detections.json"]
+FILES += ["tracks.csv"]
 CLASS_NAMES = {1: "bend", 2: "stand", 4: "watch (a person)"}
 
 
