@@ -47,10 +47,7 @@ def read_result(path: str) -> Result:
     Raises:
       UserError: there is none, or it is not what detect_video writes.
     """
-    if file_systems.is_file(path):
-        file_path = path
-    else:
-        file_path = os.path.join(path, NAME)
+    file_path = path if file_systems.is_file(path) else os.path.join(path, NAME)
     try:
         with open(file_path, encoding="utf-8") as file:
             content = json.load(file)

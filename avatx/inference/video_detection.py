@@ -20,7 +20,7 @@ from avatx.data.video.reading_event import in_words
 from avatx.data.video.video_reader import VideoReader
 from avatx.data.video.video_writer import VideoWriter
 from avatx.errors import UserError
-from avatx.inference.detector import Detector
+from avatx.inference.detector import ClipDetections, Detector
 from avatx.inference.linking import Linker
 from avatx.inference.video_outputs import (
     NOTE,
@@ -42,6 +42,14 @@ ANNOTATED_SHORTER_SIDE = 480
 LARGEST_DRAWN_SHORTER_SIDE = 1080
 
 
+class Highest(NamedTuple):
+    """The best of what was left out."""
+
+    score: float
+    class_name: str
+    timestamp: float  # seconds
+
+
 class VideoSummary(NamedTuple):
     """What a run did."""
 
@@ -49,6 +57,7 @@ class VideoSummary(NamedTuple):
     num_detections: int
     files: list[str]  # written, in the output folder
     stopped: str | None  # why before the video's end; None at the end
+    highest: Highest | None = None  # where nothing reached the threshold; None where something did
 
 
 def detect_video(
@@ -118,6 +127,7 @@ def detect_video(
         blank = np.empty([*drawn_size, 3], np.uint8)
         height, width = upscale(blank, ANNOTATED_SHORTER_SIDE).shape[:2]
         keyframes: list[KeyframeDetections] = []
+        highest: Highest | None = None
         with (
             VideoWriter(
                 os.path.join(folder, "annotated.mp4"), reader.frame_rate or 25, height, width
@@ -147,6 +157,7 @@ def detect_video(
             for batch in _batches(clips, batch_size):
                 found = detector.detect(np.stack([clip.frames for clip in batch]))
                 for clip, detections in zip(batch, found, strict=True):
+                    highest = max(highest, _highest(detections, clip, detector), key=_score)
                     detections = detections.above(score_threshold)
                     people = merge_people(*detections, detector.class_names)
                     people = linker.link(clip.timestamp, people)
@@ -187,7 +198,21 @@ def detect_video(
         pictures.write(folder)
         files = sorted(os.listdir(folder))
     count = sum(len(keyframe.detections.scores) for keyframe in keyframes)
-    return VideoSummary(len(keyframes), count, files, stopped)
+    return VideoSummary(len(keyframes), count, files, stopped, None if count else highest)
+
+
+def _score(highest: Highest | None) -> float:
+    return -1.0 if highest is None else highest.score
+
+
+def _highest(
+    detections: ClipDetections, clip: KeyframeClip, detector: Detector
+) -> Highest | None:
+    if not len(detections.scores):
+        return None
+    class_id = int(detections.classes[0])  # by descending score
+    name = detector.class_names.get(class_id, f"class {class_id}")
+    return Highest(float(detections.scores[0]), name, clip.timestamp)
 
 
 class _ShownKeyframes:

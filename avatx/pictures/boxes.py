@@ -180,11 +180,10 @@ def _draw_leader(draw, person: Person, leader, line: int) -> None:
 def _draw_label(draw, person, label: PlacedLabel, font, max_actions: int, width: int) -> None:
     padding = _padding(font)
     row = font.size + 2 * padding
-    x, y = label.rectangle[:2]
+    x, y, right, _ = label.rectangle
     texts = _texts(draw, person, max_actions, font, width)[: label.num_rows]
     for i, (text, action) in enumerate(zip(texts, person.actions, strict=False)):
         top = y + i * row
-        right = x + draw.textlength(text, font=font) + 2 * padding
         draw.rectangle([x, top, right - 1, top + row - 1], fill=action_colour(action.class_id))
         draw.text((x + padding, top + row / 2), text, font=font, fill=_TEXT_COLOUR, anchor="lm")
 

@@ -60,7 +60,7 @@ const Drawing = (() => {
       leader(context, at, boxes[i], person.colour);
       texts.forEach((label, k) => {
         context.fillStyle = label.colour;
-        context.fillRect(at.x, at.y + k * ROW, widths[k], ROW - 1);
+        context.fillRect(at.x, at.y + k * ROW, at.w, k + 1 < texts.length ? ROW - 1 : ROW);
         context.fillStyle = "#000";
         context.fillText(label.text, at.x + PAD, at.y + k * ROW + ROW / 2);
       });
