@@ -205,9 +205,7 @@ def _score(highest: Highest | None) -> float:
     return -1.0 if highest is None else highest.score
 
 
-def _highest(
-    detections: ClipDetections, clip: KeyframeClip, detector: Detector
-) -> Highest | None:
+def _highest(detections: ClipDetections, clip: KeyframeClip, detector: Detector) -> Highest | None:
     if not len(detections.scores):
         return None
     class_id = int(detections.classes[0])  # by descending score

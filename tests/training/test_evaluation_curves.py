@@ -90,5 +90,7 @@ def test_the_confusion_is_a_picture_and_nobody_gives_none(events):
     # is among the columns, for sit has none.
     dark = (picture < 60).all(axis=-1)
     assert picture.dtype == np.uint8 and dark.any(axis=1).sum() > 40
-    wider = confusion_picture({**content, "matrix": [*content["matrix"][:2], [0, 0, 1.0, 0]]}, LABELS)
+    wider = confusion_picture(
+        {**content, "matrix": [*content["matrix"][:2], [0, 0, 1.0, 0]]}, LABELS
+    )
     assert wider.shape[0] > picture.shape[0] and wider.shape[2] == 3
