@@ -1,4 +1,4 @@
-"""An evaluation's numbers by class for TensorBoard: a curve of AP each, and who is taken for whom."""
+"""An evaluation's numbers by class for TensorBoard: curves of AP, who is taken for whom."""
 
 from collections.abc import Mapping
 from typing import Any
