@@ -67,7 +67,7 @@ def test_writes_csv_json_video_and_pictures(detector, video, tmp_path):
     output = tmp_path / "out"
     summary = video_detection.detect_video(detector, video, str(output), score_threshold=0.0)
     assert sorted(os.listdir(output)) == summary.files == FILES
-    assert summary == (3, 9, FILES, None)
+    assert summary == (3, 9, FILES, None, None)
 
     table = ava_csv.read_detections(output / "detections.csv")
     assert table.video_names == ["street_01"]
