@@ -83,7 +83,8 @@ def _place(boxes, index, widths, row_height, size, taken) -> PlacedLabel | None:
                 + less_liked
             )
             best = int(np.argmin(np.where(free, cost, np.inf)))
-            rectangle = tuple(map(float, rectangles[best]))
+            left, top, right, bottom = map(float, rectangles[best])
+            rectangle = (left, top, right, bottom)
             touches = pixels[best] < row_height / 2
             clear = touches and not by_another[best]
             return PlacedLabel(
@@ -140,4 +141,4 @@ def _leader(label: Rectangle, box: np.ndarray) -> Line:
     inner = [x1 + (x2 - x1) / 4, y1 + HEAD * (y2 - y1)], [x2 - (x2 - x1) / 4, y2 - (y2 - y1) / 4]
     start = np.clip([(x1 + x2) / 2, (y1 + y2) / 2], label[:2], label[2:])
     end = np.clip(start, *inner)
-    return (*map(float, start), *map(float, end))
+    return float(start[0]), float(start[1]), float(end[0]), float(end[1])
