@@ -97,7 +97,7 @@ setup(
     python_requires=">=3.10,<3.13",
     packages=packages(),
     package_dir={"avatx.tools": "tools", "avatx.configs": "configs"},
-    package_data={"avatx.configs": ["*/*.config"]},
+    package_data={"avatx.configs": ["*/*.config"], "avatx.explorer": ["page/*"]},
     include_package_data=False,
     install_requires=[
         "absl-py",
@@ -110,6 +110,7 @@ setup(
         "protobuf>=4.25",
         "pyarrow",
         "rich",
+        "scipy",
         "tensorflow>=2.16,<2.21",
         "tf-keras>=2.16,<2.21",
         "tf-models-official>=2.16,<2.21",

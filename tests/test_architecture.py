@@ -56,6 +56,7 @@ ALLOWED = {
     "inference": {"core", "data", "pictures"},
     "importing": {"data"},
     "project": {"config", "data", "importing"},
+    "explorer": {"core", "data", "inference", "pictures"},
     "reproduction": {"config"},
 }
 ROOMS = {path.parent.name for path in ROOT.glob("avatx/*/__init__.py")}

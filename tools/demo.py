@@ -1,5 +1,5 @@
 """The whole path on the playground, as a user would walk it: generate, make records, train,
-evaluate, export, detect on a held-out video, write pictures.
+evaluate, export, detect on a held-out video, write pictures and a page to look through.
 
     python tools/demo.py --output runs/demo
 
@@ -32,8 +32,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
 
     output = pathlib.Path(arguments.output)
-    data, model, export, detections = (
-        output / name for name in ("data", "model", "export", "detections")
+    data, model, export, detections, page = (
+        output / name for name in ("data", "model", "export", "detections", "page")
     )
     begin = time.monotonic()
     for number, (split, count) in enumerate(
@@ -113,6 +113,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         data / "val.csv",
         "--attention",
     )
+    step(
+        page / "index.html",
+        "explore.py",
+        "--detections",
+        detections,
+        "--groundtruth",
+        data / "val.csv",
+        "--output",
+        page,
+    )
 
     metrics = json.loads((model / "metrics.json").read_text())
     print(f"\n{(time.monotonic() - begin) / 60:.1f} minutes in all")
@@ -122,6 +132,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     pictures = sorted(path.name for path in detections.glob("*.jpg"))
     print(f"pictures in {detections}: annotated.mp4, {', '.join(pictures)}")
+    print(f"to look through it, open {page / 'index.html'} in a browser")
     return 0
 
 

@@ -13,6 +13,7 @@ Apache Beam's: `--direct_num_workers 8 --direct_running_mode multi_processing` u
 
 import argparse
 import json
+import math
 import os
 import sys
 
@@ -151,11 +152,24 @@ def _detect_in_one(arguments, detector, settings, _) -> int:
         told = {**summary._asdict(), "output": arguments.output, "notes": notes}
         print(json.dumps(told, indent=2, ensure_ascii=False))
         return 0
+    if summary.highest:
+        print(f"note: {nothing_shown(summary.highest, arguments.score_threshold)}", file=sys.stderr)
     print(
         f"{summary.num_detections} detections at {summary.num_keyframes} keyframes; wrote "
         f"{', '.join(summary.files)} in {arguments.output}"
     )
     return 0
+
+
+def nothing_shown(highest, score_threshold: float) -> str:
+    """What to do about a result without a detection."""
+    shows = math.floor(highest.score * 100) / 100  # rounded down, so that it shows something
+    shows = shows or math.floor(highest.score * 1e4) / 1e4
+    return (
+        f"nothing has a score of {score_threshold:g} or more: the highest is "
+        f"{highest.score:.4f}, {highest.class_name} at {highest.timestamp:g} s; "
+        f"--score_threshold {shows:g} would show it"
+    )
 
 
 if __name__ == "__main__":

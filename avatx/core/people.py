@@ -25,6 +25,7 @@ class Person(NamedTuple):
 
     box: np.ndarray  # [4] float32, yxyx, normalised
     actions: tuple[Action, ...]  # by descending score
+    track: int | None = None  # the same number, the same person over time; None: not linked
 
 
 class Attended(NamedTuple):

@@ -25,6 +25,8 @@ The serving signatures give
                                first, stride and size, columns time, height and width. Cell i looks
                                at frame, row and column first + i * stride, from 0, of a clip of
                                `size` frames, rows and columns, as the model resized it
+  clip_keys                    serving_attention only: [B, layers, heads, T', H', W', D] float32,
+                               what the head knows the clip's cells by; of exports since 2026-11-28
 
 and `metadata` what a caller has to know to cut clips from a video and to name the classes:
 
@@ -158,8 +160,15 @@ def attention_serving_function(model) -> tf.types.experimental.GenericFunction:
         positions = tf.tile(
             tf.stack(predictions.features.positions)[tf.newaxis], [tf.shape(maps)[0], 1, 1]
         )
-        outputs = {"detection_attention": maps, "attention_positions": positions}
-        return _first(count, {**_outputs(detections), **outputs})
+        outputs = {
+            **_outputs(detections),
+            "detection_attention": maps,
+            "attention_positions": positions,
+        }
+        keys = [tf.cast(layer, tf.float32) for layer in model.keys(predictions.features)]
+        if keys:
+            outputs["clip_keys"] = tf.stack(keys, axis=1)
+        return _first(count, outputs)
 
     return serve_attention
 

@@ -27,10 +27,11 @@ class ClipDetections(NamedTuple):
 
 
 class ClipAttention(NamedTuple):
-    """What each of N detections of a clip attended to."""
+    """What each of N detections of a clip attended to, and what the head knows the clip by."""
 
     maps: np.ndarray  # [N, layers, heads, T', H', W'] float32; each head's sum to 1
     cells: CellView | None  # where the T' x H' x W' look; None: an older export does not say
+    keys: np.ndarray | None = None  # [layers, heads, T', H', W', D] float32; None likewise
 
 
 class Detector:
@@ -123,11 +124,16 @@ class Detector:
             )
         outputs = self._run("serving_attention", clips)
         maps, positions = outputs["detection_attention"], outputs.get("attention_positions")
+        keys = outputs.get("clip_keys")
         found = []
         for clip in range(len(clips)):
             detections = _clip_detections(outputs, clip)
-            cells = None if positions is None else CellView.of(positions[clip])
-            found.append((detections, ClipAttention(maps[clip, : len(detections.scores)], cells)))
+            attention = ClipAttention(
+                maps[clip, : len(detections.scores)],
+                None if positions is None else CellView.of(positions[clip]),
+                None if keys is None else keys[clip],
+            )
+            found.append((detections, attention))
         return found
 
     def _run(self, signature: str, clips: np.ndarray) -> dict[str, np.ndarray]:

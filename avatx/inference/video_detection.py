@@ -20,7 +20,8 @@ from avatx.data.video.reading_event import in_words
 from avatx.data.video.video_reader import VideoReader
 from avatx.data.video.video_writer import VideoWriter
 from avatx.errors import UserError
-from avatx.inference.detector import Detector
+from avatx.inference.detector import ClipDetections, Detector
+from avatx.inference.linking import Linker
 from avatx.inference.video_outputs import (
     NOTE,
     RESULTS,
@@ -28,6 +29,7 @@ from avatx.inference.video_outputs import (
     name_video,
     write_csv,
     write_json,
+    write_tracks,
 )
 from avatx.pictures.annotator import Annotator
 from avatx.pictures.boxes import upscale
@@ -40,6 +42,14 @@ ANNOTATED_SHORTER_SIDE = 480
 LARGEST_DRAWN_SHORTER_SIDE = 1080
 
 
+class Highest(NamedTuple):
+    """The best of what was left out."""
+
+    score: float
+    class_name: str
+    timestamp: float  # seconds
+
+
 class VideoSummary(NamedTuple):
     """What a run did."""
 
@@ -47,6 +57,7 @@ class VideoSummary(NamedTuple):
     num_detections: int
     files: list[str]  # written, in the output folder
     stopped: str | None  # why before the video's end; None at the end
+    highest: Highest | None = None  # where nothing reached the threshold; None where something did
 
 
 def detect_video(
@@ -64,7 +75,7 @@ def detect_video(
     progress: Callable[[float, float | None], None] = lambda seconds, duration: None,
     log: Callable[[str], None] = lambda line: None,
 ) -> VideoSummary:
-    """Writes detections.csv, detections.json, annotated.mp4 and contact_sheet.jpg.
+    """Writes detections.csv, detections.json, tracks.csv, annotated.mp4 and contact_sheet.jpg.
 
     Keyframes are the whole multiples of `every` from 0 (the video's first frame) up to its last
     frame. Frames are decoded once. All files appear together at the end, in place of all of an
@@ -116,6 +127,7 @@ def detect_video(
         blank = np.empty([*drawn_size, 3], np.uint8)
         height, width = upscale(blank, ANNOTATED_SHORTER_SIDE).shape[:2]
         keyframes: list[KeyframeDetections] = []
+        highest: Highest | None = None
         with (
             VideoWriter(
                 os.path.join(folder, "annotated.mp4"), reader.frame_rate or 25, height, width
@@ -123,6 +135,7 @@ def detect_video(
             _stop_request(live=reader.duration is None) as stopping,
         ):
             annotator = Annotator(writer, every, ANNOTATED_SHORTER_SIDE)
+            linker = Linker(every)
 
             def frames():
                 for microseconds, picture in reader.span(0, FAR_FUTURE):
@@ -144,9 +157,11 @@ def detect_video(
             for batch in _batches(clips, batch_size):
                 found = detector.detect(np.stack([clip.frames for clip in batch]))
                 for clip, detections in zip(batch, found, strict=True):
+                    highest = max(highest, _highest(detections, clip, detector), key=_score)
                     detections = detections.above(score_threshold)
-                    keyframes.append(KeyframeDetections(clip.timestamp, detections))
                     people = merge_people(*detections, detector.class_names)
+                    people = linker.link(clip.timestamp, people)
+                    keyframes.append(KeyframeDetections(clip.timestamp, detections, people))
                     annotator.detected(clip.index, people)
                     pictures.add(clip, people)
             if not keyframes:
@@ -154,6 +169,7 @@ def detect_video(
                 raise UserError(f"{video}: no keyframe of it can be shown ({why})")
             annotator.finish()
         write_csv(os.path.join(folder, "detections.csv"), video_id, keyframes)
+        write_tracks(os.path.join(folder, "tracks.csv"), video_id, keyframes)
         stopped = "interrupted" if stopping else reader.error
         notes = [
             *in_words(reader.events),
@@ -175,13 +191,26 @@ def detect_video(
             width=reader.size[1],
             frame_rate=reader.frame_rate,
             duration=reader.end_time / MICROSECONDS if reader.end_time else reader.duration,
+            frame_settings=frame_settings.to_dict(),
         )
         for note in notes:
             log(note)
         pictures.write(folder)
         files = sorted(os.listdir(folder))
     count = sum(len(keyframe.detections.scores) for keyframe in keyframes)
-    return VideoSummary(len(keyframes), count, files, stopped)
+    return VideoSummary(len(keyframes), count, files, stopped, None if count else highest)
+
+
+def _score(highest: Highest | None) -> float:
+    return -1.0 if highest is None else highest.score
+
+
+def _highest(detections: ClipDetections, clip: KeyframeClip, detector: Detector) -> Highest | None:
+    if not len(detections.scores):
+        return None
+    class_id = int(detections.classes[0])  # by descending score
+    name = detector.class_names.get(class_id, f"class {class_id}")
+    return Highest(float(detections.scores[0]), name, clip.timestamp)
 
 
 class _ShownKeyframes:

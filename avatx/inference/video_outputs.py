@@ -1,14 +1,16 @@
-"""What detect_video writes: detections as AVA csv and as JSON."""
+"""What detect_video writes: detections as AVA csv and as JSON, and with numbers over time."""
 
+import csv
 import json
 import os
 import re
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from avatx.atomic_file import atomic_text_file
-from avatx.core.people import merge_people
+from avatx.core.people import Person
 from avatx.data.annotations import ava_csv
 from avatx.data.annotations.ava_table import AvaTable
 from avatx.inference.detector import ClipDetections
@@ -17,10 +19,12 @@ from avatx.inference.detector import ClipDetections
 RESULTS = (
     "detections.json",
     "detections.csv",
+    "tracks.csv",
     "annotated.mp4",
     "contact_sheet.jpg",
     "attention.jpg",
 )
+TRACK_COLUMNS = ["video_id", "timestamp", "x1", "y1", "x2", "y2", "action_id", "score", "track_id"]
 NOTE = ".done.json"  # beside them: what they were made from, if they are one of many videos'
 
 
@@ -29,6 +33,7 @@ class KeyframeDetections(NamedTuple):
 
     timestamp: float  # seconds from the video's first frame
     detections: ClipDetections
+    people: Sequence[Person] = ()  # the same detections, gathered and linked
 
 
 def name_video(video: str) -> str:
@@ -55,13 +60,33 @@ def write_csv(path: str, video_id: str, keyframes: list[KeyframeDetections]) -> 
     ava_csv.write_detections(path, table)
 
 
+def write_tracks(path: str, video_id: str, keyframes: list[KeyframeDetections]) -> None:
+    """Writes a row an action of a person, with the person's number over time, under a header.
+
+    A file of its own: AVA's detection csv has no place for a number, and its evaluator refuses
+    a ninth column.
+    """
+    with atomic_text_file(path) as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(TRACK_COLUMNS)
+        for keyframe in keyframes:
+            for person in keyframe.people:
+                ymin, xmin, ymax, xmax = (f"{float(value):.6f}" for value in person.box)
+                for action in person.actions:
+                    writer.writerow(
+                        [video_id, f"{keyframe.timestamp:g}", xmin, ymin, xmax, ymax]
+                        + [action.class_id, f"{action.score:.6f}", person.track]
+                    )
+
+
 def write_json(
     path: str, keyframes: list[KeyframeDetections], class_names: dict[int, str], **facts
 ) -> None:
     """Writes people with their actions, a keyframe each, after the `facts` about the run.
 
     {..facts.., "box_format": "...", "classes": {"1": "bend"}, "keyframes": [{"timestamp": 0.0,
-    "people": [{"box": [ymin, xmin, ymax, xmax], "actions": [{"id", "name", "score"}]}]}]}
+    "people": [{"track": 1, "box": [ymin, xmin, ymax, xmax], "actions": [{"id", "name",
+    "score"}]}]}]}
     """
     content = {
         **facts,
@@ -72,6 +97,7 @@ def write_json(
                 "timestamp": keyframe.timestamp,
                 "people": [
                     {
+                        "track": person.track,
                         "box": [round(float(value), 6) for value in person.box],
                         "actions": [
                             {
@@ -82,7 +108,7 @@ def write_json(
                             for action in person.actions
                         ],
                     }
-                    for person in merge_people(*keyframe.detections, class_names)
+                    for person in keyframe.people
                 ],
             }
             for keyframe in keyframes

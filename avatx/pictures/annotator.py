@@ -6,7 +6,7 @@ import math
 import numpy as np
 
 from avatx.core.people import Person
-from avatx.pictures.boxes import draw_people, upscale
+from avatx.pictures.boxes import draw_people, label_places, upscale
 
 # How far from its keyframe a box is still shown: people move.
 PERSISTENCE_SECONDS = 1.0
@@ -32,6 +32,7 @@ class Annotator:
         self._waiting: collections.deque[tuple[float, np.ndarray]] = collections.deque()
         self._index = -1  # the newest keyframe that has detections
         self._people: list[Person] = []  # its people; no waiting frame needs an older one's
+        self._labels: list | None = None  # where theirs are, once the first of them is drawn
 
     def add(self, time: float, frame: np.ndarray) -> None:
         """Takes the next frame."""
@@ -40,7 +41,7 @@ class Annotator:
 
     def detected(self, index: int, people: list[Person]) -> None:
         """Takes the people of keyframe `index`; keyframes come in order."""
-        self._index, self._people = index, people
+        self._index, self._people, self._labels = index, people, None
         self._write_decided()
 
     def finish(self) -> None:
@@ -67,4 +68,8 @@ class Annotator:
         time, frame = self._waiting.popleft()
         people = self._people if index == self._index and self._is_near(time, index) else []
         frame = upscale(frame, self._shorter_side)
-        self._writer.write(draw_people(frame, people) if people else frame, time)
+        if people:
+            if self._labels is None:
+                self._labels = label_places(people, *frame.shape[:2])
+            frame = draw_people(frame, people, labels=self._labels)
+        self._writer.write(frame, time)

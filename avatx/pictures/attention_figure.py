@@ -26,6 +26,11 @@ from avatx.pictures.embedding import paint, unit_colours
 _SHORTER_SIDE = 240  # to which small frames are enlarged
 _MOMENTS = 3  # rows of figure4.png
 _COLUMNS = 6  # moments of keys.png and attention.png
+_PAGE_WIDTH = 900  # pixels that figure4.png is shown at
+_HOW_TO_READ = (
+    "Two places of one colour are alike to that head (its keys; no colour has a meaning of its "
+    "own); at the right what the person's query attends to: the brighter, the more."
+)
 _SHORTEST_VIDEO = 3.0  # seconds; a shorter clip is played slower
 
 
@@ -71,13 +76,19 @@ class AttentionFigure:
         tiles = []
         for cell in self._cells(_MOMENTS):
             frame = self._attended.cells.frame(cell)
-            tiles.append(self._person_tile(frame))
-            tiles += self._key_tiles(frame)
-            tiles.append(self._attention_tiles(frame)[0])
-        title = (
-            f"{self._title}: keys of each unit (alike in colour, alike to the head) and attention"
-        )
-        return contact_sheet(tiles, len(tiles) // len(self._cells(_MOMENTS)), 240, title)
+            row = [self._person_tile(frame), *self._key_tiles(frame)]
+            row.append(self._attention_tiles(frame)[0])
+            captions = [f"{self._seconds[frame]:+.2f} s", *self._unit_names(), "attention"]
+            tiles += [
+                tile._replace(caption=caption) for tile, caption in zip(row, captions, strict=True)
+            ]
+        title = f"{self._title}. {_HOW_TO_READ}"
+        columns = len(tiles) // len(self._cells(_MOMENTS))
+        return contact_sheet(tiles, columns, 240, title, page_width=_PAGE_WIDTH)
+
+    def _unit_names(self) -> list[str]:
+        layers, heads = self._colours.shape[:2]
+        return [f"layer {i + 1} head {k + 1}" for i in range(layers) for k in range(heads)]
 
     def attention_sheet(self) -> np.ndarray:
         """The last layer's attention: mean over heads and each head, over time."""

@@ -1,5 +1,6 @@
 """Draws people with their actions on frames."""
 
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -7,6 +8,7 @@ from PIL import Image, ImageColor, ImageDraw, ImageFont
 
 from avatx.core.people import Action, Person
 from avatx.pictures import colours
+from avatx.pictures.labels import PlacedLabel, Rectangle, place_labels
 
 # AVA's label map lists its 80 classes in this order: pose 1-14, with objects 15-63, with
 # people 64-80.
@@ -14,22 +16,29 @@ _POSE, _OBJECT, _PEOPLE, _OTHER = map(
     ImageColor.getrgb,
     (colours.POSE, colours.WITH_OBJECTS, colours.WITH_PEOPLE, colours.OTHER_ACTION),
 )
+_LONGEST_NAME = 24  # AVA's "watch (e.g., TV)" stays: there is a "watch (a person)"
 _TEXT_COLOUR = (0, 0, 0)
+# A box is minor of which this much lies on one of a score that is larger by 1 / _MINOR_SCORE.
+_MINOR_COVERED, _MINOR_SCORE = 0.6, 0.6
 
-Rectangle = tuple[float, float, float, float]  # x1, y1, x2, y2 in pixels
 
-
-def draw_people(frame: np.ndarray, people: Sequence[Person], max_actions: int = 5) -> np.ndarray:
+def draw_people(
+    frame: np.ndarray,
+    people: Sequence[Person],
+    max_actions: int = 5,
+    labels: Sequence[PlacedLabel | None] | None = None,
+) -> np.ndarray:
     """Draws boxes and, beside each, its actions.
 
-    The labels stand above the box, else below it, else inside it, always whole within the
-    frame where it is large enough for them. Colour says the kind of action: pose blue, with an
-    object orange, with people pink (by AVA's class ids).
+    Labels never lie on each other, and on no head where there is room (`labels.py`). A box of a
+    low score that mostly lies on a better one is drawn thin, without a label. Colour says the
+    kind of action: pose blue, with an object orange, with people pink (by AVA's class ids).
 
     Args:
       frame: [H, W, 3] uint8; not changed.
       people: what to draw; the first is drawn last, on top.
       max_actions: labels a person at most.
+      labels: of `label_places`, for frames that show the same people.
 
     Returns:
       [H, W, 3] uint8.
@@ -39,14 +48,60 @@ def draw_people(frame: np.ndarray, people: Sequence[Person], max_actions: int = 
     height, width = frame.shape[:2]
     line = max(1, round(min(height, width) / 240))
     font = load_font(text_size(height, width))
-    for person in reversed(people):
-        _draw_box(draw, person, width, height, line)
-    labels: list[Rectangle] = []
-    boxes = [_pixels(person.box, width, height) for person in people]
-    for i, person in enumerate(people):
-        others = boxes[:i] + boxes[i + 1 :]
-        _draw_labels(draw, person, width, height, font, max_actions, labels, others)
+    minor = minor_people(people)
+    for person, is_minor in reversed(list(zip(people, minor, strict=True))):
+        _draw_box(draw, person, width, height, 0 if is_minor else line)
+    if labels is None:
+        labels = label_places(people, height, width, max_actions)
+    for person, label in zip(people, labels, strict=True):
+        if label is not None and label.leader is not None:
+            _draw_leader(draw, person, label.leader, line)
+    for person, label in zip(people, labels, strict=True):
+        if label is not None:
+            _draw_label(draw, person, label, font, max_actions, width)
     return np.asarray(image)
+
+
+def label_places(
+    people: Sequence[Person], height: int, width: int, max_actions: int = 5
+) -> list[PlacedLabel | None]:
+    """Where `draw_people` puts each person's label on a frame of this size."""
+    font = load_font(text_size(height, width))
+    measure = ImageDraw.Draw(Image.new("RGB", (1, 1)))
+    padding = _padding(font)
+    widths = [
+        [
+            measure.textlength(text, font=font) + 2 * padding
+            for text in ([] if is_minor else _texts(measure, person, max_actions, font, width))
+        ]
+        for person, is_minor in zip(people, minor_people(people), strict=True)
+    ]
+    boxes = [_pixels(person.box, width, height) for person in people]
+    return place_labels(boxes, widths, font.size + 2 * padding, (height, width))
+
+
+def minor_people(people: Sequence[Person]) -> list[bool]:
+    """Which are likely not people of their own: of a low score, and mostly on a better box."""
+    minor = []
+    for i, person in enumerate(people):
+        score = person.actions[0].score if person.actions else None
+        minor.append(
+            score is not None
+            and any(
+                other.actions
+                and (other.actions[0].score or 0) * _MINOR_SCORE > score
+                and _covered(person.box, other.box) >= _MINOR_COVERED
+                for other in people[:i]
+            )
+        )
+    return minor
+
+
+def _covered(box: np.ndarray, other: np.ndarray) -> float:
+    """The share of `box`, or of `other` if that is smaller, which lies in both."""
+    sides = np.minimum(box[2:], other[2:]) - np.maximum(box[:2], other[:2])
+    smaller = min(float(np.prod(box[2:] - box[:2])), float(np.prod(other[2:] - other[:2])))
+    return float(np.prod(np.maximum(sides, 0))) / max(smaller, 1e-12)
 
 
 def text_size(height: int, width: int) -> int:
@@ -66,6 +121,13 @@ def action_colour(class_id: int) -> tuple[int, int, int]:
     if class_id <= 63:
         return _OBJECT
     return _PEOPLE if class_id <= 80 else _OTHER
+
+
+def short_name(name: str) -> str:
+    """What a label says: long names without their examples, "talk to (e.g., self, ...)"."""
+    if len(name) <= _LONGEST_NAME:
+        return name
+    return re.sub(r" \(e\.g\..*?\)", "", name)
 
 
 def upscale(frame: np.ndarray, shorter_side: int) -> np.ndarray:
@@ -90,66 +152,63 @@ def _pixels(box: np.ndarray, width: int, height: int) -> Rectangle:
 
 
 def _draw_box(draw, person: Person, width: int, height: int, line: int) -> None:
-    colour = action_colour(person.actions[0].class_id) if person.actions else _OTHER
+    """With a dark edge; of 0 pixels a hairline without one."""
     box = _pixels(person.box, width, height)
+    if line == 0:
+        draw.rectangle(box, outline=_person_colour(person), width=1)
+        return
     draw.rectangle(box, outline=(0, 0, 0), width=line + 2)
     draw.rectangle(
         [box[0] + 1, box[1] + 1, max(box[0] + 1, box[2] - 1), max(box[1] + 1, box[3] - 1)],
-        outline=colour,
+        outline=_person_colour(person),
         width=line,
     )
 
 
-def _draw_labels(draw, person, width, height, font, max_actions, labels, others) -> None:
-    """Draws a person's labels and adds the rectangle that they take to `labels`."""
-    actions = person.actions[:max_actions]
-    texts = [_label(action) for action in actions]
-    if not texts:
-        return
-    padding = max(1, round(font.size / 8))
+def _person_colour(person: Person) -> tuple[int, int, int]:
+    return action_colour(person.actions[0].class_id) if person.actions else _OTHER
+
+
+def _draw_leader(draw, person: Person, leader, line: int) -> None:
+    x, y, radius = *leader[2:], 1.5 * line + 1
+    draw.line(leader, fill=(0, 0, 0), width=line + 2)
+    draw.ellipse([x - radius - 1, y - radius - 1, x + radius + 1, y + radius + 1], fill=(0, 0, 0))
+    draw.line(leader, fill=_person_colour(person), width=line)
+    draw.ellipse([x - radius, y - radius, x + radius, y + radius], fill=_person_colour(person))
+
+
+def _draw_label(draw, person, label: PlacedLabel, font, max_actions: int, width: int) -> None:
+    padding = _padding(font)
     row = font.size + 2 * padding
-    widths = [draw.textlength(text, font=font) + 2 * padding for text in texts]
-    box = _pixels(person.box, width, height)
-    x, y = _label_position(box, max(widths), row * len(texts), width, height, labels, others)
-    labels.append((x, y, x + max(widths), y + row * len(texts)))
-    for i, (text, action) in enumerate(zip(texts, actions, strict=True)):
+    x, y, right, _ = label.rectangle
+    texts = _texts(draw, person, max_actions, font, width)[: label.num_rows]
+    for i, (text, action) in enumerate(zip(texts, person.actions, strict=False)):
         top = y + i * row
-        draw.rectangle([x, top, x + widths[i], top + row - 1], fill=action_colour(action.class_id))
+        draw.rectangle([x, top, right - 1, top + row - 1], fill=action_colour(action.class_id))
         draw.text((x + padding, top + row / 2), text, font=font, fill=_TEXT_COLOUR, anchor="lm")
 
 
+def _padding(font) -> int:
+    return max(1, round(font.size / 8))
+
+
+def _texts(draw, person: Person, max_actions: int, font, width: int) -> list[str]:
+    """The lines of a label, the person's number first; none wider than the picture."""
+    texts = [_label(action) for action in person.actions[:max_actions]]
+    if texts and person.track is not None:
+        texts[0] = f"{person.track} · {texts[0]}"
+    return [fit_text(draw, text, font, width - 2 * _padding(font)) for text in texts]
+
+
 def _label(action: Action) -> str:
-    return action.name if action.score is None else f"{action.name} {action.score:.2f}"
+    name = short_name(action.name)
+    return name if action.score is None else f"{name} {action.score:.2f}"
 
 
-def _label_position(box, label_width, label_height, width, height, labels, others):
-    """Above the box, below, right, left or inside, moved into the frame.
-
-    The first place that hides no other label, as little as may be of other people (`others`,
-    their boxes) and, last, of the person's own box.
-    """
-    x1, y1, x2, y2 = box
-
-    def hidden(place, rectangles):
-        x, y = place
-        return sum(
-            max(0, min(x + label_width, right) - max(x, left))
-            * max(0, min(y + label_height, bottom) - max(y, top))
-            for left, top, right, bottom in rectangles
-        )
-
-    def cost(place):
-        return hidden(place, labels), hidden(place, others), hidden(place, [box])
-
-    places = [
-        (x1, y1 - label_height),
-        (x1, y2 + 1),
-        (x2 + 1, y1),
-        (x1 - label_width, y1),
-        (x1, y1),
-    ]
-    inside = [
-        (max(0, min(x, width - label_width)), max(0, min(y, height - label_height)))
-        for x, y in places
-    ]
-    return min(inside, key=cost)
+def fit_text(draw: ImageDraw.ImageDraw, text: str, font, width: float) -> str:
+    """`text`, shortened with an ellipsis where it is wider than `width` pixels."""
+    if draw.textlength(text, font=font) <= width:
+        return text
+    while text and draw.textlength(text + "…", font=font) > width:
+        text = text[:-1]
+    return text.rstrip() + "…"

@@ -4,9 +4,10 @@ Widths are those of a phone (360 units of a pixel), so that text stays readable 
 scale them up.
 """
 
+import contextlib
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -54,6 +55,15 @@ class _Chart:
         text = io.StringIO()
         self.figure.savefig(text, format="svg", metadata={"Date": None}, transparent=True)
         return _embeddable(text.getvalue(), self._name)
+
+    def pixels(self, dots_an_inch: int = 150) -> np.ndarray:
+        """[H, W, 3] uint8 on white."""
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+        self.figure.set_dpi(dots_an_inch)
+        canvas = FigureCanvasAgg(self.figure)
+        canvas.draw()
+        return np.asarray(canvas.buffer_rgba())[..., :3].copy()
 
 
 def _embeddable(svg: str, name: str) -> str:
@@ -203,6 +213,24 @@ def matrix(
     column_label: str,
 ) -> str:
     """Shares from 0 to 1 as squares, white to black; with numbers where there is room for them."""
+    with _matrix_chart(name, rows, columns, values, row_label, column_label) as chart:
+        return chart.svg()
+
+
+def matrix_picture(
+    rows: Sequence[str],
+    columns: Sequence[str],
+    values: Sequence[Sequence[float]],
+    row_label: str,
+    column_label: str,
+) -> np.ndarray:
+    """As `matrix`, as pixels: [H, W, 3] uint8."""
+    with _matrix_chart("", rows, columns, values, row_label, column_label) as chart:
+        return chart.pixels()
+
+
+@contextlib.contextmanager
+def _matrix_chart(name, rows, columns, values, row_label, column_label) -> Iterator["_Chart"]:
     values = np.array(values, np.float64).reshape(len(rows), len(columns))
     small = len(columns) <= 16
     cell = 0.29 if small else 0.165
@@ -228,7 +256,7 @@ def matrix(
                     fontsize=7,
                     color="white" if values[y, x] > 0.6 else INK,
                 )
-        return chart.svg()
+        yield chart
 
 
 def shortened(label: str, length: int = 26) -> str:

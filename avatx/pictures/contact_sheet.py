@@ -1,13 +1,17 @@
 """One picture of many frames, each with a caption."""
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 from PIL import Image, ImageDraw
 
-from avatx.pictures.boxes import load_font
+from avatx.pictures.boxes import fit_text, load_font
 
+__all__ = ["Tile", "contact_sheet", "fit_text"]
+
+_LEAST_TEXT = 12  # pixels on the page
 _BACKGROUND, _INK = (255, 255, 255), (20, 20, 20)
 
 
@@ -19,7 +23,11 @@ class Tile(NamedTuple):
 
 
 def contact_sheet(
-    tiles: Sequence[Tile], columns: int, tile_width: int = 480, title: str = ""
+    tiles: Sequence[Tile],
+    columns: int,
+    tile_width: int = 480,
+    title: str = "",
+    page_width: int | None = None,
 ) -> np.ndarray:
     """Lays tiles out row by row on white, each scaled to `tile_width`, aspect ratio kept.
 
@@ -27,7 +35,8 @@ def contact_sheet(
       tiles: at least one. Frames may differ in size.
       columns: tiles a row; pairs (detections, groundtruth) want an even number.
       tile_width: pixels.
-      title: a line above everything.
+      title: above everything, in as many lines as it needs.
+      page_width: pixels that the sheet is shown at on a page: its text can be read there.
 
     Returns:
       [H, W, 3] uint8.
@@ -36,23 +45,26 @@ def contact_sheet(
         raise ValueError("contact_sheet: no tiles")
     columns = min(columns, len(tiles))
     gap = max(4, tile_width // 60)
-    font = load_font(max(11, round(tile_width / 26)))
+    sheet_width = columns * (tile_width + gap) + gap
+    size = max(11, round(tile_width / 26))
+    if page_width is not None:
+        size = max(size, math.ceil(_LEAST_TEXT * sheet_width / page_width))
+    font = load_font(size)
     caption_height = round(font.size * 1.6) if any(tile.caption for tile in tiles) else 0
     images = [_scaled(tile.image, tile_width) for tile in tiles]
     rows = [
         range(start, min(start + columns, len(tiles))) for start in range(0, len(tiles), columns)
     ]
     heights = [max(images[i].height for i in row) + caption_height for row in rows]
-    title_height = round(font.size * 2) if title else 0
-    sheet = Image.new(
-        "RGB",
-        (columns * (tile_width + gap) + gap, sum(heights) + gap * (len(rows) + 1) + title_height),
-        _BACKGROUND,
-    )
+    lines = _wrapped(title, font, sheet_width - 2 * gap)
+    line_height = font.size * 1.4
+    title_height = round(line_height * len(lines) + font.size * 0.6) if lines else 0
+    height = sum(heights) + gap * (len(rows) + 1) + title_height
+    sheet = Image.new("RGB", (sheet_width, height), _BACKGROUND)
     draw = ImageDraw.Draw(sheet)
-    if title:
-        text = fit_text(draw, title, font, sheet.width - 2 * gap)
-        draw.text((gap, gap + title_height / 2), text, font=font, fill=_INK, anchor="lm")
+    for number, text in enumerate(lines):
+        middle = gap + font.size * 0.3 + (number + 0.5) * line_height
+        draw.text((gap, middle), text, font=font, fill=_INK, anchor="lm")
     y = gap + title_height
     for row, height in zip(rows, heights, strict=True):
         for column, i in enumerate(row):
@@ -65,13 +77,17 @@ def contact_sheet(
     return np.asarray(sheet)
 
 
-def fit_text(draw: ImageDraw.ImageDraw, text: str, font, width: float) -> str:
-    """`text`, shortened with an ellipsis where it is wider than `width` pixels."""
-    if draw.textlength(text, font=font) <= width:
-        return text
-    while text and draw.textlength(text + "…", font=font) > width:
-        text = text[:-1]
-    return text.rstrip() + "…"
+def _wrapped(text: str, font, width: float) -> list[str]:
+    """Lines of whole words that are no wider than `width` pixels; a longer word is shortened."""
+    draw = ImageDraw.Draw(Image.new("RGB", (1, 1)))
+    lines: list[str] = []
+    for word in text.split():
+        longer = f"{lines[-1]} {word}" if lines else word
+        if lines and draw.textlength(longer, font=font) <= width:
+            lines[-1] = longer
+        else:
+            lines.append(fit_text(draw, word, font, width))
+    return lines
 
 
 def _scaled(image: np.ndarray, width: int) -> Image.Image:

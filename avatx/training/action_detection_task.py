@@ -25,9 +25,17 @@ class ActionDetectionTask(ModelTask):
 
     def inference_step(self, inputs: Batch, model: tf_keras.Model) -> Detections:
         """Final detections of a batch; `multiclass_scores`, large and for other uses, is ()."""
+        return self.inference_and_losses(inputs, model)[0]
+
+    def inference_and_losses(
+        self, inputs: Batch, model: tf_keras.Model
+    ) -> tuple[Detections, dict[str, tf.Tensor]]:
+        """As `inference_step`, with the losses, scalars float32, each the mean over the clips."""
         # Only a model whose proposals are the groundtruth looks at the groundtruth here.
         predictions = model.predict(model.preprocess(inputs.clips), inputs.groundtruth)
-        return model.postprocess(predictions)._replace(multiclass_scores=())
+        detections = model.postprocess(predictions)._replace(multiclass_scores=())
+        losses = model.loss(predictions, inputs.groundtruth)
+        return detections, {name: tf.cast(losses[name], tf.float32) for name in sorted(losses)}
 
     def clip_identity(self, batch: Batch) -> tuple[tf.Tensor, ...]:
         return tuple(batch.keyframes)

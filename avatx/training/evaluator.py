@@ -2,11 +2,14 @@
 
 import time
 
+import numpy as np
 import tensorflow as tf
 
 from avatx.evaluation import evaluation_run
 from avatx.progress import Progress
 from avatx.training.action_detection_task import ActionDetectionTask
+from avatx.training.evaluation_curves import write_class_curves, write_confusion
+from avatx.training.evaluation_losses import EvaluationLosses
 from avatx.training.evaluation_pictures import EvaluationPictures
 from avatx.training.model_evaluator import ModelEvaluator
 from avatx.training.options import Experiment
@@ -18,6 +21,7 @@ class ActionDetectionEvaluator(ModelEvaluator):
     def __init__(self, experiment: Experiment, task: ActionDetectionTask, model, *args, **kwargs):
         """As `ModelEvaluator`."""
         super().__init__(experiment, task, model, *args, **kwargs)
+        self._losses = EvaluationLosses()
         self._pictures = EvaluationPictures(
             model, experiment.class_names, experiment.eval.num_visualizations
         )
@@ -36,7 +40,7 @@ class ActionDetectionEvaluator(ModelEvaluator):
         step = int(self._global_step.numpy())
         with self._weights():
             evaluated = evaluation_run.run_model(
-                self._step,
+                self._detect,
                 self.dataset,
                 self._strategy,
                 observe=self._pictures.add if self._workers.is_chief else None,
@@ -47,13 +51,34 @@ class ActionDetectionEvaluator(ModelEvaluator):
             )
         self._total = len(evaluated.keyframes)
         self._pictures.write(step)
+        if self._workers.is_chief:
+            self._losses.write(step)
         return self._workers.from_chief(lambda: self._score(evaluated, step, begin))
+
+    def _inference_step(self, batch):
+        return self._strategy.run(
+            lambda one: self._task.inference_and_losses(one, self._model), args=(batch,)
+        )
+
+    def _detect(self, batch):
+        """All replicas' detections; their losses are kept."""
+        detections, losses = self._step(batch)
+        local = self._strategy.experimental_local_results
+        valid = [np.asarray(one) for one in local(batch.valid)]
+        for replica, one in enumerate(valid):
+            self._losses.add(one, {name: local(value)[replica] for name, value in losses.items()})
+        return detections
 
     def _score(self, evaluated: evaluation_run.Evaluated, step: int, begin: float):
         """Writes and prints the results; gives the headline."""
         experiment = self._experiment
         scores = evaluation_run.score(evaluated, experiment.label_map, experiment.eval)
         evaluation_run.write_results(experiment.model_dir, evaluated, scores, step)
+        write_class_curves(scores.metrics, step)
+        if "mAP" in scores.metrics and experiment.eval.num_visualizations:
+            options = experiment.eval
+            labels, iou = experiment.label_map, options.iou_threshold
+            write_confusion(evaluated, labels, options.protocol, iou, step)
         print(
             f"evaluation at step {step}: {len(evaluated.keyframes)} keyframes in "
             f"{time.perf_counter() - begin:.0f} s",

@@ -220,7 +220,7 @@ DETECTION = Program(
         folder / "found",
     ],
     _exported,
-    same_bytes("found/detections.csv", "found/detections.json"),
+    same_bytes("found/detections.csv", "found/detections.json", "found/tracks.csv"),
 )
 BATCH = Program(
     "detect_video_batch",

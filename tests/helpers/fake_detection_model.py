@@ -16,6 +16,7 @@ class FakeBoxPredictions(NamedTuple):
 
 class FakeFeatures(NamedTuple):
     positions: CellPositions
+    means: tf.Tensor  # [B]
 
 
 class FakePredictions(NamedTuple):
@@ -53,9 +54,15 @@ class FakeDetectionModel(tf.Module):
             maps = (layer, layer)
         size = tf.cast(tf.shape(clips)[1:4], tf.float32)
         positions = CellPositions(tf.constant([3.0, 2.0, 1.0]), tf.constant([4.0, 3.0, 2.0]), size)
-        return FakePredictions(
-            tf.reduce_mean(clips, [1, 2, 3, 4]), FakeBoxPredictions(maps), FakeFeatures(positions)
+        means = tf.reduce_mean(clips, [1, 2, 3, 4])
+        return FakePredictions(means, FakeBoxPredictions(maps), FakeFeatures(positions, means))
+
+    def keys(self, features):
+        layer = tf.tile(
+            features.means[:, tf.newaxis, tf.newaxis, tf.newaxis, tf.newaxis, tf.newaxis],
+            [1, 2, 4, 3, 3, 5],
         )
+        return (layer, layer + 1)
 
     def postprocess(self, predictions):
         batch = tf.size(predictions.means)

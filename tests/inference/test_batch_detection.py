@@ -23,6 +23,7 @@ from avatx.inference.detector import Detector
 
 ROOT = Path(__file__).parents[2]
 FILES = [".done.json", "annotated.mp4", "contact_sheet.jpg", "detections.csv", "detections.json"]
+FILES += ["tracks.csv"]
 SETTINGS = BatchSettings(score_threshold=0.0)
 CLASS_NAMES = {1: "bend", 2: "stand", 4: "watch (a person)"}
 

@@ -25,6 +25,7 @@ from avatx.inference.detector import Detector
 
 REPOSITORY = Path(__file__).parents[2]
 FILES = ["annotated.mp4", "contact_sheet.jpg", "detections.csv", "detections.json"]
+FILES += ["tracks.csv"]
 CLASS_NAMES = {1: "bend", 2: "stand", 4: "watch (a person)"}
 
 
@@ -66,7 +67,7 @@ def test_writes_csv_json_video_and_pictures(detector, video, tmp_path):
     output = tmp_path / "out"
     summary = video_detection.detect_video(detector, video, str(output), score_threshold=0.0)
     assert sorted(os.listdir(output)) == summary.files == FILES
-    assert summary == (3, 9, FILES, None)
+    assert summary == (3, 9, FILES, None, None)
 
     table = ava_csv.read_detections(output / "detections.csv")
     assert table.video_names == ["street_01"]
@@ -160,6 +161,40 @@ def test_threshold_leaves_out_lower_scores_everywhere(detector, video, tmp_path)
     assert (tmp_path / "detections.csv").read_text() == ""
     content = json.loads((tmp_path / "detections.json").read_text())
     assert [keyframe["people"] for keyframe in content["keyframes"]] == [[], [], []]
+    assert (tmp_path / "tracks.csv").read_text().count("\n") == 1  # its header
+    # The video grows lighter: the best of all is at its last keyframe.
+    everything = video_detection.detect_video(detector, video, str(tmp_path), score_threshold=0)
+    assert everything.highest is None
+    scores = json.loads((tmp_path / "detections.json").read_text())["keyframes"][2]["people"]
+    best = max(person["actions"][0]["score"] for person in scores)
+    assert summary.highest == (pytest.approx(best, abs=1e-6), "bend", 2.0)
+
+
+def test_the_tool_says_which_threshold_would_show_something():
+    highest = video_detection.Highest(0.2876, "walk", 3.5)
+    assert load_tool().nothing_shown(highest, 0.3) == (
+        "nothing has a score of 0.3 or more: the highest is 0.2876, walk at 3.5 s; "
+        "--score_threshold 0.28 would show it"
+    )
+    low = video_detection.Highest(0.00237, "walk", 0.0)
+    assert load_tool().nothing_shown(low, 0.3).endswith("--score_threshold 0.0023 would show it")
+
+
+def test_people_have_numbers_in_json_and_csv(detector, video, tmp_path):
+    video_detection.detect_video(detector, video, str(tmp_path), score_threshold=0, every=0.25)
+    content = json.loads((tmp_path / "detections.json").read_text())
+    tracks = [{p["track"] for p in keyframe["people"]} for keyframe in content["keyframes"]]
+    assert len(tracks) == 9 and all(one == {1, 2} for one in tracks)  # they do not move
+    header, *rows = (tmp_path / "tracks.csv").read_text().splitlines()
+    assert header == "video_id,timestamp,x1,y1,x2,y2,action_id,score,track_id"
+    people = [
+        (f"{k['timestamp']:g}", f"{p['box'][1]:.6f}", str(a["id"]), str(p["track"]))
+        for k in content["keyframes"]
+        for p in k["people"]
+        for a in p["actions"]
+    ]
+    cells = [row.split(",") for row in rows]
+    assert [(row[1], row[2], row[6], row[8]) for row in cells] == people
 
 
 def test_groundtruth_and_attention_pictures(detector, video, tmp_path):

@@ -18,9 +18,12 @@ class RecordingWriter:
 
 @pytest.fixture(autouse=True)
 def draw_the_keyframes_index(monkeypatch):
-    monkeypatch.setattr(
-        annotator_module, "draw_people", lambda frame, people: np.full_like(frame, people[0])
-    )
+    def draw(frame, people, labels):
+        assert labels == f"of {people[0]}"  # never those of another keyframe
+        return np.full_like(frame, people[0])
+
+    monkeypatch.setattr(annotator_module, "draw_people", draw)
+    monkeypatch.setattr(annotator_module, "label_places", lambda people, *_: f"of {people[0]}")
 
 
 @pytest.mark.parametrize("every", [0.5, 1.0, 5.0])

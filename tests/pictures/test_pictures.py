@@ -59,21 +59,6 @@ def test_draw_people_at_the_borders_and_with_degenerate_boxes():
         assert drawn.shape == frame.shape and drawn.any()
 
 
-def test_labels_avoid_other_labels_and_then_other_people():
-    box, size = (10, 40, 40, 80), (200, 200)
-    place = boxes._label_position(box, 50, 20, *size, [], [])
-    assert place == (10, 20)  # above
-    label = (10, 20, 60, 40)
-    below = boxes._label_position(box, 50, 20, *size, [label], [])
-    assert below == (10, 81)
-    # A person stands below: to the right is free.
-    right = boxes._label_position(box, 50, 20, *size, [label], [(5, 82, 45, 150)])
-    assert right == (41, 40)
-    # At the frame's edge the label is moved inside it.
-    x, y = boxes._label_position((190, 0, 199, 199), 50, 20, *size, [], [])
-    assert 0 <= x <= 150 and 0 <= y <= 180
-
-
 def test_upscale_keeps_aspect_and_large_frames():
     assert boxes.upscale(np.zeros([160, 192, 3], np.uint8), 480).shape == (480, 576, 3)
     large = np.zeros([720, 1280, 3], np.uint8)

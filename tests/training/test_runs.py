@@ -50,7 +50,15 @@ def test_train_and_eval_fills_the_model_directory(tmp_path, capsys):
     assert step == best["best_ckpt_global_step"]
     assert curves["mAP"][step] == pytest.approx(best["mAP"], abs=1e-6)
 
+    # Per class, and validation's losses under the names of training's.
+    known = {f"AP/{c['name']}" for c in written["per_class"].values() if c["ap"] is not None}
+    assert known and {name for name in curves if name.startswith("AP/")} == known
     train = read_curves(directory / "train")
+    validated = {name for name in curves if "_loss" in name}
+    assert validated == {name for name in train if "_loss" in name} and len(validated) > 2
+    for at in (2, 4, 5):
+        parts = [curves[name][at] for name in validated - {"total_loss"}]
+        assert sum(parts) == pytest.approx(curves["total_loss"][at], rel=1e-4)
     for name in ("total_loss", "learning_rate", "gradient_norm", "clips_per_second"):
         assert set(train[name]) == {2, 4, 5}
     assert all(0 <= share <= 1 for share in train["input_wait_share"].values())

@@ -1,4 +1,4 @@
-"""Writes RGB frames to an H.264 mp4 that browsers play."""
+"""Writes RGB frames to an H.264 mp4 that browsers play, or to a WebM (VP8)."""
 
 import contextlib
 import math
@@ -13,8 +13,17 @@ from avatx.atomic_file import atomic_path
 _VARIABLE_RATE_TIME_BASE = Fraction(1, 90_000)
 
 
+# Of a path's extension; everything but these is mp4.
+FORMATS = ("mp4", "webm")
+_WEBM_OPTIONS = {"crf": "10", "deadline": "realtime", "cpu-used": "6"}
+_WEBM_BITS_PER_PIXEL = 0.25  # VP8 keeps to a rate; crf says what it may leave unspent
+
+
 class VideoWriter:
     """Context manager that writes H.264 yuv420p mp4 with the index in front (+faststart).
+
+    A `path` that ends in .webm gets VP8 in its place, for browsers that were built without H.264;
+    `crf` and `preset` are x264's and change nothing of it.
 
     The file appears at `path` only on a clean exit; until then it is a hidden temporary name
     in the same folder, which an exception inside the `with` block removes.
@@ -55,6 +64,7 @@ class VideoWriter:
         self.frame_rate = Fraction(frame_rate).limit_denominator(100_000)
         self.height = height
         self.width = width
+        self._is_webm = self.path.endswith(".webm")
         self._options = {"crf": str(crf), "preset": preset, "threads": str(num_threads or "auto")}
         if num_threads == 1:
             # x264's macroblock tree reads memory that nothing has written: with it the bytes
@@ -74,8 +84,9 @@ class VideoWriter:
             temporary = stack.enter_context(atomic_path(self.path))
             # Opened by hand first: PyAV's own error would not name the real path.
             open(temporary, "wb").close()
+            options = {} if self._is_webm else {"movflags": "+faststart"}
             self._container = av.open(
-                temporary, "w", format="mp4", options={"movflags": "+faststart"}
+                temporary, "w", format="webm" if self._is_webm else "mp4", options=options
             )
             stack.push(self._close)
             self._stack = stack.pop_all()
@@ -124,7 +135,13 @@ class VideoWriter:
         self._num_frames += 1
 
     def _add_stream(self):
-        stream = self._container.add_stream("libx264", rate=self.frame_rate, options=self._options)
+        codec, options = "libx264", self._options
+        if self._is_webm:
+            codec, options = "libvpx", {**_WEBM_OPTIONS, "threads": self._options["threads"]}
+        stream = self._container.add_stream(codec, rate=self.frame_rate, options=options)
+        if self._is_webm:
+            pixels = self.height * self.width * float(self.frame_rate)
+            stream.bit_rate = max(200_000, round(_WEBM_BITS_PER_PIXEL * pixels))
         stream.height = self.height + self.height % 2
         stream.width = self.width + self.width % 2
         stream.pix_fmt = "yuv420p"

@@ -1,0 +1,1 @@
+"""A result of detection as a page to look through: video, timeline, attention."""

@@ -1,0 +1,242 @@
+"""Writes the folder of a page that shows a result of detection: `index.html` and what it needs.
+
+The page works from the disk, without a network: its data are scripts beside it. The video is
+encoded again, for then its times are the result's whatever the file was (rotated, of variable
+rate, beginning late, a folder of frames), and browsers play it.
+"""
+
+import importlib.resources
+import os
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from avatx.atomic_folder import atomic_folder
+from avatx.core.cell_view import evenly
+from avatx.core.people import Person, box_iou
+from avatx.data.times import FAR_FUTURE, MICROSECONDS
+from avatx.data.video.frame_encoding import stored_size
+from avatx.data.video.frame_settings import FrameSettings, for_model
+from avatx.data.video.keyframe_clips import KeyframeClip, keyframe_clips
+from avatx.data.video.optical_flow import with_flow
+from avatx.data.video.video_reader import VideoReader
+from avatx.data.video.video_writer import FORMATS, VideoWriter
+from avatx.errors import UserError
+from avatx.explorer.keyframe_file import keyframe_script
+from avatx.explorer.page_data import data_script, page_data
+from avatx.explorer.result import Result
+from avatx.inference.detector import ClipDetections, Detector
+
+PAGE = ("index.html", "explorer.css", "drawing.js", "timeline.js", "attention.js", "explorer.js")
+DATA, KEYFRAMES = "data.js", "keyframes"
+NAMES = {*PAGE, DATA, KEYFRAMES, *(f"video.{name}" for name in FORMATS)}
+LARGEST_SHORTER_SIDE = 720  # of the video's copy
+_SAME_DETECTION_IOU = 0.9  # the csv's boxes are rounded, and that is all
+
+_NO_EXPORT = "made without a model: give saved_model, an export with attention"
+_NO_ATTENTION = "the export has no attention: export again with attention"
+
+
+class ExplorerSummary(NamedTuple):
+    """What was written."""
+
+    index: str  # the page
+    num_keyframes: int
+    num_people: int
+    num_attended: int  # people whose attention can be looked at
+    no_attention: str | None  # why none can
+
+
+def write_explorer(
+    result: Result,
+    output: str,
+    *,
+    video: str | None = None,
+    detector: Detector | None = None,
+    groundtruth: str | None = None,
+    video_format: str = "mp4",
+    progress: Callable[[float, float | None], None] = lambda seconds, duration: None,
+) -> ExplorerSummary:
+    """Makes the folder `output`, whole or not at all; an older page there is replaced.
+
+    Args:
+      result: of detect_video.
+      output: a folder.
+      video: what was detected in; by default what the result says.
+      detector: the export that was detected with: it looks at each keyframe with people again and
+        says what it attended to. None, or one without attention: the page says why it shows none.
+      groundtruth: AVA annotation csv to show on demand.
+      video_format: "mp4" (H.264) or "webm" (VP8, for a Chromium that was built without H.264).
+      progress: called with the seconds read and the duration, None where it is not known.
+
+    Raises:
+      UserError: a bad argument, or a file that cannot be read or written.
+    """
+    if video_format not in FORMATS:
+        raise UserError(f"video_format {video_format}: expected {' or '.join(FORMATS)}")
+    check_output(output)
+    data = page_data(result, groundtruth)
+    data["video"] = f"video.{video_format}"
+    reason = _why_no_attention(detector)
+    if reason:
+        detector = None
+    with (
+        _open(video or result.facts["video"], result, detector) as reader,
+        atomic_folder(output) as folder,
+    ):
+        os.makedirs(os.path.join(folder, KEYFRAMES))
+        shapes = _attended(reader, result, detector, folder, data["video"], progress)
+        data["duration"] = (reader.end_time or 0) / MICROSECONDS
+        attended = {index: people for index, (people, _) in shapes.items()}
+        for index, keyframe in enumerate(data["keyframes"]):
+            keyframe["attention"] = sorted(attended.get(index, []))
+        data["attention"] = next((shape for _, shape in shapes.values()), None)
+        data["no_attention"] = reason
+        _write(os.path.join(folder, DATA), data_script(data))
+        page = importlib.resources.files("avatx.explorer") / "page"
+        for name in PAGE:
+            _write(os.path.join(folder, name), (page / name).read_text(encoding="utf-8"))
+    return ExplorerSummary(
+        os.path.join(output, PAGE[0]),
+        len(result.keyframes),
+        sum(len(keyframe.people) for keyframe in result.keyframes),
+        sum(map(len, attended.values())),
+        reason,
+    )
+
+
+def _attended(
+    reader: VideoReader,
+    result: Result,
+    detector: Detector | None,
+    folder: str,
+    video_name: str,
+    progress: Callable[[float, float | None], None],
+) -> dict[int, tuple[list[int], dict[str, Any]]]:
+    """Copies the video and, on the way, writes the keyframes' files.
+
+    Returns:
+      By keyframe: the people with attention, and the shape of it.
+    """
+    settings = _settings(result, detector)
+    copy_size = stored_size(reader.size, LARGEST_SHORTER_SIDE)
+    model_size = stored_size(reader.size, settings.shorter_side)
+    written: dict[int, tuple[list[int], dict[str, Any]]] = {}
+
+    with VideoWriter(
+        os.path.join(folder, video_name), reader.frame_rate or 25, *copy_size
+    ) as writer:
+
+        def frames() -> Iterator[tuple[float, np.ndarray]]:
+            for microseconds, picture in reader.span(0, FAR_FUTURE):
+                time = microseconds / MICROSECONDS
+                progress(time, reader.duration)
+                frame = reader.to_rgb(picture, copy_size)
+                writer.write(frame, time)
+                if detector is None or copy_size == model_size:
+                    yield time, frame
+                else:
+                    yield time, reader.to_rgb(picture, model_size)
+
+        if detector is None:
+            for _ in frames():
+                pass
+            return written
+        method = settings.optical_flow if detector.has_flow else ""
+        stream = with_flow(frames(), method) if method else frames()
+        with_people = {
+            round(keyframe.timestamp, 6): (index, keyframe.people)
+            for index, keyframe in enumerate(result.keyframes)
+            if keyframe.people
+        }
+        every = float(result.facts["every"])
+        for clip in keyframe_clips(stream, every, detector.num_frames, detector.frame_rate):
+            if round(clip.timestamp, 6) in with_people:
+                index, people = with_people[round(clip.timestamp, 6)]
+                written |= _write_keyframe(folder, index, people, clip, detector)
+    return written
+
+
+def _write_keyframe(
+    folder: str, index: int, people: list[Person], clip: KeyframeClip, detector: Detector
+) -> dict[int, tuple[list[int], dict[str, Any]]]:
+    ((detections, attention),) = detector.detect_with_attention(clip.frames[np.newaxis])
+    found = {}
+    for number, person in enumerate(people):
+        detection = _detection_of(person, detections)
+        if detection is not None:
+            found[number] = detection
+    if not found:
+        return {}
+    path = os.path.join(folder, KEYFRAMES, f"{index:06d}.js")
+    layers, heads, *shape = attention.maps.shape[1:]
+    cells = attention.cells or evenly(tuple(shape), len(clip.frames))
+    script = keyframe_script(
+        index, clip.frames, clip.seconds, attention.maps, attention.keys, cells, found
+    )
+    _write(path, script)
+    first, stride = (cells.first + 0.5) / cells.size, cells.stride / cells.size
+    described = {
+        "layers": layers,
+        "heads": heads,
+        "cells": shape,
+        "keys": attention.keys is not None,
+        # Where the middle of the first cell is, and how far the next, in the frame: y, x.
+        "places": [[float(first[axis]), float(stride[axis])] for axis in (1, 2)],
+    }
+    return {index: (list(found), described)}
+
+
+def _detection_of(person: Person, detections: ClipDetections) -> int | None:
+    """The detection that gave the person its box and its best action."""
+    same = [i for i, name in enumerate(detections.classes) if name == person.actions[0].class_id]
+    overlaps = [box_iou(detections.boxes[i], person.box) for i in same]
+    if not same or max(overlaps) < _SAME_DETECTION_IOU:
+        return None
+    return same[int(np.argmax(overlaps))]
+
+
+def _settings(result: Result, detector: Detector | None) -> FrameSettings:
+    if "frame_settings" in result.facts:
+        return FrameSettings.from_dict(result.facts["frame_settings"])
+    if detector is not None:
+        return for_model(detector.frame_settings, detector.has_flow)
+    return FrameSettings()
+
+
+def _why_no_attention(detector: Detector | None) -> str | None:
+    if detector is None:
+        return _NO_EXPORT
+    return None if detector.has_attention else _NO_ATTENTION
+
+
+def _open(video: str, result: Result, detector: Detector | None) -> VideoReader:
+    reader = VideoReader(video, frame_settings=_settings(result, detector))
+    expected = result.facts.get("height"), result.facts.get("width")
+    if None not in expected and tuple(reader.size) != expected:
+        height, width = reader.size
+        raise UserError(
+            f"video {video}: {width} x {height} pixels, and the result in {result.path} is of one "
+            f"of {expected[1]} x {expected[0]}; give the video that was detected in"
+        )
+    return reader
+
+
+def check_output(output: str) -> None:
+    """Refuses a folder that holds anything but an older page: it goes as a whole."""
+    if os.path.isdir(output):
+        foreign = sorted(set(os.listdir(output)) - NAMES)
+        if foreign:
+            raise UserError(
+                f"output {output}: holds {foreign[0]}, which is no part of such a page; give a "
+                "folder of its own"
+            )
+    elif os.path.exists(output):
+        raise UserError(f"output {output}: is a file; give a folder")
+
+
+def _write(path: str, text: str) -> None:
+    # The whole folder takes its place at once: no file of it needs to.
+    with open(path, "w", encoding="utf-8", newline="\n") as file:
+        file.write(text)

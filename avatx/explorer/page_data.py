@@ -1,0 +1,97 @@
+"""What the page knows from the start: everything but attention, as one script."""
+
+import json
+from typing import Any
+
+import numpy as np
+
+from avatx.core.people import Person
+from avatx.data.times import to_microseconds
+from avatx.explorer.result import Result
+from avatx.explorer.smoothing import smooth_scores
+from avatx.pictures.boxes import action_colour, short_name
+from avatx.pictures.keyframe_pictures import annotated_people
+
+_HEAT_STEPS = 64
+
+
+def page_data(result: Result, groundtruth: str | None = None) -> dict[str, Any]:
+    """JSON-able.
+
+    Args:
+      result: of detect_video.
+      groundtruth: AVA annotation csv whose rows of this video are shown, too.
+
+    Raises:
+      UserError: the csv cannot be read.
+    """
+    facts = result.facts
+    truth = None
+    if groundtruth is not None:
+        truth = annotated_people(groundtruth, facts.get("video_id", ""), result.class_names)
+    smooth = smooth_scores(result.keyframes)
+    names = dict(result.class_names)
+    keyframes = []
+    for keyframe, smoothed in zip(result.keyframes, smooth, strict=True):
+        entry: dict[str, Any] = {
+            "t": keyframe.timestamp,
+            "people": [
+                {
+                    "track": person.track,
+                    "box": _box(person),
+                    "actions": [
+                        [a.class_id, round(a.score or 0, 4), round(of_person[a.class_id], 4)]
+                        for a in person.actions
+                    ],
+                }
+                for person, of_person in zip(keyframe.people, smoothed, strict=True)
+            ],
+        }
+        names.update({a.class_id: a.name for p in keyframe.people for a in p.actions})
+        if truth is not None:
+            annotated = truth.get(int(to_microseconds(keyframe.timestamp)))
+            # null: nobody looked at this keyframe; []: somebody did, and nobody is in it
+            entry["truth"] = annotated and [
+                {"box": _box(person), "classes": [a.class_id for a in person.actions]}
+                for person in annotated
+            ]
+            names.update({a.class_id: a.name for p in annotated or () for a in p.actions})
+        keyframes.append(entry)
+    return {
+        "title": facts.get("video_id") or "video",
+        "every": facts["every"],
+        "score_threshold": facts.get("score_threshold", 0),
+        "notes": [str(note) for note in facts.get("notes") or ()],
+        "has_truth": truth is not None,
+        "classes": {
+            str(class_id): {
+                "name": name,
+                "short": short_name(name),
+                "colour": _hex(action_colour(class_id)),
+            }
+            for class_id, name in sorted(names.items())
+        },
+        "heat": heat_colours(),
+        "keyframes": keyframes,
+    }
+
+
+def data_script(data: dict[str, Any]) -> str:
+    """A script that sets it; nothing in a name can end it, for all but ASCII is escaped."""
+    return f"var avatxData = {json.dumps(data, separators=(',', ':'))};\n"
+
+
+def heat_colours() -> list[str]:
+    """The colours of `avatx.pictures.attention.overlay`, from no attention to most."""
+    from matplotlib import colormaps
+
+    strength = np.linspace(0, 1, _HEAT_STEPS)
+    return [_hex(np.rint(c[:3] * 255)) for c in colormaps["inferno"](0.25 + 0.75 * strength)]
+
+
+def _box(person: Person) -> list[float]:
+    return [round(float(value), 5) for value in person.box]
+
+
+def _hex(colour) -> str:
+    return "#" + "".join(f"{int(value):02x}" for value in colour)

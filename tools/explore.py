@@ -1,0 +1,147 @@
+r"""A page to look through a result: video, timeline, attention. Opens in a browser, from the disk.
+
+    python tools/explore.py --detections OUT --output PAGE
+
+of what tools/detect_video.py wrote, or, detecting first (into PAGE-detections):
+
+    python tools/explore.py --saved_model EXPORT --video film.mp4 --output PAGE
+"""
+
+import argparse
+import contextlib
+import os
+import sys
+from collections.abc import Callable, Iterator
+
+from avatx import cli
+
+_ARGUMENTS = ("detections", "output", "saved_model", "video", "video_format", "groundtruth")
+
+
+def parse_arguments(argv=None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("--detections", metavar="DIR", help="what tools/detect_video.py wrote")
+    add(
+        "--saved_model",
+        metavar="DIR",
+        help="the export; with --detections by default the one they were made with, for attention",
+    )
+    add("--video", help="with --detections by default the one they are of")
+    add("--output", required=True, metavar="DIR", help="folder for the page")
+    add("--groundtruth", metavar="FILE", help="AVA csv to lay over the detections")
+    add(
+        "--no_attention",
+        action="store_true",
+        help="leave attention out: quicker and smaller, for the model is not run again",
+    )
+    add(
+        "--score_threshold",
+        type=float,
+        default=0.1,
+        help="without --detections: leave out lower scores (default %(default)s; the page "
+        "has a slider)",
+    )
+    add(
+        "--every",
+        type=float,
+        default=1.0,
+        help="without --detections: seconds between keyframes (default %(default)s)",
+    )
+    add(
+        "--video_format",
+        choices=("mp4", "webm"),
+        default="mp4",
+        help="of the video's copy: H.264, or VP8 for a Chromium that was built without H.264 "
+        "(default %(default)s)",
+    )
+    arguments = parser.parse_args(argv)
+    if not arguments.detections and not (arguments.saved_model and arguments.video):
+        parser.error("give --detections, or --saved_model and --video")
+    return arguments
+
+
+@cli.arguments_are_flags(*_ARGUMENTS, "score_threshold", "every", attention="no_attention")
+def main(argv=None) -> int:
+    flags = parse_arguments(argv)
+    from avatx.explorer.explorer import check_output
+    from avatx.explorer.result import read_result
+
+    check_output(flags.output)
+    result = read_result(flags.detections) if flags.detections else None
+    detector = _detector(flags, result)
+    if result is None:
+        folder = f"{flags.output.rstrip('/')}-detections"
+        _detect(flags, detector, folder)
+        result = read_result(folder)
+    from avatx.explorer.explorer import write_explorer
+
+    with _bar("writing the page") as progress:
+        summary = write_explorer(
+            result,
+            flags.output,
+            video=flags.video,
+            detector=None if flags.no_attention else detector,
+            groundtruth=flags.groundtruth,
+            video_format=flags.video_format,
+            progress=progress,
+        )
+    if summary.no_attention:
+        print(f"note: no attention on the page: {summary.no_attention}", file=sys.stderr)
+    print(
+        f"{summary.num_keyframes} keyframes, {summary.num_people} people in them, attention of "
+        f"{summary.num_attended}; open {summary.index} in a browser"
+    )
+    return 0
+
+
+def _detector(flags, result):
+    """The export that is asked for, or the result's where it is still there; None for none."""
+    path = flags.saved_model
+    if path is None and result is not None and not flags.no_attention:
+        path = result.facts.get("saved_model")
+        if path and not os.path.isdir(path):
+            print(f"note: {path}, which the result was made with, is not there", file=sys.stderr)
+            path = None
+    if not path or (flags.no_attention and result is not None):
+        return None
+    cli.import_tensorflow()
+    from avatx.inference.detector import Detector
+
+    return Detector(path)
+
+
+@contextlib.contextmanager
+def _bar(doing: str) -> Iterator[Callable[[float, float | None], None]]:
+    """A line of progress on stderr; gives what is to be called with seconds and duration."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn())
+    rest = (TextColumn("{task.completed:.1f} s of video"), TimeRemainingColumn())
+    with Progress(*columns, *rest, console=Console(stderr=True)) as bar:
+        task = bar.add_task(doing, total=None)
+        yield lambda seconds, total: bar.update(task, completed=seconds, total=total)
+        bar.update(task, completed=bar.tasks[task].total)
+
+
+def _detect(flags, detector, folder) -> None:
+    from avatx.inference.video_detection import detect_video
+
+    with _bar("detecting") as progress:
+        summary = detect_video(
+            detector,
+            flags.video,
+            folder,
+            score_threshold=flags.score_threshold,
+            every=flags.every,
+            groundtruth=flags.groundtruth,
+            progress=progress,
+        )
+    print(f"{summary.num_detections} detections at {summary.num_keyframes} keyframes in {folder}")
+
+
+if __name__ == "__main__":
+    cli.run(main)
