@@ -67,6 +67,7 @@ def main(argv=None) -> int:
     groundtruth = ava_csv.read_annotations(flags.groundtruth)
     model = AttentionModel(flags.pipeline_config_path, flags.checkpoint, flags.override)
     trained = model.trained
+    source: clip_source.VideoClips | clip_source.RecordClips
     if flags.videos:
         for line in overridden(given, trained.frame_settings):
             print(line, file=sys.stderr)

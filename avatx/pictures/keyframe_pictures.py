@@ -104,16 +104,17 @@ class Pictures:
             key=lambda i: box_iou(detections.boxes[i], person.box),
         )
         action = person.actions[0]
+        frames = clip.frames[..., :3]
         maps, cells = attention.maps[index], attention.cells
         title = (
             f"{self._video_id}, {clip.timestamp:g} s: attention of the last layer for "
             f"{action.name} {action.score:.2f} (share of it in each frame)"
         )
         if cells is None:
-            cells = evenly(maps.shape[2:], len(clip.frames))
+            cells = evenly(maps.shape[2:], len(frames))
             title += "; place and time are rough: an older export, see docs/figures.md"
         return attention_sheet(
-            clip.frames[..., :3],
+            frames,
             clip.seconds,
             person,
             maps,

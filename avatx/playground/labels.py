@@ -71,6 +71,8 @@ def labels_at(scene: Scene, time: float) -> dict[int, list[int]]:
 def concerned_at(scene: Scene, person: Person, time: float) -> dict[int, int]:
     """The id of the person whom a label of `person` concerns, by class id in ascending order."""
     target = target_of(scene, person, time)
+    if not isinstance(target, Person):
+        return {}
     return {
         class_id: target.person_id
         for class_id in _labels(scene, person, time)
