@@ -14,6 +14,7 @@ from avatx.core.structures import Batch, Detections, Groundtruth, decode_video_i
 from avatx.pictures.attention import attention_tile, cell_frame, spread_cells
 from avatx.pictures.boxes import draw_people, upscale
 from avatx.pictures.contact_sheet import Tile, contact_sheet
+from avatx.training.action_detection_task import given_boxes
 
 # Lower scores would hide the picture under their labels.
 SHOWN_SCORE = 0.2
@@ -98,7 +99,7 @@ class EvaluationPictures:
         self._pictures.append((f"clips/{title}", contact_sheet(tiles, 2, _TILE_WIDTH)))
         # The model takes all channels; pictures show the first three, RGB without optical flow.
         if self._model.attends:
-            boxes, maps = self._attend(clip[np.newaxis], one.groundtruth)
+            boxes, maps = self._attend(clip[np.newaxis], one.groundtruth, given_boxes(one))
             # A threshold on objectness may leave no proposal, and so no query to show.
             if len(boxes):
                 sheet = _attention_strip(clip[..., :3], truth, boxes.numpy(), maps.numpy())
@@ -116,14 +117,14 @@ class EvaluationPictures:
             for i in range(int(groundtruth.num_boxes[0]))
         ]
 
-    def _attention(self, clips, groundtruth):
+    def _attention(self, clips, groundtruth, options):
         """The last layer's attention, mean over heads: boxes [R, 4], maps [R, T', H', W']."""
         model = self._model
         # In one replica's context: outside of one, batch norm would ask every machine for its
         # statistics, and the others are not here.
         strategy = tf.distribute.get_strategy()
         replicas = strategy.run(
-            lambda: model.predict(model.preprocess(clips), groundtruth, attention=True)
+            lambda: model.predict(model.preprocess(clips), groundtruth, attention=True, **options)
         )
         predictions = tf.nest.map_structure(
             lambda value: strategy.experimental_local_results(value)[0], replicas

@@ -93,10 +93,12 @@ def test_groundtruth_beside_the_detections(drawn, tmp_path):
     ]
 
 
+def attend(clip):
+    return FakeDetector().detect_with_attention(clip.frames[np.newaxis])[0]
+
+
 def test_attention_is_that_of_the_person_of_the_highest_score(drawn, tmp_path):
-    pictures = Pictures(
-        FakeDetector.class_names, "film", attend=FakeDetector().detect_with_attention
-    )
+    pictures = Pictures(FakeDetector.class_names, "film", attend=attend)
     for index, score in enumerate((0.3, 0.8, 0.5, 0.8)):  # the first of equals
         pictures.add(clip(index), [person(score), person(0.1)])
     pictures.add(clip(4), [])
@@ -112,9 +114,7 @@ def test_attention_is_that_of_the_person_of_the_highest_score(drawn, tmp_path):
 
 
 def test_nobody_to_attend(drawn, tmp_path):
-    pictures = Pictures(
-        FakeDetector.class_names, "film", attend=FakeDetector().detect_with_attention
-    )
+    pictures = Pictures(FakeDetector.class_names, "film", attend=attend)
     pictures.add(clip(0), [])
     pictures.write(str(tmp_path))
     assert "attention" not in drawn
