@@ -99,9 +99,7 @@ def tiles_of(height: int, width: int, number: int) -> list[tuple[int, int, int, 
         return [(begin, begin + length) for begin in begins]
 
     return [
-        (top, left, bottom, right)
-        for top, bottom in along(height)
-        for left, right in along(width)
+        (top, left, bottom, right) for top, bottom in along(height) for left, right in along(width)
     ]
 
 
