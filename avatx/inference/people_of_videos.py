@@ -1,4 +1,4 @@
-"""Finds people in videos and writes them as AVA's detection csv, for `proposal_source: EXTERNAL`."""
+"""Finds people in videos, for `proposal_source: EXTERNAL`: a csv in AVA's detection format."""
 
 import dataclasses
 from collections.abc import Callable, Iterator, Sequence

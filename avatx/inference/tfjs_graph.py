@@ -100,8 +100,9 @@ def _weights(manifest: list[Mapping[str, Any]], folder: str) -> Iterator[tuple[s
 
 
 def _tensor(values: np.ndarray) -> dict[str, Any]:
+    names = {"float32": "DT_FLOAT", "int32": "DT_INT32", "bool": "DT_BOOL"}
     return {
-        "dtype": f"DT_{ {'float32': 'FLOAT', 'int32': 'INT32', 'bool': 'BOOL'}[values.dtype.name] }",
+        "dtype": names[values.dtype.name],
         "tensorShape": {"dim": [{"size": str(size)} for size in values.shape]},
         "tensorContent": base64.b64encode(values.tobytes()).decode(),
     }

@@ -1,4 +1,4 @@
-"""tools/detect_people.py: boxes of people from any detector of the Object Detection API's signature."""
+"""Boxes of people by any detector of the Object Detection API's signature, and MoveNet's."""
 
 import csv
 import hashlib
@@ -65,7 +65,7 @@ def test_the_csv_is_what_external_boxes_read(saved_model, film, tmp_path, capsys
     arguments = ["--saved_model", saved_model, "--videos", os.path.dirname(film)]
     assert tool.main([*arguments, "--output", output, "--every", "0.5"]) == 0
     assert "3 people at 4 keyframes of 1 videos; wrote" in capsys.readouterr().out
-    rows = list(csv.reader(open(output)))
+    rows = list(csv.reader(pathlib.Path(output).read_text().splitlines()))
     assert [row[:2] for row in rows] == [
         ["street", "0000"],
         ["street", "0.5"],

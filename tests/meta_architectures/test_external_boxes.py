@@ -123,7 +123,7 @@ def test_training_mixes_them_with_the_groundtruth_as_configured():
 
 def test_valid_boxes_come_first_in_their_order():
     boxes = tf.constant([[[0.0, 0, 0, 0], [0, 0, 0.2, 0.2], [0, 0, 0.1, 0], [0, 0, 0.3, 0.3]]])
-    found = given_proposals(Proposals(boxes, tf.constant([[0.9, 0.8, 0.7, 0.6]]), [3]))
+    found = given_proposals(Proposals(boxes, tf.constant([[0.9, 0.8, 0.7, 0.6]]), tf.constant([3])))
     assert found.num_proposals.numpy().tolist() == [1]
     np.testing.assert_allclose(found.boxes[0], [[0, 0, 0.2, 0.2], [0] * 4, [0] * 4, [0] * 4])
     np.testing.assert_allclose(found.scores[0], [0.8, 0, 0, 0])

@@ -104,7 +104,11 @@ def test_mot_takes_the_nearest_frame(tmp_path):
         ("a.json", "3", "holds 3; expected COCO's"),
         ("a.json", "{}", "has no list `images`"),
         ("a.json", '{"images": []}', "has no list `annotations`"),
-        ("a.json", '{"images": [{"id": 1, "file_name": "x"}]}', "expected `video` and `time`"),
+        (
+            "a.json",
+            '{"images": [{"id": 1, "file_name": "x"}], "annotations": []}',
+            "expected `video` and `time`",
+        ),
         ("a.json", '{"images": [], "annotations": [{"image_id": 3}]}', "image_id is 3, which is"),
         ("a.txt", "1,2,3,4,5,6\n", "there is no seqinfo.ini beside it"),
     ],
