@@ -90,8 +90,10 @@ class PersonDetector:
 
 
 def tiles_of(height: int, width: int, number: int) -> list[tuple[int, int, int, int]]:
-    """(top, left, bottom, right) in pixels of number x number tiles, each a quarter of its side over
-    the next one."""
+    """(top, left, bottom, right) in pixels of number x number tiles.
+
+    A quarter of a tile's side is the next one's too.
+    """
 
     def along(size: int) -> list[tuple[int, int]]:
         length = min(size, round(size / (number - (number - 1) * _OVERLAP)))
