@@ -130,6 +130,7 @@ MAY_NAME_FLAGS = {
     "avatx/cli.py",
     "avatx/data/video/frame_flags.py",
     "avatx/checkpoints/i3d_sources.py",
+    "avatx/inference/movenet.py",
     "avatx/config/document.py",
 }
 
