@@ -111,7 +111,7 @@ class BoxesOfVideo:
 
     def check(self) -> None:
         """Raises UserError where no keyframe had boxes."""
-        if self._num_keyframes and self._num_missing == self._num_keyframes:
+        if self._table and 0 < self._num_keyframes == self._num_missing:
             raise UserError(
                 f"boxes {self._table.source}: has boxes at none of the {self._num_keyframes} "
                 f"keyframes of {self._video_id!r}; its first are of {self._table.first_moment()}: "
@@ -120,7 +120,7 @@ class BoxesOfVideo:
 
     @property
     def notes(self) -> list[str]:
-        if not self._num_missing:
+        if self._table is None or not self._num_missing:
             return []
         return [
             f"{self._num_missing} of {self._num_keyframes} keyframes are not in "

@@ -72,7 +72,7 @@ def detect_people(
             notes.append(f"{name}: not annotated, left out")
             continue
         with VideoReader(path) as reader:
-            moments = _multiples(every) if wanted is None else iter(wanted)
+            moments = _multiples(every or 1.0) if wanted is None else iter(wanted)
             looked_at = 0
             for seconds, frame in frames_at(reader, moments):
                 progress(name, seconds, reader.duration)

@@ -67,7 +67,8 @@ class PersonDetector:
 
     def __call__(self, frame: np.ndarray) -> People:
         """The people of a frame [H, W, 3] uint8 RGB."""
-        found = [self._in_tile(frame, *tile) for tile in tiles_of(*frame.shape[:2], self._tiles)]
+        height, width = frame.shape[:2]
+        found = [self._in_tile(frame, *tile) for tile in tiles_of(height, width, self._tiles)]
         boxes = np.concatenate([people.boxes for people in found])
         scores = np.concatenate([people.scores for people in found])
         return merged(boxes, scores) if self._tiles > 1 else People(boxes, scores)

@@ -133,6 +133,7 @@ class ActionFasterRCNN(DetectionModel):
             if self.needs_groundtruth:
                 proposals = groundtruth_proposals(groundtruth)
             else:
+                assert person_boxes is not None  # see above
                 mixed = training and self.second_stage.options.add_groundtruth_boxes
                 proposals = given_proposals(person_boxes, groundtruth if mixed else None)
             if training:

@@ -93,6 +93,7 @@ class Pictures:
 
     def _attention_sheet(self) -> np.ndarray:
         clip, person = self._best_clip, self._best_person
+        assert self._attend is not None and clip is not None and person is not None
         detections, attention = self._attend(clip)
         # The very detection that was drawn: the box and class of the best.
         index = max(

@@ -246,10 +246,10 @@ def _moment(image: dict, name: str) -> tuple[str, float]:
 
 
 def _size(image: dict, name: str) -> tuple[float, float]:
-    size = image.get("height"), image.get("width")
-    if not all(_is_number(one) and one > 0 for one in size):
-        raise UserError(f"{name}: height and width are {shown(size)}; expected pixels")
-    return size
+    height, width = image.get("height", 0), image.get("width", 0)
+    if not all(_is_number(one) and one > 0 for one in (height, width)):
+        raise UserError(f"{name}: height and width are {shown((height, width))}; expected pixels")
+    return height, width
 
 
 def _is_number(value: Any) -> bool:
