@@ -44,7 +44,7 @@ class Pictures:
         class_names: dict[int, str],
         video_id: str,
         groundtruth: str | None = None,
-        attend: Callable[[KeyframeClip], tuple] | None = None,
+        attend: Callable[..., tuple] | None = None,
     ):
         self._video_id = video_id
         self._annotated = None
@@ -93,7 +93,6 @@ class Pictures:
 
     def _attention_sheet(self) -> np.ndarray:
         clip, person = self._best_clip, self._best_person
-        assert self._attend is not None and clip is not None and person is not None
         detections, attention = self._attend(clip)
         # The very detection that was drawn: the box and class of the best.
         index = max(
