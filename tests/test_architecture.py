@@ -136,6 +136,7 @@ MAY_NAME_FLAGS = {
     "avatx/flags.py",
     "avatx/data/video/frame_flags.py",
     "avatx/checkpoints/i3d_sources.py",
+    "avatx/inference/movenet.py",
     "avatx/config/document.py",
     "avatx/project/config_text.py",
     "avatx/project/machine.py",

@@ -19,6 +19,7 @@ import sys
 
 from avatx import cli
 from avatx.data.video.frame_flags import add_frame_flags, given_settings, overridden
+from avatx.errors import UserError
 
 
 def parse_arguments(argv=None) -> tuple[argparse.Namespace, list[str]]:
@@ -55,6 +56,17 @@ def parse_arguments(argv=None) -> tuple[argparse.Namespace, list[str]]:
     )
     parser.add_argument("--annotations", help="AVA csv to show beside the detections")
     parser.add_argument(
+        "--boxes",
+        help="where people are, of a model with proposal_source EXTERNAL: csv of AVA's detections, "
+        "COCO json or MOT txt, as tools/detect_people.py writes",
+    )
+    parser.add_argument(
+        "--boxes_score_threshold",
+        type=float,
+        default=0.0,
+        help="of --boxes, leave out lower scores (default %(default)s)",
+    )
+    parser.add_argument(
         "--attention",
         action="store_true",
         help="also write attention.jpg (needs an export with --attention)",
@@ -66,7 +78,7 @@ def parse_arguments(argv=None) -> tuple[argparse.Namespace, list[str]]:
     return arguments, beam_arguments
 
 
-@cli.arguments_are_flags("attention", "optical_flow", "videos", "output", "runner")
+@cli.arguments_are_flags("attention", "boxes", "optical_flow", "videos", "output", "runner")
 def main(argv=None) -> int:
     arguments, beam_arguments = parse_arguments(argv)
     given = given_settings(arguments)
@@ -79,12 +91,26 @@ def main(argv=None) -> int:
     from avatx.inference.detector import Detector
 
     detector = Detector(arguments.saved_model)
+    arguments.boxes = _boxes(arguments)
     with cli.arguments_are_flags("optical_flow"):
         settings = for_model(detector.frame_settings, detector.has_flow, given)
     for line in overridden(given, detector.frame_settings):
         print(line, file=sys.stderr)
     detect = _detect_in_one if arguments.videos is None else _detect_in_many
     return detect(arguments, detector, settings, beam_arguments)
+
+
+def _boxes(arguments):
+    """The flags of boxes; None without them."""
+    from avatx.inference.boxes_of_video import BoxesSettings
+
+    if not 0 <= arguments.boxes_score_threshold <= 1:
+        raise UserError(
+            f"--boxes_score_threshold {arguments.boxes_score_threshold}: expected 0 to 1"
+        )
+    if arguments.boxes is None:
+        return None
+    return BoxesSettings(arguments.boxes, arguments.boxes_score_threshold)
 
 
 def _detect_in_many(arguments, detector, settings, beam_arguments) -> int:
@@ -103,6 +129,7 @@ def _detect_in_many(arguments, detector, settings, beam_arguments) -> int:
             batch_size=arguments.batch_size,
             groundtruth=arguments.annotations,
             attention=arguments.attention,
+            boxes=arguments.boxes,
         ),
         beam_arguments=beam_arguments,
         log=lambda line: print(line, file=sys.stderr, flush=True),
@@ -140,6 +167,7 @@ def _detect_in_one(arguments, detector, settings, _) -> int:
             batch_size=arguments.batch_size,
             groundtruth=arguments.annotations,
             attention=arguments.attention,
+            boxes=arguments.boxes,
             log=notes.append,
             progress=lambda seconds, total: bar.update(task, completed=seconds, total=total),
         )

@@ -3,7 +3,7 @@
 from avatx.builders.missing_files import missing_files
 from avatx.data.records.remote_files import match_files
 from avatx.errors import UserError, relative_to
-from avatx.protos import pipeline_pb2
+from avatx.protos import action_faster_rcnn_pb2, pipeline_pb2
 
 
 def check(config: pipeline_pb2.PipelineConfig, training: bool, evaluating: bool) -> None:
@@ -19,6 +19,14 @@ def check(config: pipeline_pb2.PipelineConfig, training: bool, evaluating: bool)
         "eval_input_reader": evaluating,
         "eval_config": evaluating,
     }
+    model = config.model.action_faster_rcnn
+    if model.proposal_source == action_faster_rcnn_pb2.EXTERNAL:
+        for reader in ("train_input_reader", "eval_input_reader"):
+            if read[reader] and not getattr(config, reader).external_boxes.input_path:
+                raise UserError(
+                    f"{reader}.external_boxes: names no file, and proposal_source is EXTERNAL; "
+                    "give external_boxes { input_path: ... }, as tools/detect_people.py writes"
+                )
     for file in missing_files(config):
         if read.get(file.field.partition(".")[0]):
             if file.kind == "RECORDS" and "://" in file.path:

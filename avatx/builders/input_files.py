@@ -10,7 +10,12 @@ from avatx.data.records.remote_files import match_files
 from avatx.errors import UserError
 from avatx.protos import pipeline_pb2
 
-_KINDS = ("LABEL_MAP", "RECORDS", "ANNOTATIONS")  # what a resumed training reads again
+_KINDS = (
+    "LABEL_MAP",
+    "RECORDS",
+    "ANNOTATIONS",
+    "PERSON_BOXES",
+)  # what a resumed training reads again
 # Of a larger file blocks are read: their length, and how many, evenly spaced. Behind a network each
 # is a request, and the first must do.
 _READ_WHOLE, _BLOCK, _NUM_BLOCKS = 1 << 20, 1 << 12, 16

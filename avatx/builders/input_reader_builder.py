@@ -5,7 +5,7 @@ from typing import TypeAlias
 from avatx.builders import preprocessor_builder, trunk_builder
 from avatx.builders.options import options_from
 from avatx.data.input.clip_shape import ClipShape
-from avatx.data.input.input_options import InputOptions
+from avatx.data.input.input_options import ExternalBoxesOptions, InputOptions
 from avatx.protos import (
     action_faster_rcnn_pb2,
     input_reader_pb2,
@@ -49,7 +49,18 @@ def build_options(
         num_classes=model.num_classes,
         max_boxes=train.max_number_of_boxes,
         seed=train.seed,
+        external_boxes=_external_boxes(reader, model),
     )
+
+
+def _external_boxes(
+    reader: input_reader_pb2.InputReader, model: Model
+) -> ExternalBoxesOptions | None:
+    """None for a model whose proposals come from elsewhere: then nothing is read."""
+    source = getattr(model, "proposal_source", action_faster_rcnn_pb2.RPN)
+    if source != action_faster_rcnn_pb2.EXTERNAL:
+        return None
+    return options_from(reader.external_boxes, ExternalBoxesOptions)
 
 
 def build_augmentations(train: train_pb2.TrainConfig) -> tuple:

@@ -13,6 +13,7 @@ def contradictions(config) -> Iterator[tuple[str, str]]:
     """Pairs of fields that do not go together: (where to look, what is wrong)."""
     if config.model.HasField("action_faster_rcnn"):
         yield from _of_the_detector(config.model.action_faster_rcnn)
+        yield from _of_external_boxes(config)
     yield from _two_stream_contradictions(config)
     yield from trunk_checks.contradictions(config)
     yield from _fields_of_another_model(config)
@@ -52,6 +53,19 @@ def _of_the_detector(model) -> Iterator[tuple[str, str]]:
                 "that to OFFSET_AND_STRIDE, or leave it out",
             )
     yield from _samples_without_people(model)
+
+
+def _of_external_boxes(config) -> Iterator[tuple[str, str]]:
+    """See `contradictions`. That a reader lacks them is for the run that reads them to say."""
+    if config.model.action_faster_rcnn.proposal_source == action_faster_rcnn_pb2.EXTERNAL:
+        return
+    for reader in ("train_input_reader", "eval_input_reader"):
+        if getattr(config, reader).HasField("external_boxes"):
+            yield (
+                f"{reader}.external_boxes",
+                f"{reader}.external_boxes is set and proposal_source is not EXTERNAL, so nothing "
+                "reads it: set that to EXTERNAL, or leave it out",
+            )
 
 
 def _of_the_training(train) -> Iterator[tuple[str, str]]:

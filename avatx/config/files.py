@@ -16,7 +16,7 @@ class NamedFile(NamedTuple):
 
     field: str  # its path in the config
     path: str  # what it names: a file, a pattern or a checkpoint's prefix
-    kind: str  # LABEL_MAP, RECORDS, CHECKPOINT or ANNOTATIONS
+    kind: str  # LABEL_MAP, RECORDS, CHECKPOINT, ANNOTATIONS or PERSON_BOXES
     remedy: str  # what to do where it is not there
 
 
@@ -83,6 +83,8 @@ def _remedy(config, kind: str, path: str) -> str:
         prefix = re.split(r"[*?\[]", path)[0].rstrip("-")
         page = "docs/kinetics.md" if classifier else "docs/data.md"
         return f"write them with tools/{tool}.py --output {prefix} ({page})"
+    if kind == "PERSON_BOXES":
+        return "tools/detect_people.py writes such a file (docs/person-boxes.md)"
     if kind == "LABEL_MAP" and classifier:
         return (
             f"tools/create_kinetics_tfrecord.py --output_label_map {path} writes it beside the "

@@ -45,6 +45,8 @@ class Batch(NamedTuple):
     groundtruth: Groundtruth
     keyframes: Keyframes
     valid: tf.Tensor  # [B] bool: False where the last batch was filled up with a repeated clip
+    # Boxes of somebody else's detector, where the model takes its proposals from there.
+    person_boxes: "Proposals | tuple[()]" = ()
 
 
 class LabelledClips(NamedTuple):
@@ -77,7 +79,7 @@ class FeatureMap(NamedTuple):
 
 
 class Proposals(NamedTuple):
-    """Boxes that may hold a person, by descending objectness."""
+    """Boxes that may hold a person, by descending objectness (or another detector's score)."""
 
     boxes: tf.Tensor  # [B, R, 4] float32
     scores: tf.Tensor  # [B, R] float32, objectness in [0, 1]

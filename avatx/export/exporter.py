@@ -84,7 +84,7 @@ def export_pipeline(
         if model.needs_groundtruth:
             raise UserError(
                 f"{pipeline_config_path}: a model with proposal_source: GROUNDTRUTH needs "
-                "annotated boxes and cannot be exported; one with RPN can"
+                "annotated boxes and cannot be exported; one with RPN or EXTERNAL can"
             )
 
     trained = TrainedModel.load(pipeline_config_path, checkpoint, overrides, check=check)

@@ -11,6 +11,11 @@ API's, and so is their meaning except that classes are int32):
   serving_attention  clips as above; only when asked for
   metadata           no input
 
+The inputs of a model with `proposal_source: EXTERNAL` are the clips and
+
+  person_boxes [B, R, 4] float32, yxyx normalised to [0, 1], of any R: where people are. A box
+               without an area, as of zeros, is padding.
+
 The serving signatures give
 
   detection_boxes              [B, D, 4] float32, yxyx normalised to [0, 1], by descending score
@@ -44,11 +49,12 @@ from typing import Any
 
 import tensorflow as tf
 
-from avatx.core.structures import Detections
+from avatx.core.structures import Detections, Proposals
 from avatx.errors import UserError
 
 # float64 for the rates: 29.97 is another number in float32.
 _FRAME_SETTINGS_DTYPES = {"shorter_side": tf.int32, "optical_flow": tf.string}
+PERSON_BOXES = "person_boxes"
 ENCODED_FRAMES_SPEC = tf.TensorSpec([None, None], tf.string, name="encoded_frames")
 
 
@@ -111,9 +117,11 @@ def _clips_spec(model) -> tf.TensorSpec:
 def serving_function(model) -> tf.types.experimental.GenericFunction:
     """clips -> detections; see the module's docstring."""
 
-    @tf.function(input_signature=[_clips_spec(model)], autograph=False)
-    def serve(clips):
-        detections = _detect(model, model.preprocess(_not_empty(clips)))[1]
+    @tf.function(input_signature=[_clips_spec(model), *_boxes_spec(model)], autograph=False)
+    def serve(clips, *person_boxes):
+        detections = _detect(
+            model, model.preprocess(_not_empty(clips)), *map(_not_empty, person_boxes)
+        )[1]
         return _first(tf.shape(clips)[0], _outputs(detections))
 
     return serve
@@ -131,14 +139,14 @@ def jpeg_serving_function(model) -> tf.types.experimental.GenericFunction:
         )
         return model.preprocess(clip[tf.newaxis])[0]
 
-    @tf.function(input_signature=[ENCODED_FRAMES_SPEC], autograph=False)
-    def serve_jpeg(encoded_frames):
+    @tf.function(input_signature=[ENCODED_FRAMES_SPEC, *_boxes_spec(model)], autograph=False)
+    def serve_jpeg(encoded_frames, *person_boxes):
         clips = tf.map_fn(
             decode_clip,
             encoded_frames,
             fn_output_signature=tf.TensorSpec([None, None, None, 3], tf.float32),
         )
-        return _outputs(_detect(model, clips)[1])
+        return _outputs(_detect(model, clips, *person_boxes)[1])
 
     return serve_jpeg
 
@@ -146,11 +154,13 @@ def jpeg_serving_function(model) -> tf.types.experimental.GenericFunction:
 def attention_serving_function(model) -> tf.types.experimental.GenericFunction:
     """clips -> detections and each detection's attention maps."""
 
-    @tf.function(input_signature=[_clips_spec(model)], autograph=False)
-    def serve_attention(clips):
+    @tf.function(input_signature=[_clips_spec(model), *_boxes_spec(model)], autograph=False)
+    def serve_attention(clips, *person_boxes):
         count = tf.shape(clips)[0]
         clips = model.preprocess(_not_empty(clips))
-        predictions, detections = _detect(model, clips, attention=True)
+        predictions, detections = _detect(
+            model, clips, *map(_not_empty, person_boxes), attention=True
+        )
         layers = predictions.box_predictions.attention
         if not layers:
             return _first(count, _outputs(detections))
@@ -200,15 +210,27 @@ def metadata_function(
     return metadata
 
 
-def _detect(model, clips, **options):
+def _detect(model, clips, *person_boxes, **options):
+    for boxes in person_boxes:  # none or one
+        count = tf.fill([tf.shape(boxes)[0]], tf.shape(boxes)[1])
+        options["person_boxes"] = Proposals(
+            tf.clip_by_value(boxes, 0.0, 1.0), tf.ones_like(boxes[..., 0]), count
+        )
     predictions = model.predict(clips, training=False, **options)
     return predictions, model.postprocess(predictions)
 
 
-def _not_empty(clips: tf.Tensor) -> tf.Tensor:
+def _boxes_spec(model) -> list[tf.TensorSpec]:
+    """Of the boxes that the model does not find itself; none where it does."""
+    if not model.needs_person_boxes:
+        return []
+    return [tf.TensorSpec([None, None, 4], tf.float32, name=PERSON_BOXES)]
+
+
+def _not_empty(batch: tf.Tensor) -> tf.Tensor:
     """The clips; a black one if there is none, for TensorFlow's convolutions refuse no clips."""
-    missing = tf.cast(tf.shape(clips)[0] == 0, tf.int32)
-    return tf.pad(clips, [[0, missing], [0, 0], [0, 0], [0, 0], [0, 0]])
+    missing = tf.cast(tf.shape(batch)[0] == 0, tf.int32)
+    return tf.pad(batch, [[0, missing], *[[0, 0]] * (len(batch.shape) - 1)])
 
 
 def _first(count: tf.Tensor, outputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:

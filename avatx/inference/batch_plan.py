@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from avatx.data.video.frame_settings import FrameSettings
 from avatx.data.video.video_folder import identity
+from avatx.inference.boxes_of_video import BoxesSettings
 
 FORMAT = 1  # of results and their fingerprints; raise it when what is written changes
 
@@ -25,6 +26,7 @@ class BatchSettings:
     batch_size: int = 1
     groundtruth: str | None = None
     attention: bool = False
+    boxes: BoxesSettings | None = None
 
     def of_detection(self) -> dict[str, Any]:
         """As keywords of `detect_video`."""
@@ -32,13 +34,18 @@ class BatchSettings:
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able."""
-        return {**self.of_detection(), "frame_settings": self.frame_settings.to_dict()}
+        return {
+            **self.of_detection(),
+            "frame_settings": self.frame_settings.to_dict(),
+            "boxes": dataclasses.asdict(self.boxes) if self.boxes else None,
+        }
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "BatchSettings":
         """`to_dict` backwards."""
         frame_settings = FrameSettings.from_dict(values["frame_settings"])
-        return cls(**{**values, "frame_settings": frame_settings})
+        boxes = BoxesSettings(**values["boxes"]) if values.get("boxes") else None
+        return cls(**{**values, "frame_settings": frame_settings, "boxes": boxes})
 
 
 def model_fingerprint(saved_model: str) -> str:
@@ -67,6 +74,10 @@ def video_fingerprint(video: str, name: str, model: str, settings: BatchSettings
     try:
         groundtruth = identity(settings.groundtruth) if settings.groundtruth else None
         facts = [FORMAT, video, identity(video), name, model, chosen, groundtruth]
+        if settings.boxes:
+            facts.append(identity(settings.boxes.path))
+        else:
+            del chosen["boxes"]  # results of before there were any stay valid
     except (OSError, ValueError, tf.errors.OpError):
         return None
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()

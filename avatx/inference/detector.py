@@ -1,6 +1,7 @@
 """A SavedModel written by avatx/export as a function on NumPy arrays."""
 
 import os
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,6 +11,7 @@ from avatx.core.cell_view import CellView
 from avatx.data.video.frame_settings import FIELDS, Known
 from avatx.errors import UserError, first_line
 
+_PERSON_BOXES = "person_boxes"
 _REQUIRED_SIGNATURES = ("serving_default", "metadata")
 
 
@@ -45,6 +47,7 @@ class Detector:
       frame_rate: frames a second of a clip.
       class_names: class id to name, ascending.
       frame_settings: how frames were taken for its training; older exports say nothing of it.
+      needs_boxes: whether somebody else must say where people are: `proposal_source: EXTERNAL`.
       has_flow: whether its clips are RGB and optical flow, 5 channels, and not RGB alone.
 
     Raises:
@@ -84,6 +87,7 @@ class Detector:
 
         inputs = self._signatures["serving_default"].structured_input_signature[1]
         self.has_flow = inputs["clips"].shape[-1] == 5
+        self.needs_boxes = _PERSON_BOXES in inputs
 
     def _check_finite(self) -> None:
         """Refuses weights that are NaN or infinite, which an older export may hold."""
@@ -105,12 +109,19 @@ class Detector:
         """Whether it was exported with `--attention`."""
         return "serving_attention" in self._signatures
 
-    def detect(self, clips: np.ndarray) -> list:
-        """Detections of clips [B, T, H, W, 3 (5 with flow)] uint8: a list of B ClipDetections."""
-        outputs = self._run("serving_default", clips)
+    def detect(self, clips: np.ndarray, boxes: Sequence[np.ndarray] | None = None) -> list:
+        """Detections of clips [B, T, H, W, 3 (5 with flow)] uint8: a list of B ClipDetections.
+
+        Args:
+          clips: see above.
+          boxes: where the model needs them: of each clip [N, 4], yxyx, normalised.
+        """
+        outputs = self._run("serving_default", clips, boxes)
         return [_clip_detections(outputs, clip) for clip in range(len(clips))]
 
-    def detect_with_attention(self, clips: np.ndarray) -> list:
+    def detect_with_attention(
+        self, clips: np.ndarray, boxes: Sequence[np.ndarray] | None = None
+    ) -> list:
         """As `detect`, each with its maps: B of (ClipDetections, ClipAttention).
 
         Raises:
@@ -122,7 +133,7 @@ class Detector:
                 "export again with tools/exporter_main.py --attention (a model with an "
                 "i3d_box_predictor has none)"
             )
-        outputs = self._run("serving_attention", clips)
+        outputs = self._run("serving_attention", clips, boxes)
         maps, positions = outputs["detection_attention"], outputs.get("attention_positions")
         keys = outputs.get("clip_keys")
         found = []
@@ -136,11 +147,21 @@ class Detector:
             found.append((detections, attention))
         return found
 
-    def _run(self, signature: str, clips: np.ndarray) -> dict[str, np.ndarray]:
+    def _run(
+        self, signature: str, clips: np.ndarray, boxes: Sequence[np.ndarray] | None
+    ) -> dict[str, np.ndarray]:
         import tensorflow as tf
 
+        given = {}
+        if self.needs_boxes:
+            if boxes is None or len(boxes) != len(clips):
+                raise ValueError(f"boxes: expected those of each of the {len(clips)} clips")
+            padded = np.zeros([len(clips), max(map(len, boxes), default=0), 4], np.float32)
+            for row, one in zip(padded, boxes, strict=True):
+                row[: len(one)] = one
+            given[_PERSON_BOXES] = tf.constant(padded)
         with stderr_noise.dropped():  # the graph optimiser's, at a signature's first call
-            outputs = self._signatures[signature](clips=tf.constant(clips, tf.uint8))
+            outputs = self._signatures[signature](clips=tf.constant(clips, tf.uint8), **given)
             return {key: value.numpy() for key, value in outputs.items()}
 
 

@@ -20,6 +20,7 @@ from avatx.data.video.reading_event import in_words
 from avatx.data.video.video_reader import VideoReader
 from avatx.data.video.video_writer import VideoWriter
 from avatx.errors import UserError
+from avatx.inference.boxes_of_video import BoxesOfVideo, BoxesSettings
 from avatx.inference.detector import ClipDetections, Detector
 from avatx.inference.linking import Linker
 from avatx.inference.video_outputs import (
@@ -71,6 +72,7 @@ def detect_video(
     batch_size: int = 1,
     groundtruth: str | None = None,
     attention: bool = False,
+    boxes: BoxesSettings | None = None,
     video_id: str | None = None,
     progress: Callable[[float, float | None], None] = lambda seconds, duration: None,
     log: Callable[[str], None] = lambda line: None,
@@ -93,6 +95,7 @@ def detect_video(
       batch_size: clips a call of the model.
       groundtruth: AVA annotation csv to show beside the detections on the contact sheet.
       attention: also write attention.jpg: what the person of the highest score attended to.
+      boxes: where people are, of a model that does not find them itself.
       video_id: what csv and JSON call it; by default the file's name without extension.
       progress: called with the seconds read and the duration, None where it is not known.
       log: gets a line for whatever the user should know of the video; detections.json has them too.
@@ -113,14 +116,15 @@ def detect_video(
             f"{detector.path}: exported without attention; export again with "
             "tools/exporter_main.py --attention, or leave `attention` out"
         )
+    video_id = video_id or name_video(video)
+    people_at = BoxesOfVideo.read(detector, boxes, video_id)
     with (
         VideoReader(video, frame_settings=frame_settings) as reader,
         atomic_files(
             output_directory, ".detect_video.partial", replaces=[*RESULTS, NOTE]
         ) as folder,
     ):
-        video_id = video_id or name_video(video)
-        attend = detector.detect_with_attention if attention else None
+        attend = people_at.attend if attention else None
         pictures = Pictures(detector.class_names, video_id, groundtruth, attend)
         drawn_size = stored_size(reader.size, LARGEST_DRAWN_SHORTER_SIDE)
         model_size = stored_size(reader.size, frame_settings.shorter_side)
@@ -155,7 +159,7 @@ def detect_video(
             shown = _ShownKeyframes(reader, frame_settings)
             clips = filter(shown.has_frame, clips)
             for batch in _batches(clips, batch_size):
-                found = detector.detect(np.stack([clip.frames for clip in batch]))
+                found = people_at.detect(batch)
                 for clip, detections in zip(batch, found, strict=True):
                     highest = max(highest, _highest(detections, clip, detector), key=_score)
                     detections = detections.above(score_threshold)
@@ -164,6 +168,7 @@ def detect_video(
                     keyframes.append(KeyframeDetections(clip.timestamp, detections, people))
                     annotator.detected(clip.index, people)
                     pictures.add(clip, people)
+            people_at.check()
             if not keyframes:
                 why = reader.error or "; ".join(shown.notes) or "it is empty"
                 raise UserError(f"{video}: no keyframe of it can be shown ({why})")
@@ -174,6 +179,7 @@ def detect_video(
         notes = [
             *in_words(reader.events),
             *shown.notes,
+            *people_at.notes,
             *_missing_frames(reader, keyframes, video_id, detector),
         ]
         write_json(

@@ -20,11 +20,17 @@ from avatx.core.structures import (
     FeatureMap,
     Groundtruth,
     Predictions,
+    Proposals,
 )
 from avatx.meta_architectures.detection_model import DetectionModel
 from avatx.meta_architectures.post_processing import PostProcessing
 from avatx.meta_architectures.proposal_stage import ProposalStage
-from avatx.meta_architectures.second_stage import SecondStage, groundtruth_proposals, is_proposal
+from avatx.meta_architectures.second_stage import (
+    SecondStage,
+    given_proposals,
+    groundtruth_proposals,
+    is_proposal,
+)
 from avatx.predictors.box_predictor import BoxPredictor
 from avatx.trunks.trunk import Trunk
 
@@ -35,6 +41,8 @@ class ProposalSource(Enum):
     RPN = "RPN"
     # The annotated boxes, in training and after, not refined (paper, section 4.2).
     GROUNDTRUTH = "GROUNDTRUTH"
+    # Those of somebody else's detector: given with the clips, and not refined either.
+    EXTERNAL = "EXTERNAL"
 
 
 class CentralFrame(Enum):
@@ -70,7 +78,7 @@ class ActionFasterRCNN(DetectionModel):
           box_predictor: the head: what each proposal does, and its box.
           second_stage: targets and losses of the head.
           post_processing: the head's scores to detections.
-          proposal_source: whose boxes the head sees, the RPN's or the groundtruth's.
+          proposal_source: whose boxes the head sees: the RPN's, the groundtruth's, or given ones.
           central_frame: which feature frame people are found in.
           **kwargs: of `tf_keras.Model`.
         """
@@ -78,8 +86,9 @@ class ActionFasterRCNN(DetectionModel):
         self.proposal_stage = proposal_stage
         self.box_predictor = box_predictor
         self.second_stage = second_stage
-        if proposal_source is ProposalSource.GROUNDTRUTH:
-            # Nothing is found twice here, and annotated people may overlap as they like.
+        self.refines_boxes = proposal_source is ProposalSource.RPN
+        if not self.refines_boxes:
+            # Nobody is found twice here, and people may overlap as they like.
             post_processing = dataclasses.replace(post_processing, iou_threshold=1.0)
         self.post_processing = post_processing
         self.proposal_source = proposal_source
@@ -94,6 +103,10 @@ class ActionFasterRCNN(DetectionModel):
         return self.proposal_source is ProposalSource.GROUNDTRUTH
 
     @property
+    def needs_person_boxes(self) -> bool:
+        return self.proposal_source is ProposalSource.EXTERNAL
+
+    @property
     def attends(self) -> bool:
         return self.box_predictor.attends
 
@@ -103,9 +116,12 @@ class ActionFasterRCNN(DetectionModel):
         groundtruth: Groundtruth | None = None,
         training: bool = False,
         attention: bool = False,
+        person_boxes: Proposals | None = None,
     ) -> Predictions:
         if groundtruth is None and (training or self.needs_groundtruth):
             raise ValueError("training and proposal_source GROUNDTRUTH need groundtruth; got None")
+        if person_boxes is None and self.needs_person_boxes:
+            raise ValueError("proposal_source EXTERNAL needs person_boxes; got None")
         clip_size = tf.unstack(tf.shape(clips)[1:4])
         features = self._feature_map(self.trunk(clips, training=training), clip_size)
         first_stage = self.proposal_stage(
@@ -115,8 +131,13 @@ class ActionFasterRCNN(DetectionModel):
         )
 
         targets = ()
-        if self.needs_groundtruth:
-            proposals = groundtruth_proposals(groundtruth)
+        if not self.refines_boxes:  # nor samples: all of these boxes count
+            if self.needs_groundtruth:
+                proposals = groundtruth_proposals(groundtruth)
+            else:
+                assert person_boxes is not None  # see above
+                mixed = training and self.second_stage.options.add_groundtruth_boxes
+                proposals = given_proposals(person_boxes, groundtruth if mixed else None)
             if training:
                 targets = (self.second_stage.assign(proposals, groundtruth),)
         else:
@@ -143,7 +164,7 @@ class ActionFasterRCNN(DetectionModel):
             (targets,) = predictions.targets
         else:
             targets = self.second_stage.assign(predictions.proposals, groundtruth)
-        if self.needs_groundtruth:  # nothing to refine
+        if not self.refines_boxes:
             targets = targets._replace(positive=tf.zeros_like(targets.positive))
         return {
             **self.proposal_stage.loss(predictions.first_stage, groundtruth),
@@ -153,7 +174,7 @@ class ActionFasterRCNN(DetectionModel):
     def postprocess(self, predictions: Predictions) -> Detections:
         proposals, box_predictions = predictions.proposals, predictions.box_predictions
         boxes = proposals.boxes[:, :, tf.newaxis]  # [B, R, 1, 4]
-        if not self.needs_groundtruth:
+        if self.refines_boxes:
             boxes = box_ops.clip(box_ops.decode(box_predictions.box_encodings, boxes))
         scores = tf.sigmoid(box_predictions.class_logits)[..., 1:]  # [B, R, C]
         return self.post_processing(boxes, scores, is_proposal(proposals))

@@ -21,6 +21,7 @@ from avatx.core.structures import (
     FeatureMap,
     Groundtruth,
     Predictions,
+    Proposals,
 )
 from avatx.meta_architectures.video_model import VideoModel
 
@@ -34,6 +35,11 @@ class DetectionModel(VideoModel):
         return False
 
     @property
+    def needs_person_boxes(self) -> bool:
+        """Whether somebody else must find the people: `predict` then needs `person_boxes`."""
+        return False
+
+    @property
     def attends(self) -> bool:
         """Whether it has attention maps and keys to show."""
         return False
@@ -44,6 +50,7 @@ class DetectionModel(VideoModel):
         groundtruth: Groundtruth | None = None,
         training: bool = False,
         attention: bool = False,
+        person_boxes: Proposals | None = None,
     ) -> Predictions:
         """Raw predictions for preprocessed clips.
 
@@ -52,6 +59,8 @@ class DetectionModel(VideoModel):
           groundtruth: needed in training, where proposals are sampled by it.
           training: whether batch norm, dropout and sampling are as in training.
           attention: whether to return attention maps where the model has any.
+          person_boxes: [B, R, ...], of a model that needs them; padding and empty boxes may lie
+            among them.
         """
         raise NotImplementedError
 

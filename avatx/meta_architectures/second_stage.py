@@ -15,7 +15,7 @@ from enum import Enum
 
 import tensorflow as tf
 
-from avatx.core import losses, sampling, target_assignment
+from avatx.core import box_ops, losses, sampling, target_assignment
 from avatx.core.structures import BoxPredictions, Groundtruth, Proposals, SecondStageTargets
 
 
@@ -44,12 +44,34 @@ class SecondStageOptions:
 def groundtruth_proposals(groundtruth: Groundtruth) -> Proposals:
     """The groundtruth boxes as proposals of score 1, empty boxes left out."""
     valid = target_assignment.valid_groundtruth(groundtruth)
-    boxes = tf.where(valid[..., tf.newaxis], groundtruth.boxes, 0.0)
-    # Valid ones first, in their order: padding is marked by a count.
+    return _first_the_valid(groundtruth.boxes, tf.ones_like(groundtruth.boxes[..., 0]), valid)
+
+
+def given_proposals(given: Proposals, groundtruth: Groundtruth | None = None) -> Proposals:
+    """Somebody else's boxes as proposals, empty boxes left out.
+
+    Args:
+      given: [B, R, ...].
+      groundtruth: whose boxes join them, in front.
+    """
+    boxes, scores = given.boxes, given.scores
+    valid = is_proposal(given) & (box_ops.area(boxes) > 0)
+    if groundtruth is not None:
+        annotated = groundtruth_proposals(groundtruth)
+        boxes = tf.concat([annotated.boxes, boxes], axis=1)
+        scores = tf.concat([annotated.scores, scores], axis=1)
+        valid = tf.concat([is_proposal(annotated), valid], axis=1)
+    return _first_the_valid(boxes, scores, valid)
+
+
+def _first_the_valid(boxes: tf.Tensor, scores: tf.Tensor, valid: tf.Tensor) -> Proposals:
+    """Valid ones first, in their order, for padding is marked by a count; the others are 0."""
+    boxes = tf.where(valid[..., tf.newaxis], boxes, 0.0)
+    scores = tf.where(valid, scores, 0.0)
     order = tf.argsort(tf.cast(~valid, tf.int32), stable=True)
     return Proposals(
         boxes=tf.gather(boxes, order, batch_dims=1),
-        scores=tf.cast(tf.gather(valid, order, batch_dims=1), tf.float32),
+        scores=tf.gather(scores, order, batch_dims=1),
         num_proposals=tf.reduce_sum(tf.cast(valid, tf.int32), axis=1),
     )
 

@@ -1,7 +1,7 @@
 """The still pictures of a run: a contact sheet of keyframes and a sheet of attention."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -33,7 +33,8 @@ class Pictures:
       class_names: class id to name.
       video_id: as in the groundtruth csv.
       groundtruth: AVA annotation csv to show beside the detections.
-      attend: `Detector.detect_with_attention`; None draws no attention sheet.
+      attend: clip -> (ClipDetections, ClipAttention) of `avatx.inference.detector`; None draws no
+        attention sheet.
 
     Raises:
       UserError: the csv cannot be read.
@@ -44,7 +45,7 @@ class Pictures:
         class_names: dict[int, str],
         video_id: str,
         groundtruth: str | None = None,
-        attend: Callable[[np.ndarray], Sequence[tuple]] | None = None,
+        attend: Callable[..., tuple] | None = None,
     ):
         self._video_id = video_id
         self._annotated = None
@@ -93,7 +94,7 @@ class Pictures:
 
     def _attention_sheet(self) -> np.ndarray:
         clip, person = self._best_clip, self._best_person
-        detections, attention = self._attend(clip.frames[np.newaxis])[0]
+        detections, attention = self._attend(clip)
         # The very detection that was drawn: the box and class of the best.
         index = max(
             (

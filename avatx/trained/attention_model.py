@@ -11,7 +11,7 @@ import tensorflow as tf
 from avatx import stderr_noise
 from avatx.core.cell_view import CellView
 from avatx.core.people import Action, Attended, Person, merge_people
-from avatx.core.structures import Groundtruth
+from avatx.core.structures import Groundtruth, Proposals
 from avatx.errors import UserError
 from avatx.meta_architectures.detection_model import DetectionModel
 from avatx.meta_architectures.video_model import VideoModel
@@ -66,18 +66,24 @@ class AttentionModel:
           box: [4] yxyx, normalised: this box in place of a detected one.
 
         Raises:
-          UserError: fewer people are found; or a model with proposal_source GROUNDTRUTH, which
-            finds nobody, is asked without a box.
+          UserError: fewer people are found; or a model with proposal_source GROUNDTRUTH or
+            EXTERNAL, which finds nobody, is asked without a box.
         """
         model = self._model
         clips = model.preprocess(tf.constant(clip[np.newaxis]))
-        if model.needs_groundtruth and box is None:
+        if (model.needs_groundtruth or model.needs_person_boxes) and box is None:
+            source = "GROUNDTRUTH" if model.needs_groundtruth else "EXTERNAL"
             raise UserError(
-                f"number {number}: this model has proposal_source GROUNDTRUTH and finds nobody by "
+                f"number {number}: this model has proposal_source {source} and finds nobody by "
                 "itself; give a box"
             )
         given = [0.0, 0.0, 1.0, 1.0] if box is None else box
-        predictions = model.predict(clips, _groundtruth(given, model.num_classes))
+        options = {}
+        if model.needs_person_boxes:
+            options["person_boxes"] = Proposals(
+                tf.constant([[list(map(float, given))]]), tf.ones([1, 1]), tf.constant([1])
+            )
+        predictions = model.predict(clips, _groundtruth(given, model.num_classes), **options)
         if box is None:
             box, person_box = self._find(predictions, number)
         else:

@@ -1,6 +1,7 @@
 """Training and running a detector on batches of annotated keyframes."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -20,7 +21,12 @@ class ActionDetectionTask(ModelTask):
     )
 
     def compute_losses(self, batch: Batch, model: tf_keras.Model) -> dict[str, tf.Tensor]:
-        predictions = model.predict(model.preprocess(batch.clips), batch.groundtruth, training=True)
+        predictions = model.predict(
+            model.preprocess(batch.clips),
+            batch.groundtruth,
+            training=True,
+            **given_boxes(batch),
+        )
         return model.loss(predictions, batch.groundtruth)
 
     def inference_step(self, inputs: Batch, model: tf_keras.Model) -> Detections:
@@ -32,7 +38,9 @@ class ActionDetectionTask(ModelTask):
     ) -> tuple[Detections, dict[str, tf.Tensor]]:
         """As `inference_step`, with the losses, scalars float32, each the mean over the clips."""
         # Only a model whose proposals are the groundtruth looks at the groundtruth here.
-        predictions = model.predict(model.preprocess(inputs.clips), inputs.groundtruth)
+        predictions = model.predict(
+            model.preprocess(inputs.clips), inputs.groundtruth, **given_boxes(inputs)
+        )
         detections = model.postprocess(predictions)._replace(multiclass_scores=())
         losses = model.loss(predictions, inputs.groundtruth)
         return detections, {name: tf.cast(losses[name], tf.float32) for name in sorted(losses)}
@@ -42,3 +50,8 @@ class ActionDetectionTask(ModelTask):
 
     def clip_names(self, identity: Sequence[np.ndarray]) -> list[str]:
         return keyframe_names(*identity)
+
+
+def given_boxes(batch: Batch) -> dict[str, Any]:
+    """Keywords of `predict`: somebody else's boxes, where the input pipeline gives them."""
+    return {"person_boxes": batch.person_boxes} if batch.person_boxes else {}

@@ -15,6 +15,7 @@ from avatx.core.structures import Batch, Detections, Groundtruth, decode_video_i
 from avatx.pictures.attention import attention_tile, spread_cells
 from avatx.pictures.boxes import draw_people, upscale
 from avatx.pictures.contact_sheet import Tile, contact_sheet
+from avatx.training.action_detection_task import given_boxes
 
 # Lower scores would hide the picture under their labels.
 SHOWN_SCORE = 0.2
@@ -99,7 +100,9 @@ class EvaluationPictures:
         self._pictures.append((f"clips/{title}", contact_sheet(tiles, 2, _TILE_WIDTH)))
         # The model takes all channels; pictures show the first three, RGB without optical flow.
         if self._model.attends:
-            boxes, maps, positions = self._attend(clip[np.newaxis], one.groundtruth)
+            boxes, maps, positions = self._attend(
+                clip[np.newaxis], one.groundtruth, given_boxes(one)
+            )
             # A threshold on objectness may leave no proposal, and so no query to show.
             if len(boxes):
                 cells = CellView.of(positions)
@@ -118,7 +121,7 @@ class EvaluationPictures:
             for i in range(int(groundtruth.num_boxes[0]))
         ]
 
-    def _attention(self, clips, groundtruth):
+    def _attention(self, clips, groundtruth, options):
         """The last layer's attention, mean over heads: boxes [R, 4], maps [R, T', H', W'], and
         the `CellPositions` of the latter."""
         model = self._model
@@ -126,7 +129,7 @@ class EvaluationPictures:
         # statistics, and the others are not here.
         strategy = tf.distribute.get_strategy()
         replicas = strategy.run(
-            lambda: model.predict(model.preprocess(clips), groundtruth, attention=True)
+            lambda: model.predict(model.preprocess(clips), groundtruth, attention=True, **options)
         )
         predictions = tf.nest.map_structure(
             lambda value: strategy.experimental_local_results(value)[0], replicas

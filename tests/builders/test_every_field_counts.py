@@ -61,6 +61,15 @@ SAMPLES = {
             "{ schedule { step: 5 learning_rate: 0.5 } } } } }",
         ],
     ),
+    "boxes from elsewhere": (
+        "demo",
+        [
+            f"{RCNN}.trunk.i3d.depth_multiplier=0.0625",
+            f"{RCNN}.proposal_source=EXTERNAL",
+            "train_input_reader.external_boxes={ input_path: 'train.csv' }",
+            "eval_input_reader.external_boxes={ input_path: 'val.csv' }",
+        ],
+    ),
     "tx and i3d": (
         "tx_i3d_r300",
         [

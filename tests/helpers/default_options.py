@@ -45,6 +45,7 @@ FILLED = {
             "num_classes": 1,
             "max_boxes": train_pb2.TrainConfig().max_number_of_boxes,
             "seed": train_pb2.TrainConfig().seed,
+            "external_boxes": None,
         },
     ),
 }

@@ -32,6 +32,8 @@ class FakeDetectionModel(tf.Module):
     attention of proposal r is r everywhere.
     """
 
+    needs_person_boxes = False
+
     def __init__(self, with_attention=True, input_channels=3):
         super().__init__()
         self.input_channels = input_channels

@@ -183,6 +183,36 @@ OTHER_TOOLS = {
             "--annotations": (["g.csv"], {"detect_video.groundtruth": "g.csv"}),
             "--groundtruth": (["g.csv"], {"detect_video.groundtruth": "g.csv"}),
             "--attention": ([], {"detect_video.attention": True}),
+            "--boxes": (
+                ["b.csv"],
+                {
+                    "detect_video.boxes.path": "b.csv",
+                    "detect_video.boxes.score_threshold": 0.0,
+                    "detect_video.boxes.max_number_of_boxes": 64,
+                },
+            ),
+            "--boxes_score_threshold": None,  # of --boxes: tests/inference/test_boxes_of_video.py
+        },
+    ),
+    "detect_people": Tool(
+        ["--saved_model", "m", "--videos", "v", "--output", "o"],
+        [
+            Kept("avatx.inference.person_detector", "PersonDetector", Anything()),
+            Kept("avatx.inference.people_of_videos", "detect_people", Anything()),
+            Kept("avatx.inference.movenet", "fetch"),
+        ],
+        {
+            "--saved_model": (["n"], {"PersonDetector.path": "n"}),
+            "--videos": (["w", "x"], {"detect_people.videos": ["w", "x"]}),
+            "--output": (["p"], {"detect_people.output": "p"}),
+            "--every": (["2.5"], {"detect_people.every": 2.5}),
+            "--annotations": (["a.csv"], {"detect_people.annotations": "a.csv"}),
+            "--score_threshold": (["0.125"], {"detect_people.score_threshold": 0.125}),
+            "--person_class": (["7"], {"PersonDetector.person_class": 7}),
+            "--tiles": (["3"], {"PersonDetector.tiles": 3}),
+            # Another command: tests/inference/test_people_of_videos.py.
+            "--fetch_movenet": None,
+            "--movenet_archive": None,
         },
     ),
     "classify_video": Tool(

@@ -1,5 +1,6 @@
 """Which keyframes and which person the pictures of a run show."""
 
+import functools
 from typing import NamedTuple
 
 import numpy as np
@@ -99,10 +100,12 @@ def test_groundtruth_beside_the_detections(drawn, tmp_path):
     ]
 
 
+def attend(clip, detector=FakeDetector()):
+    return detector.detect_with_attention(clip.frames[np.newaxis])[0]
+
+
 def test_attention_is_that_of_the_person_of_the_highest_score(drawn, tmp_path):
-    pictures = Pictures(
-        FakeDetector.class_names, "film", attend=FakeDetector().detect_with_attention
-    )
+    pictures = Pictures(FakeDetector.class_names, "film", attend=attend)
     for index, score in enumerate((0.3, 0.8, 0.5, 0.8)):  # the first of equals
         pictures.add(clip(index), [person(score), person(0.1)])
     pictures.add(clip(4), [])
@@ -120,8 +123,8 @@ def test_attention_is_that_of_the_person_of_the_highest_score(drawn, tmp_path):
 
 def test_an_export_that_does_not_say_where_its_cells_look(drawn, tmp_path):
     """Then each is drawn at the middle of its share of the clip, and the picture says so."""
-    attend = FakeDetector(cells=None).detect_with_attention
-    pictures = Pictures(FakeDetector.class_names, "film", attend=attend)
+    older = functools.partial(attend, detector=FakeDetector(cells=None))
+    pictures = Pictures(FakeDetector.class_names, "film", attend=older)
     pictures.add(clip(0), [person(0.8)])
     pictures.write(str(tmp_path))
     # One map of 1 x 2 x 2 cells over 2 frames; a picture of 2 x 2 pixels serves for any.
@@ -130,9 +133,7 @@ def test_an_export_that_does_not_say_where_its_cells_look(drawn, tmp_path):
 
 
 def test_nobody_to_attend(drawn, tmp_path):
-    pictures = Pictures(
-        FakeDetector.class_names, "film", attend=FakeDetector().detect_with_attention
-    )
+    pictures = Pictures(FakeDetector.class_names, "film", attend=attend)
     pictures.add(clip(0), [])
     pictures.write(str(tmp_path))
     assert "attention" not in drawn

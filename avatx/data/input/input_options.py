@@ -6,6 +6,23 @@ from avatx.errors import UserError
 
 
 @dataclasses.dataclass(frozen=True)
+class ExternalBoxesOptions:
+    """Boxes of people by somebody else's detector: `external_boxes` of pipeline.config.
+
+    Attributes:
+      input_path: files or patterns: AVA's csv, COCO's JSON or MOT Challenge's txt.
+      coco_images_path: the file with the images of COCO results; empty for other formats.
+      score_threshold: boxes of a lower score are left out.
+      max_number_of_boxes: of each keyframe those of highest score are kept.
+    """
+
+    input_path: tuple[str, ...]
+    coco_images_path: str
+    score_threshold: float
+    max_number_of_boxes: int
+
+
+@dataclasses.dataclass(frozen=True)
 class InputOptions:
     """Where records are and how they are read.
 
@@ -24,6 +41,7 @@ class InputOptions:
       drop_keyframes_without_people: training only; evaluation always keeps them.
       seed: of everything random.
       num_parallel_decodes: clips decoded at once; 0 leaves it to tf.data.
+      external_boxes: whose boxes go with the clips; None for nobody's.
     """
 
     input_paths: tuple[str, ...]
@@ -37,6 +55,7 @@ class InputOptions:
     drop_keyframes_without_people: bool
     seed: int
     num_parallel_decodes: int
+    external_boxes: ExternalBoxesOptions | None = None
 
     def __post_init__(self):
         for name in (

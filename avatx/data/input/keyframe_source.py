@@ -23,8 +23,9 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
-from avatx.core.structures import VIDEO_ID_BYTES, Batch, Groundtruth, Keyframes
-from avatx.data.input import augmentation
+from avatx.core.structures import VIDEO_ID_BYTES, Batch, Groundtruth, Keyframes, Proposals
+from avatx.data.annotations.person_box_files import read_person_boxes
+from avatx.data.input import augmentation, person_box_coverage
 from avatx.data.input.augmentation import Augmentation
 from avatx.data.input.clip_decoding import decode_clip
 from avatx.data.input.clip_shape import ClipShape
@@ -32,6 +33,7 @@ from avatx.data.input.example_seed import epoch_seed, example_seed, hash_of
 from avatx.data.input.input_check import check_first_records
 from avatx.data.input.input_options import InputOptions
 from avatx.data.input.keyframe_parsing import KeyframeExample, KeyframeParser
+from avatx.data.input.person_box_lookup import PersonBoxLookup
 from avatx.data.records import remote_files
 from avatx.data.records.data_statistics import counts_by_manifest
 from avatx.data.records.input_errors import check, explained
@@ -59,7 +61,24 @@ class KeyframeSource:
         files = remote_files.match_files(self.options.input_paths)
         check_sizes(files)
         check_first_records(files, self._parser.segment)
+        if self.person_boxes is not None:
+            person_box_coverage.report(self.person_boxes.table, files)
         return files
+
+    @functools.cached_property
+    def person_boxes(self) -> PersonBoxLookup | None:
+        """Somebody else's boxes, where the options name any. Read when first asked for."""
+        given = self.options.external_boxes
+        if given is None:
+            return None
+        table = read_person_boxes(
+            given.input_path,
+            given.score_threshold,
+            given.max_number_of_boxes,
+            given.coco_images_path,
+        )
+        with tf.init_scope():
+            return PersonBoxLookup(table, given.max_number_of_boxes)
 
     @functools.cached_property
     def _parser(self) -> KeyframeParser:
@@ -132,7 +151,14 @@ class KeyframeSource:
     ) -> Batch:
         """See `make_example`."""
         return make_example(
-            example, self.clip_shape, self.options, augmentations, epoch, valid, warn=training
+            example,
+            self.clip_shape,
+            self.options,
+            augmentations,
+            epoch,
+            valid,
+            warn=training,
+            person_boxes=self.person_boxes,
         )
 
     def _segments(self, paths: tf.Tensor, readers: int) -> tf.data.Dataset:
@@ -168,6 +194,7 @@ def make_example(
     epoch=0,
     valid=True,
     warn: bool = False,
+    person_boxes: PersonBoxLookup | None = None,
 ) -> Batch:
     """One keyframe augmented, decoded and padded: a `Batch` without the batch dimension."""
     seed = example_seed(options.seed, epoch, example.video_id, example.timestamp)
@@ -224,7 +251,15 @@ def make_example(
             timestamp=tf.cast(example.timestamp, tf.float64) / 1e6,
         ),
         valid=tf.convert_to_tensor(valid),
+        person_boxes=_in_view(person_boxes, example, view) if person_boxes else (),
     )
+
+
+def _in_view(person_boxes: PersonBoxLookup, example: KeyframeExample, view) -> Proposals:
+    """Somebody else's boxes of the keyframe, as groundtruth is seen: [R, 4], [R], []."""
+    found = person_boxes(example.video_id, example.timestamp)
+    boxes, keep = augmentation.view_boxes(view, found.boxes)
+    return person_boxes.padded(tf.boolean_mask(boxes, keep), tf.boolean_mask(found.scores, keep))
 
 
 def _warn_of_dropped_boxes(num_boxes, found, example: KeyframeExample) -> tf.Tensor:

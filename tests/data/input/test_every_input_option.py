@@ -11,7 +11,7 @@ from small_records import all_keys, keyframe, options, segment, write, write_set
 
 from avatx.data.input.augmentation import RandomCropImage
 from avatx.data.input.clip_shape import ClipShape
-from avatx.data.input.input_options import InputOptions
+from avatx.data.input.input_options import ExternalBoxesOptions, InputOptions
 from avatx.data.input.input_pipeline import build_dataset
 from avatx.data.input.keyframe_source import KeyframeSource
 from avatx.data.records.input_errors import explained
@@ -231,3 +231,17 @@ def test_replicas_share_a_batch_evenly(pattern):
         build_dataset(
             KeyframeSource(options(pattern), CLIP), 4, training=True, input_context=context
         )
+
+
+def test_external_boxes(pattern, tmp_path):
+    (tmp_path / "boxes.csv").write_text("video1,2,0.25,0.25,0.5,0.5,,0.5\n")
+    given = ExternalBoxesOptions((str(tmp_path / "boxes.csv"),), "", 0.0, 2)
+    dataset = build_dataset(
+        KeyframeSource(options(pattern, external_boxes=given), CLIP), 1, training=False
+    )
+    found = [
+        (key, int(batch.person_boxes.num_proposals[0]))
+        for batch in dataset
+        for key in all_keys([batch])
+    ]
+    assert [key for key, count in found if count] == [("video1", 2.0)]

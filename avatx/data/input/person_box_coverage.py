@@ -1,0 +1,63 @@
+"""Which keyframes of the records have boxes in a file of somebody else's, said at the start."""
+
+import os
+import sys
+from collections.abc import Sequence
+
+import tensorflow as tf
+
+from avatx.data.annotations.person_boxes import PersonBoxes
+from avatx.data.records import record, remote_files
+from avatx.data.records.data_statistics import SCANNED_BYTES
+from avatx.data.records.input_errors import explained
+from avatx.data.times import MICROSECONDS
+from avatx.errors import UserError
+
+
+def report(table: PersonBoxes, files: Sequence[str], scanned_bytes: int = SCANNED_BYTES) -> None:
+    """Prints how many keyframes have boxes, on standard error.
+
+    Sets of records of more than `scanned_bytes`, and remote ones, are looked at in their first file
+    alone.
+
+    Raises:
+      UserError: of the keyframes looked at none has: the boxes are other videos'.
+    """
+    looked_at = list(files)
+    if any(remote_files.scheme(path) for path in files) or (
+        sum(tf.io.gfile.stat(path).length for path in files) > scanned_bytes
+    ):
+        looked_at = looked_at[:1]
+    videos: list[str] = []
+    times: list[int] = []
+    with explained(looked_at):
+        for video, keyframes in (
+            tf.data.TFRecordDataset(looked_at).map(_keyframes).as_numpy_iterator()
+        ):
+            videos += [video.decode(errors="replace")] * len(keyframes)
+            times += keyframes.tolist()
+    found = table.covers(videos, times)
+    if len(found) and not found.any():
+        raise UserError(
+            f"{table.source}: has boxes of none of the {len(found)} keyframes of "
+            f"{', '.join(looked_at[:2])}{' and more' if len(looked_at) > 2 else ''}; its first are "
+            f"of {table.first_moment()}, the records' first is {videos[0]} at "
+            f"{times[0] / MICROSECONDS:g} s: expected the same video ids and seconds"
+        )
+    missing = [i for i, one in enumerate(found.tolist()) if not one]
+    of_whom = "" if len(looked_at) == len(files) else f" of {os.path.basename(looked_at[0])} alone"
+    line = (
+        f"boxes: {table.source}: {len(table.boxes):,} boxes; {int(found.sum()):,} of "
+        f"{len(found):,} keyframes{of_whom} are in it"
+    )
+    if missing:
+        first = ", ".join(f"{videos[i]} at {times[i] / MICROSECONDS:g} s" for i in missing[:3])
+        more = ", ..." if len(missing) > 3 else ""
+        line += f"; MISSING {len(missing):,}, which get no box: {first}{more}"
+    print(line, file=sys.stderr, flush=True)
+
+
+def _keyframes(serialized: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Of a segment: its video's id and the times of its keyframes [K], microseconds."""
+    segment = record.parse(serialized)
+    return segment.video_id, segment.keyframe_timestamps

