@@ -39,10 +39,21 @@ def parse_arguments(argv=None) -> argparse.Namespace:
         action="store_true",
         help="also export serving_attention: what each detection attended to",
     )
+    parser.add_argument(
+        "--format",
+        choices=("saved_model", "onnx"),
+        default="saved_model",
+        help="onnx: model.onnx for ONNX Runtime, of serving_default (default %(default)s)",
+    )
+    parser.add_argument(
+        "--version",
+        type=int,
+        help="write the SavedModel into a folder of this number, as TensorFlow Serving wants it",
+    )
     return parser.parse_args(argv)
 
 
-@cli.arguments_are_flags("override", "attention")
+@cli.arguments_are_flags("override", "attention", "version", onnx="format onnx", file_format="format")
 def main(argv=None) -> int:
     arguments = parse_arguments(argv)
     # `kill` cleans up as ctrl-C does.
@@ -57,12 +68,16 @@ def main(argv=None) -> int:
             arguments.output_directory,
             arguments.override,
             arguments.attention,
+            file_format=arguments.format,
+            version=arguments.version,
         )
     print(
         f"exported step {summary.step}, {summary.num_parameters:,} parameters, "
         f"to {arguments.output_directory}"
     )
-    if not summary.serves_jpeg:
+    if arguments.format == "onnx":
+        print("model.onnx is the signature serving_default: clips in, detections out")
+    elif not summary.serves_jpeg:
         print(
             "without serving_jpeg: JPEG frames carry no optical flow, which this model takes; "
             "serving_default takes clips of 5 channels"

@@ -1,4 +1,4 @@
-"""An exported detector at the keyframes of a stream of frames: what every way of calling it does."""
+"""An exported detector at the keyframes of a stream of frames, however it is called."""
 
 from collections.abc import Callable, Iterable, Iterator
 

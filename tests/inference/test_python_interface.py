@@ -91,7 +91,7 @@ def test_one_clip_of_arrays(detector):
         ),
     )
     assert people[1].label == "stand"
-    listed = [frame for frame in grey_clip(255)]
+    listed = list(grey_clip(255))
     assert detector.detect_clip(listed, score_threshold=0.5) == people
     assert (
         detector.detect_clip(grey_clip(255, height=900, width=800), score_threshold=0.5) == people
