@@ -53,7 +53,9 @@ def parse_arguments(argv=None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-@cli.arguments_are_flags("override", "attention", "version", onnx="format onnx", file_format="format")
+@cli.arguments_are_flags(
+    "override", "attention", "version", onnx="format onnx", file_format="format"
+)
 def main(argv=None) -> int:
     arguments = parse_arguments(argv)
     # `kill` cleans up as ctrl-C does.

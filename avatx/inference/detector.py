@@ -164,9 +164,7 @@ def find_saved_model(path: str) -> str:
     if not tf.io.gfile.exists(path):
         raise UserError(f"{path}: no such folder; give the SavedModel of tools/exporter_main.py")
     versions = [
-        name
-        for name in (name.rstrip("/") for name in _entries(tf, path))
-        if name.isdecimal()
+        name for name in (name.rstrip("/") for name in _entries(tf, path)) if name.isdecimal()
     ]
     newest = [max(versions, key=int)] if versions else []
     for folder in (path, *(os.path.join(path, name) for name in ("saved_model", *newest))):

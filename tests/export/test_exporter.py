@@ -366,8 +366,8 @@ def test_onnx_equals_the_saved_model(trained, exported, tmp_path):
     assert sorted(os.listdir(output)) == ["label_map.pbtxt", "model.onnx", "pipeline.config"]
 
     facts = {p.key: p.value for p in onnx.load(output / "model.onnx").metadata_props}
-    # 16 frames at 12.5 a second are demo.config's.
-    assert (facts["num_frames"], facts["frame_rate"]) == ("16", "12.5")
+    # demo.config's clips.
+    assert (facts["num_frames"], facts["frame_rate"]) == ("8", "8.0")
     assert json.loads(facts["class_names"]) == {"2": "stand", "3": "walk", "5": "watch (a person)"}
     assert (facts["shorter_side"], facts["max_frame_rate"]) == ("96", "29.97")
 
