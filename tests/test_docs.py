@@ -20,8 +20,7 @@ PAGES = sorted(
 )
 NAMES = [path.relative_to(ROOT).as_posix() for path in PAGES]
 LINK = re.compile(r"\]\(([^)\s]+)\)")
-# What a reader brings, or a command makes.
-BRACKETS = re.compile(r"`[^`\n]*`")
+IN_QUOTES = re.compile(r"`[^`\n]*`")
 
 
 def slug(heading: str) -> str:
@@ -46,7 +45,7 @@ def anchors(path: pathlib.Path) -> set[str]:
 def test_every_link_inside_leads_somewhere(name):
     path = ROOT / name
     wrong = []
-    for target in LINK.findall(BRACKETS.sub("", without_blocks(path.read_text()))):
+    for target in LINK.findall(IN_QUOTES.sub("", without_blocks(path.read_text()))):
         if "://" in target or target.startswith("mailto:"):
             continue
         file, _, anchor = target.partition("#")

@@ -65,8 +65,8 @@ def export_pipeline(
       version: a number, 1 or more, for a server; other versions in `output_directory` stay.
 
     Raises:
-      UserError: an argument is wrong, or tf2onnx not installed; config, label map or checkpoint are missing or do not fit, the output folder
-        holds something else or cannot be written.
+      UserError: an argument is wrong, or tf2onnx not installed; config, label map or checkpoint
+        are missing or do not fit; the output folder holds something else or cannot be written.
     """
     if "://" not in output_directory:
         output_directory = os.path.abspath(output_directory)

@@ -11,6 +11,7 @@ serving_jpeg: some 1 MB where an array of 64 x 400 x 500 pixels is 38 MB.
 
 import argparse
 import base64
+import contextlib
 import io
 import json
 import re
@@ -97,10 +98,8 @@ def predict_by_rest(url, model, clips, timeout=60):
             return json.load(response)["predictions"]
     except urllib.error.HTTPError as error:
         text = error.read().decode(errors="replace")
-        try:
+        with contextlib.suppress(ValueError, KeyError, TypeError):
             text = json.loads(text)["error"]
-        except (ValueError, KeyError, TypeError):
-            pass
         text = " ".join(text.split())[:300]
         raise ServingError(f"{url}: model {model}: {text} ({error.code}); {TAKES}") from error
     except OSError as error:

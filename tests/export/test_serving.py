@@ -1,4 +1,4 @@
-"""docs/examples/serving_client.py against servers in this process: REST, and gRPC's real service."""
+"""docs/examples/serving_client.py against servers in this process, by REST and by gRPC."""
 
 import concurrent.futures
 import importlib.util
