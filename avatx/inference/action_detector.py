@@ -218,7 +218,9 @@ class ActionDetector:
                 f"{self.num_frames} frames, {self.frame_rate:g} a second"
             )
         if channels == 3:
-            size = stored_size(clip.shape[1:3], settings_for(self.model, None).shorter_side)
+            size = stored_size(
+                (clip.shape[1], clip.shape[2]), settings_for(self.model, None).shorter_side
+            )
             clip = np.stack([shrunk(frame, size) for frame in clip])
         return clip
 
@@ -229,7 +231,7 @@ class ActionDetector:
                 f"source: gave {shown(array.dtype)} of shape {list(array.shape)}; expected frames "
                 "uint8 [height, width, 3], RGB"
             )
-        return shrunk(array, stored_size(array.shape[:2], settings.shorter_side))
+        return shrunk(array, stored_size((array.shape[0], array.shape[1]), settings.shorter_side))
 
 
 def _path(value: object, name: str) -> str:
