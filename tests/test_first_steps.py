@@ -25,6 +25,7 @@ SMALL = [
 
 
 @pytest.mark.long
+@pytest.mark.timeout(1200)
 def test_the_notebook_runs(tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     notebook = nbformat.read(ROOT / "docs" / "first_steps.ipynb", as_version=4)

@@ -371,6 +371,7 @@ def _rows(outputs, clip, count):
     )
 
 
+@pytest.mark.timeout(900)  # the conversion alone is a minute or two on a busy machine
 def test_onnx_equals_the_saved_model(trained, exported, tmp_path):
     onnx = pytest.importorskip("onnx", reason='needs pip install "avatx[onnx]"')
     pytest.importorskip("tf2onnx", reason='needs pip install "avatx[onnx]"')
