@@ -4,6 +4,7 @@
 # make lint   formatting, likely bugs and types     make coverage   the suite, and what it ran of avatx/
 # make setup  only the virtual environment (.venv), from the lock
 # make config-docs  docs/config.md, of the comments and options in protos/
+# make docs   the site of docs/, in site/ (docs-serve shows it while you write)
 # make faults  kills programs at every one of their file operations
 # LOCK=newest uses requirements/newest.txt in .venv-newest.
 
@@ -15,7 +16,7 @@ PYTHON ?= $(shell for python in python3.11 python3.12 python3.10 python3; do \
 RUN := $(VENV)/bin/python
 DEMO ?= runs/demo
 
-.PHONY: config-docs setup demo test test-quick test-long fuzz faults lint types coverage locks clean
+.PHONY: docs docs-serve config-docs setup demo test test-quick test-long fuzz faults lint types coverage locks clean
 
 setup: $(VENV)/.installed
 
@@ -82,10 +83,23 @@ coverage: setup
 config-docs: setup
 	$(RUN) -m avatx.config.document protos docs/config.md
 
+# A small environment of its own: the generator reads the sources and imports nothing of them.
+.venv-docs/.installed: requirements/docs.txt
+	$(PYTHON) -m venv --clear .venv-docs
+	.venv-docs/bin/python -m pip install --quiet --disable-pip-version-check -r requirements/docs.txt
+	@touch $@
+
+docs: .venv-docs/.installed
+	.venv-docs/bin/mkdocs build --strict --clean
+	@echo "the site: site/index.html"
+
+docs-serve: .venv-docs/.installed
+	.venv-docs/bin/mkdocs serve
+
 # Needs uv (pip install uv).
 locks:
 	for lock in default newest; do uv pip compile --quiet --universal --python-version 3.10 --no-emit-index-url \
 		--no-emit-find-links --override requirements/$$lock.overrides requirements/$$lock.in --output-file requirements/$$lock.txt || exit 1; done
 
 clean:
-	rm -rf build *.egg-info avatx/protos/*_pb2.py .venv .venv-newest
+	rm -rf build *.egg-info avatx/protos/*_pb2.py .venv .venv-newest .venv-docs site

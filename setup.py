@@ -120,6 +120,11 @@ setup(
     extras_require={
         "completion": ["argcomplete"],
         "gpu": ["tensorflow[and-cuda]>=2.16,<2.21"],
+        # Seen to work with the default lock: they leave its numpy and protobuf as they are.
+        "onnx": ["tf2onnx>=1.17,<1.18", "onnx>=1.16,<1.17", "onnxruntime>=1.20,<1.21"],
+        "pandas": ["pandas"],
+        "serving": ["tensorflow-serving-api"],
+        "docs": ["mkdocs-material>=9.5,<10", "mkdocstrings[python]>=0.29,<2"],
         "dev": [
             "pytest",
             "pytest-timeout",

@@ -1,5 +1,6 @@
 """avatx: the Video Action Transformer Network (CVPR 2019) in TensorFlow 2."""
 
+import importlib
 import importlib.metadata
 import os
 import warnings
@@ -32,3 +33,27 @@ def _check_tensorflow() -> None:
 
 
 _check_tensorflow()
+
+# The Python interface, each imported when it is first asked for: `import avatx` imports no
+# TensorFlow, and neither does `avatx.VideoResult`.
+_LAZY = {
+    "load": "avatx.inference.action_detector",
+    "ActionDetector": "avatx.inference.action_detector",
+    "VideoResult": "avatx.inference.results",
+    "DetectedKeyframe": "avatx.inference.results",
+    "DetectedPerson": "avatx.inference.results",
+    "LiveKeyframe": "avatx.inference.results",
+    "UserError": "avatx.errors",
+}
+
+
+def __getattr__(name: str):
+    if name not in _LAZY:
+        raise AttributeError(f"module 'avatx' has no attribute {name!r}")
+    value = getattr(importlib.import_module(_LAZY[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LAZY})

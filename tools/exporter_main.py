@@ -50,10 +50,23 @@ def parse_arguments(argv=None) -> argparse.Namespace:
         help="also export serving_attention: what each detection attended to",
     )
     parser.add_argument("--json", action="store_true", help="print what was exported as JSON")
+    parser.add_argument(
+        "--format",
+        choices=("saved_model", "onnx"),
+        default="saved_model",
+        help="onnx: model.onnx for ONNX Runtime, of serving_default (default %(default)s)",
+    )
+    parser.add_argument(
+        "--version",
+        type=int,
+        help="write the SavedModel into a folder of this number, as TensorFlow Serving wants it",
+    )
     return parser.parse_args(argv)
 
 
-@cli.arguments_are_flags("override", "attention")
+@cli.arguments_are_flags(
+    "override", "attention", "version", onnx="format onnx", file_format="format"
+)
 def main(argv=None) -> int:
     arguments = parse_arguments(argv)
     # `kill` cleans up as ctrl-C does.
@@ -71,7 +84,9 @@ def main(argv=None) -> int:
             arguments.output,
             arguments.override,
             arguments.attention,
-            arguments.best,
+            best=arguments.best,
+            file_format=arguments.format,
+            version=arguments.version,
         )
     if arguments.json:
         print(json.dumps({"output": arguments.output, **summary._asdict()}, indent=2))
@@ -85,7 +100,9 @@ def main(argv=None) -> int:
             f"note: the best evaluation was of {summary.other}; --best exports that",
             file=sys.stderr,
         )
-    if not summary.serves_jpeg:
+    if arguments.format == "onnx":
+        print("model.onnx is the signature serving_default: clips in, detections out")
+    elif not summary.serves_jpeg:
         print(
             "note: without serving_jpeg: JPEG frames carry no optical flow, which it takes; "
             "serving_default takes clips of 5 channels",

@@ -1,4 +1,4 @@
-"""From a pipeline.config and a training checkpoint to a folder that inference runs from."""
+"""From a pipeline.config and a training checkpoint to what inference runs from."""
 
 import os
 from collections.abc import Sequence
@@ -13,16 +13,19 @@ from avatx.atomic_folder import atomic_folder
 from avatx.checkpoints.paths import BEST_DIRECTORY, best_checkpoint, resolve_checkpoint
 from avatx.data.annotations.label_map import write_label_map
 from avatx.errors import UserError
-from avatx.export import saved_model
+from avatx.export import onnx_model, saved_model
 from avatx.meta_architectures.detection_model import DetectionModel
 from avatx.meta_architectures.video_model import VideoModel
 from avatx.trained.trained_model import TrainedModel
 
 SAVED_MODEL_FOLDER = "saved_model"
+ONNX_FILE = "model.onnx"
+FORMATS = ("saved_model", "onnx")
 CONFIG_FILE = "pipeline.config"
 LABEL_MAP_FILE = "label_map.pbtxt"
-# On storage without renaming of folders: without this file there is no SavedModel.
-_LAST = f"{SAVED_MODEL_FOLDER}/saved_model.pb"
+# Beside a SavedModel's own files, in a folder that TensorFlow passes over.
+_EXTRA_FOLDER = "assets.extra"
+_SAVED_MODEL_FILE = "saved_model.pb"
 
 
 class ExportSummary(NamedTuple):
@@ -41,9 +44,16 @@ def export_pipeline(
     output_directory: str,
     overrides: Sequence[str] = (),
     attention: bool = False,
+    *,
     best: bool = False,
+    file_format: str = FORMATS[0],
+    version: int | None = None,
 ) -> ExportSummary:
     """Writes saved_model/, pipeline.config and label_map.pbtxt to `output_directory`.
+
+    As ONNX model.onnx is in the place of saved_model/. With a version there is a folder of that
+    number, as TensorFlow Serving looks for: the SavedModel, with config and label map in its
+    assets.extra/.
 
     The averaged weights are taken where the training kept them. The folder appears whole or not
     at all; an older export there is replaced, anything else is left alone.
@@ -56,14 +66,21 @@ def export_pipeline(
       attention: also write the signature `serving_attention`.
       best: take the checkpoint of the best evaluation, which `train_and_eval` keeps in the folder
         best of `trained_checkpoint_dir`.
+      file_format: one of FORMATS.
+      version: a number, 1 or more, for a server; other versions in `output_directory` stay.
 
     Raises:
-      UserError: config, label map or checkpoint are missing or do not fit, the output folder
-        holds something else or cannot be written.
+      UserError: an argument is wrong, or tf2onnx not installed; config, label map or checkpoint
+        are missing or do not fit; the output folder holds something else or cannot be written.
     """
     if "://" not in output_directory:
         output_directory = os.path.abspath(output_directory)
-    check_output_directory(output_directory)
+    _check_format(file_format, attention, version)
+    if version is None:
+        check_output_directory(output_directory)
+    else:
+        check_versions_directory(output_directory)
+        output_directory = os.path.join(output_directory, str(version))
     kept = best_checkpoint(trained_checkpoint_dir)
     if best and kept is None:
         raise UserError(
@@ -88,26 +105,69 @@ def export_pipeline(
             )
 
     trained = TrainedModel.load(pipeline_config_path, checkpoint, overrides, check=check)
-    with atomic_folder(output_directory, last=_LAST) as folder:
-        saved_model.export(
+    # On storage without renaming of folders: without the last file there is no export.
+    model_name, last = SAVED_MODEL_FOLDER, f"{SAVED_MODEL_FOLDER}/{_SAVED_MODEL_FILE}"
+    beside = ""
+    if file_format == "onnx":
+        model_name = last = ONNX_FILE
+    elif version is not None:
+        model_name, last, beside = "", _SAVED_MODEL_FILE, _EXTRA_FOLDER
+    with atomic_folder(output_directory, last=last) as folder:
+        arguments = (
             trained.model,
             trained.clip.num_frames,
             trained.clip.frame_rate,
             trained.class_names,
-            os.path.join(folder, SAVED_MODEL_FOLDER),
-            attention=attention,
-            frame_settings=trained.frame_settings,
+            os.path.join(folder, model_name),
         )
-        pipeline_config.write(trained.config, os.path.join(folder, CONFIG_FILE))
-        write_label_map(os.path.join(folder, LABEL_MAP_FILE), trained.label_map)
+        if file_format == "onnx":
+            onnx_model.export(*arguments, frame_settings=trained.frame_settings)
+        else:
+            saved_model.export(
+                *arguments, attention=attention, frame_settings=trained.frame_settings
+            )
+        beside = os.path.join(folder, beside)
+        os.makedirs(beside, exist_ok=True)
+        pipeline_config.write(trained.config, os.path.join(beside, CONFIG_FILE))
+        write_label_map(os.path.join(beside, LABEL_MAP_FILE), trained.label_map)
     num_parameters = sum(int(np.prod(v.shape)) for v in trained.model.variables)
+    serves_jpeg = file_format != "onnx" and saved_model.serves_jpeg(trained.model)
     return ExportSummary(
         trained.step,
         num_parameters,
-        saved_model.serves_jpeg(trained.model),
+        serves_jpeg,
         checkpoint,
         kept.described if kept is not None and kept.step != trained.step else "",
     )
+
+
+def _check_format(file_format: str, attention: bool, version: int | None) -> None:
+    if file_format not in FORMATS:
+        raise UserError(f"file_format {file_format!r}: expected {' or '.join(FORMATS)}")
+    if version is not None and version < 1:
+        raise UserError(f"version {version}: expected a number, 1 or more")
+    if file_format == "onnx":
+        if attention:
+            raise UserError("attention: an ONNX file has serving_default alone; leave it out")
+        if version is not None:
+            raise UserError("version: is for TensorFlow Serving, which takes no ONNX; leave it out")
+        onnx_model.check_installed()
+
+
+def check_versions_directory(path: str) -> None:
+    """Raises UserError where versions must not be written: no folder, or other things in it."""
+    file_systems.load(path)
+    if not tf.io.gfile.exists(path):
+        return
+    if not tf.io.gfile.isdir(path):
+        raise UserError(f"output_directory {path}: is a file; give a folder")
+    names = [name.rstrip("/") for name in tf.io.gfile.listdir(path)]
+    foreign = sorted(name for name in names if not name.isdecimal() and name[:1] != ".")
+    if foreign:
+        raise UserError(
+            f"output_directory {path}: holds {foreign[0]}, which is no version's number; give a "
+            "new or empty folder, or one of versions"
+        )
 
 
 def check_output_directory(path: str) -> None:
@@ -118,8 +178,8 @@ def check_output_directory(path: str) -> None:
     if not tf.io.gfile.isdir(path):
         raise UserError(f"output_directory {path}: is a file; give a folder")
     names = {name.rstrip("/") for name in tf.io.gfile.listdir(path)}
-    foreign = sorted(names - {SAVED_MODEL_FOLDER, CONFIG_FILE, LABEL_MAP_FILE})
-    if names and SAVED_MODEL_FOLDER not in names:
+    foreign = sorted(names - {SAVED_MODEL_FOLDER, ONNX_FILE, CONFIG_FILE, LABEL_MAP_FILE})
+    if names and not names & {SAVED_MODEL_FOLDER, ONNX_FILE}:
         foreign = sorted(names)
     if foreign:
         raise UserError(

@@ -152,6 +152,18 @@ class Detector:
     ) -> dict[str, np.ndarray]:
         import tensorflow as tf
 
+        clips = np.asarray(clips)
+        channels = 5 if self.has_flow else 3
+        if clips.dtype != np.uint8 or clips.ndim != 5 or clips.shape[-1] != channels:
+            wrong = f"{clips.dtype} {list(clips.shape)}"
+        elif 0 in clips.shape[1:]:
+            wrong = f"no pixels, {list(clips.shape)}"
+        else:
+            wrong = ""
+        if wrong:
+            raise UserError(
+                f"clips: {wrong}; {signature} takes uint8 [B, T, H, W, {channels}], none but B 0"
+            )
         given = {}
         if self.needs_boxes:
             if boxes is None or len(boxes) != len(clips):
@@ -174,7 +186,7 @@ def _frame_settings(metadata: dict[str, Any]) -> Known:
 
 
 def find_saved_model(path: str) -> str:
-    """The SavedModel folder at `path`: itself, or `saved_model` in it.
+    """The SavedModel folder at `path`: itself, `saved_model` in it, or the newest version in it.
 
     Raises:
       UserError: there is none.
@@ -184,13 +196,27 @@ def find_saved_model(path: str) -> str:
 
     if not tf.io.gfile.exists(path):
         raise UserError(f"{path}: no such folder; give the SavedModel of tools/exporter_main.py")
-    for folder in (path, os.path.join(path, "saved_model")):
+    versions = [
+        name for name in (name.rstrip("/") for name in _entries(tf, path)) if name.isdecimal()
+    ]
+    newest = [max(versions, key=int)] if versions else []
+    for folder in (path, *(os.path.join(path, name) for name in ("saved_model", *newest))):
         if file_systems.is_file(os.path.join(folder, "saved_model.pb")):
             return folder
+    if file_systems.is_file(os.path.join(path, "model.onnx")) or path.endswith(".onnx"):
+        raise UserError(
+            f"{path}: an ONNX export, which is for ONNX Runtime; give a SavedModel, as "
+            "tools/exporter_main.py writes without --format onnx"
+        )
     raise UserError(
         f"{path}: not a SavedModel (there is no saved_model.pb in it or in its saved_model "
         "folder); give what tools/exporter_main.py wrote"
     )
+
+
+def _entries(tensorflow, path: str) -> list[str]:
+    """Names in a folder; none of a file."""
+    return tensorflow.io.gfile.listdir(path) if tensorflow.io.gfile.isdir(path) else []
 
 
 def _clip_detections(outputs: dict[str, np.ndarray], clip: int) -> ClipDetections:

@@ -3,7 +3,7 @@
 import contextlib
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -12,16 +12,15 @@ from avatx.atomic_folder import atomic_files
 from avatx.core.people import merge_people
 from avatx.data.times import FAR_FUTURE, MICROSECONDS, to_microseconds
 from avatx.data.video.frame_encoding import stored_size
-from avatx.data.video.frame_settings import FrameSettings, for_model
-from avatx.data.video.keyframe_clips import KeyframeClip, keyframe_clips
-from avatx.data.video.missing_frames import MissingFrames, keyframe_bound
-from avatx.data.video.optical_flow import METHODS, with_flow
+from avatx.data.video.frame_settings import FrameSettings
+from avatx.data.video.missing_frames import MissingFrames
 from avatx.data.video.reading_event import in_words
 from avatx.data.video.video_reader import VideoReader
 from avatx.data.video.video_writer import VideoWriter
 from avatx.errors import UserError
 from avatx.inference.boxes_of_video import BoxesOfVideo, BoxesSettings
 from avatx.inference.detector import ClipDetections, Detector
+from avatx.inference.keyframe_detection import ShownKeyframes, detect_keyframes, settings_for
 from avatx.inference.linking import Linker
 from avatx.inference.video_outputs import (
     NOTE,
@@ -105,12 +104,7 @@ def detect_video(
         be written.
     """
     check_arguments(score_threshold, every, batch_size)
-    frame_settings = frame_settings or for_model(detector.frame_settings, detector.has_flow)
-    if detector.has_flow and not frame_settings.optical_flow:
-        raise UserError(
-            "optical_flow is empty, and the model has a flow stream: expected "
-            f"{' or '.join(METHODS)}"
-        )
+    frame_settings = settings_for(detector, frame_settings)
     if attention and not detector.has_attention:
         raise UserError(
             f"{detector.path}: exported without attention; export again with "
@@ -153,21 +147,23 @@ def detect_video(
                     annotator.add(time, drawn)
                     yield time, frame
 
-            method = frame_settings.optical_flow if detector.has_flow else ""
-            stream = with_flow(frames(), method) if method else frames()
-            clips = keyframe_clips(stream, every, detector.num_frames, detector.frame_rate)
-            shown = _ShownKeyframes(reader, frame_settings)
-            clips = filter(shown.has_frame, clips)
-            for batch in _batches(clips, batch_size):
-                found = people_at.detect(batch)
-                for clip, detections in zip(batch, found, strict=True):
-                    highest = max(highest, _highest(detections, clip, detector), key=_score)
-                    detections = detections.above(score_threshold)
-                    people = merge_people(*detections, detector.class_names)
-                    people = linker.link(clip.timestamp, people)
-                    keyframes.append(KeyframeDetections(clip.timestamp, detections, people))
-                    annotator.detected(clip.index, people)
-                    pictures.add(clip, people)
+            shown = ShownKeyframes(reader, frame_settings)
+            for clip, detections in detect_keyframes(
+                detector,
+                frames(),
+                every,
+                frame_settings,
+                batch_size=batch_size,
+                keep=shown.has_frame,
+                detect=people_at.detect,
+            ):
+                highest = max(highest, _highest(detections, clip, detector), key=_score)
+                detections = detections.above(score_threshold)
+                people = merge_people(*detections, detector.class_names)
+                people = linker.link(clip.timestamp, people)
+                keyframes.append(KeyframeDetections(clip.timestamp, detections, people))
+                annotator.detected(clip.index, people)
+                pictures.add(clip, people)
             people_at.check()
             if not keyframes:
                 why = reader.error or "; ".join(shown.notes) or "it is empty"
@@ -219,36 +215,6 @@ def _highest(detections: ClipDetections, clip: KeyframeClip, detector: Detector)
     return Highest(float(detections.scores[0]), name, clip.timestamp)
 
 
-class _ShownKeyframes:
-    """Which keyframes of a folder of frames have one, and how many have not.
-
-    A picture of a file is shown until the next, however long; that of a folder is shown for its
-    frame's time.
-    """
-
-    def __init__(self, reader: VideoReader, settings: FrameSettings):
-        self._bound = None
-        self._num_missing = 0
-        if reader.frame_times is not None and reader.frame_rate:
-            bound = keyframe_bound(reader.frame_rate, settings.max_frame_rate)
-            self._bound = bound / MICROSECONDS
-
-    def has_frame(self, clip: KeyframeClip) -> bool:
-        if self._bound is None or clip.distance <= self._bound:
-            return True
-        self._num_missing += 1
-        return False
-
-    @property
-    def notes(self) -> list[str]:
-        if not self._num_missing:
-            return []
-        return [
-            f"{self._num_missing} keyframes left out: no frame is within {self._bound:.3f} s of "
-            "them, half the distance of the frames"
-        ]
-
-
 def _missing_frames(
     reader: VideoReader, keyframes: list[KeyframeDetections], video_id: str, detector: Detector
 ) -> list[str]:
@@ -269,17 +235,6 @@ def check_arguments(score_threshold: float, every: float, batch_size: int) -> No
         raise UserError(f"every {every}: expected seconds, 0.001 or more")
     if batch_size < 1:
         raise UserError(f"batch_size {batch_size}: expected 1 or more")
-
-
-def _batches(clips: Iterator[KeyframeClip], batch_size: int) -> Iterator[list[KeyframeClip]]:
-    batch: list[KeyframeClip] = []
-    for clip in clips:
-        batch.append(clip)
-        if len(batch) == batch_size:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
 
 
 @contextlib.contextmanager

@@ -14,12 +14,13 @@ def normalized_clips(clips: tf.Tensor, image_size: tuple[int, int]) -> tf.Tensor
       [B, T, *image_size, channels] float32.
     """
     # `tf.image.resize` sees only what the graph knows of the size: it would copy frames of
-    # the right size pixel by pixel, and on the CPU, for it has no GPU kernel for uint8.
+    # the right size pixel by pixel.
     if tuple(clips.shape[2:4]) != tuple(image_size):
         batch, frames, height, width, channels = tf.unstack(tf.shape(clips))
         channels = clips.shape[-1] or channels
         frame_list = tf.reshape(clips, [batch * frames, height, width, channels])
-        frame_list = tf.image.resize(frame_list, image_size)  # bilinear, float32
+        # Float before it: there is no GPU kernel for uint8, and in ONNX resizing keeps the type.
+        frame_list = tf.image.resize(tf.cast(frame_list, tf.float32), image_size)  # bilinear
         clips = tf.reshape(frame_list, [batch, frames, *image_size, channels])
     clips = tf.cast(clips, tf.float32)
     return clips / 127.5 - 1.0

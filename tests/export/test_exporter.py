@@ -341,3 +341,108 @@ def test_mistakes_are_one_line_and_leave_nothing(trained, tmp_path, without_savi
             export(folder, output, overrides=[override])
         assert "\n" not in str(raised.value)
     assert os.listdir(tmp_path) == ["nothing"]
+
+
+def same_detections(outputs, expected):
+    """To 1e-4, where TensorFlow and ONNX Runtime order sums in ways of their own."""
+    assert outputs.keys() == expected.keys()
+    np.testing.assert_array_equal(outputs["num_detections"], expected["num_detections"])
+    assert outputs["num_detections"].min() > 3
+    for clip, count in enumerate(expected["num_detections"]):
+        rows = [_rows(found, clip, count) for found in (outputs, expected)]
+        np.testing.assert_allclose(rows[0][:, 1], rows[1][:, 1], atol=1e-4)  # scores, descending
+        left = list(rows[0])
+        for row in rows[1]:
+            # Nearly equal scores may change places, so each is looked for among all.
+            nearest = min(range(len(left)), key=lambda i: np.abs(left[i] - row).max())
+            np.testing.assert_allclose(left.pop(nearest), row, atol=1e-4)
+
+
+def _rows(outputs, clip, count):
+    """A detection a row: class, score, box, scores of all classes."""
+    return np.concatenate(
+        [
+            outputs["detection_classes"][clip, :count, np.newaxis],
+            outputs["detection_scores"][clip, :count, np.newaxis],
+            outputs["detection_boxes"][clip, :count],
+            outputs["detection_multiclass_scores"][clip, :count],
+        ],
+        axis=-1,
+    )
+
+
+@pytest.mark.timeout(900)  # the conversion alone is a minute or two on a busy machine
+def test_onnx_equals_the_saved_model(trained, exported, tmp_path):
+    onnx = pytest.importorskip("onnx", reason='needs pip install "avatx[onnx]"')
+    pytest.importorskip("tf2onnx", reason='needs pip install "avatx[onnx]"')
+    onnxruntime = pytest.importorskip("onnxruntime", reason='needs pip install "avatx[onnx]"')
+    folder, _ = trained
+    output = tmp_path / "onnx"
+    summary = exporter.export_pipeline(
+        str(folder / "pipeline.config"), str(folder), str(output), file_format="onnx"
+    )
+    assert (summary.step, summary.serves_jpeg) == (7, False)
+    assert sorted(os.listdir(output)) == ["label_map.pbtxt", "model.onnx", "pipeline.config"]
+
+    facts = {p.key: p.value for p in onnx.load(output / "model.onnx").metadata_props}
+    # demo.config's clips.
+    assert (facts["num_frames"], facts["frame_rate"]) == ("8", "8.0")
+    assert json.loads(facts["class_names"]) == {"2": "stand", "3": "walk", "5": "watch (a person)"}
+    assert (facts["shorter_side"], facts["max_frame_rate"]) == ("96", "29.97")
+
+    session = onnxruntime.InferenceSession(
+        str(output / "model.onnx"), providers=["CPUExecutionProvider"]
+    )
+    assert [(i.name, i.type, len(i.shape)) for i in session.get_inputs()] == [
+        ("clips", "tensor(uint8)", 5)
+    ]
+    names = [output.name for output in session.get_outputs()]
+    loaded = tf.saved_model.load(str(exported / "saved_model"))
+    for shape in [(2, 16, 60, 90, 3), (1, 16, 48, 64, 3), (3, 8, 100, 50, 3)]:
+        clips = np.random.default_rng(1).integers(0, 256, shape, np.uint8)
+        expected = loaded.signatures["serving_default"](clips=tf.constant(clips))
+        outputs = dict(zip(names, session.run(None, {"clips": clips}), strict=True))
+        same_detections(outputs, {name: value.numpy() for name, value in expected.items()})
+
+    with pytest.raises(UserError, match="an ONNX export, which is for ONNX Runtime"):
+        Detector(str(output))
+    # An older export of either format is replaced.
+    exporter.check_output_directory(str(output))
+
+
+def test_onnx_without_its_packages_or_with_what_it_has_not(trained, tmp_path, monkeypatch):
+    folder, _ = trained
+    arguments = (str(folder / "pipeline.config"), str(folder), str(tmp_path / "out"))
+    with pytest.raises(UserError, match="^file_format 'tflite': expected saved_model or onnx"):
+        exporter.export_pipeline(*arguments, file_format="tflite")
+    with pytest.raises(UserError, match="^attention: an ONNX file has serving_default alone"):
+        exporter.export_pipeline(*arguments, attention=True, file_format="onnx")
+    with pytest.raises(UserError, match="^version: is for TensorFlow Serving"):
+        exporter.export_pipeline(*arguments, file_format="onnx", version=1)
+    monkeypatch.setitem(sys.modules, "tf2onnx", None)
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    with pytest.raises(UserError, match=r'^onnx: the package \w+ is not .*"avatx\[onnx\]"'):
+        exporter.export_pipeline(*arguments, file_format="onnx")
+    assert not (tmp_path / "out").exists()
+
+
+def test_versions_for_a_server(trained, tmp_path):
+    folder, _ = trained
+    output = tmp_path / "served" / "avatx"
+    for version in (9, 10):
+        exporter.export_pipeline(
+            str(folder / "pipeline.config"), str(folder), str(output), version=version
+        )
+    assert sorted(os.listdir(output)) == ["10", "9"]
+    assert sorted(os.listdir(output / "9" / "assets.extra")) == [
+        "label_map.pbtxt",
+        "pipeline.config",
+    ]
+    assert (output / "9" / "saved_model.pb").is_file()
+    assert Detector(str(output)).path == str(output / "10")
+
+    arguments = (str(folder / "pipeline.config"), str(folder))
+    with pytest.raises(UserError, match="^version 0: expected a number, 1 or more"):
+        exporter.export_pipeline(*arguments, str(output), version=0)
+    with pytest.raises(UserError, match="holds pipeline.config, which is no version's number"):
+        exporter.export_pipeline(*arguments, str(folder), version=1)

@@ -268,6 +268,8 @@ OTHER_TOOLS = {
             "--best": ([], {5: True}),
             "--override": (["a=1", "b=2"], {3: ["a=1", "b=2"]}),
             "--attention": ([], {4: True}),
+            "--format": (["onnx"], {"file_format": "onnx"}),
+            "--version": (["3"], {"version": 3}),
         },
     ),
     "import_i3d_weights": Tool(

@@ -16,6 +16,7 @@ from PIL import Image
 
 from avatx.data.annotations import ava_csv
 from avatx.data.video.frame_settings import FrameSettings
+from avatx.data.video.keyframe_clips import keyframe_clips
 from avatx.data.video.video_reader import VideoReader
 from avatx.data.video.video_writer import VideoWriter
 from avatx.errors import UserError
@@ -73,7 +74,7 @@ def test_writes_csv_json_video_and_pictures(detector, video, tmp_path):
     assert table.video_names == ["street_01"]
     assert sorted(set(table.timestamp.tolist())) == [0, 1, 2]
     with VideoReader(video) as reader:
-        clips = list(video_detection.keyframe_clips(reader.frames(), 1.0, 8, 12.5))
+        clips = list(keyframe_clips(reader.frames(), 1.0, 8, 12.5))
     for clip in clips:
         rows = table.timestamp == clip.timestamp
         (expected,) = detector.detect(clip.frames[np.newaxis])

@@ -24,3 +24,12 @@ def stored_size(size: tuple[int, int], shorter_side: int) -> tuple[int, int]:
     if not shorter_side or shorter <= shorter_side:
         return tuple(size)
     return tuple(max(1, round(length * shorter_side / shorter)) for length in size)
+
+
+def shrunk(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """[H, W, 3] uint8 at (height, width) `size`, each pixel the mean of those that it covers."""
+    from PIL import Image
+
+    if tuple(size) == image.shape[:2]:
+        return image
+    return np.asarray(Image.fromarray(image).resize(size[::-1], Image.Resampling.BOX))

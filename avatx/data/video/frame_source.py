@@ -15,6 +15,7 @@ import numpy as np
 
 from avatx.data.times import MICROSECONDS
 from avatx.data.video import reading_event
+from avatx.data.video.frame_encoding import shrunk
 from avatx.data.video.reading_event import ReadingEvent
 from avatx.errors import UserError
 
@@ -172,12 +173,7 @@ class FrameFolder:
 
     def to_rgb(self, picture, size: tuple[int, int] | None = None) -> np.ndarray:
         """[H, W, 3] uint8 RGB of a picture, resized to (height, width) `size`."""
-        from PIL import Image
-
-        array = picture[1]
-        if size is None or tuple(size) == array.shape[:2]:
-            return array
-        return np.asarray(Image.fromarray(array).resize(size[::-1], Image.Resampling.BOX))
+        return picture[1] if size is None else shrunk(picture[1], size)
 
     def jpeg_bytes(self, picture) -> bytes | None:
         """The file itself if it is a JPEG: what is not resized need not be encoded again."""

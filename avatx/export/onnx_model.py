@@ -1,0 +1,109 @@
+"""Writes a DetectionModel as an ONNX file, which ONNX Runtime runs without TensorFlow.
+
+It is the signature serving_default (see `avatx.export.saved_model`): input `clips`, uint8
+[B, T, H, W, 3 (5 with flow)], of any B above 0, T, H and W; the same five outputs. There is none of
+serving_jpeg, for ONNX decodes no JPEG, nor of serving_attention. What the signature metadata gives
+is in the file's metadata, as text: num_frames, frame_rate, class_names (JSON, by class id), and how
+frames were taken.
+"""
+
+import json
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import tensorflow as tf
+
+from avatx import stderr_noise
+from avatx.atomic_file import atomic_binary_file
+from avatx.errors import UserError
+from avatx.export import saved_model
+
+OPERATOR_SET = 17  # ONNX Runtime 1.12 and newer run it
+_INSTALL = 'pip install "avatx[onnx]"'
+# Files of Protocol Buffers are smaller.
+_LARGEST = 2**31 - 1
+
+
+def check_installed() -> None:
+    """Raises UserError where the converter is missing; cheap, so call it before loading a model."""
+    try:
+        import onnx  # noqa: F401
+        import tf2onnx  # noqa: F401
+    except ImportError as error:
+        raise UserError(
+            f"onnx: the package {error.name} is not installed, which this format needs: {_INSTALL}"
+        ) from error
+
+
+def export(
+    model,
+    clip_num_frames: int,
+    clip_frame_rate: float,
+    class_names: Mapping[int, str],
+    path: str,
+    frame_settings: Mapping[str, Any] | None = None,
+) -> None:
+    """Writes `model` to the file `path`; arguments as of `saved_model.export`.
+
+    Raises:
+      UserError: tf2onnx is not installed, or the model has an operation that ONNX has not.
+    """
+    check_installed()
+    serve = saved_model.serving_function(model)
+    proto = _converted(serve.get_concrete_function())
+    known = {name: value for name, value in (frame_settings or {}).items() if value is not None}
+    facts = {
+        "num_frames": clip_num_frames,
+        "frame_rate": clip_frame_rate,
+        "class_names": json.dumps(
+            {str(class_id): class_names[class_id] for class_id in sorted(class_names)},
+            ensure_ascii=False,
+        ),
+        **known,
+    }
+    for name, value in facts.items():
+        proto.metadata_props.add(key=name, value=str(value))
+    if proto.ByteSize() > _LARGEST:
+        raise UserError(f"onnx: the model has {proto.ByteSize():,} bytes; a file takes 2 GB")
+    with atomic_binary_file(path) as file:
+        file.write(proto.SerializeToString())
+
+
+def _converted(serve) -> Any:
+    """The concrete function as an ONNX ModelProto."""
+    from tf2onnx import optimizer, tf_loader
+    from tf2onnx.tfonnx import process_tf_graph
+
+    with _quiet(), stderr_noise.dropped():
+        inputs = [tensor.name for tensor in serve.inputs if tensor.dtype != tf.resource]
+        outputs = [tensor.name for tensor in serve.outputs]
+        # A dictionary's values are in the order of its sorted keys.
+        names = dict(zip(outputs, sorted(serve.structured_outputs), strict=True))
+        frozen = tf_loader.from_function(serve, inputs, outputs)
+        with tf.Graph().as_default() as graph:
+            tf.import_graph_def(frozen, name="")
+            converted = process_tf_graph(
+                graph,
+                opset=OPERATOR_SET,
+                input_names=inputs,
+                output_names=outputs,
+                tensors_to_rename={inputs[0]: "clips", **names},
+            )
+            # Not tf2onnx's own optimisers: reshape_optimizer (1.16, 1.17) takes a box encoding's
+            # shape for another one, and ONNX Runtime optimises what it loads.
+            converted = optimizer.optimize_graph(converted, optimizers={})
+    return converted.make_model("avatx: Video Action Transformer Network, serving_default")
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without tf2onnx's notes on what it has tried."""
+    logger = logging.getLogger("tf2onnx")
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)

@@ -1,0 +1,161 @@
+"""docs/examples/serving_client.py against servers in this process, by REST and by gRPC."""
+
+import concurrent.futures
+import importlib.util
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from fake_detection_model import FakeDetectionModel
+from PIL import Image
+from rest_server import rest_server
+
+from avatx.data.annotations.label_map import LabelMap, write_label_map
+from avatx.data.video.video_writer import VideoWriter
+from avatx.errors import UserError
+from avatx.export import saved_model
+from avatx.inference.detector import Detector
+
+CLASS_NAMES = {1: "bend", 2: 'say "hello"', 4: "watch (a person)"}
+CLIENT = Path(__file__).parents[2] / "docs" / "examples" / "serving_client.py"
+
+
+@pytest.fixture(scope="module")
+def client():
+    spec = importlib.util.spec_from_file_location("serving_client", CLIENT)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def loaded(tmp_path_factory):
+    path = str(tmp_path_factory.mktemp("served") / "1")
+    saved_model.export(FakeDetectionModel(), 8, 12.5, CLASS_NAMES, path)
+    return path, tf.saved_model.load(path)
+
+
+@pytest.fixture(scope="module")
+def url(loaded):
+    with rest_server(loaded[1].signatures, "avatx") as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def video(tmp_path_factory):
+    """Black, and white from 1 s on."""
+    path = tmp_path_factory.mktemp("video") / "film.mp4"
+    with VideoWriter(str(path), 25, 90, 122) as writer:
+        for i in range(50):
+            writer.write(np.full([90, 122, 3], 0 if i < 25 else 255, np.uint8))
+    return str(path)
+
+
+def arguments_of(video, tmp_path, time):
+    write_label_map(tmp_path / "labels.pbtxt", LabelMap(CLASS_NAMES))
+    return [
+        *("--video", video, "--time", str(time), "--num_frames", "8", "--frame_rate", "12.5"),
+        *("--label_map", str(tmp_path / "labels.pbtxt")),
+    ]
+
+
+def test_a_clip_by_rest(client, url, video, tmp_path, capsys):
+    assert client.main(["--url", url, *arguments_of(video, tmp_path, 1.5)]) == 0
+    # All frames are white: sigmoid(2 + 2), sigmoid(2 + 1), sigmoid(2 - 1).
+    assert capsys.readouterr().out.splitlines() == [
+        "0.982  0.200 0.600 0.800 0.900  bend",
+        '0.953  0.100 0.100 0.900 0.400  say "hello"',
+        "0.731  0.100 0.100 0.900 0.400  watch (a person)",
+    ]
+    # All black: sigmoid(-2 + 2) = 0.5 alone is above 0.3.
+    assert client.main(["--url", url, *arguments_of(video, tmp_path, 0.4)]) == 0
+    assert capsys.readouterr().out.splitlines() == ["0.500  0.200 0.600 0.800 0.900  bend"]
+
+
+def test_a_clip_s_frames_are_those_nearest_in_time(client, video):
+    values = []
+    # Frame i is at 1 + (i - 4) / 12.5 s: 0.68, 0.76, 0.84, 0.92, then 1.0, 1.08, ...
+    for jpeg in client.read_clip(video, 1.0, 8, 12.5, shorter_side=45):
+        image = Image.open(io.BytesIO(jpeg))
+        assert (image.format, image.size) == ("JPEG", (61, 45))
+        values.append(round(np.asarray(image).mean() / 255))
+    assert values == [0, 0, 0, 0, 1, 1, 1, 1]
+    assert len(client.read_clip(video, 100.0, 3, 12.5)) == 3
+
+
+def test_several_clips_a_request(client, url, loaded):
+    clips = [[client.encode_jpeg(Image.new("RGB", size, "white"))] * 3 for size in ((30, 20),) * 2]
+    found = client.predict_by_rest(url, "avatx", clips)
+    expected = loaded[1].signatures["serving_jpeg"](encoded_frames=tf.constant(clips))
+    assert [one["num_detections"] for one in found] == [3, 3]
+    for name, value in expected.items():
+        np.testing.assert_allclose([one[name] for one in found], value, rtol=1e-6)
+
+
+def test_mistakes_name_the_signature(client, url):
+    takes = r"the signature serving_jpeg takes encoded_frames: string \[B, T\], JPEG"
+    white = client.encode_jpeg(Image.new("RGB", (30, 20), "white"))
+    for clips, words in [
+        ([[np.zeros([2, 2, 3])]], "a frame is ndarray and no JPEG"),
+        ([[b"GIF89a"]], "a frame is bytes and no JPEG"),
+        ([[white], [white, white]], r"clips of \[1, 2\] frames"),
+        ([], r"clips of \[\] frames"),
+        ([[]], r"clips of \[0\] frames"),
+    ]:
+        with pytest.raises(client.ServingError, match=f"{takes}: {words}"):
+            client.predict_by_rest(url, "avatx", clips)
+    with pytest.raises(client.ServingError, match=f"model other: Servable not .*404.; {takes}"):
+        client.predict_by_rest(url, "other", [[white]])
+    with pytest.raises(client.ServingError, match=f"model avatx: .*400.; {takes}"):
+        client.predict_by_rest(url, "avatx", [[white[:40]]])  # cut off
+    with pytest.raises(client.ServingError, match="no server answers"):
+        client.predict_by_rest("http://127.0.0.1:9", "avatx", [[white]])
+
+
+def test_arrays_that_the_detector_cannot_take_name_the_signature(loaded):
+    detector = Detector(loaded[0])
+    for clips in (
+        np.zeros([8, 4, 4, 3], np.uint8),
+        np.zeros([1, 8, 4, 4, 3], np.float32),
+        np.zeros([1, 8, 4, 4, 5], np.uint8),
+        np.zeros([1, 0, 4, 4, 3], np.uint8),
+    ):
+        with pytest.raises(
+            UserError, match=r"^clips: .*; serving_default takes uint8 \[B, T, H, W, 3\]"
+        ):
+            detector.detect(clips)
+    assert detector.detect(np.zeros([0, 8, 4, 4, 3], np.uint8)) == []
+
+
+def test_a_clip_by_grpc(client, loaded, video, tmp_path, capsys):
+    pytest.importorskip("tensorflow_serving", reason="tensorflow-serving-api is not installed")
+    import grpc
+    from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
+
+    class Servicer(prediction_service_pb2_grpc.PredictionServiceServicer):
+        def Predict(self, request, context):
+            if request.model_spec.name != "avatx":
+                context.abort(grpc.StatusCode.NOT_FOUND, "Servable not found")
+            run = loaded[1].signatures[request.model_spec.signature_name]
+            inputs = {
+                name: tf.constant(tf.make_ndarray(value)) for name, value in request.inputs.items()
+            }
+            response = predict_pb2.PredictResponse()
+            for name, value in run(**inputs).items():
+                response.outputs[name].CopyFrom(tf.make_tensor_proto(value))
+            return response
+
+    server = grpc.server(concurrent.futures.ThreadPoolExecutor(1))
+    prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(Servicer(), server)
+    address = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
+    server.start()
+    try:
+        arguments = arguments_of(video, tmp_path, 1.5)
+        assert client.main(["--grpc", address, *arguments]) == 0
+        assert capsys.readouterr().out.splitlines()[0] == "0.982  0.200 0.600 0.800 0.900  bend"
+        with pytest.raises(client.ServingError, match="model other: Servable not found; the sig"):
+            client.main(["--grpc", address, "--model", "other", *arguments])
+    finally:
+        server.stop(None)

@@ -1,0 +1,188 @@
+"""The pages: their links lead somewhere, and their commands are such as the tools take.
+
+Commands are parsed by the tools' own parsers and not run; tests/test_extending.py and
+tests/test_first_steps.py run theirs.
+"""
+
+import argparse
+import importlib.util
+import pathlib
+import re
+import shlex
+import sys
+
+import pytest
+
+ROOT = pathlib.Path(__file__).parents[1]
+PAGES = sorted(
+    [*ROOT.glob("docs/**/*.md"), *ROOT.glob("configs/**/*.md"), *ROOT.glob("*.md")],
+    key=lambda path: path.as_posix(),
+)
+NAMES = [path.relative_to(ROOT).as_posix() for path in PAGES]
+LINK = re.compile(r"\]\(([^)\s]+)\)")
+IN_QUOTES = re.compile(r"`[^`\n]*`")
+
+
+def slug(heading: str) -> str:
+    """The anchor of a heading, as GitHub and MkDocs make it."""
+    text = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", heading)
+    text = re.sub(r"[^\w\s-]", "", text.strip().lower())
+    return re.sub(r"[-\s]+", "-", text).strip("-")
+
+
+def without_blocks(text: str) -> str:
+    """Without fenced and indented code, which has brackets of its own."""
+    text = re.sub(r"^```.*?^```$", "", text, flags=re.MULTILINE | re.DOTALL)
+    return re.sub(r"^    .*$", "", text, flags=re.MULTILINE)
+
+
+def anchors(path: pathlib.Path) -> set[str]:
+    headings = re.findall(r"^#+ (.+)$", without_blocks(path.read_text()), re.MULTILINE)
+    return {slug(heading) for heading in headings}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_link_inside_leads_somewhere(name):
+    path = ROOT / name
+    wrong = []
+    for target in LINK.findall(IN_QUOTES.sub("", without_blocks(path.read_text()))):
+        if "://" in target or target.startswith("mailto:"):
+            continue
+        file, _, anchor = target.partition("#")
+        there = (path.parent / file).resolve() if file else path
+        if not there.exists():
+            wrong.append(f"{target}: no such file")
+        elif anchor and there.suffix == ".md" and anchor not in anchors(there):
+            wrong.append(f"{target}: no such heading")
+        # The site has docs/ alone.
+        elif "docs" in path.parts and "docs" not in there.parts:
+            wrong.append(f"{target}: is not on the site; name it in `backquotes`")
+    assert not wrong
+
+
+def commands(text: str):
+    """Each command of the page's code blocks, its lines joined, without what is piped on."""
+    fenced = re.findall(r"^```(?:sh|bash|console)?\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    indented = re.findall(
+        r"(?:^    .*\n?)+", re.sub(r"^```.*?^```$", "", text, flags=re.M | re.S), re.M
+    )
+    for block in [*fenced, *indented]:
+        joined = re.sub(r"\\\n\s*", " ", block)
+        for line in joined.splitlines():
+            if re.search(r"\S+\.py\b|\bavatx\b|\bmake\b", line):
+                yield line.strip()
+
+
+def words(command: str) -> list[str]:
+    """The command's words; those after a remark, a pipe or a redirection are left out."""
+    splitter = shlex.shlex(command, posix=True, punctuation_chars="|;&<>")
+    splitter.whitespace_split = True
+    found = []
+    for word in splitter:
+        if set(word) <= set("|;&<>"):
+            break
+        found.append(word)
+    return found
+
+
+class Parsed(Exception):
+    pass
+
+
+def parser_of(script: pathlib.Path, monkeypatch) -> argparse.ArgumentParser:
+    """The parser that a tool makes."""
+    spec = importlib.util.spec_from_file_location(f"documented_{script.stem}", script)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+
+    def parse(self, *arguments, **keywords):
+        raise Parsed(self)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "argv", [script.name])
+        patch.setattr(argparse.ArgumentParser, "parse_args", parse)
+        patch.setattr(argparse.ArgumentParser, "parse_known_args", parse)
+        with pytest.raises(Parsed) as raised:
+            (getattr(module, "parse_arguments", None) or module.main)([])
+    return raised.value.args[0]
+
+
+BEAM = {"create_ava_tfrecord.py", "create_kinetics_tfrecord.py", "detect_video.py"}
+
+
+def known_flags(parser: argparse.ArgumentParser) -> set[str]:
+    """Its flags, and older names that it takes too."""
+    flags = {*parser._option_string_actions}
+    for value in vars(parser).values():
+        if isinstance(value, dict):
+            flags |= {key for key in value if isinstance(key, str) and key.startswith("--")}
+    return flags
+
+
+def tool_commands():
+    for page in PAGES:
+        for command in commands(page.read_text()):
+            for script in re.findall(
+                r"(?:^|\s)((?:tools|docs/examples|benchmarks)/\w+\.py)", command
+            ):
+                yield page.relative_to(ROOT).as_posix(), script, command
+
+
+SCRIPTS = sorted({script for _, script, _ in tool_commands()})
+
+
+def test_commands_are_found():
+    """So that the tests below test something."""
+    assert len([*tool_commands()]) > 50
+    assert {"tools/model_main.py", "docs/examples/serving_client.py"} <= {*SCRIPTS}
+    assert words("a --b 'c d' | e --f") == ["a", "--b", "c d"]
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_commands_name_tools_and_flags_that_exist(script, monkeypatch):
+    path = ROOT / script
+    assert path.is_file()
+    flags = known_flags(parser_of(path, monkeypatch))
+    if path.name in BEAM:
+        from apache_beam.options.pipeline_options import PipelineOptions
+
+        parser = argparse.ArgumentParser(allow_abbrev=False)
+        for options in PipelineOptions.__subclasses__():
+            options._add_argparse_args(parser)
+        flags |= {*parser._option_string_actions}
+    wrong = []
+    for page, named, command in tool_commands():
+        if named != script:
+            continue
+        rest = command[command.index(script) :]
+        for word in words(rest)[1:]:
+            flag = word.partition("=")[0]
+            if flag.startswith("--") and flag not in flags:
+                wrong.append(f"{page}: {flag} in: {command[:100]}")
+    assert not wrong
+
+
+def test_configs_and_make_targets_that_pages_name_exist():
+    targets = {*re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)}
+    wrong = []
+    for page in PAGES:
+        text = page.read_text()
+        for config in re.findall(r"(?<![\w/{])configs/[\w/]+\.config", text):
+            if not (ROOT / config).is_file():
+                wrong.append(f"{page.name}: {config}")
+        for command in commands(text):
+            match = re.match(r"make(?: [A-Z_]+=\S+)* ([a-z][\w-]*)", command)
+            if match and match[1] not in targets:
+                wrong.append(f"{page.name}: make {match[1]}")
+    assert not wrong
+
+
+def test_the_site_has_every_page():
+    """And `docs` in setup.py is what `make docs` installs."""
+    site = (ROOT / "mkdocs.yml").read_text()
+    named = {*re.findall(r"\b([\w-]+\.(?:md|ipynb))\b", site[site.index("nav:") :])}
+    there = {path.name for path in [*ROOT.glob("docs/*.md"), *ROOT.glob("docs/*.ipynb")]}
+    assert named == there
+    required = re.findall(r"^[^#\s]\S*", (ROOT / "requirements/docs.txt").read_text(), re.MULTILINE)
+    extra = re.search(r'"docs": \[(.*?)\]', (ROOT / "setup.py").read_text().replace("[python]", ""))
+    assert [r.replace("[python]", "") for r in required] == re.findall(r'"(.*?)"', extra[1])
