@@ -194,6 +194,7 @@ TOOLS = {
             "--annotations": (["g.csv"], {"detect_video.groundtruth": "g.csv"}),
             "--groundtruth": (["g.csv"], {"detect_video.groundtruth": "g.csv"}),
             "--attention": ([], {"detect_video.attention": True}),
+            "--json": None,
         },
     ),
     "classify_video": Tool(
@@ -247,6 +248,7 @@ TOOLS = {
             "--output": (["r"], {2: "r"}),
             "--output_directory": (["r"], {2: "r"}),
             "--best": ([], {5: True}),
+            "--json": None,  # what is printed
             "--override": (["a=1", "b=2"], {3: ["a=1", "b=2"]}),
             "--attention": ([], {4: True}),
         },
@@ -361,6 +363,7 @@ TOOLS = {
                 {"build.distribution_strategy": "cpu", "join.name": "cpu"},
             ),
             "--peer_timeout": (["5"], {"join.timeout": 5.0}),
+            "--json": None,
         },
     ),
     "make_playground": Tool(
