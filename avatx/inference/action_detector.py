@@ -3,6 +3,7 @@
 No knowledge of it, that is: TensorFlow runs the model, and is imported by `load`.
 """
 
+import functools
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -17,8 +18,10 @@ from avatx.data.video.optical_flow import with_flow
 from avatx.data.video.reading_event import in_words
 from avatx.data.video.video_reader import VideoReader
 from avatx.errors import UserError, shown
+from avatx.inference.boxes_of_video import BoxesOfVideo, BoxesSettings
 from avatx.inference.detector import Detector
 from avatx.inference.keyframe_detection import ShownKeyframes, detect_keyframes, settings_for
+from avatx.inference.linking import Linker
 from avatx.inference.live_clips import NewestClip, stamped
 from avatx.inference.results import (
     DetectedKeyframe,
@@ -90,6 +93,7 @@ class ActionDetector:
         every: float = 1.0,
         batch_size: int = 1,
         frame_settings: FrameSettings | None = None,
+        boxes: BoxesSettings | None = None,
         progress: Callable[[float, float | None], None] = lambda seconds, duration: None,
     ) -> VideoResult:
         """What people do in a video, at a keyframe every so many seconds.
@@ -100,6 +104,7 @@ class ActionDetector:
           every: seconds between keyframes.
           batch_size: clips a call of the model; more is faster on a GPU.
           frame_settings: how frames are taken from the video; by default as for its training.
+          boxes: where people are, of a model that has to be told (proposal_source EXTERNAL).
           progress: called with the seconds read and the video's duration, None where unknown.
 
         Raises:
@@ -108,6 +113,7 @@ class ActionDetector:
         check_arguments(score_threshold, every, batch_size)
         settings = settings_for(self.model, frame_settings)
         path = _path(video, "video")
+        people_at = BoxesOfVideo.read(self.model, boxes, name_video(path))
         with VideoReader(path, frame_settings=settings) as reader:
             size = stored_size(reader.size, settings.shorter_side)
 
@@ -117,10 +123,15 @@ class ActionDetector:
                     yield seconds, frame
 
             seen = ShownKeyframes(reader, settings)
+            linker = Linker(every)
             keyframes = tuple(
                 DetectedKeyframe(
                     clip.timestamp,
-                    people_of(detections.above(score_threshold), self.model.class_names),
+                    people_of(
+                        detections.above(score_threshold),
+                        self.model.class_names,
+                        functools.partial(linker.link, clip.timestamp),
+                    ),
                 )
                 for clip, detections in detect_keyframes(
                     self.model,
@@ -129,12 +140,14 @@ class ActionDetector:
                     settings,
                     batch_size=batch_size,
                     keep=seen.has_frame,
+                    detect=people_at.detect,
                 )
             )
             if not keyframes:
                 why = reader.error or "; ".join(seen.notes) or "it is empty"
                 raise UserError(f"{path}: no keyframe of it can be shown ({why})")
-            notes = (*in_words(reader.events), *seen.notes)
+            people_at.check()
+            notes = (*in_words(reader.events), *seen.notes, *people_at.notes)
             return VideoResult(name_video(path), keyframes, self.labels, reader.error, notes)
 
     def detect_clip(
@@ -192,12 +205,18 @@ class ActionDetector:
                 frames = with_flow(frames, settings.optical_flow)
             return keyframe_clips(frames, every, self.num_frames, self.frame_rate)
 
-        return self._watch(NewestClip(stream, cut), score_threshold)
+        return self._watch(NewestClip(stream, cut), score_threshold, Linker(every))
 
-    def _watch(self, clips: NewestClip, score_threshold: float) -> Iterator[LiveKeyframe]:
+    def _watch(
+        self, clips: NewestClip, score_threshold: float, linker: Linker
+    ) -> Iterator[LiveKeyframe]:
         for clip, moment, skipped in clips:
             (detections,) = self.model.detect(clip.frames[np.newaxis])
-            people = people_of(detections.above(score_threshold), self.model.class_names)
+            people = people_of(
+                detections.above(score_threshold),
+                self.model.class_names,
+                functools.partial(linker.link, clip.timestamp),
+            )
             latency = time.monotonic() - moment
             yield LiveKeyframe(clip.timestamp, people, latency, skipped)
 

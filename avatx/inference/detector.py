@@ -167,7 +167,10 @@ class Detector:
         given = {}
         if self.needs_boxes:
             if boxes is None or len(boxes) != len(clips):
-                raise ValueError(f"boxes: expected those of each of the {len(clips)} clips")
+                raise UserError(
+                    f"{self.path}: this model has to be told where people are (proposal_source "
+                    f"EXTERNAL): expected the boxes of each of the {len(clips)} clips"
+                )
             padded = np.zeros([len(clips), max(map(len, boxes), default=0), 4], np.float32)
             for row, one in zip(padded, boxes, strict=True):
                 row[: len(one)] = one

@@ -1,10 +1,10 @@
 """What a Python program gets of a detection: plain objects, without TensorFlow or NumPy in them."""
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from avatx.core.people import merge_people
+from avatx.core.people import Person, merge_people
 from avatx.errors import UserError
 from avatx.inference.detector import ClipDetections
 
@@ -122,14 +122,22 @@ class VideoResult:
 
 
 def people_of(
-    detections: ClipDetections, class_names: dict[int, str]
+    detections: ClipDetections,
+    class_names: dict[int, str],
+    link: Callable[[list[Person]], list[Person]] = lambda people: people,
 ) -> tuple[DetectedPerson, ...]:
-    """The people of one clip, by descending score; see `avatx.core.people.merge_people`."""
+    """The people of one clip, by descending score; see `avatx.core.people.merge_people`.
+
+    Args:
+      detections: of the clip.
+      class_names: class id to name.
+      link: numbers them over time; see `avatx.inference.linking.Linker`.
+    """
     people = []
-    for person in merge_people(*detections, class_names):
+    for person in link(merge_people(*detections, class_names)):
         scores: dict[str, float] = {}
         for action in person.actions:
             scores.setdefault(action.name, float(action.score or 0.0))
         ymin, xmin, ymax, xmax = (float(value) for value in person.box)
-        people.append(DetectedPerson((ymin, xmin, ymax, xmax), scores))
+        people.append(DetectedPerson((ymin, xmin, ymax, xmax), scores, person.track))
     return tuple(people)

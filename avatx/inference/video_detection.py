@@ -13,6 +13,7 @@ from avatx.core.people import merge_people
 from avatx.data.times import FAR_FUTURE, MICROSECONDS, to_microseconds
 from avatx.data.video.frame_encoding import stored_size
 from avatx.data.video.frame_settings import FrameSettings
+from avatx.data.video.keyframe_clips import KeyframeClip
 from avatx.data.video.missing_frames import MissingFrames
 from avatx.data.video.reading_event import in_words
 from avatx.data.video.video_reader import VideoReader

@@ -191,6 +191,7 @@ OTHER_TOOLS = {
                     "detect_video.boxes.max_number_of_boxes": 64,
                 },
             ),
+            "--json": None,
             "--boxes_score_threshold": None,  # of --boxes: tests/inference/test_boxes_of_video.py
         },
     ),
@@ -265,7 +266,8 @@ OTHER_TOOLS = {
             "--trained_checkpoint_dir": (["d"], {1: "d"}),
             "--output": (["r"], {2: "r"}),
             "--output_directory": (["r"], {2: "r"}),
-            "--best": ([], {5: True}),
+            "--best": ([], {"best": True}),
+            "--json": None,  # what is printed
             "--override": (["a=1", "b=2"], {3: ["a=1", "b=2"]}),
             "--attention": ([], {4: True}),
             "--format": (["onnx"], {"file_format": "onnx"}),
@@ -382,6 +384,7 @@ OTHER_TOOLS = {
                 {"build.distribution_strategy": "cpu", "join.name": "cpu"},
             ),
             "--peer_timeout": (["5"], {"join.timeout": 5.0}),
+            "--json": None,
         },
     ),
     "make_playground": Tool(

@@ -73,8 +73,8 @@ def test_evaluate_csv_writes_the_agreed_json(files):
             },
         },
     }
-    assert "n/a" in done.stderr and "[walk]" in done.stderr and "1 of 2 classes" in done.stderr
-    assert "person AP (action-agnostic) 0.5000 at IoU 0.5, 0.5000 at IoU 0.75" in done.stderr
+    assert "n/a" in done.stderr and "[walk]" in done.stderr and "1 of 2 classes" in done.stdout
+    assert "person AP (action-agnostic) 0.5000 at IoU 0.5, 0.5000 at IoU 0.75" in done.stdout
     assert "tensorflow" not in done.stderr.lower()
 
 
