@@ -1,0 +1,88 @@
+"""What of a training step and of inference a GPU cannot compute, and how many operations there are.
+
+Needs no GPU: the kernels are in the wheel. See `graph_operations`.
+"""
+
+import dataclasses
+
+import pytest
+import tensorflow as tf
+from default_options import default
+from graph_operations import count_operations, without_kernel
+from small_detector import random_batch, small_model
+
+from avatx.core.non_max_suppression import NmsImplementation
+from avatx.core.structures import VIDEO_ID_BYTES, Batch, Keyframes
+from avatx.meta_architectures.post_processing import PostProcessing
+from avatx.training.action_detection_task import ActionDetectionTask
+from avatx.training.optimizer import build_optimizer
+from avatx.training.options import OptimizerOptions, TrainOptions
+
+# The branch that a CPU runs; where the graph runs on a GPU the other one is, and is chosen there.
+ON_A_CPU_ONLY = {"CombinedNonMaxSuppression"}
+
+
+def detector(implementation):
+    model = small_model(
+        dropout=0.3, post_processing=default(PostProcessing, implementation=implementation)
+    )
+    stage = model.proposal_stage
+    stage.options = dataclasses.replace(stage.options, nms_implementation=implementation)
+    return model
+
+
+def step_of(implementation, **options):
+    """The traced training step of a small detector."""
+    train = default(
+        TrainOptions,
+        batch_size=2,
+        gradient_clipping_by_norm=10.0,
+        optimizer=default(OptimizerOptions, kind=options.pop("kind", "momentum")),
+        **options,
+    )
+    model, task = detector(implementation), ActionDetectionTask(train)
+    optimizer = build_optimizer(train, model)
+    clips, groundtruth = random_batch(2)
+    keyframes = Keyframes(tf.zeros([2, VIDEO_ID_BYTES], tf.uint8), tf.zeros([2], tf.float64))
+    batch = Batch(clips, groundtruth, keyframes, tf.ones([2], tf.bool))
+    step = tf.function(lambda b: task.train_step(b, model, optimizer), autograph=False)
+    return step.get_concrete_function(batch)
+
+
+@pytest.mark.parametrize("options", [{}, {"kind": "adamw"}, {"moving_average_decay": 0.9}])
+def test_of_a_training_step_a_gpu_computes_all(options):
+    assert without_kernel(step_of(NmsImplementation.SWEEPS, **options)) == {}
+
+
+def test_by_default_all_but_what_is_chosen_on_a_cpu_alone():
+    assert set(without_kernel(step_of(NmsImplementation.BY_DEVICE))) == ON_A_CPU_ONLY
+
+
+@pytest.mark.parametrize("attention", [False, True])
+def test_of_inference_a_gpu_computes_all(attention):
+    model = detector(NmsImplementation.SWEEPS)
+
+    @tf.function(autograph=False, input_signature=[tf.TensorSpec([None] * 4 + [3], tf.uint8)])
+    def detect(clips):
+        predictions = model.predict(model.preprocess(clips), attention=attention)
+        return model.postprocess(predictions), predictions.box_predictions.attention
+
+    assert without_kernel(detect.get_concrete_function()) == {}
+
+
+def test_what_has_no_kernel_is_found():
+    """Or the tests above would pass whatever the graph."""
+
+    @tf.function(input_signature=[tf.TensorSpec([None, None])])
+    def function(x):
+        inside = tf.while_loop(lambda i, _: i < 3, lambda i, y: (i + 1, tf.linalg.expm(y)), (0, x))
+        return tf.argmax(tf.cast(x, tf.int8)), inside, tf.strings.as_string(x)
+
+    concrete = function.get_concrete_function()
+    assert set(without_kernel(concrete)) >= {"ArgMax", "AsString"}
+    assert count_operations(concrete)["MatMul"] + count_operations(concrete)["BatchMatMulV2"] > 3
+
+
+def test_nothing_draws_clip_by_clip_in_a_loop():
+    operations = count_operations(step_of(NmsImplementation.COMBINED))
+    assert not {"While", "StatelessWhile", "TensorListReserve"} & set(operations)
