@@ -5,6 +5,7 @@ Needs no GPU: the kernels are in the wheel. See `graph_operations`.
 
 import dataclasses
 
+import numpy as np
 import pytest
 import tensorflow as tf
 from default_options import default
@@ -86,3 +87,30 @@ def test_what_has_no_kernel_is_found():
 def test_nothing_draws_clip_by_clip_in_a_loop():
     operations = count_operations(step_of(NmsImplementation.COMBINED))
     assert not {"While", "StatelessWhile", "TensorListReserve"} & set(operations)
+
+
+def test_a_compiled_update_is_the_same_update():
+    found = []
+    for compiled in (False, True):
+        train = default(
+            TrainOptions,
+            batch_size=2,
+            gradient_clipping_by_norm=0.5,
+            weight_decay=1e-3,
+            optimizer=default(OptimizerOptions, kind="momentum"),
+            jit_compile_update=compiled,
+        )
+        model, task = detector(NmsImplementation.BY_DEVICE), ActionDetectionTask(train)
+        strategy = tf.distribute.OneDeviceStrategy("cpu:0")
+        optimizer = build_optimizer(train, model)
+        clips, groundtruth = random_batch(2)
+        batch = Batch(clips, groundtruth, (), ())
+
+        @tf.function(autograph=False)
+        def step(strategy=strategy, task=task, model=model, optimizer=optimizer, batch=batch):
+            return strategy.run(task.train_step, args=(batch, model, optimizer))
+
+        said = [step() for _ in range(2)]
+        found.append((said, [v.read_value() for v in model.trainable_variables]))
+    for mine, theirs in zip(*map(tf.nest.flatten, found), strict=True):
+        np.testing.assert_allclose(mine, theirs, rtol=2e-5, atol=1e-6)
