@@ -71,8 +71,9 @@ def suppress(
     filled = tf.pad(ordered, [[0, 0], [0, tile]], constant_values=-1.0)
 
     def one_tile(start, places, kept):
-        tile_boxes = candidates[:, start : start + tile]
-        alive = filled[:, start : start + tile] >= 0
+        # `tf.slice`, for XLA has to know how many.
+        tile_boxes = tf.slice(candidates, [0, start, 0], [groups, tile, 4])
+        alive = tf.slice(filled, [0, start], [groups, tile]) >= 0
         alive &= ~tf.reduce_any(
             _overlap(tile_boxes, kept, iou_threshold) & (places >= 0)[:, tf.newaxis], axis=2
         )
@@ -86,7 +87,7 @@ def suppress(
 
     def is_wanted(start, places, kept):
         has_room = places[:, -1] < 0
-        more = filled[:, tf.minimum(start, num_boxes)] >= 0
+        more = tf.gather(filled, tf.minimum(start, num_boxes), axis=1) >= 0
         return (start < num_boxes) & tf.reduce_any(has_room & more)
 
     state = (
@@ -101,8 +102,8 @@ def suppress(
     return _best_of_classes(
         tf.reshape(places, [num_clips, num_classes, max_per_class]),
         tf.reshape(kept, [num_clips, num_classes * max_per_class, 4]),
-        tf.reshape(ordered, [num_clips, num_classes, num_boxes]),
-        order,
+        tf.reshape(filled, [num_clips, num_classes, num_boxes + tile]),
+        tf.pad(order, [[0, 0], [0, 0], [0, tile]]),
         max_total,
     )
 
@@ -149,8 +150,8 @@ def _best_of_classes(places, boxes, ordered, order, max_total) -> Kept:
     Args:
       places: [B, C, M] float32, places of the kept in the class's order; -1 for none.
       boxes: [B, C * M, 4].
-      ordered: [B, C, N], the class's scores by descending score.
-      order: [B, C, N] int32, which candidates these are of.
+      ordered: [B, C, N'], the class's scores by descending score, and what it is filled up with.
+      order: [B, C, N'] int32, which candidates these are of.
       max_total: how many.
     """
     num_clips, per_class = tf.shape(places)[0], places.shape[2]

@@ -95,9 +95,7 @@ class ModelTask(abc.ABC):
 
         return {**losses, TOTAL_LOSS: tf.add_n(list(losses.values())), GRADIENT_NORM: norm}
 
-    def _update(
-        self, gradients, variables, optimizer: Optimizer
-    ) -> tuple[tf.Tensor, tf.Tensor]:
+    def _update(self, gradients, variables, optimizer: Optimizer) -> tuple[tf.Tensor, tf.Tensor]:
         """Decays, clips and applies; returns the loss of the decay and the norm before clipping."""
         decay = tf.constant(0.0)
         if self.options.weight_decay:

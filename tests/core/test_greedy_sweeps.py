@@ -66,7 +66,9 @@ def test_equal_to_tensorflow_bit_by_bit(case, known):
 def rows_of(kept, clip):
     """What is kept of a clip, in an order that does not depend on how ties were broken."""
     columns = (kept.class_index[clip], kept.scores[clip], kept.boxes[clip])
-    return sorted((int(c), float(s), tuple(map(float, b))) for c, s, b in zip(*columns, strict=True))
+    return sorted(
+        (int(c), float(s), tuple(map(float, b))) for c, s, b in zip(*columns, strict=True)
+    )
 
 
 def test_ties_among_boxes_apart_are_kept_alike():

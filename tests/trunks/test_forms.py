@@ -32,7 +32,9 @@ def features_and_gradients(trunk, clips, training):
     def run():
         with tf.GradientTape() as tape:
             features = trunk(clips, training=training)
-            weights = tf.reshape(tf.sin(tf.range(tf.size(features), dtype=tf.float32)), features.shape)
+            weights = tf.reshape(
+                tf.sin(tf.range(tf.size(features), dtype=tf.float32)), features.shape
+            )
             loss = tf.reduce_sum(tf.cast(features, tf.float32) * weights)
         return features, tape.gradient(loss, trunk.trainable_variables)
 
