@@ -1,11 +1,11 @@
 """Greedy non-maximum suppression, of every class by itself, of a batch at once.
 
 On a CPU `tf.image.combined_non_max_suppression` does the work. It tells no indices; they are found
-again by box and score. It has no kernel for GPUs, where it would wait for the GPU, copy, and compute
-on the host: there `avatx.core.greedy_sweeps` finds the same. Which of the two a graph runs is
-decided where it runs, so that one export serves both. Measured on 2 CPU cores for 300 proposals and 80 classes: 4 ms a clip, where
-`tf.image.non_max_suppression_padded` over every class takes 150 ms; for the 7,500 anchors of a
-400 x 400 clip 0.4 ms against 5 ms.
+again by box and score. It has no kernel for GPUs, where it would wait for the GPU, copy, and
+compute on the host: there `avatx.core.greedy_sweeps` finds the same. Which of the two a graph runs
+is decided where it runs, so that one export serves both. Measured on 2 CPU cores for 300 proposals
+and 80 classes: 4 ms a clip, where `tf.image.non_max_suppression_padded` over every class takes
+150 ms; for the 7,500 anchors of a 400 x 400 clip 0.4 ms against 5 ms.
 """
 
 from enum import Enum

@@ -6,8 +6,8 @@ look elsewhere (`core.cell_positions`): at a stride of 16 a box is then cropped 
 from what it holds, by a shift that differs over the frame. Of people as large as AVA's that is
 little, of people of two or three cells it is half of them or all. So there are both conventions.
 
-In inference a CPU pools some boxes at a time: the crops of 300 are 211 MB, which it would ask of the
-system anew for each clip. Each box is pooled by itself, so the cells are the same bit by bit.
+In inference a CPU pools some boxes at a time: the crops of 300 are 211 MB, which it would ask of
+the system anew for each clip. Each box is pooled by itself: the cells are the same bit by bit.
 """
 
 from enum import Enum

@@ -5,8 +5,8 @@ comparisons in place of 26. SAME padding never wins in any form.
 
 Where several cells of a window are equal and largest, `WINDOW` gives the gradient to one of them,
 which one is the kernel's affair; along axes it is the first along time among the first along rows
-among the first along columns. In 16 bits equal cells are frequent. Cells of 0 are the usual case, and
-there the ReLU before the pool stops the gradient in any form.
+among the first along columns. In 16 bits equal cells are frequent. Cells of 0 are the usual case,
+and there the ReLU before the pool stops the gradient in any form.
 """
 
 from collections.abc import Sequence

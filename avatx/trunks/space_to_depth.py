@@ -1,9 +1,9 @@
 """A convolution of stride 2 as one of stride 1 over blocks of 2x2x2 cells.
 
 The first convolution of I3D sees 3 channels, of which matrix units, made for multiples of 8, use
-little. A block's cells side by side are 24 channels, and a 7x7x7 kernel of stride 2 over cells is a
-4x4x4 kernel of stride 1 over blocks, with zeros for the eighth cell: the same sums in another order,
-of 512 products where there were 343. (MLPerf's ResNet-50 and Model Garden's do likewise.)
+little. A block's cells side by side are 24 channels, and a 7x7x7 kernel of stride 2 over cells is
+a 4x4x4 kernel of stride 1 over blocks, with zeros for the eighth cell: the same sums in another
+order, of 512 products where there were 343. (MLPerf's ResNet-50 and Model Garden's do likewise.)
 """
 
 import tensorflow as tf

@@ -42,7 +42,8 @@ def without_kernel(concrete, device: str = "GPU") -> dict[str, int]:
     """Operations that no kernel of `device` computes for their types -> how many nodes.
 
     The wheels for Linux are built for GPUs: their kernels are registered where no GPU is, too.
-    What the graph runs on other devices only is not among them. What has no kernel anywhere is a function's argument, its result, or a call of one.
+    What the graph runs on other devices only is not among them, nor what has no kernel anywhere:
+    that is a function's argument, its result, or a call of one.
     """
     found: Counter = Counter()
     for node in nodes_of(concrete, device):
@@ -57,7 +58,7 @@ def without_kernel(concrete, device: str = "GPU") -> dict[str, int]:
 
 def _fits(node, kernel) -> bool:
     for constraint in kernel.constraint:
-        value = node.attr[constraint.name] if constraint.name in node.attr else None
+        value = node.attr.get(constraint.name)
         if value is None:
             definition = op_def_registry.get(node.op)
             value = next(a.default_value for a in definition.attr if a.name == constraint.name)
