@@ -3,10 +3,10 @@
 A window's maximum is that of the maxima along its axes, one after the other: of 3x3x3 cells 6
 comparisons in place of 26. SAME padding never wins in any form.
 
-Where several cells of a window are equal and largest, `WINDOW` gives the gradient to one of them,
-which one is the kernel's affair; along axes it is the first along time among the first along rows
-among the first along columns. In 16 bits equal cells are frequent. Cells of 0 are the usual case,
-and there the ReLU before the pool stops the gradient in any form.
+Where several cells of a window are equal and largest, who gets the gradient of a pool is its
+kernel's affair (TensorFlow's for CPUs, pooling along axes, gives it to each of them in full);
+`AXIS_MAXIMA` gives it to the first of them. In 16 bits equal cells are frequent. Cells of 0 are the
+usual case, and there the ReLU before the pool stops the gradient in any form.
 """
 
 from collections.abc import Sequence
