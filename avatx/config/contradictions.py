@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from avatx import registrations
 from avatx.config import schema, trunk_checks
-from avatx.protos import action_faster_rcnn_pb2, anchor_generator_pb2
+from avatx.protos import action_faster_rcnn_pb2, anchor_generator_pb2, train_pb2
 
 _FOCAL = action_faster_rcnn_pb2.SIGMOID_FOCAL
 
@@ -75,6 +75,12 @@ def _of_the_training(train) -> Iterator[tuple[str, str]]:
             "train_config.gradient_accumulation_steps",
             f"train_config.batch_size is {train.batch_size} and gradient_accumulation_steps is "
             f"{train.gradient_accumulation_steps}: the first must be a multiple of the second",
+        )
+    if train.jit_compile_update and train.precision == train_pb2.FLOAT16:
+        yield (
+            "train_config.jit_compile_update",
+            "train_config.jit_compile_update is true and precision is FLOAT16, whose update skips "
+            "steps, which is not compiled: leave one of them out",
         )
     chosen = train.optimizer.WhichOneof("optimizer")
     for optimizer in [getattr(train.optimizer, chosen)] if chosen else []:

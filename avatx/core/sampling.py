@@ -7,15 +7,20 @@ Model Garden's and the Object Detection API's samplers draw from the global gene
 
 import tensorflow as tf
 
+_MOST_UNROLLED = 16  # clips of a replica
+
 
 def random_priorities(seeds: tf.Tensor, count) -> tf.Tensor:
     """Uniform numbers [B, count] in [0, 1), each row from its own seed of [B, 2] int32."""
-    return tf.map_fn(
+
+    def draw(seed):
         # The algorithm is named because the default differs between devices.
-        lambda seed: tf.random.stateless_uniform([count], seed, alg="philox"),
-        seeds,
-        fn_output_signature=tf.TensorSpec([None], tf.float32),
-    )
+        return tf.random.stateless_uniform([count], seed, alg="philox")
+
+    if seeds.shape[0] is not None and seeds.shape[0] <= _MOST_UNROLLED:
+        # A loop comes back to the host for every clip.
+        return tf.stack([draw(seed) for seed in tf.unstack(seeds)])
+    return tf.map_fn(draw, seeds, fn_output_signature=tf.TensorSpec([None], tf.float32))
 
 
 def sample_balanced(
@@ -41,13 +46,20 @@ def sample_balanced(
     """
     # A fraction that went through float32 must not cost one: 10 * 0.7 are 7.
     max_positives = int(round(num_samples * positive_fraction, 4))
-    sampled_positive = _highest(priorities, positive, max_positives)
-    num_positives = tf.reduce_sum(tf.cast(sampled_positive, tf.int32), axis=-1, keepdims=True)
-    return sampled_positive | _highest(priorities, negative, num_samples - num_positives)
+    # One sort serves both, and numbers of candidates are float32, which is exact here: TensorFlow
+    # adds and compares int32 on the host, GPU or not.
+    order = tf.argsort(priorities, direction="DESCENDING", stable=True)  # [B, N]
+    is_positive = tf.cast(tf.gather(positive, order, batch_dims=1), tf.float32)
+    is_negative = tf.cast(tf.gather(negative, order, batch_dims=1), tf.float32)
+    positive_rank = tf.cumsum(is_positive, axis=1)  # from 1, of what is positive
+    negative_rank = tf.cumsum(is_negative, axis=1)
+    num_positives = tf.minimum(positive_rank[:, -1:], float(max_positives))
+    drawn = (is_positive > 0) & (positive_rank <= float(max_positives))
+    drawn |= (is_negative > 0) & (negative_rank <= num_samples - num_positives)
+    return tf.gather(drawn, inverse_permutation(order), batch_dims=1)
 
 
-def _highest(priorities, eligible, count):
-    """[B, N] bool: the `count` ([] or [B, 1]) eligible candidates of highest priority."""
-    order = tf.argsort(tf.where(eligible, priorities, -1.0), direction="DESCENDING", stable=True)
-    rank = tf.argsort(order, stable=True)
-    return eligible & (rank < count)
+def inverse_permutation(order: tf.Tensor) -> tf.Tensor:
+    """[B, N] int32: at which place of `order` [B, N] int32 each of the N is."""
+    # The largest of the negatives is the smallest; int32 would be negated on the host.
+    return tf.math.top_k(-tf.cast(order, tf.float32), tf.shape(order)[1]).indices

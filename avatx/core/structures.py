@@ -130,3 +130,12 @@ class Detections(NamedTuple):
     multiclass_scores: tf.Tensor  # [B, D, C] float32: all classes of the detection's proposal
     proposal_index: tf.Tensor  # [B, D] int32: which proposal it came from
     num_detections: tf.Tensor  # [B] int32
+
+
+def first_entries(size, count: tf.Tensor) -> tf.Tensor:
+    """[B, size] bool: which entries are not past the count [B] int32, that is, no padding.
+
+    In float32, which is exact: int32 is compared on the host, GPU or not.
+    """
+    places = tf.cast(tf.range(size), tf.float32)
+    return places < tf.cast(count, tf.float32)[:, tf.newaxis]

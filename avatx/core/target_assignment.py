@@ -8,7 +8,7 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from avatx.core import box_ops
-from avatx.core.structures import Groundtruth, SecondStageTargets
+from avatx.core.structures import Groundtruth, SecondStageTargets, first_entries
 
 
 class AnchorTargets(NamedTuple):
@@ -21,8 +21,8 @@ class AnchorTargets(NamedTuple):
 
 def valid_groundtruth(groundtruth: Groundtruth) -> tf.Tensor:
     """[B, G] bool: neither padding nor an empty box."""
-    index = tf.range(tf.shape(groundtruth.boxes)[1])
-    return (index < groundtruth.num_boxes[:, tf.newaxis]) & (box_ops.area(groundtruth.boxes) > 0)
+    is_box = first_entries(tf.shape(groundtruth.boxes)[1], groundtruth.num_boxes)
+    return is_box & (box_ops.area(groundtruth.boxes) > 0)
 
 
 def assign_anchors(
@@ -55,7 +55,7 @@ def assign_anchors(
     forced = tf.one_hot(best_anchor, num_anchors, True, False, axis=1)  # [B, A, G]
     forced &= (tf.reduce_max(overlap, axis=1) > 0)[:, tf.newaxis]
     is_forced = tf.reduce_any(forced, axis=2)
-    forced_groundtruth = tf.argmax(tf.cast(forced, tf.int32), axis=2, output_type=tf.int32)
+    forced_groundtruth = tf.argmax(tf.cast(forced, tf.float32), axis=2, output_type=tf.int32)
 
     positive = is_forced | (best_overlap >= matched_threshold)
     negative = ~positive & (best_overlap < unmatched_threshold) & usable[tf.newaxis]

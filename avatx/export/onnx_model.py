@@ -17,6 +17,7 @@ import tensorflow as tf
 
 from avatx import stderr_noise
 from avatx.atomic_file import atomic_binary_file
+from avatx.core.by_device import portable_graph
 from avatx.errors import UserError
 from avatx.export import saved_model
 
@@ -52,7 +53,9 @@ def export(
     """
     check_installed()
     serve = saved_model.serving_function(model)
-    proto = _converted(serve.get_concrete_function())
+    with portable_graph():
+        function = serve.get_concrete_function()
+    proto = _converted(function)
     known = {name: value for name, value in (frame_settings or {}).items() if value is not None}
     facts = {
         "num_frames": clip_num_frames,

@@ -5,6 +5,9 @@ API, which it builds on, lays the frame's edges onto the middles of the outermos
 look elsewhere (`core.cell_positions`): at a stride of 16 a box is then cropped up to a cell away
 from what it holds, by a shift that differs over the frame. Of people as large as AVA's that is
 little, of people of two or three cells it is half of them or all. So there are both conventions.
+
+In inference a CPU pools some boxes at a time: the crops of 300 are 211 MB, which it would ask of
+the system anew for each clip. Each box is pooled by itself: the cells are the same bit by bit.
 """
 
 from enum import Enum
@@ -13,7 +16,10 @@ import tensorflow as tf
 import tf_keras
 
 from avatx.core import cell_positions
+from avatx.core.by_device import by_device
 from avatx.core.structures import CellPositions
+
+_BOXES_AT_A_TIME = 25
 
 
 class RoiAlignment(Enum):
@@ -47,7 +53,11 @@ class RoiPool(tf_keras.layers.Layer):
         self.output_size = (crop_size - pool_size) // pool_stride + 1
 
     def call(
-        self, features: tf.Tensor, boxes: tf.Tensor, positions: CellPositions | None = None
+        self,
+        features: tf.Tensor,
+        boxes: tf.Tensor,
+        positions: CellPositions | None = None,
+        training: bool | None = None,
     ) -> tf.Tensor:
         """Cells [B, R, h, w, C] of the boxes.
 
@@ -55,10 +65,11 @@ class RoiPool(tf_keras.layers.Layer):
           features: [B, H', W', C] of one frame.
           boxes: [B, R, 4] float32, normalised. No gradient goes through them.
           positions: where the features' cells look; needed if ALIGNED.
+          training: whether the gradient is wanted: then all boxes at once.
         """
         batch, count = tf.shape(boxes)[0], tf.shape(boxes)[1]
         frame_index = tf.repeat(tf.range(batch), count)
-        cells = self.pool(features, tf.reshape(boxes, [-1, 4]), frame_index, positions)
+        cells = self.pool(features, tf.reshape(boxes, [-1, 4]), frame_index, positions, training)
         shape = [batch, count, self.output_size, self.output_size, features.shape[-1]]
         return tf.reshape(cells, shape)
 
@@ -68,6 +79,7 @@ class RoiPool(tf_keras.layers.Layer):
         boxes: tf.Tensor,
         frame_index: tf.Tensor,
         positions: CellPositions | None = None,
+        training: bool | None = True,
     ) -> tf.Tensor:
         """Cells [N, h, w, C] of boxes [N, 4], box i in frame `frame_index[i]` of `features`."""
         boxes, dtype = tf.stop_gradient(boxes), features.dtype
@@ -75,11 +87,39 @@ class RoiPool(tf_keras.layers.Layer):
             if positions is None:
                 raise ValueError("ALIGNED crops need to know where the cells look; got None")
             features, boxes = _aligned(features, boxes, positions)
+        features = tf.cast(features, tf.float32)
+
+        def at_once() -> tf.Tensor:
+            return tf.cast(self._pool(features, boxes, frame_index), dtype)
+
+        def in_parts() -> tf.Tensor:
+            count = tf.shape(boxes)[0]
+            num_parts = -(-count // _BOXES_AT_A_TIME)
+            missing = num_parts * _BOXES_AT_A_TIME - count
+            parts = (
+                tf.reshape(tf.pad(boxes, [[0, missing], [0, 0]]), [-1, _BOXES_AT_A_TIME, 4]),
+                tf.reshape(tf.pad(frame_index, [[0, missing]]), [-1, _BOXES_AT_A_TIME]),
+            )
+            cells = tf.map_fn(
+                tf.autograph.experimental.do_not_convert(
+                    lambda part: tf.cast(self._pool(features, *part), dtype)
+                ),
+                parts,
+                fn_output_signature=dtype,
+                parallel_iterations=1,
+            )
+            size = self.output_size
+            return tf.reshape(cells, [-1, size, size, features.shape[-1]])[:count]
+
+        if training:
+            return at_once()
+        return by_device(on_cpu=in_parts, elsewhere=at_once, portable=at_once)
+
+    def _pool(self, features, boxes, frame_index):
         crops = tf.image.crop_and_resize(
-            tf.cast(features, tf.float32), boxes, frame_index, [self.crop_size, self.crop_size]
+            features, boxes, frame_index, [self.crop_size, self.crop_size]
         )  # [N, crop, crop, C]
-        cells = tf.nn.max_pool2d(crops, self.pool_size, self.pool_stride, "VALID")
-        return tf.cast(cells, dtype)
+        return tf.nn.max_pool2d(crops, self.pool_size, self.pool_stride, "VALID")
 
 
 def _aligned(features, boxes, positions):

@@ -31,6 +31,7 @@ class StRoiPool(tf_keras.layers.Layer):
         boxes: tf.Tensor,
         clip_index: tf.Tensor,
         positions: CellPositions | None = None,
+        training: bool | None = None,
     ) -> tf.Tensor:
         """Cells [N, T', h, w, C] of N tubes, which may lie in any of the clips.
 
@@ -39,6 +40,7 @@ class StRoiPool(tf_keras.layers.Layer):
           boxes: [N, 4] float32, normalised. No gradient goes through them.
           clip_index: [N] int32, the clip of each box.
           positions: where the features' cells look; needed if ALIGNED.
+          training: whether the gradient is wanted.
         """
         batch, frames, height, width, _ = tf.unstack(tf.shape(features))
         depth = features.shape[-1]
@@ -48,6 +50,7 @@ class StRoiPool(tf_keras.layers.Layer):
             tf.repeat(boxes, frames, axis=0),
             tf.reshape(frame_index, [-1]),
             positions,
+            training,
         )
         size = self.roi_pool.output_size
         return tf.reshape(cells, [tf.shape(boxes)[0], frames, size, size, depth])

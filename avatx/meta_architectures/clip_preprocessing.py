@@ -2,6 +2,8 @@
 
 import tensorflow as tf
 
+from avatx.core.by_device import by_device
+
 
 def normalized_clips(clips: tf.Tensor, image_size: tuple[int, int]) -> tf.Tensor:
     """Resizes frames and maps their values to [-1, 1].
@@ -19,8 +21,18 @@ def normalized_clips(clips: tf.Tensor, image_size: tuple[int, int]) -> tf.Tensor
         batch, frames, height, width, channels = tf.unstack(tf.shape(clips))
         channels = clips.shape[-1] or channels
         frame_list = tf.reshape(clips, [batch * frames, height, width, channels])
-        # Float before it: there is no GPU kernel for uint8, and in ONNX resizing keeps the type.
-        frame_list = tf.image.resize(tf.cast(frame_list, tf.float32), image_size)  # bilinear
+
+        def resize(frames) -> tf.Tensor:
+            return tf.image.resize(frames, image_size)  # bilinear, float32
+
+        def resize_float() -> tf.Tensor:
+            return resize(tf.cast(frame_list, tf.float32))
+
+        # The same values; on a CPU without a copy four times as large. There is no GPU kernel for
+        # uint8, and in ONNX resizing keeps the type.
+        frame_list = by_device(
+            on_cpu=lambda: resize(frame_list), elsewhere=resize_float, portable=resize_float
+        )
         clips = tf.reshape(frame_list, [batch, frames, *image_size, channels])
     clips = tf.cast(clips, tf.float32)
     return clips / 127.5 - 1.0

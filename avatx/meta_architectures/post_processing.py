@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
-from avatx.core.non_max_suppression import non_max_suppression, source_index
-from avatx.core.structures import Detections
+from avatx.core.non_max_suppression import NmsImplementation, non_max_suppression
+from avatx.core.structures import Detections, first_entries
 
 
 @dataclass(frozen=True)
@@ -18,12 +18,14 @@ class PostProcessing:
       iou_threshold: over it the weaker of two detections of one class is dropped.
       max_detections_per_class: of one keyframe.
       max_total_detections: of one keyframe, D.
+      implementation: what computes the suppression.
     """
 
     score_threshold: float
     iou_threshold: float
     max_detections_per_class: int
     max_total_detections: int
+    implementation: NmsImplementation = NmsImplementation.BY_DEVICE
 
     def __call__(self, boxes: tf.Tensor, scores: tf.Tensor, usable: tf.Tensor) -> Detections:
         """Keeps the best detections of each clip that do not overlap.
@@ -40,15 +42,16 @@ class PostProcessing:
             self.iou_threshold,
             self.max_detections_per_class,
             self.max_total_detections,
+            self.implementation,
+            with_index=True,
         )
-        is_detection = tf.range(self.max_total_detections) < kept.count[:, tf.newaxis]
-        proposal = tf.where(is_detection, source_index(kept, boxes, scores), 0)
-        multiclass_scores = tf.gather(scores, proposal, batch_dims=1)
+        is_detection = first_entries(self.max_total_detections, kept.count)
+        multiclass_scores = tf.gather(scores, kept.index, batch_dims=1)
         return Detections(
             boxes=kept.boxes,
             classes=tf.where(is_detection, kept.class_index + 1, 0),
             scores=kept.scores,
             multiclass_scores=tf.where(is_detection[..., tf.newaxis], multiclass_scores, 0.0),
-            proposal_index=proposal,
+            proposal_index=kept.index,
             num_detections=kept.count,
         )

@@ -15,7 +15,7 @@ import tf_keras
 
 from avatx.core import box_ops, losses, sampling, target_assignment
 from avatx.core.anchors import GridAnchorGenerator
-from avatx.core.non_max_suppression import non_max_suppression
+from avatx.core.non_max_suppression import NmsImplementation, non_max_suppression
 from avatx.core.structures import CellPositions, FirstStage, Groundtruth, Proposals
 
 
@@ -31,6 +31,7 @@ class FirstStageOptions:
     unmatched_threshold: float
     nms_score_threshold: float
     nms_iou_threshold: float
+    nms_implementation: NmsImplementation
     max_proposals: int
     localization_loss_weight: float
     objectness_loss_weight: float
@@ -89,6 +90,7 @@ class ProposalStage(tf_keras.layers.Layer):
             self.options.nms_iou_threshold,
             max_per_class=self.options.max_proposals,
             max_total=self.options.max_proposals,
+            implementation=self.options.nms_implementation,
         )
         return Proposals(kept.boxes, kept.scores, kept.count)
 

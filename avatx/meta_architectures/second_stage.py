@@ -16,7 +16,13 @@ from enum import Enum
 import tensorflow as tf
 
 from avatx.core import box_ops, losses, sampling, target_assignment
-from avatx.core.structures import BoxPredictions, Groundtruth, Proposals, SecondStageTargets
+from avatx.core.structures import (
+    BoxPredictions,
+    Groundtruth,
+    Proposals,
+    SecondStageTargets,
+    first_entries,
+)
 
 
 class ClassificationLoss(Enum):
@@ -68,17 +74,22 @@ def _first_the_valid(boxes: tf.Tensor, scores: tf.Tensor, valid: tf.Tensor) -> P
     """Valid ones first, in their order, for padding is marked by a count; the others are 0."""
     boxes = tf.where(valid[..., tf.newaxis], boxes, 0.0)
     scores = tf.where(valid, scores, 0.0)
-    order = tf.argsort(tf.cast(~valid, tf.int32), stable=True)
+    _, order = tf.math.top_k(tf.cast(valid, tf.float32), tf.shape(valid)[1])
     return Proposals(
         boxes=tf.gather(boxes, order, batch_dims=1),
         scores=tf.gather(scores, order, batch_dims=1),
-        num_proposals=tf.reduce_sum(tf.cast(valid, tf.int32), axis=1),
+        num_proposals=_count(valid),
     )
 
 
 def is_proposal(proposals: Proposals) -> tf.Tensor:
     """[B, R] bool: not padding."""
-    return tf.range(tf.shape(proposals.boxes)[1]) < proposals.num_proposals[:, tf.newaxis]
+    return first_entries(tf.shape(proposals.boxes)[1], proposals.num_proposals)
+
+
+def _count(flags: tf.Tensor) -> tf.Tensor:
+    """[B] int32: how many of [B, N] are set. Summed in float32: int32 is summed on the host."""
+    return tf.cast(tf.reduce_sum(tf.cast(flags, tf.float32), axis=1), tf.int32)
 
 
 @dataclass(frozen=True)
@@ -117,7 +128,7 @@ class SecondStage:
             self.options.batch_size,
             self.options.balance_fraction,
         )
-        order = tf.cast(sampled, tf.int32) * (1 + tf.cast(targets.positive, tf.int32))
+        order = tf.cast(sampled, tf.float32) * (1.0 + tf.cast(targets.positive, tf.float32))
         count = tf.minimum(self.options.batch_size, tf.shape(boxes)[1])
         _, chosen = tf.math.top_k(order, count)  # [B, batch_size]
 
@@ -125,9 +136,8 @@ class SecondStage:
             lambda tensor: tf.gather(tensor, chosen, batch_dims=1),
             (boxes, scores, sampled, targets),
         )
-        num_sampled = tf.reduce_sum(tf.cast(sampled, tf.int32), axis=1)
         return (
-            Proposals(tf.where(sampled[..., tf.newaxis], boxes, 0.0), scores, num_sampled),
+            Proposals(tf.where(sampled[..., tf.newaxis], boxes, 0.0), scores, _count(sampled)),
             targets._replace(sampled=sampled, positive=targets.positive & sampled),
         )
 

@@ -77,7 +77,9 @@ class I3DBoxPredictor(BoxPredictor):
 
         @tf.autograph.experimental.do_not_convert  # map_fn would, even where nothing is traced
         def pool(part: _Regions) -> tf.Tensor:
-            cells = self.st_roi_pool(features.cells, *part, features.positions)  # [n, T', 7, 7, C']
+            cells = self.st_roi_pool(
+                features.cells, *part, features.positions, training=training
+            )  # [n, T', 7, 7, C']
             cells = self.tail(cells, training=training)
             frames = tf.reduce_mean(tf.cast(cells, tf.float32), axis=[2, 3])  # [n, T', F]
             if self.temporal_pooling is TemporalPooling.MAX:

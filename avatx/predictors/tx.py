@@ -102,7 +102,9 @@ class TxBoxPredictor(BoxPredictor):
         frame = cells[:, features.center]
         if self.options.temporal_pooling is TemporalPooling.MAX:
             frame = self._largest_over_time(features, frame)
-        query = self.roi_pool(frame, proposal_boxes, features.positions)  # [B, R, 7, 7, C]
+        query = self.roi_pool(
+            frame, proposal_boxes, features.positions, training=training
+        )  # [B, R, 7, 7, C]
 
         attention_maps = []
         heads = self.options.num_heads

@@ -102,3 +102,12 @@ def check_batch_size(options: TrainOptions, num_replicas: int) -> None:
             f"train_config.gradient_accumulation_steps = {num_replicas} x "
             f"{options.gradient_accumulation_steps} = {parts}; choose a multiple of {parts}"
         )
+
+
+def check_compiled_update(options: TrainOptions, num_replicas: int) -> None:
+    """Raises UserError where the update is to be compiled and there are several replicas."""
+    if options.jit_compile_update and num_replicas > 1:
+        raise UserError(
+            f"train_config.jit_compile_update is true and there are {num_replicas} replicas; "
+            "expected one: leave it out"
+        )

@@ -66,6 +66,7 @@ class TrainOptions:
     checkpoints_to_keep: int
     summary_interval: int  # steps between TensorBoard points and progress lines
     steps_per_loop: int  # most steps run without coming back to Python
+    jit_compile_update: bool  # XLA compiles what follows the gradients; one replica, not float16
     max_loss: float  # a total loss beyond it stops the run, as NaN does; 0: only NaN does
 
 

@@ -23,7 +23,7 @@ from avatx.training import fine_tuning, precision_check, report
 from avatx.training.best_checkpoint import CHECKPOINT_NAME as BEST_CHECKPOINT_NAME
 from avatx.training.best_checkpoint import BestCheckpoint
 from avatx.training.controller import TrainingController
-from avatx.training.distribution import check_batch_size, make_strategy
+from avatx.training.distribution import check_batch_size, check_compiled_update, make_strategy
 from avatx.training.evaluation_note import EvaluationNote
 from avatx.training.interruption import Stop, StopRequest
 from avatx.training.last_start import LastStart, write_config
@@ -189,6 +189,7 @@ def _train(experiment: Experiment, evaluate: bool) -> dict[str, float] | None:
     strategy = make_strategy(experiment.distribution_strategy)
     workers = Workers(strategy)
     check_batch_size(options, strategy.num_replicas_in_sync)
+    check_compiled_update(options, strategy.num_replicas_in_sync)
     _dtype(options.precision)
     with workers.watched():
         if not workers.from_chief(lambda: _is_done(experiment, evaluate)):

@@ -17,21 +17,31 @@ from avatx.core.cell_positions import Window
 from avatx.errors import UserError
 from avatx.layers import batch_norm as batch_norm_lib
 from avatx.layers.dropout import Dropout
-from avatx.trunks import i3d_blocks, i3d_endpoints
+from avatx.trunks import i3d_blocks, i3d_endpoints, pooling, recomputing
+from avatx.trunks.i3d_blocks import Forms
 from avatx.trunks.i3d_endpoints import ENDPOINTS, FINAL_ENDPOINT
 from avatx.trunks.trunk import Trunk
 
+_STEM = "MaxPool3d_3a_3x3"  # the last endpoint before the Inception blocks
 
-def _make(name: str, depth_multiplier: float, unit_options: dict) -> tf_keras.layers.Layer:
-    """Makes the convolution unit or Inception block of an endpoint."""
+
+def _make(
+    name: str, depth_multiplier: float, unit_options: dict, forms: Forms, **first_options
+) -> tf_keras.layers.Layer:
+    """Makes the convolution unit or Inception block of an endpoint.
+
+    first_options: more of `unit_options`, for the first of all.
+    """
     kind, *options = ENDPOINTS[name]
     if kind == "conv":
         depth, kernel_size, strides = options
         depth = i3d_blocks.scaled(depth, depth_multiplier)
+        if name == next(iter(ENDPOINTS)):
+            unit_options = {**unit_options, **first_options}
         return i3d_blocks.make_unit(depth, kernel_size, strides, unit_options, name=name)
     depths = [i3d_blocks.scaled(depth, depth_multiplier) for depth in options[0]]
     second_name = "Conv3d_0a_3x3" if name == "Mixed_5b" else "Conv3d_0b_3x3"
-    return i3d_blocks.InceptionBlock(depths, second_name, unit_options, name=name)
+    return i3d_blocks.InceptionBlock(depths, second_name, unit_options, forms, name=name)
 
 
 def _build_children(parent: tf_keras.layers.Layer, depth: int) -> None:
@@ -49,13 +59,16 @@ class I3DTail(tf_keras.layers.Layer):
       names: endpoints of the blocks, in order.
       depth_multiplier: scales every channel count, see `i3d_blocks.scaled`.
       unit_options: see `i3d_blocks.make_unit`.
+      forms: how they are computed.
     """
 
-    def __init__(self, names, depth_multiplier: float, unit_options: dict, **kwargs):
+    def __init__(
+        self, names, depth_multiplier: float, unit_options: dict, forms: Forms = Forms(), **kwargs
+    ):
         super().__init__(**kwargs)
         self.child_names = tuple(names)
         for name in self.child_names:
-            setattr(self, name, _make(name, depth_multiplier, unit_options))
+            setattr(self, name, _make(name, depth_multiplier, unit_options, forms))
 
     @property
     def output_depth(self) -> int:
@@ -81,6 +94,12 @@ class I3D(Trunk):
       batch_norm_momentum: of the moving averages.
       depth_multiplier: scales every channel count (rounded, at least 8); 1.0 is Kinetics I3D.
       separable: every k x k x k convolution as 1 x k x k and then k x 1 x 1, as in S3D.
+      max_pool: how pools are computed, one of `pooling.FORMS`.
+      stem_as_blocks: the first convolution over blocks of 2x2x2 pixels, see `space_to_depth`.
+      joint_1x1: 1x1x1 convolutions that share an input as one.
+      recompute: activations within a block, and before the first one, are computed again in the
+        backward pass and not kept.
+      jit_compile: the whole trunk is compiled by XLA.
       input_channels: 3 for RGB, 2 for optical flow.
 
     Raises:
@@ -94,6 +113,11 @@ class I3D(Trunk):
         batch_norm_momentum: float = 0.99,
         depth_multiplier: float = 1.0,
         separable: bool = False,
+        max_pool: str = pooling.WINDOW,
+        stem_as_blocks: bool = False,
+        joint_1x1: bool = False,
+        recompute: bool = False,
+        jit_compile: bool = False,
         name: str = "i3d",
         **kwargs,
     ):
@@ -113,10 +137,27 @@ class I3D(Trunk):
             "batch_norm_momentum": batch_norm_momentum,
             "separable": separable,
         }
+        if separable and stem_as_blocks:
+            raise UserError(
+                "stem_as_blocks: the first convolution of a separable trunk is 1x7x7 and then "
+                "7x1x1; expected one of both only"
+            )
+        self._forms = Forms(max_pool, joint_1x1)
+        self._recompute = recompute
+        self._compiled = (
+            tf.function(self._forward, jit_compile=True, autograph=False) if jit_compile else None
+        )
         self._endpoint_names = i3d_endpoints.up_to(final_endpoint)
         self.child_names = tuple(n for n in self._endpoint_names if ENDPOINTS[n][0] != "pool")
         for child in self.child_names:
-            setattr(self, child, _make(child, depth_multiplier, self._unit_options))
+            made = _make(
+                child,
+                depth_multiplier,
+                self._unit_options,
+                self._forms,
+                **({"as_blocks": True} if stem_as_blocks else {}),
+            )
+            setattr(self, child, made)
 
     @property
     def strided_windows(self) -> tuple[Window, ...]:
@@ -131,22 +172,46 @@ class I3D(Trunk):
         _build_children(self, input_shape[-1])
         self.built = True  # Model.build would trace `call`, for seconds, to the same end
 
+    @tf.autograph.experimental.do_not_convert
     def call(self, clips: tf.Tensor, training: bool | None = None) -> tf.Tensor:
-        return self.endpoints(clips, training)[self.final_endpoint]
+        return (self._compiled or self._forward)(clips, training)
+
+    def _forward(self, clips, training):
+        if not (self._recompute and training):
+            return self.endpoints(clips, training)[self.final_endpoint]
+        features = tf.cast(clips, self.compute_dtype)
+        for names in self._segments():
+            features = recomputing.call(
+                lambda inputs, names=names: self._run(names, inputs, training)[names[-1]], features
+            )
+        return features
+
+    def _segments(self) -> list[tuple[str, ...]]:
+        """Endpoints of which only the last one's activations are kept: all before the Inception
+        blocks, whose activations are as much again as those of the blocks; then one by one."""
+        first = self._endpoint_names.index(_STEM) + 1 if _STEM in self._endpoint_names else None
+        stem = tuple(self._endpoint_names[:first])
+        return [stem, *((name,) for name in self._endpoint_names[len(stem) :])]
 
     # Only Python decides the way through the layers, and converting 50 of them costs seconds.
     @tf.autograph.experimental.do_not_convert
     def endpoints(self, clips: tf.Tensor, training: bool | None = None) -> dict[str, tf.Tensor]:
         """Returns every endpoint's activations, in order: name -> [B, T', H', W', C]."""
         features = tf.cast(clips, self.compute_dtype)
+        return self._run(self._endpoint_names, features, training)
+
+    def _run(self, names, features, training) -> dict[str, tf.Tensor]:
         activations = {}
-        for name in self._endpoint_names:
+        for name in names:
             if ENDPOINTS[name][0] == "pool":
-                features = i3d_blocks.max_pool(features, *ENDPOINTS[name][1:])
+                features = self._pool(name, features)
             else:
                 features = getattr(self, name)(features, training=training)
             activations[name] = features
         return activations
+
+    def _pool(self, name: str, features: tf.Tensor) -> tf.Tensor:
+        return pooling.max_pool(features, *ENDPOINTS[name][1:], self._forms.max_pool)
 
     def build_tail(self) -> I3DTail:
         """Makes the blocks behind `final_endpoint`: at Mixed_4f, Mixed_5b and Mixed_5c."""
@@ -156,13 +221,13 @@ class I3D(Trunk):
                 f"final_endpoint: {self.final_endpoint!r} leaves no Inception blocks for a head's "
                 "tail; expected an endpoint from Conv3d_2c_3x3 to Mixed_5b (the paper: Mixed_4f)"
             )
-        return I3DTail(blocks, self.depth_multiplier, self._unit_options, name="tail")
+        return I3DTail(blocks, self.depth_multiplier, self._unit_options, self._forms, name="tail")
 
     def before_tail(self, features: tf.Tensor) -> tf.Tensor:
         """The pools behind `final_endpoint`: at Mixed_4f, MaxPool3d_5a."""
         for name in i3d_endpoints.behind(self.final_endpoint):
             if ENDPOINTS[name][0] == "pool":
-                features = i3d_blocks.max_pool(features, *ENDPOINTS[name][1:])
+                features = self._pool(name, features)
         return features
 
     def average(self, features: tf.Tensor) -> tf.Tensor:

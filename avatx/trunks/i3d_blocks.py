@@ -10,25 +10,27 @@ deviation 1/sqrt(fan_in), which halves the variance at every ReLU; it only matte
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import tensorflow as tf
 import tf_keras
 
 from avatx.layers import batch_norm as batch_norm_lib
+from avatx.trunks import pooling, space_to_depth
+
+
+@dataclass(frozen=True)
+class Forms:
+    """How the same numbers are computed; variables and checkpoints do not depend on it."""
+
+    max_pool: str = pooling.WINDOW
+    # The 1x1x1 convolutions of an Inception block that share an input, as one.
+    joint_1x1: bool = False
 
 
 def scaled(depth: int, depth_multiplier: float) -> int:
     """Channels of a layer of `depth` channels in a narrower or wider network, at least 8."""
     return depth if depth_multiplier == 1.0 else max(8, round(depth * depth_multiplier))
-
-
-def max_pool(inputs: tf.Tensor, window: Sequence[int], strides: Sequence[int]) -> tf.Tensor:
-    """SAME max pooling of [B, T, H, W, C]; padding never wins."""
-    if inputs.dtype == tf.float16 and not tf.config.list_physical_devices("GPU"):
-        # TensorFlow has no float16 kernel for CPUs; a maximum is the same in any precision.
-        outputs = tf.nn.max_pool3d(tf.cast(inputs, tf.float32), window, strides, "SAME")
-        return tf.cast(outputs, tf.float16)
-    return tf.nn.max_pool3d(inputs, window, strides, "SAME")
 
 
 def build_child(child: tf_keras.layers.Layer, input_depth: int) -> None:
@@ -63,6 +65,7 @@ class ConvUnit(tf_keras.layers.Layer):
       strides: likewise.
       batch_norm: mode, see `avatx.layers.batch_norm`.
       batch_norm_momentum: of the moving averages.
+      as_blocks: computed on blocks of 2x2x2 cells, see `space_to_depth`; of stride 2 alone.
     """
 
     def __init__(
@@ -72,10 +75,12 @@ class ConvUnit(tf_keras.layers.Layer):
         strides: tuple[int, int, int] = (1, 1, 1),
         batch_norm: str = batch_norm_lib.FROZEN,
         batch_norm_momentum: float = 0.99,
+        as_blocks: bool = False,
         **kwargs,
     ):
         super().__init__(**kwargs)
         self.depth = depth
+        self.as_blocks = as_blocks
         self.kernel_size = kernel_size
         self.strides = strides
         self.batch_norm = batch_norm_lib.BatchNorm(
@@ -106,8 +111,28 @@ class ConvUnit(tf_keras.layers.Layer):
         return tf.nn.relu(outputs)
 
     def _convolve(self, inputs: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
+        if self.as_blocks:
+            return space_to_depth.convolve(inputs, tf.cast(kernel, inputs.dtype))
         strides = (1, *self.strides, 1)
         return tf.nn.conv3d(inputs, tf.cast(kernel, inputs.dtype), strides, "SAME")
+
+
+def call_jointly(
+    units: Sequence[ConvUnit], inputs: tf.Tensor, training: bool | None
+) -> list[tf.Tensor]:
+    """Outputs of 1x1x1 units over the same input, by one convolution."""
+    depths = [unit.depth for unit in units]
+    if not units[0].batch_norm.uses_moving_statistics(training):
+        kernel = tf.concat([unit.kernel for unit in units], axis=-1)
+        outputs = tf.split(units[0]._convolve(inputs, kernel), depths, axis=-1)
+        return [
+            tf.nn.relu(unit.batch_norm(output, training=True))
+            for unit, output in zip(units, outputs, strict=True)
+        ]
+    kernels, biases = zip(*(unit.folded() for unit in units), strict=True)
+    outputs = units[0]._convolve(inputs, tf.concat(kernels, axis=-1))
+    outputs = tf.nn.bias_add(outputs, tf.cast(tf.concat(biases, axis=0), inputs.dtype))
+    return tf.split(tf.nn.relu(outputs), depths, axis=-1)
 
 
 class SeparableUnit(tf_keras.layers.Layer):
@@ -163,11 +188,13 @@ class Branch(tf_keras.layers.Layer):
       units: (Kinetics name, depth, kernel edge) of each.
       pool: whether a 3x3x3 max pool of stride 1 goes before them.
       unit_options: see `make_unit`.
+      forms: how it is computed.
     """
 
-    def __init__(self, units, pool: bool, unit_options: dict, **kwargs):
+    def __init__(self, units, pool: bool, unit_options: dict, forms=Forms(), **kwargs):
         super().__init__(**kwargs)
         self._pool = pool
+        self._forms = forms
         self.child_names = tuple(name for name, _, _ in units)
         for name, depth, edge in units:
             unit = make_unit(depth, (edge,) * 3, unit_options=unit_options, name=name)
@@ -181,8 +208,18 @@ class Branch(tf_keras.layers.Layer):
         super().build(input_shape)
 
     def call(self, inputs: tf.Tensor, training: bool | None = None) -> tf.Tensor:
-        outputs = max_pool(inputs, (3, 3, 3), (1, 1, 1)) if self._pool else inputs
-        for name in self.child_names:
+        if self._pool:
+            inputs = pooling.max_pool(inputs, (3, 3, 3), (1, 1, 1), self._forms.max_pool)
+        return self.call_from(0, inputs, training)
+
+    @property
+    def first(self) -> tf_keras.layers.Layer:
+        """Its first unit."""
+        return getattr(self, self.child_names[0])
+
+    def call_from(self, unit: int, outputs: tf.Tensor, training: bool | None) -> tf.Tensor:
+        """What its units from number `unit` on make of the outputs of those before."""
+        for name in self.child_names[unit:]:
             outputs = getattr(self, name)(outputs, training=training)
         return outputs
 
@@ -195,10 +232,19 @@ class InceptionBlock(tf_keras.layers.Layer):
       second_name: Kinetics name of Branch_2's second unit (`Conv3d_0a_3x3` in Mixed_5b, where
         the published network has a slip of the pen, `Conv3d_0b_3x3` elsewhere).
       unit_options: see `make_unit`.
+      forms: how it is computed.
     """
 
-    def __init__(self, depths: Sequence[int], second_name: str, unit_options: dict, **kwargs):
+    def __init__(
+        self,
+        depths: Sequence[int],
+        second_name: str,
+        unit_options: dict,
+        forms: Forms = Forms(),
+        **kwargs,
+    ):
         super().__init__(**kwargs)
+        self._forms = forms
         d0, d1a, d1b, d2a, d2b, d3 = depths
         self.depth = d0 + d1b + d2b + d3
         branches = (
@@ -209,7 +255,7 @@ class InceptionBlock(tf_keras.layers.Layer):
         )
         self.child_names = tuple(f"Branch_{i}" for i in range(len(branches)))
         for name, (units, pool) in zip(self.child_names, branches, strict=True):
-            setattr(self, name, Branch(units, pool, unit_options, name=name))
+            setattr(self, name, Branch(units, pool, unit_options, forms, name=name))
 
     def build(self, input_shape):
         for name in self.child_names:
@@ -217,5 +263,14 @@ class InceptionBlock(tf_keras.layers.Layer):
         super().build(input_shape)
 
     def call(self, inputs: tf.Tensor, training: bool | None = None) -> tf.Tensor:
-        outputs = [getattr(self, name)(inputs, training=training) for name in self.child_names]
-        return tf.concat(outputs, axis=-1)
+        branches = [getattr(self, name) for name in self.child_names]
+        if not self._forms.joint_1x1:
+            outputs = [branch(inputs, training=training) for branch in branches]
+            return tf.concat(outputs, axis=-1)
+        *others, pooled = branches
+        firsts = call_jointly([branch.first for branch in others], inputs, training)
+        outputs = [
+            branch.call_from(1, first, training)
+            for branch, first in zip(others, firsts, strict=True)
+        ]
+        return tf.concat([*outputs, pooled(inputs, training=training)], axis=-1)

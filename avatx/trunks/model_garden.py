@@ -17,7 +17,7 @@ import tf_keras
 from avatx.core.cell_positions import Window
 from avatx.errors import UserError
 from avatx.layers import batch_norm as batch_norm_lib
-from avatx.trunks import i3d_blocks, movinet_blocks
+from avatx.trunks import movinet_blocks, pooling
 from avatx.trunks.trunk import Trunk
 
 RESNET_3D_IDS = (50, 101, 152, 200, 270)
@@ -182,7 +182,7 @@ class ResnetStem(tf_keras.layers.Layer):
 
     def call(self, inputs: tf.Tensor, training: bool | None = None) -> tf.Tensor:
         outputs = tf.nn.relu(self.norm(self.conv(inputs), training=training))
-        return i3d_blocks.max_pool(outputs, (3, 3, 3), (2, 2, 2))
+        return pooling.max_pool(outputs, (3, 3, 3), (2, 2, 2))
 
 
 class Movinet(ModelGardenTrunk):

@@ -18,6 +18,7 @@ from avatx.builders import (
     training_builder,
 )
 from avatx.core.anchors import AnchorPlacement
+from avatx.core.non_max_suppression import NmsImplementation
 from avatx.data.input.augmentation import RandomColor, RandomCropImage, RandomHorizontalFlip
 from avatx.data.input.clip_shape import ClipShape
 from avatx.data.input.input_options import InputOptions
@@ -126,6 +127,7 @@ def model():
         first_stage_unmatched_threshold: 0.125
         first_stage_nms_score_threshold: 0.0625
         first_stage_nms_iou_threshold: 0.875
+        first_stage_nms_implementation: SWEEPS
         first_stage_max_proposals: 8
         first_stage_localization_loss_weight: 1.5
         first_stage_objectness_loss_weight: 2.5
@@ -143,7 +145,7 @@ def model():
         second_stage_classification_loss_weight: 4.5
         second_stage_post_processing { batch_non_max_suppression {
           score_threshold: 0.03125 iou_threshold: 0.5625
-          max_detections_per_class: 10 max_total_detections: 12 } }
+          max_detections_per_class: 10 max_total_detections: 12 implementation: COMBINED } }
         """
         + f"second_stage_box_predictor {{ {TX} }}"
     )
@@ -164,6 +166,7 @@ def test_first_stage(model):
         unmatched_threshold=0.125,
         nms_score_threshold=0.0625,
         nms_iou_threshold=0.875,
+        nms_implementation=NmsImplementation.SWEEPS,
         max_proposals=8,
         localization_loss_weight=1.5,
         objectness_loss_weight=2.5,
@@ -192,6 +195,7 @@ def test_second_stage(model):
         iou_threshold=0.5625,
         max_detections_per_class=10,
         max_total_detections=12,
+        implementation=NmsImplementation.COMBINED,
     )
     assert model.image_size == (48, 80)
     assert model.proposal_stage.anchor_generator.stride == (16, 16)
@@ -318,7 +322,7 @@ def test_every_train_option():
         fine_tune_checkpoint: "a" fine_tune_flow_checkpoint: "b"
         fine_tune_checkpoint_type: "detection" precision: FLOAT16
         checkpoint_interval: 11 max_checkpoints_to_keep: 12 summary_interval: 13
-        max_loss: 14.5 seed: 15""",
+        max_loss: 14.5 seed: 15 jit_compile_update: true""",
         train_pb2.TrainConfig(),
     )
     assert training_builder.build_train_options(train) == default(
@@ -339,6 +343,7 @@ def test_every_train_option():
         checkpoints_to_keep=12,
         summary_interval=13,
         max_loss=14.5,
+        jit_compile_update=True,
     )
     train.optimizer.use_moving_average = False
     assert training_builder.build_train_options(train).moving_average_decay == 0

@@ -235,6 +235,22 @@ def test_trunk(mode):
     assert trunk.output_stride == (4, 16, 16)
 
 
+def test_forms_of_a_trunk():
+    """How it is computed, and in which form each part is told so."""
+    trunk = trunk_builder.build(
+        parsed(
+            'i3d { depth_multiplier: 0.125 max_pool: "AXIS_MAXIMA" stem_as_blocks: true '
+            "joint_1x1: true recompute: true jit_compile: true }",
+            trunk_pb2.Trunk(),
+        )
+    )
+    assert trunk._recompute and trunk._compiled is not None
+    assert trunk.Conv3d_1a_7x7.as_blocks and not trunk.Conv3d_2c_3x3.as_blocks
+    forms = trunk.Mixed_3b._forms
+    assert (forms.max_pool, forms.joint_1x1) == ("AXIS_MAXIMA", True)
+    assert trunk.Mixed_4f.Branch_3._forms == forms
+
+
 def test_an_unknown_endpoint_is_named():
     with pytest.raises(UserError, match="Mixed_9z"):
         trunk_builder.build(parsed('i3d { final_endpoint: "Mixed_9z" }', trunk_pb2.Trunk()))

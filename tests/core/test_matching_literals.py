@@ -91,11 +91,10 @@ def test_boxes_come_back_as_they_were_given_and_know_where_from():
     )
     scores = tf.constant([[[0.2], [0.8], [0.5]]])
     taken = non_max_suppression.non_max_suppression(
-        boxes, scores, tf.fill([1, 3, 1], True), 1.0, max_per_class=3, max_total=3
+        boxes, scores, tf.fill([1, 3, 1], True), 1.0, 3, 3, with_index=True
     )
     np.testing.assert_allclose(taken.boxes[0], tf.gather(boxes[0, :, 0], [1, 2, 0]))
-    source = non_max_suppression.source_index(taken, boxes, scores)
-    assert source.numpy().tolist() == [[1, 2, 0]]
+    assert taken.index.numpy().tolist() == [[1, 2, 0]]
 
 
 def test_the_divisor_is_the_number_of_samples_not_of_what_counts():

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from avatx.core.non_max_suppression import non_max_suppression, source_index
+from avatx.core.non_max_suppression import NmsImplementation, non_max_suppression
 
 
 def plain_iou(box, other):
@@ -31,9 +31,10 @@ def random_boxes(generator, *shape):
     return np.concatenate([upper_left, lower_right], -1).astype(np.float32)
 
 
+@pytest.mark.parametrize("implementation", NmsImplementation)
 @pytest.mark.parametrize("boxes_per_candidate", [1, 3])
 @pytest.mark.parametrize("iou_threshold, max_outputs", [(0.3, 100), (0.7, 10), (1.0, 200)])
-def test_equal_to_a_plain_loop(boxes_per_candidate, iou_threshold, max_outputs):
+def test_equal_to_a_plain_loop(implementation, boxes_per_candidate, iou_threshold, max_outputs):
     generator = np.random.default_rng(0)
     boxes = random_boxes(generator, 4, 80, boxes_per_candidate)
     scores = generator.random([4, 80, 3]).astype(np.float32)
@@ -42,10 +43,11 @@ def test_equal_to_a_plain_loop(boxes_per_candidate, iou_threshold, max_outputs):
 
     @tf.function
     def run():
-        kept = non_max_suppression(boxes, scores, usable, iou_threshold, max_outputs, 150)
-        return kept, source_index(kept, tf.constant(boxes), tf.constant(scores))
+        return non_max_suppression(
+            boxes, scores, usable, iou_threshold, max_outputs, 150, implementation, with_index=True
+        )
 
-    kept, indices = run()
+    kept = run()
     assert kept.boxes.shape == (4, 150, 4)
     for i in range(4):
         expected = []
@@ -61,7 +63,7 @@ def test_equal_to_a_plain_loop(boxes_per_candidate, iou_threshold, max_outputs):
         expected = sorted(expected, reverse=True)[:150]
         count = int(kept.count[i])
         found = zip(
-            kept.scores[i, :count], kept.class_index[i, :count], indices[i, :count], strict=True
+            kept.scores[i, :count], kept.class_index[i, :count], kept.index[i, :count], strict=True
         )
         assert [(float(s), int(c), int(n)) for s, c, n in found] == expected
         for box, (_, label, index) in zip(kept.boxes[i, :count].numpy(), expected, strict=True):

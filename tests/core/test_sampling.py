@@ -68,3 +68,37 @@ def test_every_candidate_is_equally_likely():
 def test_priorities_do_not_depend_on_how_many_follow():
     short, long = (sampling.random_priorities(tf.constant([[3, 4]]), n) for n in (7, 1000))
     np.testing.assert_array_equal(short, long[:, :7])
+
+
+def plain_sample(priorities, positive, negative, num_samples, fraction):
+    """One clip's sample, one candidate after the other."""
+    drawn, wanted = [], int(round(num_samples * fraction, 4))
+    for eligible in (positive, negative):
+        order = [i for i in np.argsort(-priorities, kind="stable") if eligible[i]][:wanted]
+        drawn += order
+        wanted = num_samples - len(drawn)
+    return sorted(drawn)
+
+
+def test_equal_to_a_plain_loop_where_priorities_tie_too():
+    generator = np.random.default_rng(5)
+    priorities = (generator.integers(0, 9, [6, 70]) / 9).astype(np.float32)
+    positive = generator.random([6, 70]) < np.array([0, 0.05, 0.3, 0.9, 1, 0.1])[:, np.newaxis]
+    negative = ~positive & (generator.random([6, 70]) < 0.6)
+    drawn = sampling.sample_balanced(priorities, positive, negative, 20, 0.25).numpy()
+    for clip in range(6):
+        expected = plain_sample(priorities[clip], positive[clip], negative[clip], 20, 0.25)
+        assert np.flatnonzero(drawn[clip]).tolist() == expected
+
+
+def test_where_each_is_in_an_order():
+    order = tf.constant([[2, 0, 3, 1], [0, 1, 2, 3]])
+    assert sampling.inverse_permutation(order).numpy().tolist() == [[1, 3, 0, 2], [0, 1, 2, 3]]
+
+
+def test_numbers_do_not_depend_on_whether_the_number_of_clips_is_known():
+    seeds = tf.constant([[1, 2], [3, 4], [5, 6]])
+    unknown = tf.function(sampling.random_priorities).get_concrete_function(
+        tf.TensorSpec([None, 2], tf.int32), 9
+    )
+    np.testing.assert_array_equal(unknown(seeds), sampling.random_priorities(seeds, 9))

@@ -99,3 +99,23 @@ def test_empty_boxes_and_bfloat16():
     cells = RoiPool(6, 2, 2, dtype="mixed_bfloat16")(tf.ones([1, 4, 4, 2]), tf.zeros([1, 3, 4]))
     assert cells.dtype == tf.bfloat16 and cells.shape == (1, 3, 3, 3, 2)
     assert np.isfinite(tf.cast(cells, tf.float32)).all()
+
+
+@pytest.mark.parametrize("count", [0, 1, 25, 61])
+@pytest.mark.parametrize("alignment", RoiAlignment)
+def test_some_boxes_at_a_time_are_pooled_as_all_at_once(count, alignment):
+    generator = np.random.default_rng(2)
+    features = tf.constant(generator.normal(size=[2, 5, 6, 4]), tf.float32)
+    upper_left = generator.random([2, count, 2]) * 0.5
+    boxes = tf.constant(np.concatenate([upper_left, upper_left + 0.3], -1), tf.float32)
+    positions = CellPositions(
+        tf.constant([0.0, 7.5, 7.5]), tf.constant([4.0, 16.0, 16.0]), tf.constant([8.0, 80.0, 96.0])
+    )
+    pool = default(RoiPool, alignment)
+    at_once = pool(features, boxes, positions, training=True)
+    np.testing.assert_array_equal(pool(features, boxes, positions), at_once)
+    in_graph = tf.function(lambda f, b: pool(f, b, positions), autograph=False)
+    signature = (tf.TensorSpec([None, None, None, 4]), tf.TensorSpec([None, None, 4]))
+    np.testing.assert_array_equal(
+        in_graph.get_concrete_function(*signature)(features, boxes), at_once
+    )
