@@ -25,6 +25,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
 import tensorflow as tf
+import tf_keras
 
 from avatx import config as pipeline_config
 from avatx.builders import model_builder, training_builder
@@ -129,6 +130,7 @@ def step_function(config, mode, arguments):
     options = training_builder.build_train_options(config.train_config)
     task = ActionDetectionTask(options)
     clips = arguments.clips + (mode == "infer")
+    tf_keras.utils.set_random_seed(0)  # so that the column `result` may be compared
     with strategy.scope():
         model = model_builder.build(config.model)
         optimizer = build_optimizer(options, model) if mode == "train" else None
