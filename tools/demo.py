@@ -118,7 +118,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "explore.py",
         "--detections",
         detections,
-        "--groundtruth",
+        "--annotations",
         data / "val.csv",
         "--output",
         page,

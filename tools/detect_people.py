@@ -15,9 +15,7 @@ from avatx.errors import UserError
 
 
 def parse_arguments(argv=None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = cli.Parser(__doc__)
     add = parser.add_argument
     add(
         "--saved_model", metavar="FOLDER", help="a detector of the Object Detection API's signature"

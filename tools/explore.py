@@ -15,13 +15,11 @@ from collections.abc import Callable, Iterator
 
 from avatx import cli
 
-_ARGUMENTS = ("detections", "output", "saved_model", "video", "video_format", "groundtruth")
+_ARGUMENTS = ("detections", "output", "saved_model", "video", "video_format")
 
 
 def parse_arguments(argv=None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = cli.Parser(__doc__, older={"--groundtruth": "--annotations"})
     add = parser.add_argument
     add("--detections", metavar="DIR", help="what tools/detect_video.py wrote")
     add(
@@ -31,7 +29,7 @@ def parse_arguments(argv=None) -> argparse.Namespace:
     )
     add("--video", help="with --detections by default the one they are of")
     add("--output", required=True, metavar="DIR", help="folder for the page")
-    add("--groundtruth", metavar="FILE", help="AVA csv to lay over the detections")
+    add("--annotations", metavar="FILE", help="AVA csv to lay over the detections")
     add(
         "--no_attention",
         action="store_true",
@@ -63,7 +61,9 @@ def parse_arguments(argv=None) -> argparse.Namespace:
     return arguments
 
 
-@cli.arguments_are_flags(*_ARGUMENTS, "score_threshold", "every", attention="no_attention")
+@cli.arguments_are_flags(
+    *_ARGUMENTS, "score_threshold", "every", attention="no_attention", groundtruth="annotations"
+)
 def main(argv=None) -> int:
     flags = parse_arguments(argv)
     from avatx.explorer.explorer import check_output
@@ -84,7 +84,7 @@ def main(argv=None) -> int:
             flags.output,
             video=flags.video,
             detector=None if flags.no_attention else detector,
-            groundtruth=flags.groundtruth,
+            groundtruth=flags.annotations,
             video_format=flags.video_format,
             progress=progress,
         )
@@ -137,7 +137,7 @@ def _detect(flags, detector, folder) -> None:
             folder,
             score_threshold=flags.score_threshold,
             every=flags.every,
-            groundtruth=flags.groundtruth,
+            groundtruth=flags.annotations,
             progress=progress,
         )
     print(f"{summary.num_detections} detections at {summary.num_keyframes} keyframes in {folder}")

@@ -1,7 +1,7 @@
 """How much attention falls on the person whom a label is about: figure 4 as numbers.
 
     python tools/measure_attention.py --pipeline_config_path MODEL_DIR/pipeline.config \
-        --checkpoint MODEL_DIR --groundtruth data/val.csv --concerned data/val_concerned.csv \
+        --checkpoint MODEL_DIR --annotations data/val.csv --concerned data/val_concerned.csv \
         --records 'data/val-*.tfrecord' --output attention.json
 
 Prints a table and writes it as JSON, with the shares of every label.
@@ -17,11 +17,11 @@ from avatx.errors import UserError
 
 
 def parse_arguments(argv=None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = cli.Parser(__doc__, older={"--groundtruth": "--annotations"})
     add = parser.add_argument
     add("--pipeline_config_path", required=True, help="what the model was trained with")
     add("--checkpoint", required=True, help="prefix, or folder whose newest checkpoint is taken")
-    add("--groundtruth", required=True, metavar="CSV", help="with the ids of people")
+    add("--annotations", required=True, metavar="CSV", help="with the ids of people")
     add(
         "--concerned",
         required=True,
@@ -49,7 +49,9 @@ def parse_arguments(argv=None) -> argparse.Namespace:
     return arguments
 
 
-@cli.arguments_are_flags("override", "optical_flow", "groundtruth", "concerned", "checkpoint")
+@cli.arguments_are_flags(
+    "override", "optical_flow", "concerned", "checkpoint", groundtruth="annotations"
+)
 def main(argv=None) -> int:
     flags = parse_arguments(argv)
     given = given_settings(flags)
@@ -64,7 +66,7 @@ def main(argv=None) -> int:
     concerns = concerned_csv.read_concerned(flags.concerned)
     if not concerns:
         raise UserError(f"--concerned {flags.concerned}: has no rows; nobody's label is measured")
-    groundtruth = ava_csv.read_annotations(flags.groundtruth)
+    groundtruth = ava_csv.read_annotations(flags.annotations)
     model = AttentionModel(flags.pipeline_config_path, flags.checkpoint, flags.override)
     trained = model.trained
     source: clip_source.VideoClips | clip_source.RecordClips

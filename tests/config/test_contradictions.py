@@ -88,6 +88,13 @@ CASES = [
         "second_stage_batch_size is 32 .* is 0.03: no person",
     ),
     Case(TRAIN, "batch_size: 8 gradient_accumulation_steps: @", "16", "8", "is 8 .* 16: .* multip"),
+    Case(
+        TRAIN,
+        "batch_size: 8 jit_compile_update: true precision: @",
+        "FLOAT16",
+        "BFLOAT16",
+        "jit_compile_update is true and precision is FLOAT16, .* not compiled: leave one",
+    ),
     Case(OPTIMIZER, COSINE, "1800", "1799", "warmup_steps is 1800 .* is 1800: .* before the last"),
     Case(OPTIMIZER, COSINE, "5 total_steps: 5", "4 total_steps: 5", "is 5 .* is 5: .* before"),
     Case(OPTIMIZER, MANUAL, "4", "5", r"steps are \[4, 4\]: expected ascending"),

@@ -55,6 +55,8 @@ def required(message: str) -> tuple[str, ...]:
 FRACTION, UNDER_ONE, ABOVE_ZERO_TO_ONE = "[0, 1]", "[0, 1)", "(0, 1]"
 COUNT, NOT_NEGATIVE, POSITIVE = "[1, ...", "[0, ...", "(0, ..."
 EXPECTED = {
+    "ExternalBoxes.score_threshold": FRACTION,
+    "ExternalBoxes.max_number_of_boxes": "[1, 100000]",
     "TrainConfig.steps_per_loop": COUNT,
     "InputReader.open_segments": "[1, 100000]",
     "InputReader.num_parallel_decodes": "[0, 1024]",
@@ -270,6 +272,10 @@ def mend(whole, message, field, value):
         model.first_stage_matched_threshold = value
     if "focal_loss" in field:
         model.second_stage_classification_loss = action_faster_rcnn_pb2.SIGMOID_FOCAL
+    if message.DESCRIPTOR.name == "ExternalBoxes":
+        message.input_path[:] = ["people.csv"]
+        model.proposal_source = action_faster_rcnn_pb2.EXTERNAL
+        whole.eval_input_reader.external_boxes.input_path[:] = ["people.csv"]
     if field == "initial_crop_size":
         model.maxpool_kernel_size = 1
     for size, fraction in (

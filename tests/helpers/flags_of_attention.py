@@ -20,7 +20,7 @@ MEASURE = Tool(
         "p",
         "--checkpoint",
         "c",
-        "--groundtruth",
+        "--annotations",
         "g",
         "--concerned",
         "n",
@@ -42,6 +42,7 @@ MEASURE = Tool(
     {
         "--pipeline_config_path": (["q"], {"AttentionModel.pipeline_config_path": "q"}),
         "--checkpoint": (["d"], {"AttentionModel.checkpoint": "d"}),
+        "--annotations": (["h"], {"read_annotations.path": "h"}),
         "--groundtruth": (["h"], {"read_annotations.path": "h"}),
         "--concerned": (["m"], {"read_concerned.path": "m"}),
         "--videos": (["v1", "v2"], {"VideoClips.folders": ["v1", "v2"]}),

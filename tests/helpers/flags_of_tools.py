@@ -399,10 +399,11 @@ OTHER_TOOLS = {
             "--num_videos": (["5"], {"generate.2": 5}),
             "--seed": (["7"], {"generate.3": 7}),
             "--num_workers": (["2"], {"generate.num_workers": 2}),
+            "--cast": (["crowd"], {"generate.cast": "crowd"}),
             "--kind": (
                 ["actions"],
                 {
-                    **{f"generate.{name}": None for name in (0, 1, 2, 3, "show_progress")},
+                    **{f"generate.{name}": None for name in (0, 1, 2, 3, "cast", "show_progress")},
                     "generate_actions.0": "o",
                     "generate_actions.1": "train",
                     "generate_actions.2": 3,
@@ -411,6 +412,27 @@ OTHER_TOOLS = {
                     "printed": ...,
                 },
             ),
+        },
+    ),
+    "explore": Tool(
+        words("--detections d --output o --no_attention"),
+        [
+            Kept("avatx.explorer.explorer", "check_output"),
+            Kept("avatx.explorer.result", "read_result", Anything()),
+            Kept("avatx.explorer.explorer", "write_explorer", Anything()),
+        ],
+        {
+            "--detections": (["e"], {"read_result.path": "e"}),
+            "--output": (["p"], {"check_output.output": "p", "write_explorer.output": "p"}),
+            "--video": (["w.mp4"], {"write_explorer.video": "w.mp4"}),
+            "--annotations": (["g.csv"], {"write_explorer.groundtruth": "g.csv"}),
+            "--groundtruth": (["g.csv"], {"write_explorer.groundtruth": "g.csv"}),
+            "--video_format": (["webm"], {"write_explorer.video_format": "webm"}),
+            # With a model: tests/explorer/test_explorer.py.
+            "--saved_model": None,
+            "--no_attention": None,
+            "--score_threshold": None,
+            "--every": None,
         },
     ),
     "visualize_detections": Tool(

@@ -58,7 +58,7 @@ def arguments(folder, output):
         )
     return [
         *["--pipeline_config_path", path, "--checkpoint", str(folder / "model")],
-        *["--groundtruth", str(folder / "val.csv"), "--concerned", str(folder / "concerned.csv")],
+        *["--annotations", str(folder / "val.csv"), "--concerned", str(folder / "concerned.csv")],
         *["--videos", str(folder / "videos"), "--output", str(output)],
         *["--override", *overrides],
     ]
