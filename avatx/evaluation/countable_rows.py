@@ -6,6 +6,7 @@ import numpy as np
 
 from avatx.data.annotations.ava_table import AvaTable
 from avatx.evaluation.keyframe_blocks import blocks_of_keyframes
+from avatx.evaluation.keyframe_index import Runs
 from avatx.evaluation.protocol import Protocol
 from avatx.evaluation.row_order import best_of_keyframes, order_in_keyframes
 
@@ -14,13 +15,14 @@ _LOOKED_AT_ONCE = 1 << 18  # rows, to bound memory
 
 def groundtruth_rows(
     groundtruth: AvaTable,
-    keyframe: np.ndarray,
+    runs: Runs,
     included: np.ndarray,
     evaluated: np.ndarray,
     protocol: Protocol,
 ) -> np.ndarray:
     """Groundtruth rows by keyframe and class, in the order that decides ties of IoU."""
-    rows = np.flatnonzero(_countable(groundtruth, keyframe, included, evaluated))
+    keyframe = runs.of_rows(runs.number)
+    rows = np.flatnonzero(_countable(groundtruth, runs, included, evaluated))
     rows = rows[np.argsort(keyframe[rows], kind="stable")]
     if protocol.heap_order and len(rows):
         # The order matters only where a keyframe has two boxes of one class.
@@ -42,37 +44,40 @@ def groundtruth_rows(
 
 def detection_rows(
     detections: AvaTable,
-    keyframe: np.ndarray,
+    runs: Runs,
     included: np.ndarray,
     evaluated: np.ndarray,
     protocol: Protocol,
-) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
     """Detection rows that count, keyframes in the order of their first row in the file.
 
     Yields:
       rows: [n] int64, n > 0, of some whole keyframes, grouped by keyframe.
+      keyframe: [n] int32, their keyframe numbers.
       through_heap: [n] bool, rows of keyframes whose rows are in the heap's order; the others
         have no equal scores of one class.
     """
-    countable = _countable(detections, keyframe, included, evaluated)
+    countable = _countable(detections, runs, included, evaluated)
     if protocol.score_floor is not None and detections.score is not None:
         countable &= detections.score > protocol.score_floor
-    for rows, group in blocks_of_keyframes(keyframe, countable, by_appearance=True):
+    for rows, keyframe, group in blocks_of_keyframes(runs, countable, by_appearance=True):
+        number_of_group = keyframe[np.flatnonzero(np.diff(group, prepend=-1))]
         if protocol.heap_order:
-            rows, through_heap = _capped(detections, rows, group, protocol.capacity)
+            rows, group, in_heap = _capped(detections, rows, group, protocol.capacity)
         else:
             # The first version sorted each keyframe's scores ascending, then reversed them.
             rows = rows[::-1][np.argsort(group[::-1], kind="stable")]
-            through_heap = np.zeros(len(rows), bool)
+            in_heap = np.zeros(len(number_of_group), bool)
         y1, x1, y2, x2 = detections.boxes[rows].T
         # Boxes of no area, inverted ones and NaN are not even false positives.
         valid = (y1 < y2) & (x1 < x2)
         if valid.any():
-            yield rows[valid], through_heap[valid]
+            group = group[valid]
+            yield rows[valid], number_of_group[group], in_heap[group]
 
 
 def _capped(detections: AvaTable, all_rows: np.ndarray, all_group: np.ndarray, capacity):
-    """The rows that keyframes keep; [n] bool, those of keyframes that went through the heap."""
+    """The rows that groups keep, their groups; [groups] bool, which went through the heap."""
     all_score = scores_of(detections, all_rows)
     through_heap = np.zeros(int(all_group[-1]) + 1, bool)
     through_heap[all_group[np.isnan(all_score)]] = True
@@ -91,7 +96,7 @@ def _capped(detections: AvaTable, all_rows: np.ndarray, all_group: np.ndarray, c
         group = np.concatenate([group[other], of_ordered])
         order = np.argsort(group, kind="stable")
         rows, group = rows[order], group[order]
-    return rows, through_heap[group]
+    return rows, group, through_heap
 
 
 def scores_of(detections: AvaTable, rows: np.ndarray) -> np.ndarray:
@@ -111,15 +116,14 @@ def order_by_score(score: np.ndarray) -> np.ndarray:
     return np.argsort(score, kind="stable")[::-1]
 
 
-def _countable(table: AvaTable, keyframe, included, evaluated) -> np.ndarray:
+def _countable(table: AvaTable, runs: Runs, included, evaluated) -> np.ndarray:
     """[N] bool: rows of evaluated classes on included keyframes."""
-    countable = np.empty(len(table), bool)
+    countable = runs.of_rows(included[runs.number])
     for begin in range(0, len(table), _LOOKED_AT_ONCE):
         block = slice(begin, begin + _LOOKED_AT_ONCE)
         class_id = table.class_id[block]
         known = (class_id >= 0) & (class_id < len(evaluated))
-        known &= evaluated[np.where(known, class_id, 0)]
-        np.logical_and(known, included[keyframe[block]], out=countable[block])
+        countable[block] &= known & evaluated[np.where(known, class_id, 0)]
     return countable
 
 

@@ -189,9 +189,10 @@ def _on_same_keyframes(table: AvaTable, other: AvaTable, keyframes=()) -> np.nda
     """[N] bool, rows of `table` on keyframes that `other`, or the list, names."""
     index = index_keyframes((table, other), (other.empty_keyframes, keyframes or ()))
     named = np.zeros(len(index.video_id), bool)
-    for numbers in (index.of_tables[1], *index.of_lists):
+    for numbers in (index.runs_of_tables[1].number, *index.of_lists):
         named[numbers] = True
-    return named[index.of_tables[0]]
+    runs = index.runs_of_tables[0]
+    return runs.of_rows(named[runs.number])
 
 
 def _sample(

@@ -157,24 +157,22 @@ def evaluate_at(
             raise UserError(f"iou_threshold is {iou_threshold}, expected above 0 and at most 1")
     matching = Matching(groundtruth, detections, label_map, rules, excluded, keyframes)
     index = np.int32 if len(detections) < 2**31 else np.int64
-    # Of each class the rows and, for each threshold, which of them are true, block by block.
-    kept: dict[int, list[tuple[np.ndarray, ...]]] = {number: [] for number in label_map.names}
+    # Of each block where each class begins, the rows by class, and for each threshold what is true.
+    kept: list[tuple[np.ndarray, ...]] = []
     for at_thresholds in matching.blocks(*iou_thresholds):
-        block = at_thresholds[0]
-        order = order_by_class(block.class_id)
-        rows = block.row[order].astype(index)
+        class_id = at_thresholds[0].class_id
+        order = order_by_class(class_id)
+        borders = np.searchsorted(class_id[order], np.arange(label_map.max_id + 2))
         true = [one.true_positive[order] for one in at_thresholds]
-        starts = np.flatnonzero(np.diff(block.class_id[order], prepend=-1))
-        for begin, end in zip(starts, np.append(starts[1:], len(order)), strict=True):
-            number = int(block.class_id[order[begin]])
-            # Copies: a view would keep the whole block.
-            kept[number].append(tuple(column[begin:end].copy() for column in (rows, *true)))
+        kept.append((borders, at_thresholds[0].row[order].astype(index), *true))
     num_groundtruth = np.bincount(matching.groundtruth_class_id, minlength=label_map.max_id + 1)
+    no_rows = [np.zeros(0, index), *(np.zeros(0, bool) for _ in iou_thresholds)]
     per_class: list[dict[str, Any]] = [{} for _ in iou_thresholds]
     for number, name in label_map.names.items():
-        parts = kept.pop(number)
-        columns = [np.concatenate(pieces) for pieces in zip(*parts, strict=True)]
-        rows, *true = columns or [np.zeros(0, index), *(np.zeros(0, bool) for _ in iou_thresholds)]
+        rows, *true = (
+            np.concatenate([empty, *(one[at][one[0][number] : one[0][number + 1]] for one in kept)])
+            for at, empty in enumerate(no_rows, start=1)
+        )
         order = order_by_score(scores_of(detections, rows))
         for results, hits in zip(per_class, true, strict=True):
             results[str(number)] = _class_result(name, hits[order], int(num_groundtruth[number]))

@@ -74,7 +74,7 @@ def merge_groundtruth(table: AvaTable) -> AvaTable:
 
     Boxes are one if all four coordinates are equal. They keep the order of their first appearance.
     """
-    keyframe = index_keyframes((table,), ()).of_tables[0]  # 902 and 902.0000001 are one
+    keyframe = index_keyframes((table,), ()).of_table(0)  # 902 and 902.0000001 are one
     # Compared bit by bit, 0.0 and -0.0 as one.
     columns = np.column_stack([keyframe, table.boxes]) + 0.0
     _, first = np.unique(columns.view(np.uint64), axis=0, return_index=True)
@@ -96,10 +96,11 @@ def merge_detections(table: AvaTable, iou_threshold: float = MERGING_IOU) -> Ava
       The detections that stayed, by keyframe and descending score.
     """
     y1, x1, y2, x2 = table.boxes.T
-    valid = (y1 < y2) & (x1 < x2)
-    keyframe = index_keyframes((table,), ()).of_tables[0]
+    valid = y1 < y2
+    valid &= x1 < x2
+    runs = index_keyframes((table,), ()).runs_of_tables[0]
     kept = []
-    for rows, group in blocks_of_keyframes(keyframe, valid, by_appearance=False):
+    for rows, _, group in blocks_of_keyframes(runs, valid, by_appearance=False):
         order = np.lexsort((-scores_of(table, rows), group))
         rows = rows[order]
         kept.append(rows[suppress(table.boxes[rows], group, iou_threshold)])

@@ -85,12 +85,12 @@ class Matching:
             (groundtruth, detections),
             (groundtruth.empty_keyframes, keyframes or (), excluded or ()),
         )
-        of_groundtruth, self._keyframe = self.keyframes.of_tables
+        of_groundtruth, self._runs = self.keyframes.runs_of_tables
         empty, covered, left_out = self.keyframes.of_lists
         self.included = np.ones(len(self.keyframes.video_id), bool)
         if protocol.ignores_unnamed_keyframes:
             self.included[:] = False
-            for named in (of_groundtruth, empty, covered):
+            for named in (of_groundtruth.number, empty, covered):
                 self.included[named] = True
         self.included[left_out] = False
 
@@ -101,7 +101,7 @@ class Matching:
             groundtruth, of_groundtruth, self.included, self._evaluated, protocol
         )
         self.groundtruth_class_id = groundtruth.class_id[self.groundtruth_row]
-        self.groundtruth_keyframe = of_groundtruth[self.groundtruth_row]
+        self.groundtruth_keyframe = self.keyframes.of_table(0)[self.groundtruth_row]
         self._groundtruth_boxes = groundtruth.boxes[self.groundtruth_row]
 
     def blocks(self, *iou_thresholds: float) -> Iterator[tuple[MatchedBlock, ...]]:
@@ -110,11 +110,11 @@ class Matching:
         gt_cell = self.groundtruth_keyframe.astype(np.int64) * number_of_classes
         gt_cell += self.groundtruth_class_id
         cells = np.unique(gt_cell, return_index=True, return_counts=True)
-        for rows, through_heap in detection_rows(
-            detections, self._keyframe, self.included, self._evaluated, self._protocol
+        for rows, keyframe, through_heap in detection_rows(
+            detections, self._runs, self.included, self._evaluated, self._protocol
         ):
             score = scores_of(detections, rows)
-            class_id, keyframe = detections.class_id[rows], self._keyframe[rows]
+            class_id = detections.class_id[rows]
             cell = keyframe.astype(np.int64) * number_of_classes + class_id
             best, best_iou = _best_overlaps(
                 self._groundtruth_boxes, cells, detections.boxes, rows, cell
