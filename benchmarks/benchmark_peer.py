@@ -1,7 +1,7 @@
 """Times our trunk and RPN against a plain PyTorch peer with the same weights, in turns.
 
     make benchmark                                   # makes .venv-benchmark and runs this
-    python benchmarks/benchmark_peer.py --num_frames 64 --size 224 --peer_python .venv-benchmark/bin/python
+    python benchmarks/benchmark_peer.py --num_frames 64 --size 224
     python benchmarks/benchmark_peer.py --precision bfloat16 --batch_size 3 --compile   # on a GPU
 
 Both sides are processes that stay and take turns, A B A B; one waits while the other works. First
@@ -69,7 +69,9 @@ def _check_torch(python: str) -> None:
     try:
         found = subprocess.run([python, "-c", "import torch, numpy"], capture_output=True)
     except OSError as error:
-        raise UserError(f"--peer_python {python}: cannot run ({error}); `make benchmark` makes it")
+        raise UserError(
+            f"--peer_python {python}: cannot run ({error}); `make benchmark` makes it"
+        ) from error
     if found.returncode:
         reason = found.stderr.decode(errors="replace").strip().splitlines()[-1]
         raise UserError(
@@ -130,7 +132,6 @@ def _timed(flags, ours: Resident, peer: Resident) -> list[dict]:
             rows.append(
                 {
                     "what": f"{mode}, {name}",
-                    "ms": timings[side].median * 1e3,
                     "clips_a_second": flags.batch_size / timings[side].median,
                     **timings[side].as_dict(),
                 }

@@ -1,4 +1,4 @@
-"""The plain PyTorch peer of benchmark_peer.py: I3D to Mixed_4f and the RPN, as anybody would write it.
+"""The plain PyTorch peer of benchmark_peer.py: I3D to Mixed_4f and the RPN, plainly.
 
     .venv-benchmark/bin/python benchmarks/peer_torch.py --weights FILE --device cpu
 

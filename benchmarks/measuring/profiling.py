@@ -45,7 +45,7 @@ def rows_of(serialized: bytes, steps: int, top: int) -> list[dict]:
             for event in line.events:
                 name = plane.event_metadata[event.metadata_id].name
                 if not gpus:
-                    # The executor's: "gradients/x:Conv3DBackpropFilterV2"; others are no operations.
+                    # Operations are "gradients/x:Conv3DBackpropFilterV2"; others are no work.
                     if ":" not in name or "::" in name:
                         continue
                     name = name.rsplit(":", 1)[1].split("#")[0].strip()
