@@ -2,22 +2,29 @@
 
     python benchmarks/benchmark_evaluation.py
     python benchmarks/benchmark_evaluation.py --groundtruth G --detections D --label_map L
+    python benchmarks/benchmark_evaluation.py --against OTHER_CHECKOUT     # in turns, same numbers
 
 The made files hold 50,000 keyframes and 5 million detections of 60 classes, as the full case does
-on which the official evaluator takes 173 s and 1,345 MB on 2 cores.
+on which the official evaluator takes 173 s and 1,345 MB on 2 cores. Every repeat is a process.
 """
 
 import argparse
+import json
+import os
 import pathlib
-import resource
 import subprocess
 import sys
 import tempfile
 import time
 
+from measuring.models import add_timing_flags
+from measuring.report import publish
+from measuring.settings import settings
+from measuring.timing import Timing
+
 from avatx import cli
 
-TOOLS = pathlib.Path(__file__).resolve().parents[1] / "tools"
+ROOT = pathlib.Path(__file__).resolve().parents[1]
 
 
 def main(argv=None) -> int:
@@ -28,63 +35,69 @@ def main(argv=None) -> int:
     parser.add_argument("--detections")
     parser.add_argument("--label_map")
     parser.add_argument("--keyframes", type=int, default=50_000, help="of the made files")
+    parser.add_argument("--against", help="root of another checkout, run in turns with this one")
+    add_timing_flags(parser, repeats=3)
     flags = parser.parse_args(argv)
-    given = (flags.groundtruth, flags.detections, flags.label_map)
+    given = [flags.groundtruth, flags.detections, flags.label_map]
     if any(given) and not all(given):
         parser.error("give --groundtruth, --detections and --label_map, or none of them")
+    if flags.repeats < 1 or flags.keyframes < 1:
+        parser.error("--repeats and --keyframes: expected 1 or more")
 
+    sides = {"this checkout": ROOT}
+    if flags.against:
+        sides["the other one"] = pathlib.Path(flags.against).resolve()
+    runs: dict[str, list[dict]] = {name: [] for name in sides}
     with tempfile.TemporaryDirectory() as directory:
         if not all(given):
-            print(f"making {flags.keyframes} keyframes ...", flush=True)
-            given = _make_files(pathlib.Path(directory), flags.keyframes)
-        names = ("--groundtruth", "--detections", "--label_map")
-        command = [sys.executable, str(TOOLS / "evaluate_csv.py")]
-        command += [part for pair in zip(names, given, strict=True) for part in pair]
-        start = time.perf_counter()
-        code = subprocess.run(command + ["--output", f"{directory}/out.json"]).returncode
-        wall = time.perf_counter() - start
-    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
-    megabytes = usage.ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3)
-    print(
-        f"wall {wall:.1f} s, processor {usage.ru_utime + usage.ru_stime:.1f} s, "
-        f"peak memory {megabytes:.0f} MB"
-    )
-    return code
+            from measuring.detections import write_files
 
-
-def _make_files(directory: pathlib.Path, keyframes: int):
-    """Random people, their labels, and detections of about every class on and beside them."""
-    import numpy as np
-
-    from avatx.data.annotations.ava_csv import write_annotations, write_detections
-    from avatx.data.annotations.ava_table import AvaTable
-    from avatx.data.annotations.label_map import LabelMap, write_label_map
-
-    rng = np.random.default_rng(0)
-    people = rng.integers(1, 4, keyframes)
-    keyframe = np.repeat(np.arange(keyframes), people)
-    corner = rng.random((len(keyframe), 2)) * 0.5
-    boxes = np.concatenate([corner, corner + 0.1 + rng.random(corner.shape) * 0.4], axis=1)
-
-    def table(person, shift, **last):
-        at = keyframe[person]
-        return AvaTable.from_columns(
-            [f"video_{i:04d}" for i in (at // 897).tolist()],
-            902.0 + at % 897,
-            np.round(np.clip(boxes[person] + shift, 0, 1), 3),
-            rng.integers(1, 61, len(person)),
-            **last,
+            given = write_files(directory, flags.keyframes)
+        for _ in range(flags.repeats):
+            for name, root in sides.items():
+                runs[name].append(_run(root, given, f"{directory}/{name}.json"))
+        results = [pathlib.Path(directory, f"{name}.json").read_text() for name in sides]
+    rows = []
+    for name, found in runs.items():
+        timing = Timing(tuple(run["wall_s"] for run in found))
+        rows.append(
+            {
+                "what": name,
+                "processor_s": Timing(tuple(run["processor_s"] for run in found)).median,
+                "peak_mb": max(run["peak_mb"] for run in found),
+                **timing.as_dict(),
+            }
         )
+    notes = []
+    if flags.against:
+        same = json.loads(results[0]) == json.loads(results[1])
+        notes.append(f"the numbers of both are {'the same' if same else 'NOT the same'}")
+    publish("benchmark_evaluation", settings(flags), rows, flags.json, notes)
+    return 0 if not flags.against or same else 1
 
-    labelled = np.repeat(np.arange(len(boxes)), 2)
-    detected = np.repeat(np.arange(len(boxes)), 50)
-    shift = np.repeat(rng.normal(0, 0.04, (len(detected) // 25, 4)), 25, axis=0)
-    score = np.round(rng.random(len(detected)), 7)
-    paths = [str(directory / name) for name in ("gt.csv", "det.csv", "label_map.pbtxt")]
-    write_annotations(paths[0], table(labelled, 0.0))
-    write_detections(paths[1], table(detected, shift, score=score))
-    write_label_map(paths[2], LabelMap({i: f"class {i}" for i in range(1, 61)}))
-    return paths
+
+def _run(root: pathlib.Path, given, output: str) -> dict:
+    """Runs the tool of a checkout as a process; what it took."""
+    command = [sys.executable, str(root / "tools" / "evaluate_csv.py"), "--output", output]
+    names = ("--groundtruth", "--detections", "--label_map")
+    command += [str(part) for pair in zip(names, given, strict=True) for part in pair]
+    start = time.perf_counter()
+    process = subprocess.Popen(
+        command,
+        env={**os.environ, "PYTHONPATH": str(root)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    _, status, usage = os.wait4(process.pid, 0)  # of this process alone
+    wall = time.perf_counter() - start
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, command)
+    return {
+        "wall_s": wall,
+        "processor_s": usage.ru_utime + usage.ru_stime,
+        "peak_mb": usage.ru_maxrss / (1e6 if sys.platform == "darwin" else 1e6 / 1024),
+    }
 
 
 if __name__ == "__main__":

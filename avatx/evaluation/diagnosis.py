@@ -77,8 +77,7 @@ def _why_near_zero(result, groundtruth, detections, label_map, excluded, keyfram
             f"an example of another: {_example(detections, np.flatnonzero(~shared)[0])}"
         )
     last = _outside_label_map(detections, label_map) + _few_detections(result, detections)
-    detections = detections.select(np.flatnonzero(shared))
-    groundtruth, detections = _sample(groundtruth, detections)
+    groundtruth, detections = _sample(groundtruth, detections, np.flatnonzero(shared))
 
     def score(changed: AvaTable, by=evaluate) -> float:
         classes = (label_map,) if by is evaluate else ()
@@ -190,16 +189,19 @@ def _on_same_keyframes(table: AvaTable, other: AvaTable, keyframes=()) -> np.nda
     """[N] bool, rows of `table` on keyframes that `other`, or the list, names."""
     index = index_keyframes((table, other), (other.empty_keyframes, keyframes or ()))
     named = np.zeros(len(index.video_id), bool)
-    for numbers in (index.of_tables[1], *index.of_lists):
+    for numbers in (index.runs_of_tables[1].number, *index.of_lists):
         named[numbers] = True
-    return named[index.of_tables[0]]
+    runs = index.runs_of_tables[0]
+    return runs.of_rows(named[runs.number])
 
 
-def _sample(groundtruth: AvaTable, detections: AvaTable) -> tuple[AvaTable, AvaTable]:
-    """The first keyframes of both, where there are too many rows to score many times."""
-    if len(detections) <= _ROWS:
-        return groundtruth, detections
-    detections = detections.select(slice(0, _ROWS))
+def _sample(
+    groundtruth: AvaTable, detections: AvaTable, rows: np.ndarray
+) -> tuple[AvaTable, AvaTable]:
+    """Those detections; the first keyframes of both, if too many rows to score many times."""
+    if len(rows) <= _ROWS:
+        return groundtruth, detections.select(rows)
+    detections = detections.select(rows[:_ROWS])
     kept = _on_same_keyframes(groundtruth, detections)
     return groundtruth.select(np.flatnonzero(kept)), detections
 

@@ -5,7 +5,7 @@ its mean over the label map's classes that have groundtruth. `avatx.evaluation.p
 the published versions; `avatx.evaluation.matching` decides true and false positives.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,8 @@ import numpy as np
 from avatx.data.annotations.ava_table import AvaTable, Keyframe
 from avatx.data.annotations.label_map import LabelMap
 from avatx.errors import UserError
-from avatx.evaluation.matching import MatchedDetections, match_detections
+from avatx.evaluation.countable_rows import order_by_class, order_by_score, scores_of
+from avatx.evaluation.matching import MatchedDetections, Matching
 from avatx.evaluation.protocol import DEFAULT_PROTOCOL, get_protocol
 
 
@@ -63,15 +64,20 @@ def per_class_results(
     results = {}
     for number, name in label_map.names.items():
         begin, end = np.searchsorted(class_id, [number, number + 1])
-        hits = true_positive[begin:end]
-        results[str(number)] = {
-            "name": name,
-            "ap": average_precision(hits, int(num_groundtruth[number])),
-            "num_groundtruth": int(num_groundtruth[number]),
-            "num_detections": int(end - begin),
-            "num_true_positives": int(np.count_nonzero(hits)),
-        }
+        results[str(number)] = _class_result(
+            name, true_positive[begin:end], int(num_groundtruth[number])
+        )
     return results
+
+
+def _class_result(name: str, true_positive: np.ndarray, num_groundtruth: int) -> dict[str, Any]:
+    return {
+        "name": name,
+        "ap": average_precision(true_positive, num_groundtruth),
+        "num_groundtruth": num_groundtruth,
+        "num_detections": len(true_positive),
+        "num_true_positives": int(np.count_nonzero(true_positive)),
+    }
 
 
 def summarize(
@@ -118,10 +124,59 @@ def evaluate(
       groundtruth), `num_classes_with_groundtruth`, `per_class`: id (str) to `name`, `ap` (None
       without groundtruth), `num_groundtruth`, `num_detections`, `num_true_positives`.
     """
-    rules = get_protocol(protocol)
-    if not 0.0 < iou_threshold <= 1.0:
-        raise UserError(f"iou_threshold is {iou_threshold}, expected above 0 and at most 1")
-    matched = match_detections(
-        groundtruth, detections, label_map, rules, iou_threshold, excluded, keyframes
+    (result,) = evaluate_at(
+        groundtruth,
+        detections,
+        label_map,
+        (iou_threshold,),
+        protocol=protocol,
+        excluded=excluded,
+        keyframes=keyframes,
     )
-    return summarize(per_class_results(matched, label_map), protocol, iou_threshold)
+    return result
+
+
+def evaluate_at(
+    groundtruth: AvaTable,
+    detections: AvaTable,
+    label_map: LabelMap,
+    iou_thresholds: Sequence[float],
+    *,
+    protocol: str = DEFAULT_PROTOCOL,
+    excluded: Iterable[Keyframe] | None = None,
+    keyframes: Iterable[Keyframe] | None = None,
+) -> list[dict[str, Any]]:
+    """As `evaluate`, at several thresholds in one pass: a result each.
+
+    Of a detection that counts only its row and what is true of it are kept, so memory is the
+    tables' and a few bytes a row.
+    """
+    rules = get_protocol(protocol)
+    for iou_threshold in iou_thresholds:
+        if not 0.0 < iou_threshold <= 1.0:
+            raise UserError(f"iou_threshold is {iou_threshold}, expected above 0 and at most 1")
+    matching = Matching(groundtruth, detections, label_map, rules, excluded, keyframes)
+    index = np.int32 if len(detections) < 2**31 else np.int64
+    # Of each block where each class begins, the rows by class, and for each threshold what is true.
+    kept: list[tuple[np.ndarray, ...]] = []
+    for at_thresholds in matching.blocks(*iou_thresholds):
+        class_id = at_thresholds[0].class_id
+        order = order_by_class(class_id)
+        borders = np.searchsorted(class_id[order], np.arange(label_map.max_id + 2))
+        true = [one.true_positive[order] for one in at_thresholds]
+        kept.append((borders, at_thresholds[0].row[order].astype(index), *true))
+    num_groundtruth = np.bincount(matching.groundtruth_class_id, minlength=label_map.max_id + 1)
+    no_rows = [np.zeros(0, index), *(np.zeros(0, bool) for _ in iou_thresholds)]
+    per_class: list[dict[str, Any]] = [{} for _ in iou_thresholds]
+    for number, name in label_map.names.items():
+        rows, *true = (
+            np.concatenate([empty, *(one[at][one[0][number] : one[0][number + 1]] for one in kept)])
+            for at, empty in enumerate(no_rows, start=1)
+        )
+        order = order_by_score(scores_of(detections, rows))
+        for results, hits in zip(per_class, true, strict=True):
+            results[str(number)] = _class_result(name, hits[order], int(num_groundtruth[number]))
+    return [
+        summarize(results, protocol, iou_threshold)
+        for results, iou_threshold in zip(per_class, iou_thresholds, strict=True)
+    ]

@@ -9,20 +9,41 @@ from avatx.data.annotations.ava_table import AvaTable, Keyframe
 from avatx.data.times import MICROSECONDS, to_microseconds
 
 
+class Runs(NamedTuple):
+    """N rows as R runs of rows of the same keyframe: files are usually sorted by it.
+
+    Attributes:
+      number: [R] int32, keyframe number.
+      borders: [R + 1] int64, where each run begins, and N.
+    """
+
+    number: np.ndarray
+    borders: np.ndarray
+
+    def of_rows(self, of_runs: np.ndarray) -> np.ndarray:
+        """What runs have, [R], for each of their rows, [N]."""
+        return np.repeat(of_runs, np.diff(self.borders))
+
+
 class KeyframeIndex(NamedTuple):
     """F keyframes, numbered from 0.
 
     Attributes:
       video_id: [F] object (str).
       timestamp: [F] float64, seconds rounded to microseconds.
-      of_tables: for each table the keyframe number of its rows, [N] int32.
+      runs_of_tables: for each table the keyframe numbers of its rows.
       of_lists: for each list of keyframes its numbers, [K] int64.
     """
 
     video_id: np.ndarray
     timestamp: np.ndarray
-    of_tables: list[np.ndarray]
+    runs_of_tables: list[Runs]
     of_lists: list[np.ndarray]
+
+    def of_table(self, index: int) -> np.ndarray:
+        """Keyframe number of each row of the index-th table, [N] int32."""
+        runs = self.runs_of_tables[index]
+        return runs.of_rows(runs.number)
 
 
 def index_keyframes(
@@ -32,13 +53,13 @@ def index_keyframes(
 
     The work is done on runs of rows of the same keyframe, for files are usually sorted by it.
     """
-    codes, videos, times, lengths = {}, [], [], []
+    codes, videos, times, borders = {}, [], [], []
     for table in tables:
         starts = np.flatnonzero(_starts_run(table))
         names = [codes.setdefault(name, len(codes)) for name in table.video_names]
         videos.append(np.array(names, np.int64)[table.video_index[starts]])
         times.append(to_microseconds(table.timestamp[starts]))
-        lengths.append(np.diff(np.append(starts, len(table))))
+        borders.append(np.append(starts, len(table)))
     for keyframes in lists:
         pairs = list(keyframes)
         videos.append(np.array([codes.setdefault(name, len(codes)) for name, _ in pairs], np.int64))
@@ -47,9 +68,9 @@ def index_keyframes(
     moments, moment = np.unique(time, return_inverse=True)
     keys, number = np.unique(video * len(moments) + moment, return_inverse=True)
     numbers = np.split(number, np.cumsum([len(part) for part in videos])[:-1])
-    of_tables = [
-        np.repeat(run.astype(np.int32), length)
-        for run, length in zip(numbers[: len(tables)], lengths, strict=True)
+    runs_of_tables = [
+        Runs(run.astype(np.int32), border)
+        for run, border in zip(numbers[: len(tables)], borders, strict=True)
     ]
     names = np.empty(len(codes), object)
     names[:] = list(codes)
@@ -57,7 +78,7 @@ def index_keyframes(
     return KeyframeIndex(
         names[keys // count],
         moments[keys % count] / MICROSECONDS,
-        of_tables,
+        runs_of_tables,
         numbers[len(tables) :],
     )
 

@@ -15,14 +15,15 @@ import numpy as np
 
 from avatx.data.annotations.ava_table import AvaTable, Keyframe
 from avatx.data.annotations.label_map import LabelMap
-from avatx.evaluation.frame_map import evaluate
+from avatx.evaluation.countable_rows import scores_of
+from avatx.evaluation.frame_map import evaluate, evaluate_at
+from avatx.evaluation.keyframe_blocks import blocks_of_keyframes
 from avatx.evaluation.keyframe_index import index_keyframes
 from avatx.evaluation.metrics import IOU_THRESHOLDS
 from avatx.evaluation.protocol import DEFAULT_PROTOCOL
 
 PERSON = LabelMap({1: "person"})
 MERGING_IOU = 0.5  # two detections that overlap more are one person
-_COMPARED_AT_ONCE = 1 << 17  # detections, to stay in the processor's cache
 
 
 def evaluate_localization(
@@ -39,10 +40,8 @@ def evaluate_localization(
     """
     people, found = merge_groundtruth(groundtruth), merge_detections(detections)
     which = {"protocol": protocol, "excluded": excluded, "keyframes": keyframes}
-    return {
-        name: evaluate(people, found, PERSON, iou_threshold=threshold, **which)["mAP"]
-        for name, threshold in IOU_THRESHOLDS.items()
-    }
+    results = evaluate_at(people, found, PERSON, tuple(IOU_THRESHOLDS.values()), **which)
+    return {name: one["mAP"] for name, one in zip(IOU_THRESHOLDS, results, strict=True)}
 
 
 def evaluate_person(
@@ -75,7 +74,7 @@ def merge_groundtruth(table: AvaTable) -> AvaTable:
 
     Boxes are one if all four coordinates are equal. They keep the order of their first appearance.
     """
-    keyframe = index_keyframes((table,), ()).of_tables[0]  # 902 and 902.0000001 are one
+    keyframe = index_keyframes((table,), ()).of_table(0)  # 902 and 902.0000001 are one
     # Compared bit by bit, 0.0 and -0.0 as one.
     columns = np.column_stack([keyframe, table.boxes]) + 0.0
     _, first = np.unique(columns.view(np.uint64), axis=0, return_index=True)
@@ -96,17 +95,16 @@ def merge_detections(table: AvaTable, iou_threshold: float = MERGING_IOU) -> Ava
     Returns:
       The detections that stayed, by keyframe and descending score.
     """
-    score = np.ones(len(table)) if table.score is None else table.score
     y1, x1, y2, x2 = table.boxes.T
-    rows = np.flatnonzero((y1 < y2) & (x1 < x2))
-    keyframe = index_keyframes((table,), ()).of_tables[0][rows]
-    rows = rows[np.lexsort((-score[rows], keyframe))]
-    keyframe = np.sort(keyframe)
+    valid = y1 < y2
+    valid &= x1 < x2
+    runs = index_keyframes((table,), ()).runs_of_tables[0]
     kept = []
-    for begin, end in _blocks(keyframe):
-        boxes = table.boxes[rows[begin:end]]
-        kept.append(rows[begin:end][suppress(boxes, keyframe[begin:end], iou_threshold)])
-    merged = table.select(np.concatenate(kept) if kept else rows)
+    for rows, _, group in blocks_of_keyframes(runs, valid, by_appearance=False):
+        order = np.lexsort((-scores_of(table, rows), group))
+        rows = rows[order]
+        kept.append(rows[suppress(table.boxes[rows], group, iou_threshold)])
+    merged = table.select(np.concatenate(kept) if kept else np.zeros(0, int))
     merged.class_id = np.ones(len(merged), np.int32)
     return merged
 
@@ -141,13 +139,3 @@ def suppress(boxes: np.ndarray, group: np.ndarray, iou_threshold: float) -> np.n
         stays[starts] = False
         left = left[stays]
     return np.sort(np.concatenate(kept)) if kept else left
-
-
-def _blocks(group: np.ndarray):
-    """(begin, end) of stretches of whole groups."""
-    begin = 0
-    while begin < len(group):
-        end = min(begin + _COMPARED_AT_ONCE, len(group))
-        end = int(np.searchsorted(group, group[end - 1], side="right"))
-        yield begin, end
-        begin = end

@@ -1,20 +1,28 @@
 """Which detection found which groundtruth box, for all keyframes and classes at once.
 
-Made once, `MatchedDetections` is what average precision and every breakdown are computed from.
+Keyframes are matched independently, so it is done for some of them at a time: average precision
+keeps only what it needs of each block. Put together, `MatchedDetections` is what every breakdown
+is computed from.
 The rules are those of `avatx.evaluation.protocol`; arithmetic is float64 without an epsilon, in
 the official evaluator's order of operations, because IoU exactly at the threshold counts.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import numpy as np
 
 from avatx.data.annotations.ava_table import AvaTable, Keyframe
 from avatx.data.annotations.label_map import LabelMap
+from avatx.evaluation.countable_rows import (
+    detection_rows,
+    groundtruth_rows,
+    order_by_class,
+    order_by_score,
+    scores_of,
+)
 from avatx.evaluation.keyframe_index import KeyframeIndex, index_keyframes
 from avatx.evaluation.protocol import Protocol
-from avatx.evaluation.row_order import best_of_keyframes, order_in_keyframes
 
 _PAIRED_AT_ONCE = 1 << 18  # detections, to bound memory
 
@@ -42,6 +50,95 @@ class MatchedDetections(NamedTuple):
     included: np.ndarray  # [F] bool, keyframes that count
 
 
+class MatchedBlock(NamedTuple):
+    """n detections that count, all those of some keyframes; columns as `MatchedDetections`.
+
+    Keyframes come in the order of their first row in the file, over the blocks too; in a keyframe
+    detections are in matching order.
+    """
+
+    row: np.ndarray
+    class_id: np.ndarray
+    score: np.ndarray
+    keyframe: np.ndarray
+    best_groundtruth: np.ndarray
+    best_iou: np.ndarray
+    true_positive: np.ndarray
+
+
+class Matching:
+    """Groundtruth ready to be matched; `blocks` gives the detections some keyframes at a time.
+
+    Arguments as `avatx.evaluation.frame_map.evaluate`.
+    """
+
+    def __init__(
+        self,
+        groundtruth: AvaTable,
+        detections: AvaTable,
+        label_map: LabelMap,
+        protocol: Protocol,
+        excluded: Iterable[Keyframe] | None = None,
+        keyframes: Iterable[Keyframe] | None = None,
+    ):
+        self.keyframes = index_keyframes(
+            (groundtruth, detections),
+            (groundtruth.empty_keyframes, keyframes or (), excluded or ()),
+        )
+        of_groundtruth, self._runs = self.keyframes.runs_of_tables
+        empty, covered, left_out = self.keyframes.of_lists
+        self.included = np.ones(len(self.keyframes.video_id), bool)
+        if protocol.ignores_unnamed_keyframes:
+            self.included[:] = False
+            for named in (of_groundtruth.number, empty, covered):
+                self.included[named] = True
+        self.included[left_out] = False
+
+        self._detections, self._protocol = detections, protocol
+        self._evaluated = np.zeros(label_map.max_id + 1, bool)
+        self._evaluated[list(label_map.names)] = True
+        self.groundtruth_row = groundtruth_rows(
+            groundtruth, of_groundtruth, self.included, self._evaluated, protocol
+        )
+        self.groundtruth_class_id = groundtruth.class_id[self.groundtruth_row]
+        self.groundtruth_keyframe = self.keyframes.of_table(0)[self.groundtruth_row]
+        self._groundtruth_boxes = groundtruth.boxes[self.groundtruth_row]
+
+    def blocks(self, *iou_thresholds: float) -> Iterator[tuple[MatchedBlock, ...]]:
+        """The detections that count, matched at each threshold: they differ in what is true."""
+        detections, number_of_classes = self._detections, len(self._evaluated)
+        gt_cell = self.groundtruth_keyframe.astype(np.int64) * number_of_classes
+        gt_cell += self.groundtruth_class_id
+        cells = np.unique(gt_cell, return_index=True, return_counts=True)
+        for rows, keyframe, through_heap in detection_rows(
+            detections, self._runs, self.included, self._evaluated, self._protocol
+        ):
+            score = scores_of(detections, rows)
+            class_id = detections.class_id[rows]
+            cell = keyframe.astype(np.int64) * number_of_classes + class_id
+            best, best_iou = _best_overlaps(
+                self._groundtruth_boxes, cells, detections.boxes, rows, cell
+            )
+            urgency = np.where(through_heap, 0.0, -score)
+            columns = (rows, class_id, score, keyframe, best, best_iou)
+            yield tuple(
+                MatchedBlock(*columns, _true_positive(best, best_iou, urgency, threshold))
+                for threshold in iou_thresholds
+            )
+
+
+def _true_positive(best, best_iou, urgency, iou_threshold: float) -> np.ndarray:
+    """[n] bool. A groundtruth box belongs to the first detection, by descending score, that is
+    bound to it. What went through the heap is in matching order already (and may hold NaN).
+    """
+    reached = np.flatnonzero(best_iou >= iou_threshold)
+    first = np.lexsort((reached, urgency[reached], best[reached]))
+    claimed = best[reached][first]
+    true_positive = np.zeros(len(best), bool)
+    true_positive[reached[first[np.flatnonzero(np.diff(claimed, prepend=-1))]]] = True
+    return true_positive
+
+
 def match_detections(
     groundtruth: AvaTable,
     detections: AvaTable,
@@ -52,159 +149,28 @@ def match_detections(
     keyframes: Iterable[Keyframe] | None = None,
 ) -> MatchedDetections:
     """Matches by the protocol's rules; arguments as `avatx.evaluation.frame_map.evaluate`."""
-    index = index_keyframes(
-        (groundtruth, detections), (groundtruth.empty_keyframes, keyframes or (), excluded or ())
+    matching = Matching(groundtruth, detections, label_map, protocol, excluded, keyframes)
+    # One block of no detections makes columns of the right types where there are none.
+    none = np.zeros(0, np.int64)
+    no_keyframe = none.astype(np.int32)
+    empty = MatchedBlock(
+        none, no_keyframe, np.zeros(0), no_keyframe, none, np.zeros(0), np.zeros(0, bool)
     )
-    included = np.ones(len(index.video_id), bool)
-    if protocol.ignores_unnamed_keyframes:
-        included[:] = False
-        for named in (index.of_tables[0], index.of_lists[0], index.of_lists[1]):
-            included[named] = True
-    included[index.of_lists[2]] = False
-
-    evaluated = np.zeros(label_map.max_id + 1, bool)
-    evaluated[list(label_map.names)] = True
-    gt_rows = _groundtruth_rows(groundtruth, index.of_tables[0], included, evaluated, protocol)
-    gt_class, gt_keyframe = groundtruth.class_id[gt_rows], index.of_tables[0][gt_rows]
-    rows, through_heap = _detection_rows(
-        detections, index.of_tables[1], included, evaluated, protocol
+    blocks = [empty, *(block for (block,) in matching.blocks(iou_threshold))]
+    columns = MatchedBlock(*map(np.concatenate, zip(*blocks, strict=True)))
+    by_class = order_by_class(columns.class_id)
+    starts = np.flatnonzero(np.diff(columns.class_id[by_class])) + 1
+    ranked = np.concatenate(
+        [part[order_by_score(columns.score[part])] for part in np.split(by_class, starts)]
     )
-    score = _scores(detections)[rows]
-    class_id, keyframe = detections.class_id[rows], index.of_tables[1][rows]
-
-    number_of_classes = label_map.max_id + 1
-    gt_cell = gt_keyframe.astype(np.int64) * number_of_classes + gt_class
-    cell = keyframe.astype(np.int64) * number_of_classes + class_id
-    best, best_iou = best_overlaps(
-        groundtruth.boxes[gt_rows], gt_cell, detections.boxes, rows, cell
-    )
-    reached = np.flatnonzero(best_iou >= iou_threshold) if len(best_iou) else np.zeros(0, int)
-    # A groundtruth box belongs to the first detection, by descending score, that is bound to it.
-    # What went through the heap is in matching order already (and may hold NaN).
-    urgency = np.where(through_heap[keyframe[reached]], 0.0, -score[reached])
-    first = np.lexsort((reached, urgency, best[reached]))
-    claimed = best[reached][first]
-    true_positive = np.zeros(len(rows), bool)
-    true_positive[reached[first[np.flatnonzero(np.diff(claimed, prepend=-1))]]] = True
-
-    ranked = _rank_by_class(class_id, score)
     return MatchedDetections(
-        row=rows[ranked],
-        class_id=class_id[ranked],
-        score=score[ranked],
-        keyframe=keyframe[ranked],
-        best_groundtruth=best[ranked],
-        best_iou=best_iou[ranked],
-        true_positive=true_positive[ranked],
-        groundtruth_row=gt_rows,
-        groundtruth_class_id=gt_class,
-        groundtruth_keyframe=gt_keyframe,
-        keyframes=index,
-        included=included,
+        *(column[ranked] for column in columns),
+        groundtruth_row=matching.groundtruth_row,
+        groundtruth_class_id=matching.groundtruth_class_id,
+        groundtruth_keyframe=matching.groundtruth_keyframe,
+        keyframes=matching.keyframes,
+        included=matching.included,
     )
-
-
-def _scores(detections: AvaTable) -> np.ndarray:
-    return np.ones(len(detections)) if detections.score is None else detections.score
-
-
-def _countable_rows(table: AvaTable, keyframe, included, evaluated) -> np.ndarray:
-    """Rows of evaluated classes on included keyframes, in file order."""
-    class_id = table.class_id
-    known = (class_id >= 0) & (class_id < len(evaluated))
-    known &= evaluated[np.where(known, class_id, 0)]
-    known &= included[keyframe]
-    return np.flatnonzero(known)
-
-
-def _groundtruth_rows(groundtruth, keyframe, included, evaluated, protocol) -> np.ndarray:
-    """Groundtruth rows by keyframe and class, in the order that decides ties of IoU."""
-    rows = _countable_rows(groundtruth, keyframe, included, evaluated)
-    rows = rows[np.argsort(keyframe[rows], kind="stable")]
-    if protocol.heap_order and len(rows):
-        # The order matters only where a keyframe has two boxes of one class.
-        cell = keyframe[rows].astype(np.int64) * len(evaluated) + groundtruth.class_id[rows]
-        cells, count = np.unique(cell, return_counts=True)
-        through_heap = np.zeros(len(included), bool)
-        through_heap[cells[count > 1] // len(evaluated)] = True
-        # The official evaluator reads the person id where a detection has its score.
-        score = np.ones(len(rows))
-        if groundtruth.person_id is not None:
-            person_id = groundtruth.person_id[rows]
-            score = np.where(person_id == -1, 1.0, person_id)
-        ordered = order_in_keyframes(
-            groundtruth, rows, keyframe[rows], score, through_heap, capacity=None
-        )
-        rows = np.concatenate([rows[~through_heap[keyframe[rows]]], ordered])
-    return rows[np.lexsort((groundtruth.class_id[rows], keyframe[rows]))]
-
-
-def _detection_rows(detections, keyframe, included, evaluated, protocol):
-    """Detection rows that count, keyframes in the order of their first row in the file.
-
-    Returns the rows and [F] bool, the keyframes whose rows are in the heap's order; the others
-    have no equal scores of one class.
-    """
-    rows = _countable_rows(detections, keyframe, included, evaluated)
-    score = _scores(detections)
-    if protocol.score_floor is not None:
-        rows = rows[score[rows] > protocol.score_floor]
-    # Keyframes renumbered by their first appearance.
-    appearance = np.full(len(included), len(rows), np.int64)
-    appearance[keyframe[rows[::-1]]] = np.arange(len(rows))[::-1]
-    rank = np.empty(len(included), np.int32)
-    rank[np.argsort(appearance, kind="stable")] = np.arange(len(included), dtype=np.int32)
-    if not protocol.heap_order:
-        # The first version sorted each keyframe's scores ascending, then reversed them.
-        rows = rows[::-1]
-        rows = rows[np.argsort(rank[keyframe[rows]], kind="stable")]
-        return _valid(detections, rows), np.zeros(len(included), bool)
-    position = rank[keyframe[rows]]
-    if np.any(position[1:] < position[:-1]):
-        order = np.argsort(position, kind="stable")
-        rows, position = rows[order], position[order]
-    all_rows, all_position = rows, position
-
-    through_heap = np.zeros(len(included), bool)  # by position until the end
-    nan = np.isnan(score[rows])
-    through_heap[position[nan]] = True
-    keep, undecided = best_of_keyframes(position, score[rows], protocol.capacity)
-    through_heap[: len(undecided)] |= undecided
-    rows, position = rows[keep], position[keep]
-    through_heap[_keyframes_with_ties(detections.class_id[rows], position, score[rows])] = True
-    if np.any(through_heap):
-        ordered = order_in_keyframes(
-            detections, all_rows, all_position, score[all_rows], through_heap, protocol.capacity
-        )
-        rows = np.concatenate([rows[~through_heap[position]], ordered])
-        rows = rows[np.argsort(rank[keyframe[rows]], kind="stable")]
-    return _valid(detections, rows), through_heap[rank]
-
-
-def _valid(detections: AvaTable, rows: np.ndarray) -> np.ndarray:
-    """Without boxes of no area, inverted ones and NaN: they are not even false positives."""
-    y1, x1, y2, x2 = (detections.boxes[rows, column] for column in range(4))
-    return rows[(y1 < y2) & (x1 < x2)]
-
-
-def _rank_by_class(class_id: np.ndarray, score: np.ndarray) -> np.ndarray:
-    """Order by ascending class; within it an ascending stable sort of the scores, reversed."""
-    if len(class_id) and class_id.max() < 2**15:
-        class_id = class_id.astype(np.int16)  # which numpy sorts by radix
-    by_class = np.argsort(class_id, kind="stable")
-    starts = np.flatnonzero(np.diff(class_id[by_class])) + 1
-    parts = np.split(by_class, starts)
-    return np.concatenate([part[np.argsort(score[part], kind="stable")[::-1]] for part in parts])
-
-
-def _keyframes_with_ties(class_id, position, score) -> np.ndarray:
-    """Keyframes in which two rows of one class have the same score."""
-    order = _rank_by_class(class_id, score)
-    class_id, position, score = class_id[order], position[order], score[order]
-    # Rows came in the order of keyframes, so equal scores of one class and keyframe are neighbours.
-    same = (score[1:] == score[:-1]) & (position[1:] == position[:-1])
-    same &= class_id[1:] == class_id[:-1]
-    return position[1:][same]
 
 
 def best_overlaps(gt_boxes, gt_cell, detection_boxes, rows, cell):
@@ -220,10 +186,16 @@ def best_overlaps(gt_boxes, gt_cell, detection_boxes, rows, cell):
     Returns:
       [D] int64 index into `gt_boxes`, -1 where its cell has none; [D] float64 IoU, 0 there.
     """
+    cells = np.unique(gt_cell, return_index=True, return_counts=True)
+    return _best_overlaps(gt_boxes, cells, detection_boxes, rows, cell)
+
+
+def _best_overlaps(gt_boxes, gt_cells, detection_boxes, rows, cell):
+    """As `best_overlaps`; `gt_cells`: cells with groundtruth, where each begins, how many."""
     best, best_iou = np.full(len(rows), -1, np.int64), np.zeros(len(rows))
-    if not len(gt_cell):
+    cells, start, count = gt_cells
+    if not len(cells):
         return best, best_iou
-    cells, start, count = np.unique(gt_cell, return_index=True, return_counts=True)
     gt_area = (gt_boxes[:, 2] - gt_boxes[:, 0]) * (gt_boxes[:, 3] - gt_boxes[:, 1])
     for begin in range(0, len(rows), _PAIRED_AT_ONCE):
         block = slice(begin, begin + _PAIRED_AT_ONCE)

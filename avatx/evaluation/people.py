@@ -39,7 +39,7 @@ def box_area(boxes: np.ndarray) -> np.ndarray:
 
 def find_people(matched: MatchedDetections, groundtruth: AvaTable, label_map: LabelMap) -> People:
     """The people of the groundtruth that `matched` was made from."""
-    keyframe = matched.keyframes.of_tables[0]
+    keyframe = matched.keyframes.of_table(0)
     rows = np.flatnonzero(matched.included[keyframe])
     columns = np.column_stack([keyframe[rows].astype(np.float64), groundtruth.boxes[rows]]) + 0.0
     _, first, person = np.unique(columns, axis=0, return_index=True, return_inverse=True)

@@ -19,6 +19,7 @@ import csv
 import gzip
 import os
 import re
+import sys
 import zlib
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -52,7 +53,7 @@ __all__ = [
 
 ANNOTATIONS = "annotations"
 DETECTIONS = "detections"
-_CHUNK_BYTES = 1 << 23
+_CHUNK_BYTES = 1 << 22
 _MAX_LINE = 1 << 16  # bytes; a row of AVA has 80
 _MAX_GROWTH = 200  # of a gzip file; csv files of one row repeated grow 50-fold
 _FREE_GROWTH = 1 << 26  # bytes that any gzip file may have
@@ -359,20 +360,16 @@ def _parse_carefully(
 
 def _read(path, kind: str) -> AvaTable:
     path = os.fspath(path)
-    codes, parts, empty_keyframes, chunk = {}, [], [], b""
+    codes, empty_keyframes = {}, []
+    empty = _parse_carefully(b"", kind, codes, path, 0, empty_keyframes)
+    columns = [column.copy() for column in empty]  # each the owner of its memory
     for before, chunk in _chunks(path):
-        columns = _parse_fast(chunk, kind, codes)
-        if columns is None:
-            columns = _parse_carefully(chunk, kind, codes, path, before, empty_keyframes)
-        parts.append(columns)
-    if not parts:
-        parts.append(_parse_carefully(b"", kind, codes, path, 0, empty_keyframes))
-    # One column after the other, so that not everything is held twice.
-    columns = list(zip(*parts, strict=True))
-    del parts, chunk
-    for index, pieces in enumerate(columns):
-        columns[index] = pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
-        del pieces
+        part = _parse_fast(chunk, kind, codes)
+        if part is None:
+            part = _parse_carefully(chunk, kind, codes, path, before, empty_keyframes)
+        for column, rows in zip(columns, part, strict=True):
+            _append(column, rows)
+    _release_unused()
     video_index, timestamp, boxes, class_id, last = columns
     return AvaTable(
         list(codes),
@@ -384,6 +381,25 @@ def _read(path, kind: str) -> AvaTable:
         person_id=last.astype(np.int64, copy=False) if kind == ANNOTATIONS else None,
         empty_keyframes=empty_keyframes,
     )
+
+
+def _append(column: np.ndarray, rows: np.ndarray) -> None:
+    """Lengthens an array in place.
+
+    The system moves a large array's pages instead of copying them, so the file's columns are never
+    held twice, as they would be by `np.concatenate`.
+    """
+    number = len(column)
+    column.resize((number + len(rows), *column.shape[1:]), refcheck=False)
+    column[number:] = rows
+
+
+def _release_unused() -> None:
+    """Gives back what pyarrow keeps for its next table."""
+    if "pyarrow" in sys.modules:
+        import pyarrow
+
+        pyarrow.default_memory_pool().release_unused()
 
 
 def read_annotations(path) -> AvaTable:

@@ -1,0 +1,1 @@
+"""What the benchmarks share: timing, counting, describing the machine, and writing it down."""
