@@ -74,7 +74,7 @@ def training_steps(config, batch) -> dict:
     from avatx.training.optimizer import build_optimizer
 
     experiment = config.experiment
-    strategy, task = make_strategy("mirrored"), ActionDetectionTask(experiment)
+    strategy, task = make_strategy("mirrored"), ActionDetectionTask(experiment.train)
     with strategy.scope():
         model = experiment.make_model()
         model.create_variables()

@@ -10,12 +10,15 @@ from typing import Any
 
 import numpy as np
 
+from avatx import freed_memory
 from avatx.data.annotations.ava_table import AvaTable, Keyframe
 from avatx.data.annotations.label_map import LabelMap
 from avatx.errors import UserError
 from avatx.evaluation.countable_rows import order_by_class, order_by_score, scores_of
 from avatx.evaluation.matching import MatchedDetections, Matching
 from avatx.evaluation.protocol import DEFAULT_PROTOCOL, get_protocol
+
+_MANY_ROWS = 1 << 18  # from here on memory matters
 
 
 def average_precision(true_positive: np.ndarray, num_groundtruth: int) -> float | None:
@@ -176,6 +179,9 @@ def evaluate_at(
         order = order_by_score(scores_of(detections, rows))
         for results, hits in zip(per_class, true, strict=True):
             results[str(number)] = _class_result(name, hits[order], int(num_groundtruth[number]))
+    del kept
+    if len(detections) >= _MANY_ROWS:
+        freed_memory.give_back()
     return [
         summarize(results, protocol, iou_threshold)
         for results, iou_threshold in zip(per_class, iou_thresholds, strict=True)

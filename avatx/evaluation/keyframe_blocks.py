@@ -36,7 +36,7 @@ def blocks_of_keyframes(
     if not len(selected):
         return
     starts, ends = table.borders[:-1], table.borders[1:]
-    counts = np.add.reduceat(selected, starts, dtype=np.int64)
+    counts = _counts(selected, table.borders, rows_at_once)
     runs = np.flatnonzero(counts)
     if not len(runs):
         return
@@ -60,6 +60,18 @@ def blocks_of_keyframes(
         group = np.repeat(place[borders[begin] : borders[end]], counts[block])
         yield rows, np.repeat(table.number[block], counts[block]), group - group[0]
         begin = end
+
+
+def _counts(selected: np.ndarray, borders: np.ndarray, rows_at_once: int) -> np.ndarray:
+    """[R] int64, selected rows of each run; some runs at a time, for numpy makes them int64."""
+    counts, begin = np.empty(len(borders) - 1, np.int64), 0
+    while begin < len(counts):
+        end = int(np.searchsorted(borders, borders[begin] + rows_at_once, side="right")) - 1
+        end = max(end, begin + 1)
+        rows = selected[borders[begin] : borders[end]].astype(np.int64)
+        counts[begin:end] = np.add.reduceat(rows, borders[begin:end] - borders[begin])
+        begin = end
+    return counts
 
 
 def _ranges(starts: np.ndarray, ends: np.ndarray) -> np.ndarray:

@@ -19,14 +19,13 @@ import csv
 import gzip
 import os
 import re
-import sys
 import zlib
 from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 
-from avatx import file_systems
+from avatx import file_systems, freed_memory
 from avatx.data.annotations.ava_csv_writer import (
     format_timestamp,
     write_annotations,
@@ -54,6 +53,7 @@ __all__ = [
 ANNOTATIONS = "annotations"
 DETECTIONS = "detections"
 _CHUNK_BYTES = 1 << 22
+_MANY_ROWS = 1 << 18  # from here on memory matters
 _MAX_LINE = 1 << 16  # bytes; a row of AVA has 80
 _MAX_GROWTH = 200  # of a gzip file; csv files of one row repeated grow 50-fold
 _FREE_GROWTH = 1 << 26  # bytes that any gzip file may have
@@ -369,7 +369,8 @@ def _read(path, kind: str) -> AvaTable:
             part = _parse_carefully(chunk, kind, codes, path, before, empty_keyframes)
         for column, rows in zip(columns, part, strict=True):
             _append(column, rows)
-    _release_unused()
+    if len(columns[0]) >= _MANY_ROWS:
+        freed_memory.give_back()
     video_index, timestamp, boxes, class_id, last = columns
     return AvaTable(
         list(codes),
@@ -392,14 +393,6 @@ def _append(column: np.ndarray, rows: np.ndarray) -> None:
     number = len(column)
     column.resize((number + len(rows), *column.shape[1:]), refcheck=False)
     column[number:] = rows
-
-
-def _release_unused() -> None:
-    """Gives back what pyarrow keeps for its next table."""
-    if "pyarrow" in sys.modules:
-        import pyarrow
-
-        pyarrow.default_memory_pool().release_unused()
 
 
 def read_annotations(path) -> AvaTable:
