@@ -143,7 +143,9 @@ class I3D(Trunk):
                 "7x1x1; expected one of both only"
             )
         self._forms = Forms(max_pool, joint_1x1)
-        self._recompute = recompute
+        self.max_pool = max_pool
+        self.recompute = recompute
+        self.is_compiled = jit_compile
         self._compiled = (
             tf.function(self._forward, jit_compile=True, autograph=False) if jit_compile else None
         )
@@ -177,7 +179,7 @@ class I3D(Trunk):
         return (self._compiled or self._forward)(clips, training)
 
     def _forward(self, clips, training):
-        if not (self._recompute and training):
+        if not (self.recompute and training):
             return self.endpoints(clips, training)[self.final_endpoint]
         features = tf.cast(clips, self.compute_dtype)
         for names in self._segments():

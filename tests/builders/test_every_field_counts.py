@@ -108,6 +108,7 @@ VALUES = {
     "label_map_path": ["OTHER_MAP"],
     "final_endpoint": ["Mixed_4e"],
     "model_id": ["a1", "101"],
+    "max_pool": ["AXIS_MAXIMA"],
     "protocol": ["AVA_2019"],
     "fine_tune_checkpoint_type": ["detection"],
     "best_checkpoint_metric": ["person_AP", "top_5"],

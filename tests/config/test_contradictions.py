@@ -89,6 +89,13 @@ CASES = [
     ),
     Case(TRAIN, "batch_size: 8 gradient_accumulation_steps: @", "16", "8", "is 8 .* 16: .* multip"),
     Case(
+        "shuffle: false",
+        "shuffle: false\n@",
+        "external_boxes { input_path: 'people.csv' }",
+        "",
+        "eval_input_reader.external_boxes is set and proposal_source is not EXTERNAL",
+    ),
+    Case(
         TRAIN,
         "batch_size: 8 jit_compile_update: true precision: @",
         "FLOAT16",

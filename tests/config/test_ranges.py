@@ -253,7 +253,11 @@ def fill(message, way=()):
 def sample(name):
     """A config that passes every check, and the message of this name in it."""
     whole = pipeline_pb2.PipelineConfig()
-    return whole, fill(whole, path_to(name))
+    message = fill(whole, path_to(name))
+    if name == "ExternalBoxes":
+        message.input_path[:] = ["people.csv"]
+        whole.model.action_faster_rcnn.proposal_source = action_faster_rcnn_pb2.EXTERNAL
+    return whole, message
 
 
 def put(message, field, value):
@@ -272,10 +276,6 @@ def mend(whole, message, field, value):
         model.first_stage_matched_threshold = value
     if "focal_loss" in field:
         model.second_stage_classification_loss = action_faster_rcnn_pb2.SIGMOID_FOCAL
-    if message.DESCRIPTOR.name == "ExternalBoxes":
-        message.input_path[:] = ["people.csv"]
-        model.proposal_source = action_faster_rcnn_pb2.EXTERNAL
-        whole.eval_input_reader.external_boxes.input_path[:] = ["people.csv"]
     if field == "initial_crop_size":
         model.maxpool_kernel_size = 1
     for size, fraction in (
