@@ -217,7 +217,8 @@ def profile(function, folder, steps=3):
         space = xplane_pb2.XSpace.FromString(file.read())
     planes = [p for p in space.planes if p.name.startswith("/device:GPU")]
     for plane in planes or [p for p in space.planes if p.name == "/host:CPU"]:
-        times, counts = Counter(), Counter()
+        times: Counter[str] = Counter()
+        counts: Counter[str] = Counter()
         first, last = float("inf"), 0.0
         for line in plane.lines:
             if planes and "Stream" not in line.name:

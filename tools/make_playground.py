@@ -53,10 +53,10 @@ def main(argv=None) -> int:
     elif arguments.cast != "few":
         raise UserError(f"cast {arguments.cast}: clips of kind actions show one person each")
     else:
-        summary = playground.generate_actions(*common, **options)
+        clips = playground.generate_actions(*common, **options)
         print(
-            f"{arguments.output}/{arguments.split}: {sum(summary.values())} clips: "
-            + ", ".join(f"{count} {action}" for action, count in summary.items())
+            f"{arguments.output}/{arguments.split}: {sum(clips.values())} clips: "
+            + ", ".join(f"{count} {action}" for action, count in clips.items())
         )
     return 0
 

@@ -107,7 +107,7 @@ def _fill(message: Any, tree: Tree, path: str, found: Converted) -> None:
         elif here in _SKIPPED or field is None:
             found.dropped.append((there, line, _reason(here)))
         elif isinstance(value, list):
-            inner = getattr(message, ours, None)
+            inner: Any = getattr(message, ours, None)
             if field.message_type is None:
                 found.dropped.append((there, line, "is no message here"))
             elif hasattr(inner, "add"):

@@ -36,7 +36,7 @@ class Suppressed(NamedTuple):
     class_index: tf.Tensor  # [B, max_total] int32, from 0
     count: tf.Tensor  # [B] int32
     # [B, max_total] int32: which of the N boxes each came from; None where not asked for.
-    index: tf.Tensor | None
+    index: tf.Tensor | None  # type: ignore[assignment]
 
 
 def non_max_suppression(
@@ -78,7 +78,7 @@ def non_max_suppression(
         taken = sweeps()
     else:
         taken = by_device(on_cpu=combined, elsewhere=sweeps, portable=combined)
-    return Suppressed(*taken) if with_index else Suppressed(*taken, None)
+    return Suppressed(*(taken if with_index else (*taken, None)))
 
 
 def _combined(boxes, scores, usable, iou_threshold, max_per_class, max_total, with_index):

@@ -39,7 +39,7 @@ def evaluate_localization(
     Arguments as `avatx.evaluation.frame_map.evaluate`.
     """
     people, found = merge_groundtruth(groundtruth), merge_detections(detections)
-    which = {"protocol": protocol, "excluded": excluded, "keyframes": keyframes}
+    which: dict[str, Any] = {"protocol": protocol, "excluded": excluded, "keyframes": keyframes}
     results = evaluate_at(people, found, PERSON, tuple(IOU_THRESHOLDS.values()), **which)
     return {name: one["mAP"] for name, one in zip(IOU_THRESHOLDS, results, strict=True)}
 

@@ -41,7 +41,7 @@ _NO_ATTENTION = "the export has no attention: export again with attention"
 class ExplorerSummary(NamedTuple):
     """What was written."""
 
-    index: str  # the page
+    index: str  # type: ignore[assignment]  # the page
     num_keyframes: int
     num_people: int
     num_attended: int  # people whose attention can be looked at

@@ -24,7 +24,7 @@ _JPEG_QUALITY = 80
 def keyframe_script(
     index: int,
     frames: np.ndarray,
-    seconds: Sequence[float],
+    seconds: Sequence[float] | np.ndarray,
     maps: np.ndarray,
     keys: np.ndarray | None,
     cells: CellView,

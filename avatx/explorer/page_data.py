@@ -51,10 +51,14 @@ def page_data(result: Result, groundtruth: str | None = None) -> dict[str, Any]:
         if truth is not None:
             annotated = truth.get(int(to_microseconds(keyframe.timestamp)))
             # null: nobody looked at this keyframe; []: somebody did, and nobody is in it
-            entry["truth"] = annotated and [
-                {"box": _box(person), "classes": [a.class_id for a in person.actions]}
-                for person in annotated
-            ]
+            entry["truth"] = (
+                None
+                if annotated is None
+                else [
+                    {"box": _box(person), "classes": [a.class_id for a in person.actions]}
+                    for person in annotated
+                ]
+            )
             names.update({a.class_id: a.name for p in annotated or () for a in p.actions})
         keyframes.append(entry)
     return {

@@ -54,7 +54,7 @@ def read_cvat(
         )
     kinds = _attribute_kinds(root)
     tasks = _tasks(root, path)
-    wanted = {task_id: {} for task_id in tasks}
+    wanted: dict[str, dict[int, float]] = {task_id: {} for task_id in tasks}
     for task_id, task in tasks.items():
         rate = videos.frame_rate(task.video)
         wanted[task_id] = imported.keyframes(task.first, task.last, rate)

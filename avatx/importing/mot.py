@@ -79,7 +79,9 @@ def _row(path: str, number: int, line: str) -> _Row:
         considered = len(values) < 7 or values[6] != 0
         # MOT15's rows end in the world's x, y, z: three values from column 8, and no class.
         kind = int(values[7]) if len(values) == 9 else -1
-        return _Row(int(values[0]), int(values[1]), *values[2:6], considered, kind)
+        frame, person = int(values[0]), int(values[1])
+        left, top, width, height = values[2:6]
+        return _Row(frame, person, left, top, width, height, considered, kind)
     except ValueError as error:
         raise UserError(
             f"{path}, line {number}: {error}: {line[:80]}; expected frame, id, left, top, width, "

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from typing import cast
 
 import numpy as np
 from PIL import Image, ImageColor, ImageDraw, ImageFont
@@ -12,9 +13,9 @@ from avatx.pictures.labels import PlacedLabel, Rectangle, place_labels
 
 # AVA's label map lists its 80 classes in this order: pose 1-14, with objects 15-63, with
 # people 64-80.
-_POSE, _OBJECT, _PEOPLE, _OTHER = map(
-    ImageColor.getrgb,
-    (colours.POSE, colours.WITH_OBJECTS, colours.WITH_PEOPLE, colours.OTHER_ACTION),
+_POSE, _OBJECT, _PEOPLE, _OTHER = (
+    cast(tuple[int, int, int], ImageColor.getrgb(colour))
+    for colour in (colours.POSE, colours.WITH_OBJECTS, colours.WITH_PEOPLE, colours.OTHER_ACTION)
 )
 _LONGEST_NAME = 24  # AVA's "watch (e.g., TV)" stays: there is a "watch (a person)"
 _TEXT_COLOUR = (0, 0, 0)
@@ -170,7 +171,8 @@ def _person_colour(person: Person) -> tuple[int, int, int]:
 
 
 def _draw_leader(draw, person: Person, leader, line: int) -> None:
-    x, y, radius = *leader[2:], 1.5 * line + 1
+    x, y = leader[2:]
+    radius = 1.5 * line + 1
     draw.line(leader, fill=(0, 0, 0), width=line + 2)
     draw.ellipse([x - radius - 1, y - radius - 1, x + radius + 1, y + radius + 1], fill=(0, 0, 0))
     draw.line(leader, fill=_person_colour(person), width=line)

@@ -76,7 +76,7 @@ def paint(
     return np.rint(spread * light).astype(np.uint8)
 
 
-def unit_colours(keys: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+def unit_colours(keys: Sequence[np.ndarray] | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Every unit's cells in the colours of its own projection.
 
     Args:

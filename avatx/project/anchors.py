@@ -97,7 +97,8 @@ def _begin(values: np.ndarray, number: int) -> np.ndarray:
     """Centres to begin with, evenly apart by factors, so that a few large boxes have theirs."""
     if number == 1:
         return np.array([np.median(values)])
-    return np.geomspace(*np.quantile(values, (0.02, 0.98)), number)
+    low, high = np.quantile(values, (0.02, 0.98))
+    return np.geomspace(low, high, number)
 
 
 def _grid(scales: np.ndarray, ratios: np.ndarray) -> np.ndarray:

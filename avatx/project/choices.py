@@ -143,7 +143,8 @@ def _frame_size(measures: Measures, machine: Machine, because: dict[str, str]) -
         f"videos are {width} x {height}; here nine of ten people are at least "
         f"{low * wanted:.0f} pixels tall"
     )
-    return tuple(max(STRIDE, round(side * scale / STRIDE) * STRIDE) for side in (height, width))
+    height, width = (max(STRIDE, round(side * scale / STRIDE) * STRIDE) for side in (height, width))
+    return height, width
 
 
 def _anchors(

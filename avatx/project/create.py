@@ -201,9 +201,9 @@ def _read(path: str, classes, times: VideoTimes, skip_bad_rows: bool, log) -> Av
         )
     if not bad:
         return _not_empty(path, read_annotations(path))
-    lines = {one.line for one in bad}
-    log(f"note: {path}: {len(lines)} bad rows are left out, the first at line {min(lines)}")
-    with _without(path, lines) as rest:
+    left_out = {one.line for one in bad}
+    log(f"note: {path}: {len(left_out)} bad rows are left out, the first at line {min(left_out)}")
+    with _without(path, left_out) as rest:
         return _not_empty(path, read_annotations(rest))
 
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from avatx.data.annotations.ava_table import AvaTable, keyframe_key
+from avatx.data.annotations.ava_table import AvaTable, Keyframe, keyframe_key
 
 
 class VideoFacts(NamedTuple):
@@ -68,7 +68,7 @@ def measure(table: AvaTable, videos: Mapping[str, VideoFacts]) -> Measures:
     """
     names = table.video_id
     keys = [keyframe_key(name, time) for name, time in zip(names, table.timestamp, strict=True)]
-    boxes = {}
+    boxes: dict[tuple[Keyframe, tuple[float, ...]], None] = {}
     for key, box in zip(keys, map(tuple, table.boxes), strict=True):
         boxes.setdefault((key, box), None)
     people = Counter(key for key, _ in boxes)

@@ -66,6 +66,7 @@ def _choose(table: AvaTable, videos: list[str], share: float, seed: int) -> set[
         cost = np.abs(part - share).sum() + 10 * (part == 1).sum() + (part == 0).sum()
         if cost < best_cost:
             best, best_cost = rows, cost
+    assert best is not None
     return {videos[index] for index in best}
 
 

@@ -18,6 +18,8 @@ from avatx.training.options import Experiment
 class ActionDetectionEvaluator(ModelEvaluator):
     """Runs the detector over the evaluation dataset, writes the files, prints the numbers."""
 
+    _task: ActionDetectionTask
+
     def __init__(self, experiment: Experiment, task: ActionDetectionTask, model, *args, **kwargs):
         """As `ModelEvaluator`."""
         super().__init__(experiment, task, model, *args, **kwargs)

@@ -184,7 +184,10 @@ class I3D(Trunk):
         features = tf.cast(clips, self.compute_dtype)
         for names in self._segments():
             features = recomputing.call(
-                lambda inputs, names=names: self._run(names, inputs, training)[names[-1]], features
+                lambda inputs, names=names: self._run(  # type: ignore[misc]
+                    names, inputs, training
+                )[names[-1]],
+                features,
             )
         return features
 
@@ -213,7 +216,8 @@ class I3D(Trunk):
         return activations
 
     def _pool(self, name: str, features: tf.Tensor) -> tf.Tensor:
-        return pooling.max_pool(features, *ENDPOINTS[name][1:], self._forms.max_pool)
+        window, strides = ENDPOINTS[name][1:]
+        return pooling.max_pool(features, window, strides, self._forms.max_pool)
 
     def build_tail(self) -> I3DTail:
         """Makes the blocks behind `final_endpoint`: at Mixed_4f, Mixed_5b and Mixed_5c."""

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from avatx.atomic_file import atomic_text_file
 from measuring import machine
@@ -26,7 +27,7 @@ def publish(
     Returns:
       What is written: `benchmark`, `machine`, `settings`, `results`, `notes`.
     """
-    document = {
+    document: dict[str, Any] = {
         "benchmark": benchmark,
         "machine": machine.describe(),
         "settings": dict(settings),
