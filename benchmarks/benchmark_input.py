@@ -53,7 +53,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             from measuring.records import write_records
 
             paths = [f"{directory}/noise.tfrecord"]
-            write_records(paths[0], 2, 6, *flags.stored, flags.num_frames)
+            height, width = flags.stored
+            write_records(paths[0], 2, 6, height, width, flags.num_frames)
         with explained(paths):
             steps = {
                 name: _taker(dataset, -(-flags.num_clips // clips))

@@ -5,7 +5,7 @@ import contextlib
 import pathlib
 import tempfile
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -34,7 +34,7 @@ def add_timing_flags(parser: argparse.ArgumentParser, repeats: int = 10) -> None
 class Loaded(NamedTuple):
     """What a config amounts to."""
 
-    experiment: object  # avatx.training.options.Experiment
+    experiment: Any  # avatx.training.options.Experiment, whose module is slow to import
     num_frames: int
     size: tuple[int, int]
     num_classes: int

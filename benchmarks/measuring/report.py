@@ -26,14 +26,15 @@ def publish(
     Returns:
       What is written: `benchmark`, `machine`, `settings`, `results`, `notes`.
     """
+    described = machine.describe()
     document = {
         "benchmark": benchmark,
-        "machine": machine.describe(),
+        "machine": described,
         "settings": dict(settings),
         "results": [dict(result) for result in results],
         "notes": list(notes),
     }
-    print(f"{benchmark}: {machine.in_words(document['machine'])}")
+    print(f"{benchmark}: {machine.in_words(described)}")
     print("  " + " ".join(f"{name}={value}" for name, value in settings.items()))
     print(table(results))
     for note in notes:
