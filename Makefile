@@ -2,6 +2,7 @@
 # make test   the test suite          make test-long   the tests that take longer
 # make fuzz   100,000 damaged inputs for each reader (docs/reliability.md)
 # make lint   formatting, likely bugs and types     make coverage   the suite, and what it ran of avatx/
+# make benchmark  our trunk against a plain PyTorch peer, in turns (docs/performance.md)
 # make setup  only the virtual environment (.venv), from the lock
 # make config-docs  docs/config.md, of the comments and options in protos/
 # make docs   the site of docs/, in site/ (docs-serve shows it while you write)
@@ -16,7 +17,8 @@ PYTHON ?= $(shell for python in python3.11 python3.12 python3.10 python3; do \
 RUN := $(VENV)/bin/python
 DEMO ?= runs/demo
 
-.PHONY: docs docs-serve config-docs setup demo test test-quick test-long fuzz faults lint types coverage locks clean
+.PHONY: benchmark docs docs-serve config-docs setup demo test test-quick test-long fuzz faults lint types \
+	coverage locks clean
 
 setup: $(VENV)/.installed
 
@@ -80,6 +82,19 @@ coverage: setup
 	$(RUN) -m coverage combine --quiet
 	$(RUN) -m coverage report --sort=cover
 
+# The peer's environment: PyTorch for CPUs, 1 GB; on a GPU `make benchmark TORCH=torch`. Needs no avatx.
+TORCH ?= torch==2.13.0+cpu --extra-index-url https://download.pytorch.org/whl/cpu
+BENCHMARK ?= --num_frames 16 --size 112 --repeats 5
+
+.venv-benchmark/.installed:
+	$(PYTHON) -m venv --clear .venv-benchmark
+	.venv-benchmark/bin/python -m pip install --quiet --disable-pip-version-check numpy $(TORCH) || \
+		{ echo "error: PyTorch cannot be installed here; the other benchmarks run without it" >&2; exit 2; }
+	@touch $@
+
+benchmark: setup .venv-benchmark/.installed
+	$(RUN) benchmarks/benchmark_peer.py $(BENCHMARK)
+
 config-docs: setup
 	$(RUN) -m avatx.config.document protos docs/config.md
 
@@ -102,4 +117,4 @@ locks:
 		--no-emit-find-links --override requirements/$$lock.overrides requirements/$$lock.in --output-file requirements/$$lock.txt || exit 1; done
 
 clean:
-	rm -rf build *.egg-info avatx/protos/*_pb2.py .venv .venv-newest .venv-docs site
+	rm -rf build *.egg-info avatx/protos/*_pb2.py .venv .venv-newest .venv-docs .venv-benchmark site

@@ -39,8 +39,15 @@ def evaluate_localization(
     Arguments as `avatx.evaluation.frame_map.evaluate`.
     """
     people, found = merge_groundtruth(groundtruth), merge_detections(detections)
-    which: dict[str, Any] = {"protocol": protocol, "excluded": excluded, "keyframes": keyframes}
-    results = evaluate_at(people, found, PERSON, tuple(IOU_THRESHOLDS.values()), **which)
+    results = evaluate_at(
+        people,
+        found,
+        PERSON,
+        tuple(IOU_THRESHOLDS.values()),
+        protocol=protocol,
+        excluded=excluded,
+        keyframes=keyframes,
+    )
     return {name: one["mAP"] for name, one in zip(IOU_THRESHOLDS, results, strict=True)}
 
 

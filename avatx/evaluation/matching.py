@@ -164,7 +164,7 @@ def match_detections(
         [part[order_by_score(columns.score[part])] for part in np.split(by_class, starts)]
     )
     return MatchedDetections(
-        *MatchedBlock(*(column[ranked] for column in columns)),
+        **{name: column[ranked] for name, column in columns._asdict().items()},
         groundtruth_row=matching.groundtruth_row,
         groundtruth_class_id=matching.groundtruth_class_id,
         groundtruth_keyframe=matching.groundtruth_keyframe,

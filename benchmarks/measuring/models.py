@@ -34,7 +34,7 @@ def add_timing_flags(parser: argparse.ArgumentParser, repeats: int = 10) -> None
 class Loaded(NamedTuple):
     """What a config amounts to."""
 
-    experiment: Any  # avatx.training.options.Experiment
+    experiment: Any  # avatx.training.options.Experiment, whose module is slow to import
     num_frames: int
     size: tuple[int, int]
     num_classes: int

@@ -49,6 +49,8 @@ def rows_of(serialized: bytes, steps: int, top: int) -> list[dict]:
                     if ":" not in name or "::" in name:
                         continue
                     name = name.rsplit(":", 1)[1].split("#")[0].strip()
+                    if name.startswith("__inference"):  # the whole step, which holds the others
+                        continue
                 time[name] += event.duration_ps
                 count[name] += 1
     whole = sum(time.values()) or 1

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from avatx.atomic_file import atomic_text_file
 from measuring import machine
@@ -27,14 +26,15 @@ def publish(
     Returns:
       What is written: `benchmark`, `machine`, `settings`, `results`, `notes`.
     """
-    document: dict[str, Any] = {
+    described = machine.describe()
+    document = {
         "benchmark": benchmark,
-        "machine": machine.describe(),
+        "machine": described,
         "settings": dict(settings),
         "results": [dict(result) for result in results],
         "notes": list(notes),
     }
-    print(f"{benchmark}: {machine.in_words(document['machine'])}")
+    print(f"{benchmark}: {machine.in_words(described)}")
     print("  " + " ".join(f"{name}={value}" for name, value in settings.items()))
     print(table(results))
     for note in notes:

@@ -316,7 +316,9 @@ def test_mistakes_are_one_line_and_leave_nothing(trained, tmp_path, without_savi
     ]:
         with pytest.raises(UserError, match=message):
             exporter.export_pipeline(str(folder / "pipeline.config"), str(checkpoint), str(output))
-        with pytest.raises(UserError, match=message.replace("^", "^--")):
+        with pytest.raises(
+            UserError, match=message.replace("^trained_checkpoint_dir", "^--checkpoint")
+        ):
             run_tool(
                 "--pipeline_config_path",
                 folder / "pipeline.config",
@@ -444,5 +446,5 @@ def test_versions_for_a_server(trained, tmp_path):
     arguments = (str(folder / "pipeline.config"), str(folder))
     with pytest.raises(UserError, match="^version 0: expected a number, 1 or more"):
         exporter.export_pipeline(*arguments, str(output), version=0)
-    with pytest.raises(UserError, match="holds pipeline.config, which is no version's number"):
+    with pytest.raises(UserError, match="holds checkpoint, which is no version's number"):
         exporter.export_pipeline(*arguments, str(folder), version=1)

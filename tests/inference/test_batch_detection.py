@@ -260,9 +260,10 @@ def test_command_line(export, videos, tmp_path, capsys):
     listed = tmp_path / "list.txt"
     listed.write_text(f"{videos}/b.mp4\n\n# the last one is away\n{videos}/away.mp4\n")
     assert main([*base, "--videos", str(listed), "--every", "0.25", "--score_threshold", "0"]) == 0
-    out = capsys.readouterr().out.splitlines()
+    printed = capsys.readouterr()
+    out = printed.out.splitlines()
     assert out[-1] == f"manifest: {tmp_path / 'out' / 'manifest.json'}"
-    assert "b.mp4: 6 detections at 2 keyframes" in out[0]
+    assert "b.mp4: 6 detections at 2 keyframes" in printed.err
     assert out[1] == f"2 of 2: {videos}/away.mp4: FAILED: no such file or folder"
     with pytest.raises(SystemExit):
         main([*base, "--video", "v", "--videos", "w"])

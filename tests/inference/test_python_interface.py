@@ -65,7 +65,7 @@ def test_a_video_gives_what_detect_video_writes(detector, video, tmp_path):
         assert len(keyframe.people) == len(other["people"]) == 2
         for person, expected in zip(keyframe.people, other["people"], strict=True):
             assert person.box == pytest.approx(expected["box"], abs=1e-6)
-            assert person.track is None
+            assert person.track == expected["track"]
             scores = {action["name"]: action["score"] for action in expected["actions"]}
             assert list(person.scores) == list(scores)
             assert person.scores == pytest.approx(scores, abs=1e-6)
@@ -144,7 +144,7 @@ def test_a_table(detector, video):
     assert list(table.columns) == [
         *("video", "time", "person", "track", "ymin", "xmin", "ymax", "xmax", "label", "score")
     ]
-    assert len(table) == 9 and table.track.isna().all() and str(table.track.dtype) == "Int64"
+    assert len(table) == 9 and set(table.track) == {1, 2} and str(table.track.dtype) == "Int64"
     last = table[table.time == 2.0]
     assert last.label.tolist() == ["bend", "stand", "watch (a person)"]
     assert last.person.tolist() == [0, 1, 1]
