@@ -105,9 +105,9 @@ class Recorder:
     def __init__(self, layer, seen):
         self.layer, self.seen = layer, seen
 
-    def __call__(self, features, boxes, positions):
+    def __call__(self, features, boxes, positions, training=None):
         self.seen.append(features)
-        return self.layer(features, boxes, positions)
+        return self.layer(features, boxes, positions, training=training)
 
 
 def test_low_res_is_blind_to_the_layout_of_the_person_and_high_res_is_not():
