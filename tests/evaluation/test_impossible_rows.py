@@ -63,7 +63,7 @@ def evaluated(folder, capfd, detections):
     (folder / "map.pbtxt").write_text(
         "".join(f'item {{ name: "{i}" id: {i} }}\n' for i in (1, 2, 4, 7))
     )
-    flags = {"groundtruth": folder / "gt.csv", "detections": folder / detections}
+    flags = {"annotations": folder / "gt.csv", "detections": folder / detections}
     flags.update(label_map=folder / "map.pbtxt", output=folder / "out.json")
     assert tool.main([f"--{name}={value}" for name, value in flags.items()]) == 0
     result = json.loads((folder / "out.json").read_text())

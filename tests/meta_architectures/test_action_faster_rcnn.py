@@ -197,7 +197,7 @@ def test_people_are_found_and_queried_in_the_central_frame(central_frame, center
     monkeypatch.setattr(
         ProposalStage,
         "call",
-        lambda self, features, image_size: (
+        lambda self, features, image_size, positions=None: (
             seen.append(features),
             find(self, features, image_size),
         )[1],

@@ -153,7 +153,7 @@ def test_what_a_caller_cannot_use_is_told_before_weights_are_read(maps, tmp_path
     with pytest.raises(UserError, match="^not this one$"):
         TrainedModel.load(HIGH_RES, str(tmp_path), small(maps), check=check)
     groundtruth = [*small(maps), DETECTOR + "proposal_source=GROUNDTRUTH"]
-    with pytest.raises(UserError, match="cannot be exported; one with RPN can"):
+    with pytest.raises(UserError, match="cannot be exported; one with RPN or EXTERNAL can"):
         exporter.export_pipeline(HIGH_RES, str(tmp_path), str(tmp_path / "out"), groundtruth)
     with pytest.raises(UserError, match="describes a ActionFasterRCNN; expected a video_class"):
         restore_classifier(str(tmp_path), HIGH_RES, small(maps))

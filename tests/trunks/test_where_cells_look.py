@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from avatx.trunks import i3d_blocks
+from avatx.trunks import pooling
 from avatx.trunks.i3d import I3D
 from avatx.trunks.model_garden import MOVINET_IDS, RESNET_3D_IDS, Movinet, Resnet3D
 from avatx.trunks.two_stream import TwoStream
@@ -33,9 +33,9 @@ SIZES = {
 def every_input_counts(monkeypatch):
     """The mean of a pool's window in place of its largest: which that is would be chance."""
     monkeypatch.setattr(
-        i3d_blocks,
+        pooling,
         "max_pool",
-        lambda inputs, window, strides: tf.nn.avg_pool3d(inputs, window, strides, "SAME"),
+        lambda inputs, window, strides, *form: tf.nn.avg_pool3d(inputs, window, strides, "SAME"),
     )
 
 

@@ -153,7 +153,7 @@ def test_blank_lines_count_as_lines_wherever_a_piece_of_the_file_ends(
 
 def test_a_header_is_said_to_be_one(tmp_path):
     path = write(tmp_path, f"video_id,timestamp,x1,y1,x2,y2,action\n{ROW}\n")
-    with pytest.raises(UserError, match="line 1: .*no header"):
+    with pytest.raises(UserError, match="line 1: .*looks like a header"):
         ava_csv.read_annotations(path)
 
 
