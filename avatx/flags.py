@@ -92,6 +92,17 @@ class Parser(argparse.ArgumentParser):
             help="of a mistake, also show where in the code it was found",
         )
 
+    def add_override(self) -> None:
+        """Adds --override, as often as one likes: `override` is a flat list of FIELD=VALUE."""
+        self.add_argument(
+            "--override",
+            nargs="+",
+            action="extend",
+            default=[],
+            metavar="FIELD=VALUE",
+            help="sets a field of the configuration, as train_config.batch_size=4",
+        )
+
     def format_help(self) -> str:
         """The example, then what argparse says."""
         text = as_called(super().format_help())

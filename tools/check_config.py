@@ -22,7 +22,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         metavar="FILE",
         help="a file, or the name of a shipped one: ava/tx_highres_r300",
     )
-    parser.add_argument("--override", nargs="+", action="extend", default=[], metavar="FIELD=VALUE")
+    parser.add_override()
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     parser.add_argument(
         "--require_files", action="store_true", help="exit code 1 where a named file is missing"

@@ -22,7 +22,7 @@ def main(argv=None) -> int:
     add = parser.add_argument
     add("--checkpoint", required=True, help="prefix, or a directory whose newest is taken")
     add("--pipeline_config_path", metavar="FILE", help="what it was trained with; default I3D")
-    add("--override", action="append", default=[], nargs="+", metavar="FIELD=VALUE")
+    parser.add_override()
     add("--video", required=True, help="a video file, or a folder of frames")
     add(
         "--label_map",
@@ -50,9 +50,10 @@ def main(argv=None) -> int:
 
     label_map = read_classes(flags.label_map)
     names = label_map.names
-    overrides = [override for group in flags.override for override in group]
     with cli.arguments_are_flags("checkpoint"):
-        classifier = restore_classifier(flags.checkpoint, flags.pipeline_config_path, overrides)
+        classifier = restore_classifier(
+            flags.checkpoint, flags.pipeline_config_path, flags.override
+        )
     if label_map.max_id > classifier.model.num_classes:
         raise UserError(
             f"--label_map {flags.label_map}: its largest class id is {label_map.max_id} and the "

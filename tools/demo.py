@@ -28,7 +28,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--pipeline_config_path", default=str(CONFIG), metavar="FILE")
     parser.add_argument("--train_videos", type=int, default=240)
     parser.add_argument("--val_videos", type=int, default=40)
-    parser.add_argument("--override", nargs="+", action="extend", default=[], metavar="FIELD=VALUE")
+    parser.add_override()
     arguments = parser.parse_args(argv)
 
     output = pathlib.Path(arguments.output)

@@ -36,14 +36,7 @@ def parse_arguments(argv=None) -> argparse.Namespace:
         required=True,
         help="new, empty, or an older export, which is replaced",
     )
-    parser.add_argument(
-        "--override",
-        nargs="+",
-        action="extend",
-        default=[],
-        metavar="FIELD=VALUE",
-        help="changes fields of the config",
-    )
+    parser.add_override()
     parser.add_argument(
         "--attention",
         action="store_true",

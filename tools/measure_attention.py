@@ -35,14 +35,7 @@ def parse_arguments(argv=None) -> argparse.Namespace:
     add_frame_flags(
         parser, default="as the model was trained", defaults={"video_start_seconds": "0"}
     )
-    add(
-        "--override",
-        nargs="+",
-        action="extend",
-        default=[],
-        metavar="FIELD=VALUE",
-        help="changes fields of the config",
-    )
+    parser.add_override()
     arguments = parser.parse_args(argv)
     if bool(arguments.videos) == bool(arguments.records):
         parser.error("give either --videos or --records")

@@ -36,14 +36,7 @@ def main(argv=None) -> int:
         metavar="SECONDS",
         help="with --checkpoint: longest wait for the next checkpoint (default 3600)",
     )
-    parser.add_argument(
-        "--override",
-        action="append",
-        default=[],
-        nargs="+",
-        metavar="FIELD=VALUE",
-        help="sets a field of the configuration, as train_config.batch_size=4",
-    )
+    parser.add_override()
     parser.add_argument(
         "--distribution_strategy",
         default="mirrored",
@@ -78,8 +71,7 @@ def main(argv=None) -> int:
             f"--checkpoint is for evaluation, and --mode is {mode}; to start from a checkpoint "
             "set train_config.fine_tune_checkpoint"
         )
-    overrides = [override for group in flags.override for override in group]
-    config = config_lib.load(flags.pipeline_config_path, overrides)
+    config = config_lib.load(flags.pipeline_config_path, flags.override)
     readers = (config.train_input_reader, config.eval_input_reader)
     input_paths = [path for reader in readers for path in reader.tf_record_input_reader.input_path]
     with cli.arguments_are_flags("distribution_strategy"):

@@ -50,7 +50,7 @@ def main(argv=None) -> int:
     parser.add_argument("--output", default="runs/reproduce", metavar="DIR")
     parser.add_argument("--data", metavar="DIR", help="pets09: the folder of its video and csv")
     parser.add_argument("--jobs", type=int, help="runs at once (default: a core each, 2 at most)")
-    parser.add_argument("--override", nargs="+", action="extend", default=[], metavar="FIELD=VALUE")
+    parser.add_override()
     for name, value in playground_data.Sizes._field_defaults.items():
         parser.add_argument(f"--{name}", type=int, default=value, help=f"playground ({value})")
     parser.add_argument("--report_only", action="store_true", help="tables of what is done")

@@ -144,8 +144,7 @@ class ActionDetector:
                 )
             )
             if not keyframes:
-                why = reader.error or "; ".join(seen.notes) or "it is empty"
-                raise UserError(f"{path}: no keyframe of it can be shown ({why})")
+                raise seen.none(path)
             people_at.check()
             notes = (*in_words(reader.events), *seen.notes, *people_at.notes)
             return VideoResult(name_video(path), keyframes, self.labels, reader.error, notes)

@@ -84,22 +84,23 @@ class BoxesOfVideo:
         """The boxes [N, 4] of each clip; None for a model that finds people itself."""
         if self._table is None:
             return None
-        boxes = []
-        for clip in clips:
-            found = self._table.at(self._video_id, int(to_microseconds(clip.timestamp)))
-            self._num_keyframes += 1
-            self._num_missing += found is None
-            boxes.append(_NO_BOXES if found is None else found.boxes)
-        return boxes
+        found = [self._at(self._table, clip) for clip in clips]
+        self._num_keyframes += len(found)
+        self._num_missing += sum(one is None for one in found)
+        return [_NO_BOXES if one is None else one for one in found]
+
+    def _at(self, table: PersonBoxes, clip: KeyframeClip) -> np.ndarray | None:
+        found = table.at(self._video_id, int(to_microseconds(clip.timestamp)))
+        return None if found is None else found.boxes
 
     def attend(self, clip: KeyframeClip) -> tuple:
         """The detections of one clip and their attention."""
         frames = clip.frames[np.newaxis]
         if self._table is None:
             return self._detector.detect_with_attention(frames)[0]
-        found = self._table.at(self._video_id, int(to_microseconds(clip.timestamp)))
-        boxes = _NO_BOXES if found is None else found.boxes
-        return self._detector.detect_with_attention(frames, [boxes])[0]
+        boxes = self._at(self._table, clip)
+        given = [_NO_BOXES if boxes is None else boxes]
+        return self._detector.detect_with_attention(frames, given)[0]
 
     def detect(self, clips: Sequence[KeyframeClip]) -> list:
         """The detections of each clip."""

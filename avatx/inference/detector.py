@@ -57,16 +57,8 @@ class Detector:
 
     def __init__(self, path: str):
         self.path = find_saved_model(path)
-        import tensorflow as tf
-
-        try:
-            # Kept whole: the signatures' variables live no longer than what was loaded.
-            self._module = tf.saved_model.load(self.path)
-        except Exception as error:  # TensorFlow raises a dozen kinds for a broken file
-            raise UserError(
-                f"{self.path}: this SavedModel cannot be loaded ({first_line(error)}); "
-                "export it again with tools/exporter_main.py"
-            ) from error
+        # Kept whole: the signatures' variables live no longer than what was loaded.
+        self._module = load_saved_model(self.path, "; export it again with tools/exporter_main.py")
         self._signatures = self._module.signatures
         missing = [name for name in _REQUIRED_SIGNATURES if name not in self._signatures]
         if missing:
@@ -186,6 +178,26 @@ def _frame_settings(metadata: dict[str, Any]) -> Known:
         value = metadata[name].item() if hasattr(metadata[name], "item") else metadata[name]
         known[name] = value.decode() if isinstance(value, bytes) else value
     return known
+
+
+def load_saved_model(path: str, advice: str = "") -> Any:
+    """The SavedModel in a folder that `find_saved_model` found.
+
+    Args:
+      path: the folder.
+      advice: the end of the message where it cannot be loaded.
+
+    Raises:
+      UserError: it cannot be loaded.
+    """
+    import tensorflow as tf
+
+    try:
+        return tf.saved_model.load(path)
+    except Exception as error:  # TensorFlow raises a dozen kinds for a broken file
+        raise UserError(
+            f"{path}: this SavedModel cannot be loaded ({first_line(error)}){advice}"
+        ) from error
 
 
 def find_saved_model(path: str) -> str:

@@ -68,6 +68,7 @@ class ShownKeyframes:
     """
 
     def __init__(self, reader: VideoReader, settings: FrameSettings):
+        self._reader = reader
         self._bound = None
         self._num_missing = 0
         if reader.frame_times is not None and reader.frame_rate:
@@ -79,6 +80,11 @@ class ShownKeyframes:
             return True
         self._num_missing += 1
         return False
+
+    def none(self, video: str) -> UserError:
+        """What to raise where no keyframe of the video, now read, could be shown."""
+        why = self._reader.error or "; ".join(self.notes) or "it is empty"
+        return UserError(f"{video}: no keyframe of it can be shown ({why})")
 
     @property
     def notes(self) -> list[str]:

@@ -10,8 +10,8 @@ from typing import NamedTuple
 import numpy as np
 
 from avatx import stderr_noise
-from avatx.errors import UserError, first_line
-from avatx.inference.detector import find_saved_model
+from avatx.errors import UserError
+from avatx.inference.detector import find_saved_model, load_saved_model
 
 _OUTPUTS = ("detection_boxes", "detection_scores", "detection_classes", "num_detections")
 _OVERLAP = 0.25  # of a tile's side with the next one
@@ -45,12 +45,7 @@ class PersonDetector:
         import tensorflow as tf
 
         self.path = find_saved_model(path)
-        try:
-            self._module = tf.saved_model.load(self.path)
-        except Exception as error:  # TensorFlow raises a dozen kinds for a broken file
-            raise UserError(
-                f"{self.path}: this SavedModel cannot be loaded ({first_line(error)})"
-            ) from error
+        self._module = load_saved_model(self.path)
         self._run = self._module.signatures.get("serving_default")
         inputs = self._run.structured_input_signature[1] if self._run else {}
         outputs = self._run.structured_outputs if self._run else {}

@@ -167,8 +167,7 @@ def detect_video(
                 pictures.add(clip, people)
             people_at.check()
             if not keyframes:
-                why = reader.error or "; ".join(shown.notes) or "it is empty"
-                raise UserError(f"{video}: no keyframe of it can be shown ({why})")
+                raise shown.none(video)
             annotator.finish()
         write_csv(os.path.join(folder, "detections.csv"), video_id, keyframes)
         write_tracks(os.path.join(folder, "tracks.csv"), video_id, keyframes)
