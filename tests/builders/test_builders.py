@@ -244,7 +244,7 @@ def test_forms_of_a_trunk():
             trunk_pb2.Trunk(),
         )
     )
-    assert trunk._recompute and trunk._compiled is not None
+    assert trunk.recompute and trunk._compiled is not None
     assert trunk.Conv3d_1a_7x7.as_blocks and not trunk.Conv3d_2c_3x3.as_blocks
     forms = trunk.Mixed_3b._forms
     assert (forms.max_pool, forms.joint_1x1) == ("AXIS_MAXIMA", True)
