@@ -1,7 +1,6 @@
 """How every command line of tools/ starts and ends."""
 
 import contextlib
-import errno
 import importlib
 import importlib.util
 import os
@@ -18,6 +17,7 @@ from avatx import flags as flags_of_tools
 from avatx import stderr_noise
 from avatx.errors import UserError
 from avatx.flags import Parser, as_called
+from avatx.refusals import refusal
 
 __all__ = [
     "Parser",
@@ -33,13 +33,6 @@ __all__ = [
 # Else TensorFlow imports Keras 3 beside tf_keras: a third of a program's start. A library's user
 # may want Keras 3, so `import avatx` does not set this.
 os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
-
-# What the system refuses whatever the program: no bug of ours, wherever it is met.
-_REFUSALS = {
-    getattr(errno, name)
-    for name in ("ENOSPC", "EDQUOT", "EROFS", "EFBIG", "EIO", "EMFILE", "ENFILE", "EACCES")
-    if hasattr(errno, name)
-}
 
 
 def run(main: Callable[[], int | None]) -> NoReturn:
@@ -69,17 +62,13 @@ def run(main: Callable[[], int | None]) -> NoReturn:
         code = exit_.code if isinstance(exit_.code, int) else int(exit_.code is not None)
         if isinstance(exit_.code, str):
             print(exit_.code, file=sys.stderr)
-    except OSError as error:
-        code = 1
-        if error.errno in _REFUSALS and not flags_of_tools.debugging():
-            where = f"{os.fsdecode(error.filename)}: " if error.filename else ""
-            print(f"error: {where}{error.strerror}", file=sys.stderr)
-            code = 2
-        else:
+    except BaseException as error:
+        refused = None if flags_of_tools.debugging() else refusal(error)
+        code = 1 if refused is None else 2
+        if refused is None:
             traceback.print_exc()
-    except BaseException:
-        traceback.print_exc()
-        code = 1
+        else:
+            print(f"error: {refused}", file=sys.stderr)
     try:
         sys.stdout.flush()
         sys.stderr.flush()

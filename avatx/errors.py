@@ -41,11 +41,11 @@ def shown(value: object, length: int = 80) -> str:
     )
 
 
-def first_line(error: BaseException) -> str:
-    """What an error of another library says, in one line of at most 200 characters."""
+def first_line(error: BaseException, length: int = 200) -> str:
+    """What an error of another library says, in one line of at most `length` characters."""
     text = (getattr(error, "message", None) or str(error)).strip()
     line = " ".join(_NODES.sub("", text.split("\n")[0]).split())
-    return line[:200] or type(error).__name__
+    return line[:length] or type(error).__name__
 
 
 def relative_to(path: str) -> str:

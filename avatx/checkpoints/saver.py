@@ -17,6 +17,7 @@ from avatx import atomic_file, atomic_folder
 from avatx.checkpoints.paths import checkpoint_paths
 from avatx.errors import UserError, first_line
 from avatx.peer_errors import is_of_peers
+from avatx.refusals import refusal
 
 STATE_FILE = "checkpoint"
 _HIDDEN = ".unfinished-checkpoint-"
@@ -187,6 +188,7 @@ def _step_of(path: str) -> int:
 
 
 def _reason(error: Exception) -> str:
-    if isinstance(error, tf.errors.OpError) and "No space left" in str(error):
-        return "No space left on device"
+    refused = refusal(error)
+    if refused:
+        return refused.rpartition(": ")[2]
     return first_line(error).rpartition("cannot be written: ")[2]

@@ -96,6 +96,7 @@ def test_preprocess_maps_all_channels(model):
     np.testing.assert_array_equal(flat, tf.zeros_like(flat))  # no motion is zero
 
 
+@pytest.mark.long
 def test_a_training_step_reaches_both_streams(model):
     with tf.GradientTape() as tape:
         predictions = model.predict(

@@ -52,3 +52,9 @@ def test_training(zygote, tmp_path):
     for at in moments(trial.operations, wanted):
         trial.kill(at)
     trial.fill_disk(moments(trial.operations, ["rename /model/ckpt-2.data"])[0])
+
+
+def test_an_export_to_a_full_disk(zygote, tmp_path):
+    """TensorFlow writes it, and its errors are no OSErrors."""
+    trial = harness.Trial(zygote, programs.EXPORTER, tmp_path)
+    trial.fill_disk(moments(trial.operations, ["/saved_model/variables"])[0])

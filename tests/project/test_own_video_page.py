@@ -36,6 +36,7 @@ def commands():
     return [shlex.split(line)[1:] for line in lines]
 
 
+@pytest.mark.long
 @pytest.mark.timeout(1200)
 def test_the_page_from_top_to_bottom(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)

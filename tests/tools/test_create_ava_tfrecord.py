@@ -76,6 +76,7 @@ def _files(folder):
     return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
 
 
+@pytest.mark.long
 def test_killed_run_leaves_nothing_half_written_and_is_taken_up_again(data, tmp_path, capsys):
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     assert _main(*_flags(data, whole / "train")) == 0

@@ -135,6 +135,7 @@ def test_without_the_old_settings_the_variables_tell(trained, model_dir, case):
         start(trained, model_dir, "train_config.num_steps=3", *MISFITS[case][0])
 
 
+@pytest.mark.long
 def test_what_changed_is_said_and_goes_on(trained, model_dir, tmp_path, capsys):
     (tmp_path / "data").mkdir()
     write_data(tmp_path / "data", levels=(3, 61, 100), remark="# mended\n")

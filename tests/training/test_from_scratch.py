@@ -3,6 +3,7 @@
 import json
 
 import numpy as np
+import pytest
 
 CODE = """
 import json, sys
@@ -84,10 +85,12 @@ def check(found):
         np.testing.assert_allclose(fast - start, 10 * (slow - start), rtol=1e-2, atol=1e-5)
 
 
+@pytest.mark.long
 def test_tx_head(start_python):
     check(run(start_python, "tx"))
 
 
+@pytest.mark.long
 def test_i3d_head(start_python):
     found = run(start_python, "i3d")
     assert any("box_predictor/tail" in path for path in found["start"])

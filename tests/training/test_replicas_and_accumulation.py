@@ -3,6 +3,7 @@
 import json
 
 import numpy as np
+import pytest
 
 CODE = """
 import json, sys
@@ -30,6 +31,7 @@ print(json.dumps(losses))
 """
 
 
+@pytest.mark.long
 def test_any_split_of_the_batch_gives_the_same_training(start_python, tmp_path):
     process = start_python(CODE, tmp_path)
     output, errors = process.communicate()

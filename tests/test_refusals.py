@@ -1,0 +1,49 @@
+"""What the system refuses is one line, whichever library met it."""
+
+import errno
+import os
+
+import pytest
+import tensorflow as tf
+
+from avatx.refusals import refusal
+
+FULL = os.strerror(errno.ENOSPC)
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this system has no /dev/full")
+def test_a_full_disk_as_python_and_tensorflow_really_meet_it():
+    with pytest.raises(OSError) as python:
+        with open("/dev/full", "w") as file:
+            file.write("x" * 100_000)
+    assert refusal(python.value) == FULL
+    with pytest.raises(tf.errors.ResourceExhaustedError) as tensorflow:
+        with tf.io.gfile.GFile("/dev/full", "w") as file:
+            file.write("x" * 100_000)
+    assert refusal(tensorflow.value) == f"/dev/full: {FULL}"
+
+
+def test_the_path_is_told_without_names_of_operations():
+    message = (
+        "{{function_node __wrapped__SaveV2_dtypes_59_device_/job:localhost/replica:0/task:0}} "
+        f"/a folder/{'long' * 100}/part-00000; {FULL} [Op:SaveV2]"
+    )
+    error = tf.errors.ResourceExhaustedError(None, None, message)
+    assert refusal(error) == f"/a folder/{'long' * 100}/part-00000: {FULL}"
+    denied = tf.errors.PermissionDeniedError(None, None, "/x/y; Permission denied")
+    assert refusal(denied) == "/x/y: Permission denied"
+    assert refusal(PermissionError(errno.EACCES, "Permission denied", "/x/y")) == (
+        "/x/y: Permission denied"
+    )
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor"),
+        FileNotFoundError(errno.ENOENT, "No such file or directory", "/x"),
+        ValueError(FULL),
+    ],
+)
+def test_other_errors_are_none(error):
+    assert refusal(error) is None
