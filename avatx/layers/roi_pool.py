@@ -87,6 +87,8 @@ class RoiPool(tf_keras.layers.Layer):
             if positions is None:
                 raise ValueError("ALIGNED crops need to know where the cells look; got None")
             features, boxes = _aligned(features, boxes, positions)
+        else:
+            features, boxes = _with_last_edge(features, boxes)
         features = tf.cast(features, tf.float32)
 
         def at_once() -> tf.Tensor:
@@ -120,6 +122,18 @@ class RoiPool(tf_keras.layers.Layer):
             features, boxes, frame_index, [self.crop_size, self.crop_size]
         )  # [N, crop, crop, C]
         return tf.nn.max_pool2d(crops, self.pool_size, self.pool_stride, "VALID")
+
+
+def _with_last_edge(features, boxes):
+    """Features whose last row and column are there twice; and the boxes as they lie there.
+
+    `crop_and_resize` takes 0 for what lies past the last cell, and whether the last sample of a box
+    that ends at the frame's edge does is a matter of rounding, which differs between processors
+    and runtimes (ONNX Runtime's crops differed in a whole row).
+    """
+    size = tf.cast(tf.shape(features)[1:3], tf.float32)
+    features = tf.pad(features, [[0, 0], [0, 1], [0, 1], [0, 0]], "SYMMETRIC")
+    return features, boxes * tf.tile((size - 1.0) / size, [2])
 
 
 def _aligned(features, boxes, positions):

@@ -125,3 +125,13 @@ def test_some_boxes_at_a_time_are_pooled_as_all_at_once(count, alignment):
         for training in (False, True)
     )
     np.testing.assert_array_equal(parts, whole)
+
+
+@pytest.mark.parametrize("height, width", [(7, 9), (12, 16), (25, 25)])
+def test_the_last_sample_of_a_box_at_the_edge_is_a_cell(height, width):
+    """`crop_and_resize` puts 0 there where rounding takes the sample past the last cell."""
+    generator = np.random.default_rng(3)
+    boxes = np.ones([1, 500, 4], np.float32)
+    boxes[..., :2] = generator.uniform(0, 0.9, [1, 500, 2])
+    cells = RoiPool(14, 1, 1)(tf.ones([1, height, width, 2]), tf.constant(boxes))
+    np.testing.assert_allclose(cells, 1, rtol=1e-5)
