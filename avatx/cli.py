@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from typing import NoReturn
 
 from avatx import flags as flags_of_tools
-from avatx import stderr_noise
+from avatx import freed_memory, stderr_noise
 from avatx.errors import UserError
 from avatx.flags import Parser, as_called
 from avatx.refusals import refusal
@@ -44,6 +44,7 @@ def run(main: Callable[[], int | None]) -> NoReturn:
     The interpreter's own shutdown is skipped (`os._exit`) because tensorflow-io 0.37.1 aborts in
     it after its S3 plugin was used, and a program must end with its own exit code.
     """
+    freed_memory.share_heaps()
     # What is ignored stays so, as under nohup.
     for number in (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
         if signal.getsignal(number) == signal.SIG_DFL:
