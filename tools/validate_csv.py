@@ -51,16 +51,19 @@ def main(argv=None) -> int:
     label_map = read_label_map(flags.label_map) if flags.label_map else None
     settings = FrameSettings(**given)
     videos: Mapping[str, float | None] | None = None
+    opened = None
     if flags.videos:
         cli.import_tensorflow()
         from avatx.data.video.video_times import VideoTimes
 
-        videos = VideoTimes(flags.videos, settings)
+        videos = opened = VideoTimes(flags.videos, settings)
     elif flags.durations:
         videos = csv_validation.read_durations(flags.durations)
     bad_rows, statistics = csv_validation.validate_csv(
         path, kind, label_map, videos, settings.video_start_seconds
     )
+    if opened is not None:
+        opened.end_progress()
     if flags.json:
         broken = dict(getattr(videos, "broken", {}))
         found = {

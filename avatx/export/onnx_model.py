@@ -20,6 +20,7 @@ from avatx.atomic_file import atomic_binary_file
 from avatx.core.by_device import portable_graph
 from avatx.errors import UserError
 from avatx.export import saved_model
+from avatx.progress import Progress
 
 OPERATOR_SET = 17  # ONNX Runtime 1.12 and newer run it
 _INSTALL = 'pip install "avatx[onnx]"'
@@ -52,10 +53,14 @@ def export(
       UserError: tf2onnx is not installed, or the model has an operation that ONNX has not.
     """
     check_installed()
+    progress = Progress("exporting", "steps", 2)
     serve = saved_model.serving_function(model)
     with portable_graph():
         function = serve.get_concrete_function()
+    progress.add(1)
     proto = _converted(function)
+    progress.add(1)
+    progress.end()
     known = {name: value for name, value in (frame_settings or {}).items() if value is not None}
     facts = {
         "num_frames": clip_num_frames,

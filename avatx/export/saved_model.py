@@ -51,6 +51,7 @@ import tensorflow as tf
 
 from avatx.core.structures import Detections, Proposals
 from avatx.errors import UserError
+from avatx.progress import Progress
 
 # float64 for the rates: 29.97 is another number in float32.
 _FRAME_SETTINGS_DTYPES = {"shorter_side": tf.int32, "optical_flow": tf.string}
@@ -101,8 +102,14 @@ def export(
                 "attention: this model's box predictor has no attention to export; "
                 "leave it out, or use a tx_box_predictor or tx_i3d_box_predictor"
             )
+    progress = Progress("exporting", "steps", len(signatures) + 1)
+    for function in signatures.values():  # traced once: saving takes what is here
+        function.get_concrete_function()
+        progress.add(1)
     os.makedirs(output_directory, exist_ok=True)
     tf.saved_model.save(module, output_directory, signatures=signatures)
+    progress.add(1)
+    progress.end()
 
 
 def serves_jpeg(model) -> bool:

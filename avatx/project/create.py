@@ -19,6 +19,7 @@ from avatx.data.video.video_reader import VideoReader
 from avatx.data.video.video_times import VideoTimes
 from avatx.errors import UserError
 from avatx.importing import read
+from avatx.progress import Progress
 from avatx.project.choices import choose, choose_clip
 from avatx.project.config_text import config_text
 from avatx.project.machine import this_machine
@@ -190,6 +191,7 @@ def _as_csv(
 def _read(path: str, classes, times: VideoTimes, skip_bad_rows: bool, log) -> AvaTable:
     """The valid rows of a csv."""
     bad, _ = validate_csv(path, label_map=classes, durations=times)
+    times.end_progress()
     broken = "; ".join(f"{video}: {reason}" for video, reason in times.broken.items())
     if (bad or broken) and not skip_bad_rows:
         first = f"{path}, line {bad[0].line}: {bad[0].problem}: {bad[0].text[:80]}" if bad else ""
@@ -242,13 +244,17 @@ def _facts(table: AvaTable, times: VideoTimes, folders: list[str]) -> dict[str, 
     """Of each video that the table names."""
     folder = VideoFolder(folders)
     facts = {}
-    for name in dict.fromkeys([*table.video_names, *(key[0] for key in table.empty_keyframes)]):
+    names = dict.fromkeys([*table.video_names, *(key[0] for key in table.empty_keyframes)])
+    progress = Progress("measuring", "videos", len(names))
+    for name in names:
         path = folder.find(name)
         if path is None:  # validate_csv has found each
             raise UserError(f"{name}: there is no such video in {', '.join(folders)}")
         with VideoReader(path, frame_settings=FrameSettings()) as reader:
             height, width = reader.size
             facts[name] = VideoFacts(height, width, reader.frame_rate or 25.0, times[name] or 0.0)
+        progress.add(1)
+    progress.end()
     return facts
 
 

@@ -11,6 +11,7 @@ from avatx.data.video.missing_frames import distances_to_frames, keyframe_bound
 from avatx.data.video.video_folder import VideoFolder
 from avatx.data.video.video_reader import VideoReader
 from avatx.errors import UserError
+from avatx.progress import Progress
 
 _TAIL_SECONDS = 3  # decoded to find the end
 
@@ -42,6 +43,13 @@ class VideoTimes(Mapping):
         self._times: dict[str, _Times | None] = {}
         self._refused: dict[str, str] = {}
         self.broken: dict[str, str] = {}
+        self._progress: Progress | None = None
+
+    def end_progress(self) -> None:
+        """Nobody asks for a while: the line that says how many videos were opened is done."""
+        if self._progress is not None:
+            self._progress.end()
+            self._progress = None
 
     def problem(self, video_id: str, timestamp: float) -> str | None:
         """Why there is no frame at a csv's moment (seconds); None where there is one."""
@@ -99,12 +107,14 @@ class VideoTimes(Mapping):
     def _measured(self, video_id: str, path: str) -> _Times | None:
         if video_id not in self._times:
             self._times[video_id] = None
+            self._progress = self._progress or Progress("opening", "videos")
             try:
                 self._times[video_id] = self._measure(path)
             except UserError as error:
                 self.broken[path] = str(error).replace(f"{path}: ", "")
             except Exception as error:  # of any library: the other videos are still to be seen
                 self.broken[path] = f"{type(error).__name__}: {error}"
+            self._progress.add(1)
         return self._times[video_id]
 
     def _measure(self, path: str) -> _Times:
