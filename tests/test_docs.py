@@ -13,6 +13,8 @@ import sys
 
 import pytest
 
+from avatx.commands import BY_NAME, Command
+
 ROOT = pathlib.Path(__file__).parents[1]
 PAGES = sorted(
     [*ROOT.glob("docs/**/*.md"), *ROOT.glob("configs/**/*.md"), *ROOT.glob("*.md")],
@@ -126,6 +128,17 @@ def tool_commands():
                 r"(?:^|\s)((?:tools|docs/examples|benchmarks)/\w+\.py)", command
             ):
                 yield page.relative_to(ROOT).as_posix(), script, command
+            called = re.match(r"(?:\$ )?(?:python -m )?avatx (.*)", command)
+            if called and (found := sub_command(called[1])):
+                script = f"tools/{found.tool}.py"
+                rest = called[1].removeprefix(found.name)
+                yield page.relative_to(ROOT).as_posix(), script, script + rest
+
+
+def sub_command(arguments: str) -> Command | None:
+    """Which sub-command of `avatx` a command line calls."""
+    first = arguments.split()[:2]
+    return BY_NAME.get(" ".join(first)) or BY_NAME.get(first[0])
 
 
 SCRIPTS = sorted({script for _, script, _ in tool_commands()})
@@ -159,6 +172,17 @@ def test_commands_name_tools_and_flags_that_exist(script, monkeypatch):
             flag = word.partition("=")[0]
             if flag.startswith("--") and flag not in flags:
                 wrong.append(f"{page}: {flag} in: {command[:100]}")
+    assert not wrong
+
+
+def test_pages_call_sub_commands_that_exist():
+    wrong = [
+        f"{page.name}: {command}"
+        for page in PAGES
+        for command in commands(page.read_text())
+        if (called := re.match(r"(?:\$ )?(?:python -m )?avatx ([a-z].*)", command))
+        and sub_command(called[1]) is None
+    ]
     assert not wrong
 
 
