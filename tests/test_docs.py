@@ -186,6 +186,22 @@ def test_pages_call_sub_commands_that_exist():
     assert not wrong
 
 
+def test_what_needs_a_data_set_that_is_not_here_says_so():
+    """In the paragraph before the commands, or in the one before that."""
+    files = re.compile(r"\bAVA/|(?<!/)kinetics/(train|val)|\bava_(train|val)|configs/ava/|runs/ava/")
+    wrong, marked = [], 0
+    for page in PAGES:
+        paragraphs = page.read_text().split("\n\n")
+        for i, paragraph in enumerate(paragraphs):
+            block = "".join(re.findall(r"^    .*\n?", paragraph, re.MULTILINE))
+            if not (files.search(block) and re.search(r"\.py\b|^    avatx ", block, re.MULTILINE)):
+                continue
+            marked += 1
+            if not re.search(r"[Nn]eeds (AVA|Kinetics)", " ".join(paragraphs[max(i - 2, 0) : i])):
+                wrong.append(f"{page.name}: {block[:100]}")
+    assert not wrong and marked >= 6
+
+
 def test_configs_and_make_targets_that_pages_name_exist():
     targets = {*re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)}
     wrong = []
