@@ -188,7 +188,9 @@ def test_pages_call_sub_commands_that_exist():
 
 def test_what_needs_a_data_set_that_is_not_here_says_so():
     """In the paragraph before the commands, or in the one before that."""
-    files = re.compile(r"\bAVA/|(?<!/)kinetics/(train|val)|\bava_(train|val)|configs/ava/|runs/ava/")
+    files = re.compile(
+        r"\bAVA/|(?<!/)kinetics/(train|val)|\bava_(train|val)|configs/ava/|runs/ava/"
+    )
     wrong, marked = [], 0
     for page in PAGES:
         paragraphs = page.read_text().split("\n\n")
