@@ -3,6 +3,7 @@
 import errno
 import os
 import re
+from typing import NamedTuple
 
 from avatx.errors import first_line
 
@@ -19,17 +20,21 @@ _IN_WORDS = re.compile(
 )
 
 
-def refusal(error: BaseException) -> str | None:
-    """Which path and why, of an `OSError` or an error of TensorFlow; None if of another kind."""
-    if isinstance(error, OSError):
-        if error.errno not in _NUMBERS:
-            return None
-        path, reason = error.filename and os.fsdecode(error.filename), error.strerror
-    elif type(error).__module__.startswith("tensorflow."):
+class Refusal(NamedTuple):
+    """What was refused, as far as that is known, and in the system's words why."""
+
+    path: str | None
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.reason}" if self.path else self.reason
+
+
+def refusal(error: BaseException) -> Refusal | None:
+    """Of an `OSError` or an error of TensorFlow; None of another kind."""
+    if isinstance(error, OSError) and error.errno in _NUMBERS:
+        return Refusal(error.filename and os.fsdecode(error.filename), error.strerror or "")
+    if type(error).__module__.startswith("tensorflow."):
         found = _IN_WORDS.search(first_line(error, 10_000))
-        if found is None:
-            return None
-        path, reason = found["path"], found["reason"]
-    else:
-        return None
-    return f"{path}: {reason}" if path else reason
+        return found and Refusal(found["path"], found["reason"])
+    return None

@@ -16,11 +16,11 @@ def test_a_full_disk_as_python_and_tensorflow_really_meet_it():
     with pytest.raises(OSError) as python:
         with open("/dev/full", "w") as file:
             file.write("x" * 100_000)
-    assert refusal(python.value) == FULL
+    assert str(refusal(python.value)) == FULL
     with pytest.raises(tf.errors.ResourceExhaustedError) as tensorflow:
         with tf.io.gfile.GFile("/dev/full", "w") as file:
             file.write("x" * 100_000)
-    assert refusal(tensorflow.value) == f"/dev/full: {FULL}"
+    assert str(refusal(tensorflow.value)) == f"/dev/full: {FULL}"
 
 
 def test_the_path_is_told_without_names_of_operations():
@@ -29,10 +29,10 @@ def test_the_path_is_told_without_names_of_operations():
         f"/a folder/{'long' * 100}/part-00000; {FULL} [Op:SaveV2]"
     )
     error = tf.errors.ResourceExhaustedError(None, None, message)
-    assert refusal(error) == f"/a folder/{'long' * 100}/part-00000: {FULL}"
+    assert str(refusal(error)) == f"/a folder/{'long' * 100}/part-00000: {FULL}"
     denied = tf.errors.PermissionDeniedError(None, None, "/x/y; Permission denied")
-    assert refusal(denied) == "/x/y: Permission denied"
-    assert refusal(PermissionError(errno.EACCES, "Permission denied", "/x/y")) == (
+    assert str(refusal(denied)) == "/x/y: Permission denied"
+    assert str(refusal(PermissionError(errno.EACCES, "Permission denied", "/x/y"))) == (
         "/x/y: Permission denied"
     )
 

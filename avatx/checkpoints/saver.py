@@ -190,5 +190,5 @@ def _step_of(path: str) -> int:
 def _reason(error: Exception) -> str:
     refused = refusal(error)
     if refused:
-        return refused.rpartition(": ")[2]
+        return refused.reason
     return first_line(error).rpartition("cannot be written: ")[2]

@@ -73,7 +73,6 @@ def assert_equal_to_memory(found, model, given=None):
         np.testing.assert_allclose(detections.boxes, expected.boxes[clip, :count], atol=1e-5)
 
 
-@pytest.mark.long
 def test_i3d_head(tmp_path, monkeypatch, pytestconfig):
     monkeypatch.chdir(pytestconfig.rootpath)
     model = trained("i3d", tmp_path)

@@ -1,7 +1,6 @@
 """The model really learns: three clips by heart."""
 
 import numpy as np
-import pytest
 import tensorflow as tf
 import tf_keras
 from small_detector import NUM_CLASSES, small_model
@@ -34,7 +33,6 @@ def clips_with_people():
     return tf.constant(clips, tf.uint8)
 
 
-@pytest.mark.long
 def test_overfits_three_clips():
     model = small_model(seed=1)
     clips = model.preprocess(clips_with_people())

@@ -109,7 +109,6 @@ def test_files_for_a_box(folder, tx, main, tmp_path, capsys):
             assert reader.duration == pytest.approx(3, abs=0.2)
 
 
-@pytest.mark.long
 def test_frames_are_taken_as_the_config_says_unless_flags_do(
     folder, tx, main, tmp_path, monkeypatch, capsys
 ):

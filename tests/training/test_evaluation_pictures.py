@@ -4,7 +4,6 @@ import dataclasses
 import io
 
 import numpy as np
-import pytest
 import tensorflow as tf
 from PIL import Image
 from tiny_experiment import make_model, tiny_experiment
@@ -37,7 +36,6 @@ def with_pictures(experiment, count):
     return dataclasses.replace(experiment, eval=options)
 
 
-@pytest.mark.long
 def test_every_evaluation_shows_the_same_clips(tmp_path):
     experiment = with_pictures(tiny_experiment(tmp_path / "model", interval=2), 3)
     run.train_and_eval(experiment)
@@ -62,7 +60,6 @@ def test_every_evaluation_shows_the_same_clips(tmp_path):
     assert read_pictures(tmp_path / "none" / "eval") == {}
 
 
-@pytest.mark.long
 def test_two_replicas_show_what_one_shows(tmp_path, start_python):
     run.train(tiny_experiment(tmp_path / "model", num_steps=2))
     code = """

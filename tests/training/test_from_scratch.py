@@ -85,7 +85,6 @@ def check(found):
         np.testing.assert_allclose(fast - start, 10 * (slow - start), rtol=1e-2, atol=1e-5)
 
 
-@pytest.mark.long
 def test_tx_head(start_python):
     check(run(start_python, "tx"))
 

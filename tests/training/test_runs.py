@@ -152,7 +152,6 @@ def test_killed_in_the_last_evaluation(tmp_path, capsys):
     assert "nothing to do" in capsys.readouterr().out
 
 
-@pytest.mark.long
 def test_evaluation_batch_smaller_than_the_replicas(start_python, tmp_path):
     code = """
 import dataclasses, json, sys

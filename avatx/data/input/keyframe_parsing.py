@@ -80,16 +80,11 @@ class KeyframeParser:
         self._offsets = clip_sampling.wanted_times(
             0, clip_shape.num_frames, clip_shape.frame_rate
         )  # [T] int64, microseconds
-        # Traced once: datasets ask for it five times, and its checks are a thousand operations.
-        self._traced_segment = tf.function(
-            self._segment, [tf.TensorSpec([], tf.string)], autograph=False
-        )
 
+    # Traced once: datasets ask for it five times.
+    @tf.function(input_signature=[tf.TensorSpec([], tf.string)], autograph=False)
     def segment(self, serialized: tf.Tensor) -> record.ParsedSegment:
         """A checked record. [] string -> ParsedSegment."""
-        return self._traced_segment(serialized)
-
-    def _segment(self, serialized: tf.Tensor) -> record.ParsedSegment:
         segment = record.parse(serialized, flow=self._clip_shape.has_flow)
         name = record_name(segment.video_id, segment.start)
         num_frames = tf.size(segment.frames)

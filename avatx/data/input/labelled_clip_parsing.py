@@ -72,18 +72,13 @@ class LabelledClipParser:
         interval = 1e6 / clip_shape.frame_rate
         self._offsets = np.rint(np.arange(clip_shape.num_frames) * interval).astype(np.int64)
         self._length = int(round(clip_shape.num_frames * interval))  # microseconds
-        # Traced once, for datasets ask for it several times.
-        self._traced_video = tf.function(
-            self._video,
-            [tf.TensorSpec([], tf.int64), tf.TensorSpec([], tf.string)],
-            autograph=False,
-        )
 
-    def video(self, index, serialized: tf.Tensor) -> ParsedLabelledVideo:
+    # Traced once: datasets ask for it several times.
+    @tf.function(
+        input_signature=[tf.TensorSpec([], tf.int64), tf.TensorSpec([], tf.string)], autograph=False
+    )
+    def video(self, index: tf.Tensor, serialized: tf.Tensor) -> ParsedLabelledVideo:
         """A checked record; `index`, [] int64, is the video's ordinal, for messages."""
-        return self._traced_video(index, serialized)
-
-    def _video(self, index: tf.Tensor, serialized: tf.Tensor) -> ParsedLabelledVideo:
         video = record.parse_labelled_video(serialized)
         name = ["record ", video.video_id, " (video ", index, ")"]
         checks = [

@@ -25,9 +25,8 @@ labelled, and no frame outside it is stored.
 """
 
 import dataclasses
-import functools
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -275,6 +274,7 @@ def decode(serialized: bytes) -> Segment:
         raise ValueError(f"not a SequenceExample: {error}") from error
 
 
+@tf.function(autograph=False)  # traced once: its checks are a thousand operations
 def parse(serialized: tf.Tensor, flow: bool = False) -> ParsedSegment:
     """`decode` inside a graph: a scalar string tensor to a `ParsedSegment`. Decodes no frame.
 
@@ -284,20 +284,6 @@ def parse(serialized: tf.Tensor, flow: bool = False) -> ParsedSegment:
       serialized: [] string, an entry of a TFRecord file.
       flow: parse the optical flow, too.
     """
-    return _parse(flow)(serialized)
-
-
-@functools.cache
-def _parse(flow: bool) -> Callable[[tf.Tensor], ParsedSegment]:
-    """`parse` as a function that is traced once: its checks are a thousand operations."""
-    return tf.function(
-        lambda serialized: _parsed(serialized, flow),
-        [tf.TensorSpec([], tf.string)],
-        autograph=False,
-    )
-
-
-def _parsed(serialized: tf.Tensor, flow: bool) -> ParsedSegment:
     flow_features = {FLOW_ENCODED: tf.io.FixedLenSequenceFeature([], tf.string, allow_missing=True)}
     context, steps = tf.io.parse_single_sequence_example(
         serialized,

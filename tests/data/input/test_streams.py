@@ -247,12 +247,17 @@ SOURCES = {
 }
 
 
-# More files than workers, and fewer; of seven workers the first and the last are looked at.
+# More files than workers, and fewer; where looking at all workers takes minutes, first and last.
 @pytest.mark.parametrize("kind", SOURCES)
 @pytest.mark.parametrize("training", [True, False])
 @pytest.mark.parametrize(
     "pipelines, looked_at, replicas, batch_size, start_step",
-    [(2, (0, 1), 2, 8, 5), (7, (0, 6), 1, 14, 3)],
+    [
+        (2, (0, 1), 2, 8, 5),
+        (7, (0, 6), 1, 14, 3),
+        pytest.param(3, range(3), 1, 6, 0, marks=pytest.mark.long),
+        pytest.param(7, range(7), 1, 14, 3, marks=pytest.mark.long),
+    ],
 )
 def test_workers_get_their_parts_of_each_batch_of_one(
     kind, training, pipelines, looked_at, replicas, batch_size, start_step, request
