@@ -12,6 +12,7 @@ _NUMBERS = {
     for name in ("ENOSPC", "EDQUOT", "EROFS", "EFBIG", "EIO", "EMFILE", "ENFILE", "EACCES")
     if hasattr(errno, name)
 }
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 # TensorFlow's errors have no number, but the system's words: "PATH; No space left on device".
 _IN_WORDS = re.compile(
     r"(?:(?P<path>\S.*); )?(?P<reason>"
@@ -38,3 +39,15 @@ def refusal(error: BaseException) -> Refusal | None:
         found = _IN_WORDS.search(first_line(error, 10_000))
         return found and Refusal(found["path"], found["reason"])
     return None
+
+
+def has_no_room(error: BaseException | None) -> bool:
+    """Whether it, or what it came of, says that nothing more can be written there."""
+    while error is not None:
+        if isinstance(error, OSError):
+            if error.errno in _NO_ROOM:
+                return True
+        elif (refused := refusal(error)) and refused.reason in map(os.strerror, _NO_ROOM):
+            return True
+        error = error.__cause__ or error.__context__
+    return False

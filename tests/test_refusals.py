@@ -6,7 +6,7 @@ import os
 import pytest
 import tensorflow as tf
 
-from avatx.refusals import refusal
+from avatx.refusals import has_no_room, refusal
 
 FULL = os.strerror(errno.ENOSPC)
 
@@ -47,3 +47,17 @@ def test_the_path_is_told_without_names_of_operations():
 )
 def test_other_errors_are_none(error):
     assert refusal(error) is None
+
+
+def test_no_room_is_seen_behind_another_error_whichever_library_met_it():
+    full = tf.errors.ResourceExhaustedError(None, None, f"/a/b; {FULL}")
+    try:
+        try:
+            raise full
+        except tf.errors.OpError:
+            raise ValueError("the video")  # noqa: B904, as a library may
+    except ValueError as error:
+        assert has_no_room(error)
+    assert has_no_room(OSError(errno.EDQUOT, "Disk quota exceeded", "/a"))
+    assert not has_no_room(PermissionError(errno.EACCES, "Permission denied", "/a"))
+    assert not has_no_room(ValueError("no room")) and not has_no_room(None)

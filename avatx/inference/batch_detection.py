@@ -7,7 +7,6 @@ still agrees is not made again.
 """
 
 import contextlib
-import errno
 import json
 import os
 import shutil
@@ -28,10 +27,10 @@ from avatx.inference.batch_plan import BatchSettings, model_fingerprint, video_f
 from avatx.inference.detector import Detector
 from avatx.inference.video_detection import detect_video
 from avatx.inference.video_outputs import NOTE, RESULTS
+from avatx.refusals import has_no_room
 
 STATE = ".avatx-detections"  # in the output folder: plans and outcomes of a run, and its lock
 _HIDDEN = ".detect_videos.partial"
-_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
 
 def detect_videos(
@@ -201,7 +200,7 @@ def _make_result(plan: dict[str, Any], began: float) -> dict[str, Any]:
                 log=notes.append,
             )
         except Exception as error:  # any: a dozen libraries have read what somebody made
-            if _has_no_room(error):
+            if has_no_room(error):
                 raise
             if isinstance(error, UserError):
                 raise _Failed(str(error).removeprefix(f"{plan['video']}: ")) from error
@@ -233,15 +232,6 @@ def _check_target(target: str) -> None:
             f"{target} holds {foreign[0]}, which is no result of this program; move it away, or "
             "choose another `output`"
         )
-
-
-def _has_no_room(error: BaseException | None) -> bool:
-    """Whether what is written finds no room, in which case no other video's will either."""
-    while error is not None:
-        if isinstance(error, OSError) and error.errno in _NO_ROOM:
-            return True
-        error = error.__cause__ or error.__context__
-    return False
 
 
 _loading = threading.Lock()

@@ -138,8 +138,9 @@ def create_project(
         heading=[
             f"Made by avatx init of {annotations}.",
             "",
-            f"Data:     {len(facts)} videos, {measures.num_keyframes:,} keyframes, "
-            f"{len(measures.boxes):,} boxes; split {split.told}.",
+            f"Data:     {len(facts)} video{'s'[: len(facts) != 1]}, "
+            f"{measures.num_keyframes:,} keyframes, {len(measures.boxes):,} boxes; "
+            f"split {split.told}.",
             *(f"Command:  {line}" for line in steps[1][1].split("\n")[:1]),
             f"Hardware: {machine.described}.",
             f"Before:   records, see {path}README.md.",

@@ -60,6 +60,7 @@ EXPECTED = {
     "TrainConfig.steps_per_loop": COUNT,
     "InputReader.open_segments": "[1, 100000]",
     "InputReader.num_parallel_decodes": "[0, 1024]",
+    "InputReader.max_skipped_share": FRACTION,
     "AdamOptimizer.beta_1": UNDER_ONE,
     "AdamOptimizer.beta_2": UNDER_ONE,
     "AdamwOptimizer.epsilon": POSITIVE,

@@ -46,7 +46,9 @@ def _all_of(zygote, program, folder, flags) -> int:
     wrong = {}
     for what, attempt in (("killed", trial.kill), ("disk full", trial.fill_disk)):
         wrong[what] = 0
-        for at in numbers:
+        for tried, at in enumerate(numbers):
+            if tried % 10 == 9:
+                print(f"{program.name}: {what}, {tried + 1} of {len(numbers)}", file=sys.stderr)
             try:
                 attempt(at)
             except AssertionError as error:

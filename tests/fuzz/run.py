@@ -21,12 +21,13 @@ sys.path[:0] = [str(_HERE), str(_HERE.parent / "helpers")]
 
 READERS = ("csv_reader", "label_map_reader", "config_reader", "record_reader")
 _MOST_SHOWN = 10
+_EACH = 2_000  # cases between two words on how far it is
 
 
 def run(
-    reader: str, cases: int, seed: int, seconds: float = float("inf")
+    reader: str, cases: int, seed: int, seconds: float = float("inf"), first: int = 0
 ) -> tuple[collections.Counter, list[str]]:
-    """Runs `cases` cases of a reader, or as many as there is time for.
+    """Runs `cases` cases of a reader from number `first` on, or as many as there is time for.
 
     Returns:
       How many ended in a "value" and in a "UserError"; a text for each that ended otherwise.
@@ -35,7 +36,9 @@ def run(
     ends, failures = collections.Counter(), []
     until = time.monotonic() + seconds
     with tempfile.TemporaryDirectory() as folder:
-        for number in range(cases):
+        for number in range(first, first + cases):
+            if (number - first) % _EACH == _EACH - 1:
+                print(f"{reader}: {number + 1:,}", file=sys.stderr, flush=True)
             if time.monotonic() > until:
                 break
             name = f"{reader} {seed} {number}"
@@ -53,6 +56,7 @@ def main() -> int:
     )
     parser.add_argument("--readers", nargs="+", choices=READERS, default=READERS)
     parser.add_argument("--cases", type=int, default=100_000, help="of each reader")
+    parser.add_argument("--first", type=int, default=0, help="number of the first case")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--seconds", type=float, default=float("inf"), help="at most, of each")
     flags = parser.parse_args()
@@ -60,7 +64,7 @@ def main() -> int:
     failed = False
     for reader in flags.readers:
         begin = time.monotonic()
-        ends, failures = run(reader, flags.cases, flags.seed, flags.seconds)
+        ends, failures = run(reader, flags.cases, flags.seed, flags.seconds, flags.first)
         print(
             f"{reader}: {ends.total() + len(failures):,} cases, {ends['value']:,} values, "
             f"{ends['UserError']:,} UserErrors, {len(failures):,} other ends, "

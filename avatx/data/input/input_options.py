@@ -41,6 +41,8 @@ class InputOptions:
       drop_keyframes_without_people: training only; evaluation always keeps them.
       seed: of everything random.
       num_parallel_decodes: clips decoded at once; 0 leaves it to tf.data.
+      max_skipped_share: of records, and of clips, that training may leave out because they cannot
+        be used; evaluation leaves out none.
       external_boxes: whose boxes go with the clips; None for nobody's.
     """
 
@@ -55,6 +57,7 @@ class InputOptions:
     drop_keyframes_without_people: bool
     seed: int
     num_parallel_decodes: int
+    max_skipped_share: float
     external_boxes: ExternalBoxesOptions | None = None
 
     def __post_init__(self):

@@ -20,6 +20,7 @@ import numpy as np
 import tensorflow as tf
 
 from avatx.data.input.augmentation import Augmentation
+from avatx.data.input.skipped_records import map_good
 from avatx.data.input.source import ExampleSource
 from avatx.errors import UserError
 
@@ -69,11 +70,17 @@ def build_dataset(
         dataset = tf.data.Dataset.zip((no_epoch, source.in_order()))
         dataset = _filled(dataset, batch_size)
     dataset = worker.part_of(dataset)
-    dataset = dataset.map(
-        lambda epoch, example, valid: source.finish(example, epoch, valid, augmentations, training),
-        num_parallel_calls=source.options.num_parallel_decodes or tf.data.AUTOTUNE,
-        deterministic=True,
-    )
+    options = source.options
+
+    def finish(epoch: tf.Tensor, example, valid: tf.Tensor):
+        return source.finish(example, epoch, valid, augmentations, training)
+
+    if training and options.max_skipped_share:
+        share, at_once = options.max_skipped_share, options.num_parallel_decodes
+        dataset = map_good(dataset, finish, share, f"{source.name} clips", at_once)
+    else:
+        at_once = options.num_parallel_decodes or tf.data.AUTOTUNE
+        dataset = dataset.map(finish, num_parallel_calls=at_once, deterministic=True)
     return _batched(dataset, worker.replica_batch)
 
 

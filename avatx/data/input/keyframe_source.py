@@ -34,6 +34,7 @@ from avatx.data.input.input_check import check_first_records
 from avatx.data.input.input_options import InputOptions
 from avatx.data.input.keyframe_parsing import KeyframeExample, KeyframeParser
 from avatx.data.input.person_box_lookup import PersonBoxLookup
+from avatx.data.input.skipped_records import map_good
 from avatx.data.records import remote_files
 from avatx.data.records.data_statistics import counts_by_manifest
 from avatx.data.records.input_errors import check, explained
@@ -60,7 +61,8 @@ class KeyframeSource:
         """Paths, the first record of each of which is good."""
         files = remote_files.match_files(self.options.input_paths)
         check_sizes(files)
-        check_first_records(files, self._parser.segment)
+        if not self.options.max_skipped_share:
+            check_first_records(files, self._parser.segment)
         if self.person_boxes is not None:
             person_box_coverage.report(self.person_boxes.table, files)
         return files
@@ -97,7 +99,7 @@ class KeyframeSource:
         options = self.options
         paths = tf.constant(self.files)
         if not options.shuffle:
-            segments = self._segments(paths, options.num_readers)
+            segments = self._segments(paths, options.num_readers, options.max_skipped_share)
             return segments.flat_map(
                 lambda segment: self._keyframes(segment, self._for_training(segment))
             )
@@ -112,9 +114,8 @@ class KeyframeSource:
             return self._keyframes(segment, tf.random.experimental.stateless_shuffle(indices, own))
 
         # The parsed frames are shared by reference between the keyframes of an open segment.
-        keyframes = self._segments(paths, options.num_readers).interleave(
-            in_random_order, cycle_length=options.open_segments
-        )
+        segments = self._segments(paths, options.num_readers, options.max_skipped_share)
+        keyframes = segments.interleave(in_random_order, cycle_length=options.open_segments)
         return keyframes.shuffle(options.shuffle_buffer_size, seed=options.seed * 1_000_003 + epoch)
 
     def in_order(self) -> tf.data.Dataset:
@@ -126,14 +127,14 @@ class KeyframeSource:
     def count(self, at_least: int | None = None) -> int:
         """Keyframes that training sees in one epoch; stops counting at `at_least`."""
         files = self.files
-        if at_least is None and not self.options.drop_keyframes_without_people:
+        every = not (self.options.drop_keyframes_without_people or self.options.max_skipped_share)
+        if at_least is None and every:
             known = counts_by_manifest(files, "keyframes")
             if known is not None:
                 return sum(known)
         count = 0
-        numbers = tf.data.TFRecordDataset(files).map(
-            lambda serialized: tf.size(self._for_training(self._parser.segment(serialized)))
-        )
+        segments = self._segments(tf.constant(files), 1, self.options.max_skipped_share)
+        numbers = segments.map(lambda segment: tf.size(self._for_training(segment)))
         with explained(files):
             for number in numbers.as_numpy_iterator():
                 count += int(number)
@@ -161,7 +162,9 @@ class KeyframeSource:
             person_boxes=self.person_boxes,
         )
 
-    def _segments(self, paths: tf.Tensor, readers: int) -> tf.data.Dataset:
+    def _segments(
+        self, paths: tf.Tensor, readers: int, max_skipped_share: float = 0.0
+    ) -> tf.data.Dataset:
         """ParsedSegments of the files, of which `readers` are read at once."""
         readers = min(readers, paths.shape[0])
         records = tf.data.Dataset.from_tensor_slices(paths).interleave(
@@ -170,6 +173,8 @@ class KeyframeSource:
             num_parallel_calls=readers,
             deterministic=True,
         )
+        if max_skipped_share:
+            return map_good(records, self._parser.segment, max_skipped_share, "records")
         return records.map(self._parser.segment, num_parallel_calls=2, deterministic=True)
 
     def _for_training(self, segment: ParsedSegment) -> tf.Tensor:

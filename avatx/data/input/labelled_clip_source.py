@@ -23,6 +23,7 @@ from avatx.data.input.example_seed import epoch_seed, example_seed
 from avatx.data.input.input_check import check_first_records
 from avatx.data.input.input_options import InputOptions
 from avatx.data.input.labelled_clip_parsing import LabelledClip, LabelledClipParser, TestViews
+from avatx.data.input.skipped_records import map_good
 from avatx.data.input.spatial_window import crop, random_corner, spread_corner, window_size
 from avatx.data.records import remote_files
 from avatx.data.records.data_statistics import count_videos
@@ -65,9 +66,10 @@ class LabelledClipSource:
         """Paths, the first record of each of which is good."""
         files = remote_files.match_files(self.options.input_paths)
         check_sizes(files)
-        check_first_records(
-            files, lambda serialized: self._parser.video(0, serialized), labelled=True
-        )
+        if not self.options.max_skipped_share:
+            check_first_records(
+                files, lambda serialized: self._parser.video(0, serialized), labelled=True
+            )
         return files
 
     @functools.cached_property
@@ -85,13 +87,15 @@ class LabelledClipSource:
         """LabelledClips of random windows in time, in an order that `epoch` decides."""
         options = self.options
         videos = self._videos(epoch if options.shuffle else None)
-        clips = videos.map(
-            lambda index, serialized: self._parser.random_clip(
-                index, self._parser.video(index, serialized), options.seed, epoch
-            ),
-            num_parallel_calls=2,
-            deterministic=True,
-        )
+
+        def random_clip(index: tf.Tensor, serialized: tf.Tensor) -> LabelledClip:
+            video = self._parser.video(index, serialized)
+            return self._parser.random_clip(index, video, options.seed, epoch)
+
+        if options.max_skipped_share:
+            clips = map_good(videos, random_clip, options.max_skipped_share, "records")
+        else:
+            clips = videos.map(random_clip, num_parallel_calls=2, deterministic=True)
         if not options.shuffle:
             return clips
         return clips.shuffle(options.shuffle_buffer_size, seed=options.seed * 1_000_003 + epoch)

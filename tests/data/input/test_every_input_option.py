@@ -202,6 +202,15 @@ def test_num_parallel_decodes(pattern, monkeypatch):
     assert found == in_order and 3 in given and tf.data.AUTOTUNE not in given
 
 
+def test_max_skipped_share(pattern, tmp_path):
+    """See test_skipped_records.py. Where nothing is bad, it changes nothing."""
+    plain = training_keys(pattern)
+    assert training_keys(pattern, max_skipped_share=0.5) == plain
+    empty = segment("b", [keyframe(0)], num_frames=1, frames=[b"x"])
+    path = write(tmp_path / "a.tfrecord", [segment("g", [keyframe(0)], num_frames=4), empty])
+    assert training_keys(path, 2, max_skipped_share=0.5) == [("g", 0.0)] * 2
+
+
 @pytest.mark.parametrize(
     "name", ["num_classes", "max_boxes", "shuffle_buffer_size", "open_segments", "num_readers"]
 )

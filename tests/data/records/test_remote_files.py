@@ -88,7 +88,7 @@ def main():
     options = InputOptions(
         (sys.argv[1],), num_classes=3, label_map_path="", max_boxes=4, shuffle=False,
         shuffle_buffer_size=1, open_segments=1, num_readers=4, drop_keyframes_without_people=False,
-        seed=0, num_parallel_decodes=0,
+        seed=0, num_parallel_decodes=0, max_skipped_share=0.0,
     )
     source = KeyframeSource(options, ClipShape(2, 25.0, 8, 8))
     with explained(options.input_paths):

@@ -1,0 +1,97 @@
+"""Records that cannot be used: left out of training up to a share, never out of evaluation."""
+
+import re
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from small_records import all_keys, grey_frame, keyframe, options, segment, write
+
+from avatx.data.input.clip_shape import ClipShape
+from avatx.data.input.input_pipeline import build_dataset
+from avatx.data.input.keyframe_source import KeyframeSource
+from avatx.data.input.skipped_records import map_good
+from avatx.data.records.input_errors import explained
+from avatx.errors import UserError
+
+CLIP = ClipShape(num_frames=2, frame_rate=25.0, height=8, width=8)
+NUM_RECORDS = 8
+NO_JPEG = b"\xff\xd8\xff" + b"no picture" * 4  # begins like one
+
+
+def video(number: int, **changes):
+    keyframes = [keyframe(0), keyframe(40_000)]
+    return segment(f"v{number}", keyframes, num_frames=2, **changes)
+
+
+@pytest.fixture
+def pattern(tmp_path):
+    """Eight records of two keyframes: of the first the class is unknown, of the last a picture."""
+    unknown = [((0.1, 0.2, 0.5, 0.6), 9, 0)]
+    bad_class = segment("v0", [keyframe(0, unknown), keyframe(40_000)], num_frames=2)
+    good = [video(number) for number in range(1, NUM_RECORDS - 1)]
+    bad_picture = video(NUM_RECORDS - 1, frames=[grey_frame(0), NO_JPEG])
+    return write(tmp_path / "a.tfrecord", [bad_class, *good, bad_picture])
+
+
+def epochs(pattern, share, count, **changes):
+    source = KeyframeSource(options(pattern, max_skipped_share=share, **changes), CLIP)
+    with explained([pattern]):
+        return all_keys(build_dataset(source, 1, training=True).take(count))
+
+
+# The last record's first keyframe does not show the bad picture.
+GOOD = {(f"v{number}", time) for number in range(1, NUM_RECORDS) for time in (0.0, 0.04)}
+GOOD.remove((f"v{NUM_RECORDS - 1}", 0.04))
+
+
+@pytest.mark.parametrize("changes", [{}, {"num_parallel_decodes": 1}, {"shuffle": False}], ids=str)
+def test_the_good_ones_come_once_an_epoch(pattern, changes, capfd):
+    found = epochs(pattern, 0.2, 3 * len(GOOD), **changes)
+    for epoch in range(3):
+        assert set(found[epoch * len(GOOD) : (epoch + 1) * len(GOOD)]) == GOOD
+    said = capfd.readouterr().err
+    for what in ("records", "keyframe clips"):
+        assert re.search(f"warning: skipped 1 of the first .* {what} that cannot be used", said)
+
+
+def test_without_a_share_the_first_one_ends_training_and_is_named(pattern):
+    with pytest.raises(UserError, match=r"a\.tfrecord.*class id 9"):
+        epochs(pattern, 0.0, 1)
+
+
+def test_above_the_share_it_ends_with_a_line(tmp_path):
+    bad = [segment(f"b{number}", [keyframe(0)], num_frames=1, frames=[b"x"]) for number in range(3)]
+    path = write(tmp_path / "a.tfrecord", [*map(video, range(6)), *bad, video(6)])
+    assert len(epochs(path, 0.4, 14)) == 14
+    with pytest.raises(UserError, match="max_skipped_share: 3 of the first 10 records cannot be"):
+        epochs(path, 0.2, 14, shuffle=False)
+
+
+def test_evaluation_leaves_none_out(pattern):
+    source = KeyframeSource(options(pattern, max_skipped_share=0.5), CLIP)
+    with pytest.raises(UserError, match="class id 9"), explained([pattern]):
+        all_keys(build_dataset(source, 1, training=False))
+
+
+def test_a_damaged_file_is_never_skipped(pattern):
+    with open(pattern, "r+b") as file:
+        file.seek(-20, 2)
+        file.write(b"x")
+    with pytest.raises(UserError, match="corrupt"):
+        epochs(pattern, 0.5, 3 * len(GOOD))
+
+
+def test_with_none_bad_it_is_map():
+    numbers = tf.data.Dataset.range(200).map(lambda number: (number, tf.strings.as_string(number)))
+
+    def parse(number, text):
+        return {"text": text, "ragged": tf.ragged.range(tf.stack([number % 3, number % 5]))}
+
+    plain = list(numbers.map(parse))
+    careful = list(map_good(numbers, parse, 0.1, "records"))
+    assert len(plain) == len(careful)
+    for one, other in zip(plain, careful, strict=True):
+        assert one["text"] == other["text"]
+        np.testing.assert_array_equal(one["ragged"].values, other["ragged"].values)
+        np.testing.assert_array_equal(one["ragged"].row_splits, other["ragged"].row_splits)
