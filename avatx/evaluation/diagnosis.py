@@ -207,8 +207,8 @@ def _sample(
 
 
 def _example(table: AvaTable, row: int) -> str:
-    video = table.video_names[table.video_index[row]]
-    return f"{video},{format_timestamp(table.timestamp[row])}"
+    video, seconds = table.moment(row)
+    return f"{video},{format_timestamp(seconds)}"
 
 
 def _no_common_keyframe(groundtruth: AvaTable, detections: AvaTable, shared) -> str:

@@ -180,17 +180,18 @@ class _Finder:
 
     def _other_time(self, video_id, keyframe, class_id, box) -> float | None:
         table, seconds = self._groundtruth, keyframe / MICROSECONDS
+        timestamps = table.timestamp
         if video_id not in table.video_names:
             return None
         rows = np.flatnonzero(
             (table.video_index == table.video_names.index(video_id))
             & (table.class_id == class_id)
-            & (np.abs(table.timestamp - seconds) <= _NEIGHBOUR_SECONDS)
+            & (np.abs(timestamps - seconds) <= _NEIGHBOUR_SECONDS)
         )
         # The keyframe's own rows may spell its time with more than six decimals.
-        rows = rows[to_microseconds(table.timestamp[rows]) != keyframe]
+        rows = rows[to_microseconds(timestamps[rows]) != keyframe]
         near = [row for row in rows if box_iou(box, table.boxes[row]) >= _NEIGHBOUR_IOU]
-        times = sorted(table.timestamp[near].tolist(), key=lambda time: abs(time - seconds))
+        times = sorted(timestamps[near].tolist(), key=lambda time: abs(time - seconds))
         return times[0] if times else None
 
 

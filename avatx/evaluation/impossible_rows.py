@@ -37,11 +37,10 @@ def impossible_rows(table: AvaTable, label_map: LabelMap, name: str) -> list[str
         if rows.any():
             parts.append(f"{np.count_nonzero(rows)} {words(rows)}")
             wrong |= rows
-    row = int(np.flatnonzero(wrong)[0])
-    video = shortened(table.video_names[table.video_index[row]], 80)
+    video, seconds = table.moment(int(np.flatnonzero(wrong)[0]))
     return [
         f"{name}: {np.count_nonzero(wrong)} of {len(table)} rows cannot be right: "
-        f"{'; '.join(parts)}; the first is at {video},{format_timestamp(table.timestamp[row])}"
+        f"{'; '.join(parts)}; the first is at {shortened(video, 80)},{format_timestamp(seconds)}"
     ]
 
 

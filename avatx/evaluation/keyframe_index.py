@@ -55,11 +55,11 @@ def index_keyframes(
     """
     codes, videos, times, borders = {}, [], [], []
     for table in tables:
-        starts = np.flatnonzero(_starts_run(table))
+        moments = table.moments
         names = [codes.setdefault(name, len(codes)) for name in table.video_names]
-        videos.append(np.array(names, np.int64)[table.video_index[starts]])
-        times.append(to_microseconds(table.timestamp[starts]))
-        borders.append(np.append(starts, len(table)))
+        videos.append(np.array(names, np.int64)[moments.video_index])
+        times.append(to_microseconds(moments.timestamp))
+        borders.append(moments.borders)
     for keyframes in lists:
         pairs = list(keyframes)
         videos.append(np.array([codes.setdefault(name, len(codes)) for name, _ in pairs], np.int64))
@@ -81,11 +81,3 @@ def index_keyframes(
         runs_of_tables,
         numbers[len(tables) :],
     )
-
-
-def _starts_run(table: AvaTable) -> np.ndarray:
-    """[N] bool: rows whose video or timestamp differs from the row before."""
-    first = np.ones(len(table), bool)
-    np.not_equal(table.timestamp[1:], table.timestamp[:-1], out=first[1:])
-    first[1:] |= table.video_index[1:] != table.video_index[:-1]
-    return first

@@ -56,7 +56,7 @@ def width_and_height(table):
 
 
 def other_keys(table):
-    table.timestamp = table.timestamp - 900.5
+    table.moments = table.moments._replace(timestamp=table.moments.timestamp - 900.5)
 
 
 MISTAKES = [

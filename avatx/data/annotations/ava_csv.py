@@ -31,7 +31,13 @@ from avatx.data.annotations.ava_csv_writer import (
     write_annotations,
     write_detections,
 )
-from avatx.data.annotations.ava_table import MAX_VIDEO_ID, AvaTable, Keyframe, keyframe_key
+from avatx.data.annotations.ava_table import (
+    MAX_VIDEO_ID,
+    AvaTable,
+    Keyframe,
+    Moments,
+    keyframe_key,
+)
 from avatx.errors import UserError, shown
 
 __all__ = [
@@ -360,22 +366,22 @@ def _parse_carefully(
 
 def _read(path, kind: str) -> AvaTable:
     path = os.fspath(path)
-    codes, empty_keyframes = {}, []
+    codes, empty_keyframes, moments = {}, [], []
     empty = _parse_carefully(b"", kind, codes, path, 0, empty_keyframes)
-    columns = [column.copy() for column in empty]  # each the owner of its memory
+    columns = [column.copy() for column in empty[2:]]  # each the owner of its memory
     for before, chunk in _chunks(path):
         part = _parse_fast(chunk, kind, codes)
         if part is None:
             part = _parse_carefully(chunk, kind, codes, path, before, empty_keyframes)
-        for column, rows in zip(columns, part, strict=True):
+        moments.append(Moments.of_rows(part.video_index, part.timestamp))
+        for column, rows in zip(columns, part[2:], strict=True):
             _append(column, rows)
     if len(columns[0]) >= _MANY_ROWS:
         freed_memory.give_back()
-    video_index, timestamp, boxes, class_id, last = columns
+    boxes, class_id, last = columns
     return AvaTable(
         list(codes),
-        video_index,
-        timestamp,
+        Moments.joined(moments),
         boxes,
         class_id,
         score=last if kind == DETECTIONS else None,

@@ -30,13 +30,13 @@ def _write(path, table: AvaTable, coordinate: str, last_column) -> None:
         if not _can_stand_in_csv(name):
             raise UserError(f"{path}: the video id {shown(name)} cannot stand in a csv file")
     box_format = ",".join([coordinate] * 4)
-    video_ids = table.video_id
+    video_ids, timestamps = table.video_id, table.timestamp
     with atomic_text_file(path) as file:
         for start in range(0, len(table), 100_000):
             part = slice(start, start + 100_000)
             rows = zip(
                 video_ids[part].tolist(),
-                table.timestamp[part].tolist(),
+                timestamps[part].tolist(),
                 table.boxes[part].tolist(),
                 table.class_id[part].tolist(),
                 last_column(part),
