@@ -139,7 +139,7 @@ def _pretrain(tools, configs, output, sizes) -> None:
             4,
             "--shorter_side",
             0,
-            "--frame_rate",
+            "--max_frame_rate",
             8,
         )
     records = {split: str(folder / f"actions-{split}-*.tfrecord") for split in ("train", "val")}

@@ -95,7 +95,7 @@ def test_the_playground_s_data(commands, tmp_path):
             "--output": str(data / f"actions-{split}"),
             "--num_shards": "4",
             "--shorter_side": "0",
-            "--frame_rate": "8",
+            "--max_frame_rate": "8",
         }
         for split, flag in (("train", "--output_label_map"), ("val", "--label_map"))
     ]

@@ -28,6 +28,12 @@ def _as_text(value: tf.Tensor) -> tf.Tensor:
     return tf.strings.join([tf.strings.substr(value, 0, _MAX_TEXT), dots])
 
 
+def as_shown(text: bytes) -> str:
+    """What a message shows of a text, once it is decoded."""
+    dots = b"..." if len(text) > _MAX_TEXT else b""
+    return (text[:_MAX_TEXT] + dots).decode("utf-8", "replace")
+
+
 def after(checks: Iterable):
     """A context in which ops run after the checks. (They are None when eager: done already.)"""
     return tf.control_dependencies([one for one in checks if one is not None])

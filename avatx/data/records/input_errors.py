@@ -14,8 +14,10 @@ from avatx.errors import UserError, first_line
 __all__ = ["check", "explained"]
 
 _REMEDY = "write the records again"
-# How a message of `graph_check` begins that names a record.
-_NAMED_RECORD = re.compile(r"record (?P<video>.*?)(?:@(?P<start>-?\d[\d.e+-]*)| \(video \d+\))[ :]")
+_ESCAPED = {b"n": b"\n", b"r": b"\r", b"t": b"\t"}
+# How a message of `graph_check` begins that names a record: its id, and what follows that.
+_RECORD = "record "
+_AFTER_ID = re.compile(r"(?:@(?P<start>-?\d[\d.e+-]*)| \(video \d+\))(?=[ :])")
 
 
 @contextlib.contextmanager
@@ -61,15 +63,15 @@ def explained(input_paths: Sequence[str] = ()) -> Iterator[None]:
 
 def _with_file(text: str, input_paths: Sequence[str]) -> str:
     """The message, after the name of the file that holds the record it is about."""
-    named = _NAMED_RECORD.match(text)
-    if named is None:
+    if not text.startswith(_RECORD):
         return text
     files = _existing(input_paths)
     with contextlib.suppress(tf.errors.OpError):
-        path = file_of_record(files, named["video"], named["start"])
-        if path:
-            return f"{path}: {text}"
-        for path in files:  # its id is not what the message shows of it
+        for after in _AFTER_ID.finditer(text):  # an id may hold what looks like its end
+            path = file_of_record(files, text[len(_RECORD) : after.start()], after["start"])
+            if path:
+                return f"{path}: {text}"
+        for path in files:
             check_file(path, keys=True)
     return text
 
@@ -84,9 +86,11 @@ def _existing(input_paths: Sequence[str]) -> list[str]:
 
 
 def _unescaped(text: str) -> str:
-    """TensorFlow prints what is not ASCII, and quotes, with backslashes."""
-    try:
-        raw = text.encode("latin-1", "backslashreplace").decode("unicode_escape")
-    except UnicodeDecodeError:  # cut in the middle of an escape
-        return text
-    return raw.encode("latin-1", "replace").decode("utf-8", "replace")
+    """TensorFlow prints quotes, and in places what is not ASCII, with backslashes and in octal."""
+
+    def byte(match: re.Match) -> bytes:
+        code = match[1]
+        return bytes([int(code, 8)]) if len(code) == 3 else _ESCAPED.get(code, code)
+
+    raw = re.sub(rb"\\([0-3][0-7]{2}|.)", byte, text.encode("utf-8", "replace"), flags=re.DOTALL)
+    return raw.decode("utf-8", "replace")

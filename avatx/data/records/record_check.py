@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import tensorflow as tf
 
 from avatx.data.records import record
+from avatx.data.records.graph_check import as_shown
 from avatx.data.records.record_content import first_problem
 from avatx.data.times import MICROSECONDS
 from avatx.errors import UserError, first_line
@@ -85,20 +86,19 @@ def file_of_record(paths: Sequence[str], video_id: str, start: str | None) -> st
 
     Args:
       paths: TFRecord files.
-      video_id: of the record.
+      video_id: of the record, as a message of `graph_check` shows it.
       start: seconds, as a message has them; None: any.
     """
     for path in paths:
         for entry in tf.data.TFRecordDataset(path):
-            if video_id.encode() not in entry.numpy():
-                continue
             try:
                 example = tf.train.SequenceExample.FromString(entry.numpy())
             except Exception:  # protobuf's DecodeError has a different home in each version
                 continue
             context = example.context.feature
             found = context[record.CLIP_START].int64_list.value
-            if context[record.VIDEO_ID].bytes_list.value[:] == [video_id.encode()] and (
+            ids = [*map(as_shown, context[record.VIDEO_ID].bytes_list.value)]
+            if ids == [video_id] and (
                 start is None or [round(float(start) * MICROSECONDS)] == [*found]
             ):
                 return path

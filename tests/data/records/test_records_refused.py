@@ -206,3 +206,29 @@ def test_the_record_that_is_wrong_is_named_by_its_number(tmp_path, number):
     check_file(path)
     with pytest.raises(UserError, match=f"a.tfrecord: record {number} lacks"):
         check_file(path, keys=True)
+
+
+@pytest.mark.parametrize(
+    "video_id", [b"v", "vidé".encode(), b"a@3 b", b"a\"\\b'\n", b"\xff\xc3", b"\xc3\xa9" * 120]
+)
+@pytest.mark.parametrize("name", [b"other", "é".encode(), b"cl\xc3ss\\"])
+def test_the_file_is_named_whatever_bytes_the_message_holds(tmp_path, video_id, name):
+    """Of a record that only the config finds fault with: reading the file again does not."""
+    write_label_map(str(tmp_path / "map.pbtxt"), LabelMap({1: "class 1", 2: "class 2", 3: "c"}))
+    good = record.encode(segment("good", [keyframe(0, [(BOX, 1, 0)])], num_frames=4))
+    example = tf.train.SequenceExample.FromString(good)
+    example.context.feature[record.VIDEO_ID].bytes_list.value[:] = [video_id]
+    names = example.feature_lists.feature_list[record.REGION_LABEL_STRING].feature
+    names[0].bytes_list.value[:] = [name]
+    paths = [str(tmp_path / f"{name}.tfrecord") for name in "ab"]
+    for path, entry in zip(paths, (good, example.SerializeToString()), strict=True):
+        with tf.io.TFRecordWriter(path) as writer:
+            writer.write(entry)
+    chosen = options(str(tmp_path / "*.tfrecord"), label_map_path=str(tmp_path / "map.pbtxt"))
+    source = KeyframeSource(chosen, CLIP)
+    with pytest.raises(UserError, match=r"b\.tfrecord: record ") as raised:
+        with explained(paths):
+            source._parser.segment(example.SerializeToString())
+    assert "\n" not in str(raised.value)
+    shown = video_id.decode("utf-8", "replace").replace("\n", " ")
+    assert shown[:100] in str(raised.value)
