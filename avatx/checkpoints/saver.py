@@ -14,7 +14,7 @@ import tempfile
 import tensorflow as tf
 
 from avatx import atomic_file, atomic_folder
-from avatx.checkpoints.paths import checkpoint_paths
+from avatx.checkpoints.paths import checkpoint_paths, recorded_checkpoints
 from avatx.errors import UserError, first_line
 from avatx.peer_errors import is_of_peers
 from avatx.refusals import refusal
@@ -82,11 +82,7 @@ class CheckpointSaver:
         """Writes the file by which TensorFlow's own functions find checkpoints."""
         others = [path for path in checkpoint_paths(self.directory) if path != newest]
         kept = [newest, *(path for path in others if _step_of(path) < _step_of(newest))]
-        names = [json.dumps(os.path.basename(path)) for path in kept[: self._keep]]
-        lines = [f"model_checkpoint_path: {names[0]}"]
-        lines += [f"all_model_checkpoint_paths: {name}" for name in reversed(names)]
-        with atomic_file.atomic_text_file(os.path.join(self.directory, STATE_FILE)) as file:
-            file.write("\n".join(lines) + "\n")
+        _write_state(self.directory, kept[: self._keep])
 
     def _remove_superseded(self, step: int) -> None:
         # Those of later steps could not be read, or were those of a training that was taken back.
@@ -155,6 +151,29 @@ def remove_older(directory: str, keep: int) -> None:
     """Removes all but the newest `keep` checkpoints."""
     for path in checkpoint_paths(directory)[keep:]:
         remove(path)
+
+
+def settle(directory: str, keep: int) -> None:
+    """Does what a training that was killed after its last checkpoint was there had left to do.
+
+    For whom is alone in the directory, and has read the newest checkpoint.
+    """
+    remove_older(directory, keep)
+    there = checkpoint_paths(directory)
+    if there and recorded_checkpoints(directory) != _names(there)[::-1]:
+        _write_state(directory, there)
+
+
+def _write_state(directory: str, newest_first: list[str]) -> None:
+    names = [json.dumps(name) for name in _names(newest_first)]
+    lines = [f"model_checkpoint_path: {names[0]}"]
+    lines += [f"all_model_checkpoint_paths: {name}" for name in reversed(names)]
+    with atomic_file.atomic_text_file(os.path.join(directory, STATE_FILE)) as file:
+        file.write("\n".join(lines) + "\n")
+
+
+def _names(paths: list[str]) -> list[str]:
+    return [os.path.basename(path) for path in paths]
 
 
 def sweep(directory: str, name: str) -> None:

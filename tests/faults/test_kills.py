@@ -51,6 +51,8 @@ def test_training(zygote, tmp_path):
     wanted = ["rename /model/ckpt-1.index", "rename /model/best/info.json"]
     for at in moments(trial.operations, wanted):
         trial.kill(at)
+    (last,) = moments(trial.operations, ["rename /model/ckpt-4.index"])
+    trial.kill(last + 1)  # nothing is left to train, but the file `checkpoint` to write
     trial.fill_disk(moments(trial.operations, ["rename /model/ckpt-2.data"])[0])
 
 
