@@ -18,7 +18,7 @@ from avatx.evaluation.countable_rows import order_by_class, order_by_score, scor
 from avatx.evaluation.matching import MatchedDetections, Matching
 from avatx.evaluation.protocol import DEFAULT_PROTOCOL, get_protocol
 
-_MANY_ROWS = 1 << 18  # from here on memory matters
+MANY_ROWS = 1 << 18  # from here on memory matters
 
 
 def average_precision(true_positive: np.ndarray, num_groundtruth: int) -> float | None:
@@ -180,7 +180,7 @@ def evaluate_at(
         for results, hits in zip(per_class, true, strict=True):
             results[str(number)] = _class_result(name, hits[order], int(num_groundtruth[number]))
     del kept
-    if len(detections) >= _MANY_ROWS:
+    if len(detections) >= MANY_ROWS:
         freed_memory.give_back()
     return [
         summarize(results, protocol, iou_threshold)

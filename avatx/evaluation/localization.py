@@ -13,10 +13,11 @@ from typing import Any
 
 import numpy as np
 
+from avatx import freed_memory
 from avatx.data.annotations.ava_table import AvaTable, Keyframe
 from avatx.data.annotations.label_map import LabelMap
 from avatx.evaluation.countable_rows import scores_of
-from avatx.evaluation.frame_map import evaluate, evaluate_at
+from avatx.evaluation.frame_map import MANY_ROWS, evaluate, evaluate_at
 from avatx.evaluation.keyframe_blocks import blocks_of_keyframes
 from avatx.evaluation.keyframe_index import index_keyframes
 from avatx.evaluation.metrics import IOU_THRESHOLDS
@@ -39,6 +40,8 @@ def evaluate_localization(
     Arguments as `avatx.evaluation.frame_map.evaluate`.
     """
     people, found = merge_groundtruth(groundtruth), merge_detections(detections)
+    if len(detections) >= MANY_ROWS:
+        freed_memory.give_back()
     results = evaluate_at(
         people,
         found,

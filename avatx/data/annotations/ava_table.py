@@ -137,7 +137,12 @@ class AvaTable:
 
     def select(self, rows) -> "AvaTable":
         """The table of the given rows (an index array or a mask), `empty_keyframes` kept."""
-        runs = self.moments.run_of(np.arange(len(self))[rows])
+        if isinstance(rows, slice):
+            numbers = np.arange(*rows.indices(len(self)))
+        else:
+            numbers = np.asarray(rows)
+            numbers = np.flatnonzero(numbers) if numbers.dtype == bool else numbers
+        runs = self.moments.run_of(numbers)
         return AvaTable(
             video_names=self.video_names,
             moments=Moments.of_rows(self.moments.video_index[runs], self.moments.timestamp[runs]),
