@@ -51,7 +51,7 @@ def prepare(
         tenth = output / "data_tenth"
         _make_split(tools, tenth, "train", max(1, sizes.train_videos // 10), 1)
         _make_records(tools, tenth, tenth, "train")
-    _pretrain(tools, configs, output, sizes)
+    pretrain(tools, configs, output, sizes.action_clips)
 
 
 def patterns(output: pathlib.Path, kind: str, on_training_data: bool = False) -> dict[str, str]:
@@ -103,12 +103,21 @@ def _make_records(tools, folder, output, split, margin_seconds=1) -> None:
     )
 
 
-def _pretrain(tools, configs, output, sizes) -> None:
-    """The toy Kinetics, and the classifier whose trunk the rows start from."""
+def pretrain(
+    tools: pathlib.Path,
+    configs: pathlib.Path,
+    output: pathlib.Path,
+    action_clips: int,
+    overrides: tuple[str, ...] = (),
+) -> None:
+    """Makes the toy Kinetics, and OUTPUT/pretrained: a classifier whose trunk detectors start from.
+
+    Records and their label map go to OUTPUT/data, beside the detector's.
+    """
     folder, actions = output / DATA, output / "actions"
     names = folder / "actions_label_map.pbtxt"
     for seed, (split, count) in enumerate(
-        (("train", sizes.action_clips), ("val", max(9, sizes.action_clips // 10))), start=3
+        (("train", action_clips), ("val", max(9, action_clips // 10))), start=3
     ):
         run_step(
             tools,
@@ -155,6 +164,7 @@ def _pretrain(tools, configs, output, sizes) -> None:
         "train_and_eval",
         "--override",
         *data_overrides(records, names),
+        *overrides,
     )
 
 

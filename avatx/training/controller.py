@@ -14,6 +14,7 @@ from contextlib import nullcontext
 import orbit
 import tensorflow as tf
 
+from avatx import freed_memory
 from avatx.checkpoints import finite, restore
 from avatx.checkpoints.saver import CheckpointSaver
 from avatx.checkpoints.training_state import Changes, TrainingState
@@ -153,6 +154,7 @@ class TrainingController(orbit.Controller):
         self.eval_summary_manager.flush()
         # Not before: what follows of an evaluation, as the best checkpoint, is part of it.
         self._evaluated.write(int(self.global_step.numpy()))
+        freed_memory.collect()
         return metrics
 
     def save_checkpoint(self) -> None:

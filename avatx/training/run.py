@@ -14,7 +14,7 @@ import tensorflow as tf
 import tf_keras
 from official.modeling import performance
 
-from avatx import file_lock, file_systems
+from avatx import file_lock, file_systems, freed_memory
 from avatx.checkpoints import paths, restore, saver, waiting
 from avatx.checkpoints.reader import DamagedCheckpoint
 from avatx.errors import UserError, first_line
@@ -120,6 +120,7 @@ def evaluate_continuously(
         for path in waiting.new_checkpoints(checkpoint_dir, timeout):
             try:
                 metrics = evaluation(path)
+                freed_memory.collect()
                 step = paths.checkpoint_step(path)
             except DamagedCheckpoint as error:  # or removed meanwhile, as too old
                 print(f"{error}: waiting for the next one", flush=True)
