@@ -6,6 +6,7 @@ import re
 _MAX_TEXT = 4_000  # characters of a message, whatever a file made it hold
 _LINE_ENDS = re.compile(r"\s*[\n\r\x0b\x0c\x1c-\x1e\x85\u2028\u2029]\s*")
 # Names of nodes and operations, which TensorFlow adds to its messages.
+_WHERE = re.compile(r"Detected at |\[\[|\d+ root error")
 _NODES = re.compile(r"\{\{.*?\}\}|\[Op:.*?\]|name:\s*$")
 
 
@@ -44,7 +45,11 @@ def shown(value: object, length: int = 80) -> str:
 def first_line(error: BaseException, length: int = 200) -> str:
     """What an error of another library says, in one line of at most `length` characters."""
     text = (getattr(error, "message", None) or str(error)).strip()
-    line = " ".join(_NODES.sub("", text.split("\n")[0]).split())
+    lines = text.split("\n")
+    if lines[0].startswith("Graph execution error"):  # where in Python comes before what
+        said = (line for line in lines[1:] if line[:1].strip() and not _WHERE.match(line))
+        lines = [next(said, lines[0])]
+    line = " ".join(_NODES.sub("", lines[0]).split())
     return line[:length] or type(error).__name__
 
 

@@ -43,7 +43,9 @@ def refusal(error: BaseException) -> Refusal | None:
 
 def has_no_room(error: BaseException | None) -> bool:
     """Whether it, or what it came of, says that nothing more can be written there."""
-    while error is not None:
+    seen = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
         if isinstance(error, OSError):
             if error.errno in _NO_ROOM:
                 return True

@@ -1,6 +1,7 @@
 """A user's mistake is told in one line, whatever a file made the message hold."""
 
 import pytest
+import tensorflow as tf
 
 from avatx import errors
 
@@ -18,3 +19,15 @@ def test_what_is_readable_stays():
 def test_a_long_text_loses_its_middle():
     text = str(errors.UserError("begin" + "x" * 100_000 + "end"))
     assert text.startswith("begin") and text.endswith("end") and len(text) < 4_100
+
+
+def test_what_a_graph_says_is_not_where_it_says_it():
+    @tf.function(autograph=False)
+    def parse(serialized):
+        feature = tf.io.FixedLenFeature([], tf.string)
+        return tf.io.parse_single_sequence_example(serialized, {"a": feature}, {})
+
+    with pytest.raises(tf.errors.InvalidArgumentError) as raised:
+        parse(b"\xff\xff")
+    assert str(raised.value).startswith("Graph execution error")
+    assert "protocol message" in errors.first_line(raised.value)

@@ -153,15 +153,19 @@ def remove_older(directory: str, keep: int) -> None:
         remove(path)
 
 
-def settle(directory: str, keep: int) -> None:
+def settle(directory: str, keep: int, newest: str) -> None:
     """Does what a training that was killed after its last checkpoint was there had left to do.
 
-    For whom is alone in the directory, and has read the newest checkpoint.
+    For whom is alone in the directory. Newer checkpoints than `newest`, the newest that can be
+    read, stay as they are and are not named in the file `checkpoint`.
     """
-    remove_older(directory, keep)
     there = checkpoint_paths(directory)
-    if there and recorded_checkpoints(directory) != _names(there)[::-1]:
-        _write_state(directory, there)
+    there = there[there.index(newest) :] if newest in there else there
+    for path in there[keep:]:
+        remove(path)
+    kept = there[:keep]
+    if kept and recorded_checkpoints(directory) != _names(kept)[::-1]:
+        _write_state(directory, kept)
 
 
 def _write_state(directory: str, newest_first: list[str]) -> None:

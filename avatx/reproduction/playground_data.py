@@ -51,7 +51,7 @@ def prepare(
         tenth = output / "data_tenth"
         _make_split(tools, tenth, "train", max(1, sizes.train_videos // 10), 1)
         _make_records(tools, tenth, tenth, "train")
-    pretrain(tools, configs, output, sizes.action_clips)
+    _pretrain(tools, configs, output, sizes)
 
 
 def patterns(output: pathlib.Path, kind: str, on_training_data: bool = False) -> dict[str, str]:
@@ -103,21 +103,12 @@ def _make_records(tools, folder, output, split, margin_seconds=1) -> None:
     )
 
 
-def pretrain(
-    tools: pathlib.Path,
-    configs: pathlib.Path,
-    output: pathlib.Path,
-    action_clips: int,
-    overrides: tuple[str, ...] = (),
-) -> None:
-    """Makes the toy Kinetics, and OUTPUT/pretrained: a classifier whose trunk detectors start from.
-
-    Records and their label map go to OUTPUT/data, beside the detector's.
-    """
+def _pretrain(tools, configs, output, sizes) -> None:
+    """The toy Kinetics, and the classifier whose trunk the rows start from."""
     folder, actions = output / DATA, output / "actions"
     names = folder / "actions_label_map.pbtxt"
     for seed, (split, count) in enumerate(
-        (("train", action_clips), ("val", max(9, action_clips // 10))), start=3
+        (("train", sizes.action_clips), ("val", max(9, sizes.action_clips // 10))), start=3
     ):
         run_step(
             tools,
@@ -164,7 +155,6 @@ def pretrain(
         "train_and_eval",
         "--override",
         *data_overrides(records, names),
-        *overrides,
     )
 
 

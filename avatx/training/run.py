@@ -225,7 +225,8 @@ def _train_if_not_done(
         sweep(experiment)
     if workers.from_chief(lambda: _is_done(experiment, evaluate)):
         if workers.is_chief:
-            saver.settle(experiment.model_dir, options.checkpoints_to_keep)
+            newest = paths.checkpoint_paths(experiment.model_dir)[0]
+            saver.settle(experiment.model_dir, options.checkpoints_to_keep, newest)
             print(
                 f"{experiment.model_dir} is trained to step {_trained_to(experiment)} already, and "
                 f"train_config.num_steps is {options.num_steps}: nothing to do; raise it or choose "
@@ -272,7 +273,8 @@ def _prepare(
         last_start.write()
     # Not before it is known that the newest can be read.
     if workers.is_chief and controller.trainer.last_checkpoint:
-        saver.settle(experiment.model_dir, options.checkpoints_to_keep)
+        newest = controller.trainer.last_checkpoint
+        saver.settle(experiment.model_dir, options.checkpoints_to_keep, newest)
     start_step = int(controller.global_step.numpy())
     for line in report.startup_lines(experiment, strategy, controller.trainer.model, start_step):
         print(line)

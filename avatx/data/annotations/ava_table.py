@@ -132,7 +132,7 @@ class AvaTable:
 
     def moment(self, row: int) -> Keyframe:
         """Video id and seconds of one row."""
-        run = self.moments.run_of(row)
+        run = self.moments.run_of(range(len(self))[row])
         return self.video_names[self.moments.video_index[run]], float(self.moments.timestamp[run])
 
     def select(self, rows) -> "AvaTable":
@@ -141,7 +141,10 @@ class AvaTable:
             numbers = np.arange(*rows.indices(len(self)))
         else:
             numbers = np.asarray(rows)
-            numbers = np.flatnonzero(numbers) if numbers.dtype == bool else numbers
+            if numbers.dtype == bool:
+                numbers = np.flatnonzero(numbers)
+            elif len(numbers) and numbers.min() < 0:
+                numbers = np.where(numbers < 0, numbers + len(self), numbers)
         runs = self.moments.run_of(numbers)
         return AvaTable(
             video_names=self.video_names,

@@ -14,6 +14,7 @@ reads every record; decoding, which costs far more, is shared.
 """
 
 import dataclasses
+import os
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -76,7 +77,8 @@ def build_dataset(
         return source.finish(example, epoch, valid, augmentations, training)
 
     if training and options.max_skipped_share:
-        share, at_once = options.max_skipped_share, options.num_parallel_decodes
+        share = options.max_skipped_share
+        at_once = options.num_parallel_decodes or os.cpu_count() or 1
         dataset = map_good(dataset, finish, share, f"{source.name} clips", at_once)
     else:
         at_once = options.num_parallel_decodes or tf.data.AUTOTUNE

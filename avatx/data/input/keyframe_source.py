@@ -58,13 +58,13 @@ class KeyframeSource:
 
     @functools.cached_property
     def files(self) -> list[str]:
-        """Paths, the first record of each of which is good."""
+        """Paths, the first record of each of which is good; with skipping, that of some."""
         files = remote_files.match_files(self.options.input_paths)
         check_sizes(files)
-        if not self.options.max_skipped_share:
-            check_first_records(files, self._parser.segment)
+        may_skip = self.options.max_skipped_share > 0
+        check_first_records(files, self._parser.segment, may_skip=may_skip)
         if self.person_boxes is not None:
-            person_box_coverage.report(self.person_boxes.table, files)
+            person_box_coverage.report(self.person_boxes.table, files, may_skip=may_skip)
         return files
 
     @functools.cached_property
@@ -127,8 +127,7 @@ class KeyframeSource:
     def count(self, at_least: int | None = None) -> int:
         """Keyframes that training sees in one epoch; stops counting at `at_least`."""
         files = self.files
-        every = not (self.options.drop_keyframes_without_people or self.options.max_skipped_share)
-        if at_least is None and every:
+        if at_least is None and not self.options.drop_keyframes_without_people:
             known = counts_by_manifest(files, "keyframes")
             if known is not None:
                 return sum(known)

@@ -63,13 +63,15 @@ class LabelledClipSource:
 
     @functools.cached_property
     def files(self) -> list[str]:
-        """Paths, the first record of each of which is good."""
+        """Paths, the first record of each of which is good; with skipping, that of some."""
         files = remote_files.match_files(self.options.input_paths)
         check_sizes(files)
-        if not self.options.max_skipped_share:
-            check_first_records(
-                files, lambda serialized: self._parser.video(0, serialized), labelled=True
-            )
+        check_first_records(
+            files,
+            lambda serialized: self._parser.video(0, serialized),
+            labelled=True,
+            may_skip=self.options.max_skipped_share > 0,
+        )
         return files
 
     @functools.cached_property

@@ -14,11 +14,16 @@ from avatx.data.times import MICROSECONDS
 from avatx.errors import UserError
 
 
-def report(table: PersonBoxes, files: Sequence[str], scanned_bytes: int = SCANNED_BYTES) -> None:
+def report(
+    table: PersonBoxes,
+    files: Sequence[str],
+    scanned_bytes: int = SCANNED_BYTES,
+    may_skip: bool = False,
+) -> None:
     """Prints how many keyframes have boxes, on standard error.
 
     Sets of records of more than `scanned_bytes`, and remote ones, are looked at in their first file
-    alone.
+    alone. With `may_skip` records that cannot be read are left out.
 
     Raises:
       UserError: of the keyframes looked at none has: the boxes are other videos'.
@@ -30,10 +35,15 @@ def report(table: PersonBoxes, files: Sequence[str], scanned_bytes: int = SCANNE
         looked_at = looked_at[:1]
     videos: list[str] = []
     times: list[int] = []
+    records = tf.data.TFRecordDataset(looked_at)
+    if may_skip:
+        moments = records.flat_map(
+            lambda one: tf.data.Dataset.from_tensors(one).map(_keyframes).ignore_errors()
+        )
+    else:
+        moments = records.map(_keyframes)
     with explained(looked_at):
-        for video, keyframes in (
-            tf.data.TFRecordDataset(looked_at).map(_keyframes).as_numpy_iterator()
-        ):
+        for video, keyframes in moments.as_numpy_iterator():
             videos += [video.decode(errors="replace")] * len(keyframes)
             times += keyframes.tolist()
     found = table.covers(videos, times)

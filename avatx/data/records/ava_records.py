@@ -158,11 +158,12 @@ def _check_boxes(table: AvaTable, annotations: str, log: Callable[[str], None]) 
     bad = np.flatnonzero(((low < -0.01) | (high > 1.01) | (low >= high)).any(axis=1))
     if not len(bad):
         return
-    row = bad[0]
+    row = int(bad[0])
+    video, seconds = table.moment(row)
     ymin, xmin, ymax, xmax = table.boxes[row]
     text = (
         f"{annotations}: {len(bad)} of {len(table)} boxes are inverted or outside [0, 1]: "
-        f"{table.video_names[table.video_index[row]]},{format_timestamp(table.timestamp[row])} "
+        f"{video},{format_timestamp(seconds)} "
         f"has x {xmin:g} to {xmax:g}, y {ymin:g} to {ymax:g}"
     )
     if 2 * len(bad) >= len(table):

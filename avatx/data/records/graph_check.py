@@ -34,6 +34,11 @@ def as_shown(text: bytes) -> str:
     return (text[:_MAX_TEXT] + dots).decode("utf-8", "replace")
 
 
+def seconds_as_shown(microseconds: int) -> str:
+    """What `seconds` gives."""
+    return re.sub(r"\.?0+$", "", f"{microseconds / 1e6:.6f}")
+
+
 def after(checks: Iterable):
     """A context in which ops run after the checks. (They are None when eager: done already.)"""
     return tf.control_dependencies([one for one in checks if one is not None])
@@ -45,5 +50,6 @@ def record_name(video_id: tf.Tensor, start: tf.Tensor) -> list:
 
 
 def seconds(microseconds: tf.Tensor) -> tf.Tensor:
-    """[] int64 to [] string."""
-    return tf.strings.as_string(tf.cast(microseconds, tf.float64) / 1e6, shortest=True)
+    """[] int64 to [] string: whole, or with as many decimals as it takes."""
+    text = tf.strings.as_string(tf.cast(microseconds, tf.float64) / 1e6, precision=6)
+    return tf.strings.regex_replace(text, r"\.?0+$", "")

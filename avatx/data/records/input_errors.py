@@ -67,10 +67,11 @@ def _with_file(text: str, input_paths: Sequence[str]) -> str:
         return text
     files = _existing(input_paths)
     with contextlib.suppress(tf.errors.OpError):
-        for after in _AFTER_ID.finditer(text):  # an id may hold what looks like its end
-            path = file_of_record(files, text[len(_RECORD) : after.start()], after["start"])
-            if path:
-                return f"{path}: {text}"
+        # An id may hold what looks like its end.
+        ends = _AFTER_ID.finditer(text, len(_RECORD))
+        named = [(text[len(_RECORD) : end.start()], end["start"]) for end in ends]
+        if path := file_of_record(files, named):
+            return f"{path}: {text}"
         for path in files:
             check_file(path, keys=True)
     return text
@@ -86,11 +87,14 @@ def _existing(input_paths: Sequence[str]) -> list[str]:
 
 
 def _unescaped(text: str) -> str:
-    """TensorFlow prints quotes, and in places what is not ASCII, with backslashes and in octal."""
+    """TensorFlow prints quotes, and in places what is not ASCII, with backslashes and numbers."""
 
     def byte(match: re.Match) -> bytes:
         code = match[1]
-        return bytes([int(code, 8)]) if len(code) == 3 else _ESCAPED.get(code, code)
+        if len(code) == 3:
+            return bytes([int(code[1:], 16) if code[:1] == b"x" else int(code, 8)])
+        return _ESCAPED.get(code, code)
 
-    raw = re.sub(rb"\\([0-3][0-7]{2}|.)", byte, text.encode("utf-8", "replace"), flags=re.DOTALL)
+    pattern = rb"\\([0-3][0-7]{2}|x[0-9a-f]{2}|.)"
+    raw = re.sub(pattern, byte, text.encode("utf-8", "replace"), flags=re.DOTALL)
     return raw.decode("utf-8", "replace")

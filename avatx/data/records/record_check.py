@@ -1,13 +1,12 @@
 """What a file or an entry of it lacks to be our record; for before reading and after failing."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import tensorflow as tf
 
 from avatx.data.records import record
-from avatx.data.records.graph_check import as_shown
+from avatx.data.records.graph_check import as_shown, seconds_as_shown
 from avatx.data.records.record_content import first_problem
-from avatx.data.times import MICROSECONDS
 from avatx.errors import UserError, first_line
 
 _CONTEXT = (
@@ -77,18 +76,35 @@ def check_file(path: str, keys: bool = False, decode: bool = False) -> None:
             if keys:
                 labelled = labelled or record.CLIP_LABEL_INDEX.encode() in entry.numpy()
                 check_keys(path, entry.numpy(), count - 1, labelled, decode)
+                _check_wire(path, entry, count)
     except tf.errors.DataLossError as error:
         raise _corrupt(path, count, error) from error
 
 
-def file_of_record(paths: Sequence[str], video_id: str, start: str | None) -> str:
-    """The first file that holds a record of the video; "" if none does.
+def _check_wire(path: str, entry: tf.Tensor, number: int) -> None:
+    """TensorFlow's reader refuses some bytes that protobuf takes."""
+    try:
+        tf.io.parse_single_sequence_example(
+            entry,
+            {record.VIDEO_ID: tf.io.FixedLenFeature([], tf.string)},
+            {record.IMAGE_ENCODED: tf.io.FixedLenSequenceFeature([], tf.string)},
+        )
+    except tf.errors.OpError as error:
+        raise UserError(
+            f"{path}: record {number} is not a tf.train.SequenceExample that TensorFlow reads "
+            f"({first_line(error)}); write the records again"
+        ) from error
+
+
+def file_of_record(paths: Sequence[str], named: Iterable[tuple[str, str | None]]) -> str:
+    """The file that holds a record; "" if none does.
 
     Args:
       paths: TFRecord files.
-      video_id: of the record, as a message of `graph_check` shows it.
-      start: seconds, as a message has them; None: any.
+      named: what the record may be: a video id as a message of `graph_check` shows it, and seconds
+        as it shows them, or None for any. The longest id that is there counts.
     """
+    wanted, longest, where = dict(named), -1, ""
     for path in paths:
         for entry in tf.data.TFRecordDataset(path):
             try:
@@ -97,24 +113,27 @@ def file_of_record(paths: Sequence[str], video_id: str, start: str | None) -> st
                 continue
             context = example.context.feature
             found = context[record.CLIP_START].int64_list.value
-            ids = [*map(as_shown, context[record.VIDEO_ID].bytes_list.value)]
-            if ids == [video_id] and (
-                start is None or [round(float(start) * MICROSECONDS)] == [*found]
-            ):
-                return path
-    return ""
+            for video_id in map(as_shown, context[record.VIDEO_ID].bytes_list.value[:1]):
+                if len(video_id) > longest and video_id in wanted:
+                    start = wanted[video_id]
+                    if start is None or start in map(seconds_as_shown, found):
+                        longest, where = len(video_id), path
+    return where
 
 
-def first_entry(path: str) -> list[bytes]:
-    """The first entry of a TFRecord file as a list of one, or [] of an empty file.
+def first_entries(path: str, count: int = 1) -> Iterator[bytes]:
+    """The first entries of a TFRecord file, as many as it has, one after the other.
 
     Raises:
       UserError: the file cannot be read or is no TFRecord file.
     """
+    good = 0
     try:
-        return [entry.numpy() for entry in tf.data.TFRecordDataset(path).take(1)]
+        for entry in tf.data.TFRecordDataset(path).take(count):
+            yield entry.numpy()
+            good += 1
     except tf.errors.DataLossError as error:
-        raise _corrupt(path, 0, error) from error
+        raise _corrupt(path, good, error) from error
     except tf.errors.OpError as error:
         raise UserError(f"{path}: cannot be read ({first_line(error)})") from error
 

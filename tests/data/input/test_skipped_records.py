@@ -1,5 +1,6 @@
 """Records that cannot be used: left out of training up to a share, never out of evaluation."""
 
+import dataclasses
 import re
 
 import numpy as np
@@ -10,6 +11,7 @@ from small_records import all_keys, grey_frame, keyframe, options, segment, writ
 from avatx.data.input.clip_shape import ClipShape
 from avatx.data.input.input_pipeline import build_dataset
 from avatx.data.input.keyframe_source import KeyframeSource
+from avatx.data.input.labelled_clip_source import LabelledClipSource
 from avatx.data.input.skipped_records import map_good
 from avatx.data.records.input_errors import explained
 from avatx.errors import UserError
@@ -52,7 +54,7 @@ def test_the_good_ones_come_once_an_epoch(pattern, changes, capfd):
         assert set(found[epoch * len(GOOD) : (epoch + 1) * len(GOOD)]) == GOOD
     said = capfd.readouterr().err
     for what in ("records", "keyframe clips"):
-        assert re.search(f"warning: skipped 1 of the first .* {what} that cannot be used", said)
+        assert re.search(f"warning: skipped 1 of .* {what}, which cannot be used", said)
 
 
 def test_without_a_share_the_first_one_ends_training_and_is_named(pattern):
@@ -60,12 +62,41 @@ def test_without_a_share_the_first_one_ends_training_and_is_named(pattern):
         epochs(pattern, 0.0, 1)
 
 
-def test_above_the_share_it_ends_with_a_line(tmp_path):
+def test_above_the_share_an_epoch_ends_with_a_line(tmp_path):
+    """Wherever the bad ones are, the last of the file too."""
     bad = [segment(f"b{number}", [keyframe(0)], num_frames=1, frames=[b"x"]) for number in range(3)]
-    path = write(tmp_path / "a.tfrecord", [*map(video, range(6)), *bad, video(6)])
-    assert len(epochs(path, 0.4, 14)) == 14
-    with pytest.raises(UserError, match="max_skipped_share: 3 of the first 10 records cannot be"):
-        epochs(path, 0.2, 14, shuffle=False)
+    good = [*map(video, range(7))]
+    for name, order in (("a", [*good, *bad]), ("b", [bad[0], *good, *bad[1:]])):
+        path = write(tmp_path / f"{name}.tfrecord", order)
+        assert len(epochs(path, 0.3, 28)) == 28
+        with pytest.raises(UserError, match="max_skipped_share: 3 of 10 records cannot be used"):
+            epochs(path, 0.2, 28, shuffle=False)
+
+
+def test_a_set_of_which_nothing_can_be_used(tmp_path):
+    """It would be read for ever."""
+    wrong_class = [((0.1, 0.2, 0.5, 0.6), 9, 0)]
+    path = write(tmp_path / "a.tfrecord", [segment("v", [keyframe(0, wrong_class)], num_frames=2)])
+    with pytest.raises(UserError, match=r"a\.tfrecord: record .* class id 9"):
+        epochs(path, 1.0, 1)
+    no_picture = video(0, frames=[NO_JPEG, NO_JPEG])
+    path = write(tmp_path / "b.tfrecord", [no_picture])
+    with pytest.raises(UserError, match="max_skipped_share: .* keyframe clips cannot be used"):
+        epochs(path, 1.0, 1)
+
+
+def test_a_classifier_s_videos_too(tmp_path):
+    def labelled(number, class_id):
+        return dataclasses.replace(
+            video(number), keyframes=[], clip_class_ids=[class_id], clip_class_names=["c"]
+        )
+
+    path = write(tmp_path / "a.tfrecord", map(labelled, range(5), [1, 9, 2, 3, 1]))
+    source = LabelledClipSource(options(path, max_skipped_share=0.3), CLIP)
+    dataset = build_dataset(source, 1, training=True).take(12)
+    found = [int(batch.video_index[0]) for batch in dataset]
+    for epoch in range(3):
+        assert sorted(found[4 * epoch : 4 * epoch + 4]) == [0, 2, 3, 4]
 
 
 def test_evaluation_leaves_none_out(pattern):
@@ -90,8 +121,38 @@ def test_with_none_bad_it_is_map():
 
     plain = list(numbers.map(parse))
     careful = list(map_good(numbers, parse, 0.1, "records"))
-    assert len(plain) == len(careful)
+    assert len(plain) == len(careful) == 200
     for one, other in zip(plain, careful, strict=True):
         assert one["text"] == other["text"]
         np.testing.assert_array_equal(one["ragged"].values, other["ragged"].values)
         np.testing.assert_array_equal(one["ragged"].row_splits, other["ragged"].row_splits)
+
+
+@pytest.mark.parametrize(
+    ("bad", "count", "share", "ends"),
+    [
+        (range(1, 100), 100, 0.01, "11 of 12 records"),
+        (range(100), 100, 1.0, "100 of 100 records"),
+        (range(1100), None, 1.0, "100 of 100 records"),
+        ((1,), 2, 0.0, None),  # one is always allowed
+        ((), 0, 0.1, None),
+        ((0, 1), 300, 0.1, None),  # not judged by the first three
+        (range(290, 300), 300, 0.02, "10 of 300 records"),
+    ],
+)
+def test_shares(bad, count, share, ends):
+    is_endless = count is None
+    count = len(bad) if is_endless else count
+    is_bad = tf.constant([number in bad for number in range(count)], tf.bool)
+    numbers = tf.data.Dataset.range(count)
+
+    def parse(number):
+        with tf.control_dependencies([tf.debugging.Assert(~is_bad[number], ["bad"])]):
+            return tf.identity(number)
+
+    dataset = map_good(numbers.repeat() if is_endless else numbers, parse, share, "records")
+    if ends:
+        with pytest.raises(UserError, match=f"max_skipped_share: {ends}"), explained():
+            list(dataset)
+    else:
+        assert [*dataset.as_numpy_iterator()] == [i for i in range(count) if i not in bad]

@@ -13,7 +13,7 @@ from avatx.data.input.input_pipeline import build_dataset
 from avatx.data.input.keyframe_source import KeyframeSource
 from avatx.data.records import record
 from avatx.data.records.input_errors import explained
-from avatx.data.records.record_check import check_file
+from avatx.data.records.record_check import check_file, check_keys
 from avatx.data.records.remote_files import match_files, scheme
 from avatx.data.records.shard_sizes import check_sizes
 from avatx.errors import UserError
@@ -232,3 +232,35 @@ def test_the_file_is_named_whatever_bytes_the_message_holds(tmp_path, video_id, 
     assert "\n" not in str(raised.value)
     shown = video_id.decode("utf-8", "replace").replace("\n", " ")
     assert shown[:100] in str(raised.value)
+
+
+def test_bytes_that_protobuf_takes_and_tensorflow_refuses(tmp_path):
+    """A key whose value has an unknown field's number; found by fuzzing."""
+    good = record.encode(segment("v", [keyframe(0)], num_frames=2))
+    bad = good.replace(b"example/id\x12", b"example/id\x52")
+    assert bad != good
+    check_keys("a", bad)
+    paths = [str(tmp_path / f"{name}.tfrecord") for name in "ab"]
+    for path, entries in zip(paths, ([good], [good, bad]), strict=True):
+        with tf.io.TFRecordWriter(path) as writer:
+            for entry in entries:
+                writer.write(entry)
+    source = KeyframeSource(options(str(tmp_path / "*.tfrecord")), CLIP)
+    with pytest.raises(UserError, match=r"b\.tfrecord: record 2 is not .* that TensorFlow reads"):
+        with explained(paths):
+            all_keys(build_dataset(source, 1, training=False))
+
+
+@pytest.mark.parametrize("microseconds", [1_234_567_890, 902_000_333, 3_599_999_999, -40_000, 0])
+def test_the_file_is_named_whatever_the_record_s_start(tmp_path, microseconds):
+    """Seconds are shown to the last digit: of a record an hour into a video, too."""
+    wrong = [keyframe(microseconds, [(BOX, 9, 0)])]
+    stored = segment("v", wrong, num_frames=4, first_time=microseconds, margin=0)
+    path = write(tmp_path / "b.tfrecord", [stored])
+    other = write(tmp_path / "a.tfrecord", [segment("v", [keyframe(0)], num_frames=4, margin=7)])
+    source = KeyframeSource(options(path), CLIP)
+    with pytest.raises(UserError, match=r"b\.tfrecord: record v@.* class id 9") as raised:
+        with explained([other, path]):
+            source._parser.segment(record.encode(stored))
+    shown = str(raised.value).split("v@")[1].split()[0]
+    assert round(float(shown) * 1_000_000) == microseconds
