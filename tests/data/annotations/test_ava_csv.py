@@ -341,3 +341,30 @@ def test_annotations_that_are_no_numbers_are_not_written(tmp_path):
     with pytest.raises(UserError, match="not finite"):
         ava_csv.write_annotations(tmp_path / "a.csv", table)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [-3],
+        [3, 0, 0, 1],
+        [],
+        slice(None, None, -1),
+        slice(1, 3),
+        np.array([True, False, True, True]),
+    ],
+    ids=str,
+)
+def test_selected_rows_keep_their_moments(rows):
+    table = AvaTable.from_columns(
+        ["a", "a", "b", "a"], [1.0, 1.0, 2.0, 3.0], np.zeros([4, 4]), [1, 2, 3, 4], score=np.ones(4)
+    )
+    numbers = np.arange(4)[rows]
+    chosen = table.select(rows)
+    assert chosen.class_id.tolist() == (numbers + 1).tolist()
+    assert chosen.video_id.tolist() == [["a", "a", "b", "a"][i] for i in numbers]
+    assert chosen.timestamp.tolist() == [[1.0, 1.0, 2.0, 3.0][i] for i in numbers]
+    assert [chosen.moment(i) for i in range(len(chosen))] == list(
+        zip(chosen.video_id.tolist(), chosen.timestamp.tolist(), strict=True)
+    )
+    assert table.moment(-2) == ("b", 2.0)
