@@ -13,6 +13,7 @@ from avatx.evaluation.matching import match_detections
 from avatx.evaluation.people import find_people
 from avatx.evaluation.protocol import get_protocol
 from avatx.pictures.charts import matrix_picture
+from avatx.training.scalars import write_scalars
 
 
 def write_class_curves(metrics: Mapping[str, Any], step: int) -> None:
@@ -23,9 +24,9 @@ def write_class_curves(metrics: Mapping[str, Any], step: int) -> None:
         without groundtruth has no curve.
       step: of the weights.
     """
-    for one in metrics.get("per_class", {}).values():
-        if one["ap"] is not None:
-            tf.summary.scalar(f"AP/{one['name']}", one["ap"], step=step)
+    classes = metrics.get("per_class", {}).values()
+    curves = {f"AP/{one['name']}": one["ap"] for one in classes if one["ap"] is not None}
+    write_scalars(curves, step)
 
 
 def write_confusion(

@@ -7,8 +7,8 @@ over a sample, and without the weight decay's: it is their course that tells ove
 from collections.abc import Mapping
 
 import numpy as np
-import tensorflow as tf
 
+from avatx.training.scalars import write_scalars
 from avatx.training.task import TOTAL_LOSS
 
 
@@ -40,6 +40,5 @@ class EvaluationLosses:
         """Writes them to TensorFlow's default summary writer, and forgets them."""
         if self._count:
             means = {name: total / self._count for name, total in self._sums.items()}
-            for name, value in {**means, TOTAL_LOSS: sum(means.values())}.items():
-                tf.summary.scalar(name, value, step=step)
+            write_scalars({**means, TOTAL_LOSS: sum(means.values())}, step)
         self._sums, self._count = {}, 0

@@ -7,6 +7,7 @@ numbers), events in `train/` and `eval/`, `pipeline.config`, `metrics.json`, `de
 import contextlib
 import json
 import os
+from typing import Any
 
 import numpy as np
 import orbit
@@ -29,6 +30,7 @@ from avatx.training.interruption import Stop, StopRequest
 from avatx.training.last_start import LastStart, write_config
 from avatx.training.optimizer import averaged_weights, build_optimizer, reset_average
 from avatx.training.options import Experiment
+from avatx.training.scalars import ScalarSummaries
 from avatx.training.seed import make_deterministic, set_random_seed
 from avatx.training.trainer import ModelTrainer
 from avatx.training.workers import Workers
@@ -155,7 +157,7 @@ class _CheckpointEvaluation:
             evaluator=evaluator,
             global_step=self._step,
             strategy=self._strategy,
-            eval_summary_dir=_summaries(experiment, "eval", self._is_chief),
+            **_summaries(experiment, "eval", self._is_chief, self._step),
         )
         self._evaluator = evaluator
         self._checked = False
@@ -378,13 +380,19 @@ def _make_controller(
         stop=stop,
         global_step=global_step,
         strategy=strategy,
-        summary_dir=_summaries(experiment, "train", workers.is_chief),
-        eval_summary_dir=_summaries(experiment, "eval", workers.is_chief),
+        **_summaries(experiment, "train", workers.is_chief, global_step),
+        **_summaries(experiment, "eval", workers.is_chief, global_step),
     )
 
 
-def _summaries(experiment: Experiment, name: str, is_chief: bool) -> str | None:
-    return os.path.join(experiment.model_dir, name) if is_chief else None
+def _summaries(experiment: Experiment, name: str, is_chief: bool, global_step) -> dict[str, Any]:
+    """Orbit's arguments for the numbers of training ("train") or evaluation ("eval")."""
+    directory = os.path.join(experiment.model_dir, name) if is_chief else None
+    prefix = "eval_" if name == "eval" else ""
+    return {
+        f"{prefix}summary_dir": directory,
+        f"{prefix}summary_manager": ScalarSummaries(directory, global_step),
+    }
 
 
 def _best_checkpoint_action(experiment: Experiment, checkpoint, global_step, workers: Workers):
