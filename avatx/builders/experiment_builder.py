@@ -1,7 +1,5 @@
 """PipelineConfig -> avatx.training.options.Experiment: everything a run needs."""
 
-import dataclasses
-
 from google.protobuf import text_format
 
 from avatx import registrations
@@ -52,7 +50,6 @@ def build(
 
     def make_eval_dataset(batch_size, input_context):
         options = _configured(eval_options, "eval_input_reader")
-        options = dataclasses.replace(options, max_skipped_share=0.0)  # it leaves out none
         return kind.data.make_eval_dataset(config, options, batch_size, input_context)
 
     frames = frame_settings_builder.RecordFrames.read(config)

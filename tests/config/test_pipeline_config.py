@@ -165,6 +165,7 @@ def test_an_override_reaches_into_a_repeated_message():
         ),
         ("train_config.precision=FLOAT8", "'FLOAT8' is not a value"),
         ("eval_input_reader.shuffle=true", "eval_input_reader.shuffle is true: .*set it to false"),
+        ("eval_input_reader.max_skipped_share=0.1", "max_skipped_share is 0.1: .* remove it"),
     ],
 )
 def test_a_wrong_override_is_named(override, words):
