@@ -115,11 +115,12 @@ def _of_the_evaluation(config) -> Iterator[tuple[str, str]]:
             "eval_input_reader.shuffle is true: evaluation reads its records in their order, set "
             "it to false or leave it out",
         )
-    if config.eval_input_reader.max_skipped_share:
+    share = config.eval_input_reader.max_skipped_share
+    if share:
         yield (
             "eval_input_reader.max_skipped_share",
-            f"eval_input_reader.max_skipped_share is {config.eval_input_reader.max_skipped_share:g}: "
-            "evaluation leaves nothing out, for its metric is of all keyframes: remove it",
+            f"eval_input_reader.max_skipped_share is {share:g}: evaluation leaves "
+            "nothing out, for its metric is of all keyframes: remove it",
         )
     evaluation = config.eval_config
     kind = registrations.find(config.model.WhichOneof("model"))
