@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import orbit
 import tensorflow as tf
+from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.plugins.scalar.summary_v2 import scalar_pb
 
 
@@ -19,17 +20,13 @@ def write_scalars(values: Mapping[str, Any], step: int) -> None:
     """Writes numbers by their tags to the default writer, as `tf.summary.scalar` would."""
     if not values:
         return
-    event = tf.compat.v1.Summary()
+    event = Summary()
     for tag, value in values.items():
-        event.MergeFrom(tf.compat.v1.Summary.FromString(_encoded(tag, value)))
+        event.MergeFrom(scalar_pb(tag, float(np.asarray(value))))
     # As an array: of each Python number that becomes a tensor TensorFlow keeps one, too.
     tf.summary.experimental.write_raw_pb(
         event.SerializeToString(), step=tf.convert_to_tensor(np.array(step, np.int64))
     )
-
-
-def _encoded(tag: str, value: Any) -> bytes:
-    return scalar_pb(tag, float(np.asarray(value))).SerializeToString()
 
 
 class ScalarSummaries(orbit.utils.SummaryManager):

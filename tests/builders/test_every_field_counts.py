@@ -120,7 +120,8 @@ VALUES = {
 BUILT_ALIKE = {
     "eval_input_reader.shuffle": "refused: tests/config/test_pipeline_config.py::"
     "test_a_wrong_override_is_named",
-    "eval_input_reader.max_skipped_share": "refused, likewise",
+    "eval_input_reader.max_skipped_share": "refused: tests/config/test_pipeline_config.py::"
+    "test_a_wrong_override_is_named",
 }
 
 
