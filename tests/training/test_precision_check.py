@@ -19,7 +19,7 @@ def scaled_backwards(values, factor):
 
 
 def faulty_model(forwards=1.0, backwards=1.0, faulty_in="bfloat16"):
-    """The tiny classifier; its convolution, kernel and bias, is wrong by a factor in a precision."""
+    """The tiny classifier; its convolution, kernel and bias, is wrong by a factor."""
 
     class FaultyTrunk(tiny_classification.TinyTrunk):
         def call(self, clips, training=None):
