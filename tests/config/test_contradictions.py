@@ -111,6 +111,7 @@ CASES = [
         for of in ("area", "aspect_ratio")
     ],
     Case("shuffle: false", "shuffle: @", "true", "false", "shuffle is true: .* set it to"),
+    Case("shuffle: false", "shuffle: false\nmax_skipped_share: @", "0.1", "0", "0.1: .* remove it"),
     Case(EVAL, BEST + "'@'", "top_1", "person_AP", "'top_1' .* is action_f.*expected .*person_AP"),
     Case(
         BEST + '"top_1"',
