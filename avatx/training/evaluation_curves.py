@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 
 from avatx.data.annotations.label_map import LabelMap
 from avatx.evaluation.confusion import confusion
@@ -13,7 +12,7 @@ from avatx.evaluation.matching import match_detections
 from avatx.evaluation.people import find_people
 from avatx.evaluation.protocol import get_protocol
 from avatx.pictures.charts import matrix_picture
-from avatx.training.scalars import write_scalars
+from avatx.training.summaries import write_pictures, write_scalars
 
 
 def write_class_curves(metrics: Mapping[str, Any], step: int) -> None:
@@ -46,7 +45,7 @@ def write_confusion(
         confusion(matched, people, evaluated.detections, label_map, iou_threshold), label_map
     )
     if picture is not None:
-        tf.summary.image("confusion", picture[np.newaxis], step=step)
+        write_pictures({"confusion": picture}, step)
 
 
 def confusion_picture(content: Mapping[str, Any], label_map: LabelMap) -> np.ndarray | None:

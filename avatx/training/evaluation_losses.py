@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from avatx.training.scalars import write_scalars
+from avatx.training.summaries import write_scalars
 from avatx.training.task import TOTAL_LOSS
 
 

@@ -16,6 +16,7 @@ from avatx.pictures.attention import attention_tile, spread_cells
 from avatx.pictures.boxes import draw_people, upscale
 from avatx.pictures.contact_sheet import Tile, contact_sheet
 from avatx.training.action_detection_task import given_boxes
+from avatx.training.summaries import write_pictures
 
 # Lower scores would hide the picture under their labels.
 SHOWN_SCORE = 0.2
@@ -38,7 +39,7 @@ class EvaluationPictures:
         self._model = model
         self._class_names = class_names
         self._count = count
-        self._pictures: list[tuple[str, np.ndarray]] = []
+        self._pictures: dict[str, np.ndarray] = {}
         self._num_clips = 0
         self._last_video: bytes | None = None
         self._since_last = 0
@@ -66,9 +67,8 @@ class EvaluationPictures:
 
     def write(self, step: int) -> None:
         """Writes the pictures to TensorFlow's default summary writer, and forgets them."""
-        for name, picture in self._pictures:
-            tf.summary.image(name, picture[np.newaxis], step=step)
-        self._pictures, self._num_clips, self._last_video = [], 0, None
+        write_pictures(self._pictures, step)
+        self._pictures, self._num_clips, self._last_video = {}, 0, None
 
     def _is_new(self, video_id: np.ndarray) -> bool:
         """Whether the next keyframe with anyone in it, of this video, is to be shown."""
@@ -97,7 +97,7 @@ class EvaluationPictures:
             Tile(draw_people(frame, truth), f"groundtruth, {name}"),
             Tile(draw_people(frame, found), f"detections with a score of {SHOWN_SCORE:g} or more"),
         ]
-        self._pictures.append((f"clips/{title}", contact_sheet(tiles, 2, _TILE_WIDTH)))
+        self._pictures[f"clips/{title}"] = contact_sheet(tiles, 2, _TILE_WIDTH)
         # The model takes all channels; pictures show the first three, RGB without optical flow.
         if self._model.attends:
             boxes, maps, positions = self._attend(
@@ -107,7 +107,7 @@ class EvaluationPictures:
             if len(boxes):
                 cells = CellView.of(positions)
                 sheet = _attention_strip(clip[..., :3], truth, boxes.numpy(), maps.numpy(), cells)
-                self._pictures.append((f"attention/{title}", sheet))
+                self._pictures[f"attention/{title}"] = sheet
 
     def _annotated(self, groundtruth: Groundtruth) -> list[Person]:
         return [

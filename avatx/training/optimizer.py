@@ -101,12 +101,12 @@ def averaged_weights(optimizer: Optimizer, model: tf_keras.Model):
     """Inside, the model computes with the averaged weights, if there are any.
 
     Model Garden's `swap_weights` exchanges by sums and differences, which loses low bits of the
-    trained weights at every evaluation; this keeps a copy instead.
+    trained weights at every evaluation; this keeps a copy instead, where the variables are.
     """
     if optimizer.average is None:
         yield
         return
-    trained = [variable.numpy() for variable in model.trainable_variables]
+    trained = [variable.read_value() for variable in model.trainable_variables]
     for variable in model.trainable_variables:
         variable.assign(optimizer.average.get_slot(variable, "average"))
     try:

@@ -30,8 +30,8 @@ from avatx.training.interruption import Stop, StopRequest
 from avatx.training.last_start import LastStart, write_config
 from avatx.training.optimizer import averaged_weights, build_optimizer, reset_average
 from avatx.training.options import Experiment
-from avatx.training.scalars import ScalarSummaries
 from avatx.training.seed import make_deterministic, set_random_seed
+from avatx.training.summaries import ScalarSummaries
 from avatx.training.trainer import ModelTrainer
 from avatx.training.workers import Workers
 

@@ -152,7 +152,8 @@ class ModelTrainer(orbit.StandardTrainer):
           overflowed; `gradient_norm` is the mean over the others.
         """
         steps = max(1, self._num_summed)
-        values = self._sums.numpy() / steps
+        sums, waited, learning_rate = (value.numpy() for value in self._take_sums())
+        values = sums / steps
         # The vector has room for more losses than there are.
         means = {name: float(value) for name, value in zip(self._names, values, strict=False)}
         if self._optimizer.loss_scale is not None:
@@ -160,15 +161,24 @@ class ModelTrainer(orbit.StandardTrainer):
             means[SKIPPED_STEPS] = float(skipped)
             if GRADIENT_NORM in means:
                 means[GRADIENT_NORM] *= steps / max(1, steps - skipped)
-        iterations = self._optimizer.apply.iterations
-        means["learning_rate"] = float(self._optimizer.learning_rate(iterations))
+        means["learning_rate"] = float(learning_rate)
         clips = self._replica_batch_size * self._strategy.num_replicas_in_sync * self._num_timed
         means["clips_per_second"] = clips / max(self._seconds, 1e-9)
-        means["input_wait_share"] = float(self._waited.numpy()) / max(self._seconds, 1e-9)
-        self._sums.assign(tf.zeros([MAX_SCALARS]))
-        self._waited.assign(0.0)
+        means["input_wait_share"] = float(waited) / max(self._seconds, 1e-9)
         self._num_summed, self._num_timed, self._seconds = 0, 0, 0.0
         return means
+
+    @tf.function(autograph=False)
+    def _take_sums(self) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """What was summed, which begins anew, the seconds waited for input, and the learning rate.
+
+        One graph, for eager operations would keep memory (`avatx.training.summaries`).
+        """
+        sums, waited = tf.identity(self._sums), tf.identity(self._waited)
+        learning_rate = self._optimizer.learning_rate(self._optimizer.apply.iterations)
+        self._sums.assign(tf.zeros_like(sums))
+        self._waited.assign(tf.zeros_like(waited))
+        return sums, waited, tf.convert_to_tensor(learning_rate)
 
     def _replica_step(self, batch, waited: tf.Tensor, step: tf.Tensor) -> tf.Tensor:
         # The model waits for the clock to be read: where it has but one thread, it would else come

@@ -135,7 +135,7 @@ def test_without_a_proposal_there_is_no_attention_to_show():
     detections = model.postprocess(model.predict(model.preprocess(batch.clips)))
     pictures = EvaluationPictures(model, {1: "one"}, 1)
     pictures.add(batch, tf.nest.map_structure(np.asarray, detections))
-    assert [name.split("/")[0] for name, _ in pictures._pictures] == ["clips"]
+    assert [name.split("/")[0] for name in pictures._pictures] == ["clips"]
 
 
 def test_only_the_clips_shown_are_kept_and_none_afterwards():

@@ -5,7 +5,7 @@ import glob
 import numpy as np
 import tensorflow as tf
 
-from avatx.training.scalars import ScalarSummaries, write_scalars
+from avatx.training.summaries import ScalarSummaries, write_pictures, write_scalars
 
 
 def written(folder):
@@ -54,3 +54,32 @@ def test_one_event_a_step(tmp_path):
     (path,) = glob.glob(f"{tmp_path}/events.*")
     events = list(tf.compat.v1.train.summary_iterator(path))
     assert [len(event.summary.value) for event in events] == [0, 20]  # the first: the version
+
+
+def test_pictures_as_tensorflow_writes_them(tmp_path):
+    pictures = {
+        name: np.random.default_rng(seed).integers(0, 256, [7, 5, 3], np.uint8)
+        for seed, name in enumerate(["clips/clip1_v@5", "confusion"])
+    }
+    with tf.summary.create_file_writer(str(tmp_path / "ours")).as_default():
+        write_pictures(pictures, 7)
+        write_pictures({}, 8)
+    with tf.summary.create_file_writer(str(tmp_path / "theirs")).as_default():
+        for tag, picture in pictures.items():
+            tf.summary.image(tag, picture[np.newaxis], step=7)
+    (ours,), theirs = events(tmp_path / "ours"), events(tmp_path / "theirs")
+    assert len(ours.summary.value) == len(theirs) == 2
+    for one, event in zip(ours.summary.value, theirs, strict=True):
+        (other,) = event.summary.value
+        assert (ours.step, one.tag, one.metadata) == (event.step, other.tag, other.metadata)
+        width, height, png = tf.make_ndarray(one.tensor)
+        assert [width, height] == tf.make_ndarray(other.tensor)[:2].tolist()
+        np.testing.assert_array_equal(tf.io.decode_png(png), pictures[one.tag])
+
+
+def events(folder):
+    """Those with numbers or pictures, of the one file in a folder."""
+    (path,) = glob.glob(f"{folder}/events.*")
+    return [
+        event for event in tf.compat.v1.train.summary_iterator(path) if len(event.summary.value)
+    ]
