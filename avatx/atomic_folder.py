@@ -49,7 +49,7 @@ def work_folder(
     try:
         os.makedirs(folder, exist_ok=True)
         if sweep:
-            _sweep(folder, prefix)
+            sweep_folder(folder, prefix)
         work, lock = _make_locked(folder, prefix)
         yield work
     except OSError as error:
@@ -176,7 +176,11 @@ def _upload(made: str, path: str, last: str) -> None:
         raise UserError(f"{done or path} cannot be written: {first_line(error)}") from error
 
 
-def _sweep(folder: str, prefix: str) -> None:
+def sweep_folder(folder: str, prefix: str) -> None:
+    """Removes what runs that were killed have left in a folder of this machine under a prefix.
+
+    For a program that makes nothing anew where all is done: what is made sweeps first by itself.
+    """
     for name in os.listdir(folder):
         if name.startswith(prefix):
             path = os.path.join(folder, name)

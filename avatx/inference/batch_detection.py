@@ -18,7 +18,7 @@ from typing import Any
 import tensorflow as tf
 
 from avatx import beam_pipeline, file_lock, file_systems
-from avatx.atomic_folder import atomic_folder
+from avatx.atomic_folder import atomic_folder, sweep_folder
 from avatx.data.records.record_shard import read_json, write_text
 from avatx.data.records.remote_files import load_file_system
 from avatx.errors import UserError, first_line
@@ -148,7 +148,10 @@ class _Run:
         return plans
 
     def _clean(self) -> None:
+        """Removes plans, outcomes, and what a run that was killed has left of its results."""
         tf.io.gfile.makedirs(self._state)
+        if "://" not in self._output:
+            sweep_folder(self._output, _HIDDEN)
         for name in file_systems.names_in(self._state):
             if name != file_lock.LOCK_FILE:
                 with contextlib.suppress(tf.errors.OpError):
