@@ -1,4 +1,5 @@
 # make demo   the whole path on the playground: generate, train, evaluate, export, detect
+# make demo-real   real people and their actions, without training (VIDEO=film.mp4: in your own film)
 # make test   the test suite          make test-long   the tests that take longer
 # make fuzz   100,000 damaged inputs for each reader (docs/reliability.md)
 # make lint   formatting, likely bugs and types     make coverage   the suite, and what it ran of avatx/
@@ -16,8 +17,9 @@ PYTHON ?= $(shell for python in python3.11 python3.12 python3.10 python3; do \
 	&& echo $$python && break; done)
 RUN := $(VENV)/bin/python
 DEMO ?= runs/demo
+DEMO_REAL ?= runs/demo-real
 
-.PHONY: benchmark docs docs-serve config-docs setup demo test test-quick test-long fuzz faults lint types \
+.PHONY: benchmark docs docs-serve config-docs setup demo demo-real test test-quick test-long fuzz faults lint types \
 	coverage locks clean
 
 setup: $(VENV)/.installed
@@ -37,6 +39,9 @@ $(VENV)/.installed: $(VENV)/.locked setup.py pyproject.toml $(wildcard protos/*.
 
 demo: setup
 	$(RUN) tools/demo.py --output $(DEMO)
+
+demo-real: setup
+	$(RUN) tools/demo_real.py --output $(DEMO_REAL) $(if $(VIDEO),--video "$(VIDEO)")
 
 # Several files at a time; with `python -m pytest` it is one after the other.
 AT_ONCE := --numprocesses auto --maxprocesses 4 --dist loadfile

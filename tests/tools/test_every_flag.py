@@ -185,7 +185,8 @@ def test_no_flag_is_forgotten(name, monkeypatch):
 
 def test_no_tool_is_forgotten():
     tools = {path.stem for path in (ROOT / "tools").glob("[a-z]*.py")}
-    others = {"demo", "reproduce"}  # below, and tests/reproduction
+    # Below, tests/reproduction, tests/kinetics.
+    others = {"demo", "reproduce", "demo_real"}
     assert tools == {*TOOLS, *ELSEWHERE, *others}
     for path in ELSEWHERE.values():
         assert (ROOT / path).exists()

