@@ -1,5 +1,6 @@
 import math
 
+import made_tensors
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -103,6 +104,16 @@ def test_evaluating_leaves_the_trained_weights_bit_for_bit():
         assert not np.array_equal(model.layers[0].kernel.numpy(), before)
         raise RuntimeError("evaluation failed")
     np.testing.assert_array_equal(model.layers[0].kernel.numpy(), before)
+
+
+def test_evaluating_takes_no_weights_through_numpy():
+    """Each array that becomes a tensor keeps memory: at every evaluation, of each variable."""
+    model = make_model()
+    optimizer = build_optimizer(default(TrainOptions, moving_average_decay=0.5), model)
+    one_step(optimizer, model)
+    with made_tensors.counted() as made, averaged_weights(optimizer, model):
+        pass
+    assert not made
 
 
 def test_unknown_optimizer():
