@@ -74,7 +74,8 @@ def main(argv=None) -> int:
 def _overlaps(trained: TrainedModel):
     """Of each clip with people: [people, proposals]."""
     experiment = experiment_builder.build(trained.config, model_dir="")
-    predict = tf.function(lambda clips: trained.model.predict(clips).proposals)
+    model = trained.model
+    predict = tf.function(lambda clips: model.predict(model.preprocess(clips)).proposals)
     for batch in experiment.make_eval_dataset(experiment.eval.batch_size, None):
         proposals = predict(batch.clips)
         overlap = box_ops.iou(batch.groundtruth.boxes, proposals.boxes).numpy()
