@@ -47,8 +47,19 @@ def download(name: str, version: str, sha256: str, folder: str, binary: bool) ->
 
 
 def cache_directory() -> pathlib.Path:
-    """Where fetched files are kept: $AVATX_CACHE, or ~/.cache/avatx."""
-    return pathlib.Path(os.environ.get("AVATX_CACHE") or pathlib.Path.home() / ".cache" / "avatx")
+    """Where fetched files are kept: $AVATX_CACHE, or ~/.cache/avatx; made if it is not there.
+
+    Raises:
+      UserError: it is no folder of this machine, or cannot be made.
+    """
+    path = os.path.expanduser(os.environ.get("AVATX_CACHE") or "~/.cache/avatx")
+    if "://" in path:
+        raise UserError(f"AVATX_CACHE {path}: expected a folder of this machine")
+    try:
+        os.makedirs(path, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"AVATX_CACHE {path}: {error.strerror}; expected a folder") from error
+    return pathlib.Path(path)
 
 
 def _pip(name: str) -> list[str]:

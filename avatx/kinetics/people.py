@@ -23,6 +23,7 @@ class KineticsPeople(tf.Module):
       find_people: the signature `serving_default` of a SavedModel as
         `avatx.inference.person_detector` describes.
       input_name: what it calls its frame.
+      tracked: what that signature needs to be saved with: the SavedModel.
       classifier: I3D, with logits.
       person_class: the class id that means a person.
       min_person_score: boxes of a lower score are no people.
@@ -39,12 +40,14 @@ class KineticsPeople(tf.Module):
         input_name: str,
         classifier: I3DClassifier,
         *,
+        tracked=None,
         person_class: int = 1,
         min_person_score: float = 0.15,
         max_people: int = 6,
         num_actions: int = 5,
     ):
         super().__init__(name="kinetics_people")
+        self.tracked = tracked
         self._find_people = find_people
         self._input_name = input_name
         self._classifier = classifier
@@ -58,7 +61,10 @@ class KineticsPeople(tf.Module):
         return [*self._classifier.variables, *self._find_people.variables]
 
     def preprocess(self, clips: tf.Tensor) -> tf.Tensor:
-        """[B, T, H, W, 3] in [0, 255] as float32; people are looked for in whole frames."""
+        """[B, T, H, W, 3] in [0, 255] as float32, their size kept: people are looked for in it.
+
+        So the clips of one call of `serving_jpeg` have one frame size, where other models resize.
+        """
         return tf.cast(clips, tf.float32)
 
     def predict(self, clips: tf.Tensor, training: bool = False) -> tuple[tf.Tensor, tf.Tensor]:
@@ -106,9 +112,11 @@ class KineticsPeople(tf.Module):
         """Boxes [N, 4] of the people in a frame [H, W, 3], N at most `max_people`."""
         rounded = tf.cast(tf.round(frame), tf.uint8)[tf.newaxis]
         found = self._find_people(**{self._input_name: rounded})
-        boxes, scores = found["detection_boxes"][0], found["detection_scores"][0]
+        boxes = tf.ensure_shape(tf.cast(found["detection_boxes"][0], tf.float32), [None, 4])
+        scores = tf.ensure_shape(tf.cast(found["detection_scores"][0], tf.float32), [None])
         entry = tf.range(tf.shape(scores)[0])
-        is_person = tf.cast(tf.round(found["detection_classes"][0]), tf.int32) == self._person_class
+        classes = tf.cast(found["detection_classes"][0], tf.float32)
+        is_person = tf.cast(tf.round(classes), tf.int32) == self._person_class
         is_person &= entry < tf.cast(found["num_detections"][0], tf.int32)
         is_person &= scores >= self._min_person_score
         boxes = tf.clip_by_value(tf.boolean_mask(boxes, is_person), 0.0, 1.0)

