@@ -115,6 +115,7 @@ setup(
         "pyarrow",
         "rich",
         "scipy",
+        "tensorboard",
         "tensorflow>=2.16,<2.21",
         "tf-keras>=2.16,<2.21",
         "tf-models-official>=2.16,<2.21",
