@@ -135,8 +135,8 @@ def test_an_evaluation_shows_the_clips(model):
     detections = model.postprocess(model.predict(model.preprocess(batch.clips)))
     shown = EvaluationPictures(model, {1: "one", 2: "two", 3: "three"}, 1)
     shown.add(batch, tf.nest.map_structure(np.asarray, detections))
-    assert [name.split("/")[0] for name, _ in shown._pictures] == ["clips", "attention"]
-    assert all(picture.shape[-1] == 3 for _, picture in shown._pictures)
+    assert [name.split("/")[0] for name in shown._pictures] == ["clips", "attention"]
+    assert all(picture.shape[-1] == 3 for picture in shown._pictures.values())
 
 
 def write_checkpoint(folder, name, channels, seed):
