@@ -27,14 +27,10 @@ def main(argv=None) -> int:
     )
     arguments = parser.parse_args(argv)
     cli.import_tensorflow()
-    from avatx.export.exporter import check_output_directory
     from avatx.kinetics import export
 
-    with cli.arguments_are_flags("output"):
-        check_output_directory(arguments.output)  # before anything is fetched
-    person_detector = arguments.person_detector or export.fetched_movenet()
     with cli.arguments_are_flags("output", "weights"):
-        export.export(person_detector, arguments.output, arguments.weights)
+        export.export(arguments.person_detector, arguments.output, arguments.weights)
     print(f"wrote {arguments.output}: {len(export.class_names())} actions of Kinetics-400")
     return 0
 

