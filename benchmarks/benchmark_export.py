@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 
-from measuring.models import add_flags, loaded, precision
+from measuring.models import add_flags, export_untrained, loaded, precision
 from measuring.settings import settings
 
 from avatx import cli
@@ -58,7 +58,7 @@ def main(argv=None) -> int:
         if path is None:
             path = f"{directory}/saved_model"
             with precision(flags.precision):
-                took = measure(lambda: _export(config, path), 0, 1)
+                took = measure(lambda: export_untrained(config, path), 0, 1)
             rows.append({"what": "export", **took.as_dict()})
         else:
             from avatx.inference.detector import find_saved_model
@@ -80,15 +80,6 @@ def main(argv=None) -> int:
         rows.append({"what": name, **timing.as_dict()})
     publish("benchmark_export", settings(flags), rows, flags.json)
     return 0
-
-
-def _export(config, path: str) -> None:
-    from avatx.export import saved_model
-
-    model = config.experiment.make_model()
-    model.create_variables()
-    names = {i: f"class {i}" for i in range(1, config.num_classes + 1)}
-    saved_model.export(model, config.num_frames, 25.0, names, path)
 
 
 if __name__ == "__main__":

@@ -64,8 +64,8 @@ def main(argv=None) -> int:
     return 0
 
 
-def training_steps(config, batch) -> dict:
-    """What is timed, by name."""
+def training_steps(config, batch, distribution_strategy: str = "mirrored") -> dict:
+    """What is timed, by name; each replica gets the whole `batch`."""
     import tensorflow as tf
     from measuring.ceiling import finish
 
@@ -74,7 +74,7 @@ def training_steps(config, batch) -> dict:
     from avatx.training.optimizer import build_optimizer
 
     experiment = config.experiment
-    strategy, task = make_strategy("mirrored"), ActionDetectionTask(experiment.train)
+    strategy, task = make_strategy(distribution_strategy), ActionDetectionTask(experiment.train)
     with strategy.scope():
         model = experiment.make_model()
         model.create_variables()
@@ -102,7 +102,9 @@ def training_steps(config, batch) -> dict:
         return tape.gradient(total, model.trunk.trainable_variables)
 
     return {
-        "step": lambda: finish(step(batch)),
+        "step": lambda: finish(
+            tf.nest.map_structure(strategy.experimental_local_results, step(batch))
+        ),
         "losses": lambda: finish(losses(batch)),
         "trunk forward": lambda: finish(trunk_forward(batch)),
         "trunk forward, backward": lambda: finish(trunk_backward(batch)),

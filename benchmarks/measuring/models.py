@@ -127,3 +127,13 @@ def synthetic_batch(model: Loaded, batch_size: int, people: int = 3, channels: i
                 valid=tf.ones([batch_size], tf.bool),
             ),
         )
+
+
+def export_untrained(config: Loaded, path: str) -> None:
+    """A SavedModel of the config with random weights."""
+    from avatx.export import saved_model
+
+    model = config.experiment.make_model()
+    model.create_variables()
+    names = {i: f"class {i}" for i in range(1, config.num_classes + 1)}
+    saved_model.export(model, config.num_frames, 25.0, names, path)
