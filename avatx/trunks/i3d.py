@@ -22,8 +22,6 @@ from avatx.trunks.i3d_blocks import Forms
 from avatx.trunks.i3d_endpoints import ENDPOINTS, FINAL_ENDPOINT
 from avatx.trunks.trunk import Trunk
 
-_STEM = "MaxPool3d_3a_3x3"  # the last endpoint before the Inception blocks
-
 
 def _make(
     name: str, depth_multiplier: float, unit_options: dict, forms: Forms, **first_options
@@ -97,8 +95,8 @@ class I3D(Trunk):
       max_pool: how pools are computed, one of `pooling.FORMS`.
       stem_as_blocks: the first convolution over blocks of 2x2x2 pixels, see `space_to_depth`.
       joint_1x1: 1x1x1 convolutions that share an input as one.
-      recompute: activations within a block, and before the first one, are computed again in the
-        backward pass and not kept.
+      recompute: activations within a block, and before the first one between the pools, are
+        computed again in the backward pass and not kept.
       jit_compile: the whole trunk is compiled by XLA.
       input_channels: 3 for RGB, 2 for optical flow.
 
@@ -192,11 +190,20 @@ class I3D(Trunk):
         return features
 
     def _segments(self) -> list[tuple[str, ...]]:
-        """Endpoints of which only the last one's activations are kept: all before the Inception
-        blocks, whose activations are as much again as those of the blocks; then one by one."""
-        first = self._endpoint_names.index(_STEM) + 1 if _STEM in self._endpoint_names else None
-        stem = tuple(self._endpoint_names[:first])
-        return [stem, *((name,) for name in self._endpoint_names[len(stem) :])]
+        """Endpoints of which only the last one's activations are kept.
+
+        Before the Inception blocks from pool to pool: these activations are as much as those of
+        all blocks, and the most that is held at once is then the first convolution's output with
+        its gradient. Behind them one by one.
+        """
+        segments: list[tuple[str, ...]] = []
+        names: tuple[str, ...] = ()
+        for name in self._endpoint_names:
+            names += (name,)
+            if ENDPOINTS[name][0] in ("pool", "mixed"):
+                segments.append(names)
+                names = ()
+        return [*segments, names] if names else segments
 
     # Only Python decides the way through the layers, and converting 50 of them costs seconds.
     @tf.autograph.experimental.do_not_convert
