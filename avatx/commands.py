@@ -9,13 +9,22 @@ class Command(NamedTuple):
     name: str  # of one word, or of two: a group and what is done in it
     tool: str  # the file in tools/, without .py
     summary: str  # half a line for `avatx --help`
-    given: tuple[str, ...] = ()  # arguments that stand before the user's
+    given: tuple[str, ...] = ()  # arguments that stand before the user's, who gives none of them
+    doc: str = ""  # its help, where it is not the tool's docstring
 
+
+_EVALUATE = r"""Scores a trained checkpoint on the config's evaluation data.
+
+    python tools/model_main.py --pipeline_config_path DIR/pipeline.config --model_dir DIR
+
+Of the newest checkpoint in DIR, or of --checkpoint, a folder or a prefix; metrics.json and
+detections.csv go to DIR.
+"""
 
 COMMANDS = (
     Command("init", "init_project", "own videos and annotations to a config that fits them"),
     Command("train", "model_main", "train, and evaluate in between"),
-    Command("evaluate", "model_main", "score a checkpoint", ("--mode", "eval")),
+    Command("evaluate", "model_main", "score a checkpoint", ("--mode", "eval"), _EVALUATE),
     Command("export", "exporter_main", "a trained model as a SavedModel"),
     Command("detect", "detect_video", "people and their actions in videos"),
     Command("score", "evaluate_csv", "score anybody's detection csv as AVA does"),

@@ -25,6 +25,7 @@ def run(arguments: list[str]) -> int | None:
         if command is None or (asked is not None and len(words) <= length):
             continue
         flags.called_as(command)
+        _refuse_given(command, arguments[length:])
         if asked is not None:  # argcomplete leaves out so many words of what was typed
             os.environ["_ARGCOMPLETE"] = str(1 + length)
         return cli.tool(command.tool).main([*command.given, *arguments[length:]])
@@ -43,6 +44,13 @@ def run(arguments: list[str]) -> int | None:
     else:
         raise UserError(_unknown(first))
     return 0
+
+
+def _refuse_given(command: commands.Command, arguments: list[str]) -> None:
+    for flag in (one.partition("=")[0] for one in arguments):
+        if flag.startswith("--") and flag in command.given:
+            value = command.given[command.given.index(flag) + 1]
+            raise UserError(f"{flag}: is always {value} in avatx {command.name}; leave it out")
 
 
 def _unknown(name: str) -> str:

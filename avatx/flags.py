@@ -80,7 +80,8 @@ class Parser(argparse.ArgumentParser):
           older: see the class.
           **options: of `ArgumentParser`.
         """
-        self.example, description = _split(as_called(doc or ""))
+        command = _Program.command
+        self.example, description = _split(as_called((command and command.doc) or doc or ""))
         options.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
         super().__init__(prog=program(), description=description, **options)
         self.older = dict(older or {})
@@ -104,7 +105,11 @@ class Parser(argparse.ArgumentParser):
         )
 
     def format_help(self) -> str:
-        """The example, then what argparse says."""
+        """The example, then what argparse says; what a sub-command gives by itself is left out."""
+        command = _Program.command
+        for action in self._actions:
+            if command and not {*command.given}.isdisjoint(action.option_strings):
+                action.help = argparse.SUPPRESS
         text = as_called(super().format_help())
         return f"example:\n{self.example}\n\n{text}" if self.example else text
 

@@ -136,6 +136,7 @@ MAY_NAME_FLAGS = {
     "avatx/dispatch.py",
     "avatx/flags.py",
     "avatx/data/video/frame_flags.py",
+    "avatx/inference/boxes_flags.py",
     "avatx/pip_download.py",
     "avatx/inference/movenet.py",
     "avatx/config/document.py",

@@ -59,8 +59,8 @@ def test_a_command_s_help_begins_with_an_example_of_it(name, capsys):
     first, example, *_ = said.split("\n")
     assert first == "example:"
     own = commands.BY_NAME[name]
-    # `evaluate` and `train` are one tool.
-    assert example.strip().startswith(f"avatx {own.name} ") or own.given
+    assert example.strip().startswith(f"avatx {own.name} ")
+    assert not [flag for flag in own.given if flag.startswith("--") and f"{flag} " in said]
     assert f"usage: avatx {name} " in said
     assert "tools/" not in said and "--debug" in said
 
@@ -193,3 +193,16 @@ def test_progress_says_rate_and_what_is_left(monkeypatch, capsys):
     progress.end()
     said = capsys.readouterr().err
     assert said == "evaluating: 40 of 400 keyframes, 2.0 a second, 180 s left\n"
+
+
+def test_what_a_command_gives_by_itself_is_not_asked_for():
+    for given in (["--mode", "train"], ["--mode=eval"]):
+        with pytest.raises(UserError, match="--mode: is always eval in avatx evaluate; leave it"):
+            dispatch.run(["evaluate", "--pipeline_config_path", "p", "--model_dir", "m", *given])
+
+
+def test_hints_name_the_command_in_use(tmp_path):
+    done = avatx("config", "check", "--pipeline_config_path", "playground/demo")
+    assert "missing: train_input_reader.tf_record_input_reader.input_path" in done.stderr
+    assert "write them with avatx data records --output" in done.stderr
+    assert "tools/" not in done.stderr

@@ -45,7 +45,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     else:
         summary.print_table(found)
     for file in missing:
-        print(f"missing: {file.field} = {file.path}: {file.remedy}", file=sys.stderr)
+        line = f"missing: {file.field} = {file.path}: {file.remedy}"
+        print(cli.as_called(line), file=sys.stderr)
     return 1 if missing and arguments.require_files else 0
 
 

@@ -23,6 +23,7 @@ import sys
 from avatx import cli
 from avatx.data.video.frame_flags import add_frame_flags, given_settings, overridden
 from avatx.errors import UserError
+from avatx.inference.boxes_flags import add_boxes_flags, given_boxes
 
 
 def parse_arguments(argv=None) -> tuple[argparse.Namespace, list[str]]:
@@ -63,17 +64,7 @@ def parse_arguments(argv=None) -> tuple[argparse.Namespace, list[str]]:
         "--batch_size", type=int, default=1, help="clips a call of the model (default %(default)s)"
     )
     parser.add_argument("--annotations", help="AVA csv to show beside the detections")
-    parser.add_argument(
-        "--boxes",
-        help="where people are, of a model with proposal_source EXTERNAL: csv of AVA's detections, "
-        "COCO json or MOT txt, as tools/detect_people.py writes",
-    )
-    parser.add_argument(
-        "--boxes_score_threshold",
-        type=float,
-        default=0.0,
-        help="of --boxes, leave out lower scores (default %(default)s)",
-    )
+    add_boxes_flags(parser)
     parser.add_argument(
         "--attention",
         action="store_true",
@@ -104,7 +95,7 @@ def main(argv=None) -> int:
     if arguments.actions is not None:
         arguments.saved_model = _fetched(arguments)
     detector = Detector(arguments.saved_model)
-    arguments.boxes = _boxes(arguments)
+    arguments.boxes = given_boxes(arguments)
     with cli.arguments_are_flags("optical_flow"):
         settings = for_model(detector.frame_settings, detector.has_flow, given)
     for line in overridden(given, detector.frame_settings):
@@ -127,19 +118,6 @@ def _fetched(arguments) -> str:
     elif "://" not in arguments.video and not os.path.exists(arguments.video):
         VideoReader(arguments.video)  # which says what is wrong
     return export.fetched()
-
-
-def _boxes(arguments):
-    """The flags of boxes; None without them."""
-    from avatx.inference.boxes_of_video import BoxesSettings
-
-    if not 0 <= arguments.boxes_score_threshold <= 1:
-        raise UserError(
-            f"--boxes_score_threshold {arguments.boxes_score_threshold}: expected 0 to 1"
-        )
-    if arguments.boxes is None:
-        return None
-    return BoxesSettings(arguments.boxes, arguments.boxes_score_threshold)
 
 
 def _detect_in_many(arguments, detector, settings, beam_arguments) -> int:

@@ -14,8 +14,9 @@ import sys
 from collections.abc import Callable, Iterator
 
 from avatx import cli
+from avatx.inference.boxes_flags import add_boxes_flags, given_boxes
 
-_ARGUMENTS = ("detections", "output", "saved_model", "video", "video_format")
+_ARGUMENTS = ("detections", "output", "saved_model", "video", "video_format", "boxes")
 
 
 def parse_arguments(argv=None) -> argparse.Namespace:
@@ -30,6 +31,7 @@ def parse_arguments(argv=None) -> argparse.Namespace:
     add("--video", help="with --detections by default the one they are of")
     add("--output", required=True, metavar="DIR", help="folder for the page")
     add("--annotations", metavar="FILE", help="AVA csv to lay over the detections")
+    add_boxes_flags(parser, "; with --detections by default the file they were made with")
     add(
         "--no_attention",
         action="store_true",
@@ -71,10 +73,11 @@ def main(argv=None) -> int:
 
     check_output(flags.output)
     result = read_result(flags.detections) if flags.detections else None
+    boxes = given_boxes(flags)
     detector = _detector(flags, result)
     if result is None:
         folder = f"{flags.output.rstrip('/')}-detections"
-        _detect(flags, detector, folder)
+        _detect(flags, detector, boxes, folder)
         result = read_result(folder)
     from avatx.explorer.explorer import write_explorer
 
@@ -84,11 +87,14 @@ def main(argv=None) -> int:
             flags.output,
             video=flags.video,
             detector=None if flags.no_attention else detector,
+            boxes=boxes,
             groundtruth=flags.annotations,
             video_format=flags.video_format,
             progress=progress,
         )
-    if summary.no_attention:
+    for note in summary.notes:
+        print(f"note: {note}", file=sys.stderr)
+    if summary.no_attention and not flags.no_attention:
         print(f"note: no attention on the page: {summary.no_attention}", file=sys.stderr)
     print(
         f"{summary.num_keyframes} keyframes, {summary.num_people} people in them, attention of "
@@ -127,7 +133,7 @@ def _bar(doing: str) -> Iterator[Callable[[float, float | None], None]]:
         bar.update(task, completed=bar.tasks[task].total)
 
 
-def _detect(flags, detector, folder) -> None:
+def _detect(flags, detector, boxes, folder) -> None:
     from avatx.inference.video_detection import detect_video
 
     with _bar("detecting") as progress:
@@ -138,6 +144,7 @@ def _detect(flags, detector, folder) -> None:
             score_threshold=flags.score_threshold,
             every=flags.every,
             groundtruth=flags.annotations,
+            boxes=boxes,
             progress=progress,
         )
     print(f"{summary.num_detections} detections at {summary.num_keyframes} keyframes in {folder}")

@@ -94,7 +94,7 @@ def main(argv=None) -> int:
             file=sys.stderr,
         )
     if arguments.format == "onnx":
-        print("model.onnx is the signature serving_default: clips in, detections out")
+        print("model.onnx is the signature serving_default: its inputs in, detections out")
     elif not summary.serves_jpeg:
         print(
             "note: without serving_jpeg: JPEG frames carry no optical flow, which it takes; "

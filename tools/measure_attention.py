@@ -1,4 +1,4 @@
-"""How much attention falls on the person whom a label is about: figure 4 as numbers.
+r"""How much attention falls on the person whom a label is about: figure 4 as numbers.
 
     python tools/measure_attention.py --pipeline_config_path MODEL_DIR/pipeline.config \
         --checkpoint MODEL_DIR --annotations data/val.csv --concerned data/val_concerned.csv \

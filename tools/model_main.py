@@ -27,7 +27,7 @@ def main(argv=None) -> int:
     parser.add_argument("--mode", choices=("train", "eval", "train_and_eval"), help="default train")
     parser.add_argument(
         "--checkpoint",
-        help="directory or prefix of checkpoints to evaluate; without --mode each new one",
+        help="directory or prefix of checkpoints to evaluate",
     )
     parser.add_argument(
         "--eval_timeout",

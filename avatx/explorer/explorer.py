@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from avatx import file_systems
 from avatx.atomic_folder import atomic_folder
 from avatx.core.cell_view import evenly
 from avatx.core.people import Person, box_iou
@@ -22,19 +23,22 @@ from avatx.data.video.keyframe_clips import KeyframeClip, keyframe_clips
 from avatx.data.video.optical_flow import with_flow
 from avatx.data.video.video_reader import VideoReader
 from avatx.data.video.video_writer import FORMATS, VideoWriter
-from avatx.errors import UserError
+from avatx.errors import UserError, relative_to
 from avatx.explorer.keyframe_file import keyframe_script
 from avatx.explorer.page_data import data_script, page_data
 from avatx.explorer.result import Result
+from avatx.inference.boxes_of_video import BoxesOfVideo, BoxesSettings
 from avatx.inference.detector import ClipDetections, Detector
 
 PAGE = ("index.html", "explorer.css", "drawing.js", "timeline.js", "attention.js", "explorer.js")
 DATA, KEYFRAMES = "data.js", "keyframes"
 NAMES = {*PAGE, DATA, KEYFRAMES, *(f"video.{name}" for name in FORMATS)}
 LARGEST_SHORTER_SIDE = 720  # of the video's copy
+_SAME_LENGTH = 0.02  # seconds
 _SAME_DETECTION_IOU = 0.9  # the csv's boxes are rounded, and that is all
 
-_NO_EXPORT = "made without a model: give saved_model, an export with attention"
+_NO_EXPORT = "made without a model; of an export with attention it can be shown"
+_NO_BOXES = "the model has to be told where people are, and the file of boxes is not there"
 _NO_ATTENTION = "the export has no attention; that of a model with a Tx head can have it"
 
 
@@ -46,6 +50,7 @@ class ExplorerSummary(NamedTuple):
     num_people: int
     num_attended: int  # people whose attention can be looked at
     no_attention: str | None  # why none can
+    notes: list[str]  # what should be known of it, a line each
 
 
 def write_explorer(
@@ -54,6 +59,7 @@ def write_explorer(
     *,
     video: str | None = None,
     detector: Detector | None = None,
+    boxes: BoxesSettings | None = None,
     groundtruth: str | None = None,
     video_format: str = "mp4",
     progress: Callable[[float, float | None], None] = lambda seconds, duration: None,
@@ -66,6 +72,7 @@ def write_explorer(
       video: what was detected in; by default what the result says.
       detector: the export that was detected with: it looks at each keyframe with people again and
         says what it attended to. None, or one without attention: the page says why it shows none.
+      boxes: where people are, of a model that has to be told; by default what the result says.
       groundtruth: AVA annotation csv to show on demand.
       video_format: "mp4" (H.264) or "webm" (VP8, for a Chromium that was built without H.264).
       progress: called with the seconds read and the duration, None where it is not known.
@@ -78,15 +85,22 @@ def write_explorer(
     check_output(output)
     data = page_data(result, groundtruth)
     data["video"] = f"video.{video_format}"
-    reason = _why_no_attention(detector)
+    boxes = boxes or _boxes_of(result)
+    reason = _why_no_attention(detector, boxes)
     if reason:
         detector = None
+    looking = None
+    if detector is not None:
+        video_id = str(result.facts.get("video_id", ""))
+        people_at = BoxesOfVideo.read(detector, boxes if detector.needs_boxes else None, video_id)
+        looking = _Looking(detector, people_at.attend)
     with (
-        _open(video or result.facts["video"], result, detector) as reader,
+        _open(video, result, detector) as reader,
         atomic_folder(output) as folder,
     ):
         os.makedirs(os.path.join(folder, KEYFRAMES))
-        shapes = _attended(reader, result, detector, folder, data["video"], progress)
+        shapes = _attended(reader, result, looking, folder, data["video"], progress)
+        _check_length(reader, result)
         data["duration"] = (reader.end_time or 0) / MICROSECONDS
         attended = {index: people for index, (people, _) in shapes.items()}
         for index, keyframe in enumerate(data["keyframes"]):
@@ -103,13 +117,21 @@ def write_explorer(
         sum(len(keyframe.people) for keyframe in result.keyframes),
         sum(map(len, attended.values())),
         reason,
+        data["notes"],
     )
+
+
+class _Looking(NamedTuple):
+    """A model, and how a clip is given to it."""
+
+    detector: Detector
+    attend: Callable[[KeyframeClip], tuple]  # the detections and their attention
 
 
 def _attended(
     reader: VideoReader,
     result: Result,
-    detector: Detector | None,
+    looking: _Looking | None,
     folder: str,
     video_name: str,
     progress: Callable[[float, float | None], None],
@@ -119,6 +141,7 @@ def _attended(
     Returns:
       By keyframe: the people with attention, and the shape of it.
     """
+    detector = None if looking is None else looking.detector
     settings = _settings(result, detector)
     copy_size = stored_size(reader.size, LARGEST_SHORTER_SIDE)
     model_size = stored_size(reader.size, settings.shorter_side)
@@ -139,7 +162,7 @@ def _attended(
                 else:
                     yield time, reader.to_rgb(picture, model_size)
 
-        if detector is None:
+        if looking is None or detector is None:
             for _ in frames():
                 pass
             return written
@@ -154,14 +177,14 @@ def _attended(
         for clip in keyframe_clips(stream, every, detector.num_frames, detector.frame_rate):
             if round(clip.timestamp, 6) in with_people:
                 index, people = with_people[round(clip.timestamp, 6)]
-                written |= _write_keyframe(folder, index, people, clip, detector)
+                written |= _write_keyframe(folder, index, people, clip, looking)
     return written
 
 
 def _write_keyframe(
-    folder: str, index: int, people: list[Person], clip: KeyframeClip, detector: Detector
+    folder: str, index: int, people: list[Person], clip: KeyframeClip, looking: _Looking
 ) -> dict[int, tuple[list[int], dict[str, Any]]]:
-    ((detections, attention),) = detector.detect_with_attention(clip.frames[np.newaxis])
+    detections, attention = looking.attend(clip)
     found = {}
     for number, person in enumerate(people):
         detection = _detection_of(person, detections)
@@ -205,28 +228,59 @@ def _settings(result: Result, detector: Detector | None) -> FrameSettings:
     return FrameSettings()
 
 
-def _why_no_attention(detector: Detector | None) -> str | None:
+def _why_no_attention(detector: Detector | None, boxes: BoxesSettings | None) -> str | None:
     if detector is None:
         return _NO_EXPORT
-    return None if detector.has_attention else _NO_ATTENTION
+    if not detector.has_attention:
+        return _NO_ATTENTION
+    if detector.needs_boxes and boxes is None:
+        return _NO_BOXES
+    return None
 
 
-def _open(video: str, result: Result, detector: Detector | None) -> VideoReader:
-    reader = VideoReader(video, frame_settings=_settings(result, detector))
+def _boxes_of(result: Result) -> BoxesSettings | None:
+    """What the result was told of where people are, where the file is still there."""
+    told = result.facts.get("boxes")
+    boxes = BoxesSettings(**told) if told else None
+    return boxes if boxes and file_systems.is_file(boxes.path) else None
+
+
+def _open(video: str | None, result: Result, detector: Detector | None) -> VideoReader:
+    path = video or str(result.facts["video"])
+    if video is None and "://" not in path and not os.path.exists(path):
+        raise UserError(
+            f"{result.path}: its video {path} is not there{relative_to(path)}; give `video`, where "
+            "it is now"
+        )
+    reader = VideoReader(path, frame_settings=_settings(result, detector))
     expected = result.facts.get("height"), result.facts.get("width")
     if None not in expected and tuple(reader.size) != expected:
         height, width = reader.size
         raise UserError(
-            f"video {video}: {width} x {height} pixels, and the result in {result.path} is of one "
+            f"video {path}: {width} x {height} pixels, and the result in {result.path} is of one "
             f"of {expected[1]} x {expected[0]}; give the video that was detected in"
         )
     return reader
 
 
+def _check_length(reader: VideoReader, result: Result) -> None:
+    """Of a video read to its end: as long as the result says, where that was read to its end."""
+    facts = result.facts
+    if reader.end_time is None or "stopped" not in facts or facts["stopped"] is not None:
+        return
+    length, expected = reader.end_time / MICROSECONDS, facts.get("duration")
+    if expected is not None and abs(length - expected) > _SAME_LENGTH:
+        raise UserError(
+            f"video {reader.path}: {length:.2f} s long, and the result in {result.path} is of one "
+            f"of {expected:.2f} s; give the video that was detected in"
+        )
+
+
 def check_output(output: str) -> None:
-    """Refuses a folder that holds anything but an older page: it goes as a whole."""
+    """Refuses a folder that holds anything but an older page, whole: it goes as a whole."""
     if os.path.isdir(output):
-        foreign = sorted(set(os.listdir(output)) - NAMES)
+        held = set(os.listdir(output))
+        foreign = sorted(held - NAMES if held >= {*PAGE, DATA} else held)
         if foreign:
             raise UserError(
                 f"output {output}: holds {foreign[0]}, which is no part of such a page; give a "

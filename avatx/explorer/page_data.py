@@ -10,7 +10,7 @@ from avatx.data.times import to_microseconds
 from avatx.explorer.result import Result
 from avatx.explorer.smoothing import smooth_scores
 from avatx.pictures.boxes import action_colour, short_name
-from avatx.pictures.keyframe_pictures import annotated_people
+from avatx.pictures.keyframe_pictures import annotated_people, none_of_it
 
 _HEAT_STEPS = 64
 
@@ -26,9 +26,13 @@ def page_data(result: Result, groundtruth: str | None = None) -> dict[str, Any]:
       UserError: the csv cannot be read.
     """
     facts = result.facts
+    notes = [str(note) for note in facts.get("notes") or ()]
     truth = None
     if groundtruth is not None:
-        truth = annotated_people(groundtruth, facts.get("video_id", ""), result.class_names)
+        video_id = facts.get("video_id", "")
+        truth = annotated_people(groundtruth, video_id, result.class_names)
+        if not truth:
+            notes = list(dict.fromkeys([*notes, none_of_it(groundtruth, video_id)]))
     smooth = smooth_scores(result.keyframes)
     names = dict(result.class_names)
     keyframes = []
@@ -65,7 +69,7 @@ def page_data(result: Result, groundtruth: str | None = None) -> dict[str, Any]:
         "title": facts.get("video_id") or "video",
         "every": facts["every"],
         "score_threshold": facts.get("score_threshold", 0),
-        "notes": [str(note) for note in facts.get("notes") or ()],
+        "notes": notes,
         "has_truth": truth is not None,
         "classes": {
             str(class_id): {

@@ -1,7 +1,8 @@
 """Writes a DetectionModel as an ONNX file, which ONNX Runtime runs without TensorFlow.
 
-It is the signature serving_default (see `avatx.export.saved_model`): input `clips`, uint8
-[B, T, H, W, 3 (5 with flow)], of any B above 0, T, H and W; the same five outputs. There is none of
+It is the signature serving_default (see `avatx.export.saved_model`): its inputs by their names,
+`clips` uint8 [B, T, H, W, 3 (5 with flow)], of any B above 0, T, H and W, and of a model with
+proposal_source EXTERNAL `person_boxes`; the same five outputs. There is none of
 serving_jpeg, for ONNX decodes no JPEG, nor of serving_attention. What the signature metadata gives
 is in the file's metadata, as text: num_frames, frame_rate, class_names (JSON, by class id), and how
 frames were taken.
@@ -97,7 +98,7 @@ def _converted(serve) -> Any:
                 opset=OPERATOR_SET,
                 input_names=inputs,
                 output_names=outputs,
-                tensors_to_rename={inputs[0]: "clips", **names},
+                tensors_to_rename={**{name: name.split(":")[0] for name in inputs}, **names},
             )
             # Not tf2onnx's own optimisers: reshape_optimizer (1.16, 1.17) takes a box encoding's
             # shape for another one, and ONNX Runtime optimises what it loads.

@@ -93,7 +93,7 @@ class ActionDetector:
         every: float = 1.0,
         batch_size: int = 1,
         frame_settings: FrameSettings | None = None,
-        boxes: BoxesSettings | None = None,
+        boxes: BoxesSettings | str | os.PathLike[str] | None = None,
         progress: Callable[[float, float | None], None] = lambda seconds, duration: None,
     ) -> VideoResult:
         """What people do in a video, at a keyframe every so many seconds.
@@ -104,7 +104,8 @@ class ActionDetector:
           every: seconds between keyframes.
           batch_size: clips a call of the model; more is faster on a GPU.
           frame_settings: how frames are taken from the video; by default as for its training.
-          boxes: where people are, of a model that has to be told (proposal_source EXTERNAL).
+          boxes: where people are, of a model that has to be told (proposal_source EXTERNAL): a
+            file of boxes, or `BoxesSettings` of one.
           progress: called with the seconds read and the video's duration, None where unknown.
 
         Raises:
@@ -196,8 +197,10 @@ class ActionDetector:
         settings = settings_for(self.model, None)
         if isinstance(source, str | os.PathLike):
             stream = _live_frames(_path(source, "source"), settings)
+        elif isinstance(source, Iterable):
+            stream = stamped(self._checked_frames(source, settings))
         else:
-            stream = stamped(self._checked_frame(frame, settings) for frame in source)
+            raise UserError(f"source {shown(source)}: expected a path, a URL or frames")
 
         def cut(frames):
             if self.model.has_flow:
@@ -242,14 +245,24 @@ class ActionDetector:
             clip = np.stack([shrunk(frame, size) for frame in clip])
         return clip
 
-    def _checked_frame(self, frame, settings: FrameSettings) -> np.ndarray:
-        array = np.array(frame)  # a copy: a camera may fill its buffer anew
-        if array.dtype != np.uint8 or array.ndim != 3 or array.shape[-1] != 3 or not array.size:
-            raise UserError(
-                f"source: gave {shown(array.dtype)} of shape {list(array.shape)}; expected frames "
-                "uint8 [height, width, 3], RGB"
-            )
-        return shrunk(array, stored_size((array.shape[0], array.shape[1]), settings.shorter_side))
+    def _checked_frames(
+        self, frames: Iterable[np.ndarray], settings: FrameSettings
+    ) -> Iterator[np.ndarray]:
+        size = None
+        for frame in frames:
+            array = np.array(frame)  # a copy: a camera may fill its buffer anew
+            if array.dtype != np.uint8 or array.ndim != 3 or array.shape[-1] != 3 or not array.size:
+                raise UserError(
+                    f"source: gave {shown(array.dtype)} of shape {list(array.shape)}; expected "
+                    "frames uint8 [height, width, 3], RGB"
+                )
+            size = size or array.shape
+            if array.shape != size:
+                raise UserError(
+                    f"source: gave a frame of shape {list(array.shape)} behind ones of "
+                    f"{list(size)}; expected one size"
+                )
+            yield shrunk(array, stored_size((size[0], size[1]), settings.shorter_side))
 
 
 def _path(value: object, name: str) -> str:

@@ -1,6 +1,7 @@
 """Where people are in one video, for a model that has to be told."""
 
 import dataclasses
+import os
 from collections.abc import Sequence
 
 import numpy as np
@@ -9,7 +10,7 @@ from avatx.data.annotations.person_box_files import read_person_boxes
 from avatx.data.annotations.person_boxes import PersonBoxes
 from avatx.data.times import to_microseconds
 from avatx.data.video.keyframe_clips import KeyframeClip
-from avatx.errors import UserError
+from avatx.errors import UserError, shown
 from avatx.inference.detector import Detector
 
 _NO_BOXES = np.zeros([0, 4], np.float32)
@@ -37,9 +38,17 @@ class BoxesOfVideo:
       detector: the exported model.
       table: what the files say; None for a model that finds people itself.
       video_id: of the video, as the files call it.
+      settings: of the files; None without them.
     """
 
-    def __init__(self, detector: Detector, table: PersonBoxes | None, video_id: str):
+    def __init__(
+        self,
+        detector: Detector,
+        table: PersonBoxes | None,
+        video_id: str,
+        settings: BoxesSettings | None = None,
+    ):
+        self.settings = settings
         self._detector = detector
         self._table = table
         self._video_id = video_id
@@ -48,15 +57,20 @@ class BoxesOfVideo:
 
     @classmethod
     def read(
-        cls, detector: Detector, settings: BoxesSettings | None, video_id: str
+        cls,
+        detector: Detector,
+        settings: BoxesSettings | str | os.PathLike[str] | None,
+        video_id: str,
     ) -> "BoxesOfVideo":
-        """Reads the files.
+        """Reads the files; a path alone is one whose boxes are all taken.
 
         Raises:
           UserError: boxes are given and the model finds people itself, or the other way round; a
             file cannot be read; none of its boxes is of this video.
         """
         needed = getattr(detector, "needs_boxes", False)
+        if isinstance(settings, str | os.PathLike):
+            settings = BoxesSettings(os.fspath(settings))
         if settings is None:
             if needed:
                 raise UserError(
@@ -64,6 +78,10 @@ class BoxesOfVideo:
                     "told where people are; give `boxes`, as of tools/detect_people.py"
                 )
             return cls(detector, None, video_id)
+        if not isinstance(settings, BoxesSettings):
+            raise UserError(
+                f"boxes {shown(settings)}: expected the path of a file of boxes, or a BoxesSettings"
+            )
         if not needed:
             raise UserError(
                 f"boxes {settings.path}: the model {detector.path} finds people itself; leave "
@@ -78,7 +96,7 @@ class BoxesOfVideo:
                 f"boxes {settings.path}: has no box of the video {video_id!r}; it has {names}"
                 f"{', ...' if len(table.video_names) > 3 else ''}"
             )
-        return cls(detector, table, video_id)
+        return cls(detector, table, video_id, settings)
 
     def of(self, clips: Sequence[KeyframeClip]) -> list[np.ndarray] | None:
         """The boxes [N, 4] of each clip; None for a model that finds people itself."""

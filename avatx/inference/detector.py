@@ -163,7 +163,8 @@ class Detector:
                     f"{self.path}: this model has to be told where people are (proposal_source "
                     f"EXTERNAL): expected the boxes of each of the {len(clips)} clips"
                 )
-            padded = np.zeros([len(clips), max(map(len, boxes), default=0), 4], np.float32)
+            # At least one: older exports take no less.
+            padded = np.zeros([len(clips), max([1, *map(len, boxes)]), 4], np.float32)
             for row, one in zip(padded, boxes, strict=True):
                 row[: len(one)] = one
             given[_PERSON_BOXES] = tf.constant(padded)

@@ -74,7 +74,7 @@ class LiveKeyframe(DetectedKeyframe):
 
 @dataclasses.dataclass(frozen=True)
 class VideoResult:
-    """What was found in one video; iterating over it gives its keyframes.
+    """What was found in one video: a sequence of its keyframes.
 
     Attributes:
       video: the file's name without extension, as detections.csv calls it.
@@ -95,6 +95,10 @@ class VideoResult:
 
     def __len__(self) -> int:
         return len(self.keyframes)
+
+    def __getitem__(self, index):
+        """A keyframe by its number, from 0; of a slice a tuple of them."""
+        return self.keyframes[index]
 
     def to_pandas(self) -> "pandas.DataFrame":
         """A row for each label of each person.
@@ -118,7 +122,8 @@ class VideoResult:
             for label, score in person.scores.items()
         ]
         frame = pandas.DataFrame(rows, columns=list(COLUMNS))
-        return frame.astype({"track": "Int64", "time": float, "score": float})
+        numbers = dict.fromkeys(("time", "ymin", "xmin", "ymax", "xmax", "score"), float)
+        return frame.astype({"track": "Int64", "person": "int64", **numbers})
 
 
 def people_of(

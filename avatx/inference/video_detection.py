@@ -1,6 +1,8 @@
 """Runs an exported detector over one video, from its frames to the files a user wants."""
 
 import contextlib
+import dataclasses
+import numbers
 import os
 import signal
 from collections.abc import Callable
@@ -18,7 +20,7 @@ from avatx.data.video.missing_frames import MissingFrames
 from avatx.data.video.reading_event import in_words
 from avatx.data.video.video_reader import VideoReader
 from avatx.data.video.video_writer import VideoWriter
-from avatx.errors import UserError
+from avatx.errors import UserError, shown
 from avatx.inference.boxes_of_video import BoxesOfVideo, BoxesSettings
 from avatx.inference.detector import ClipDetections, Detector
 from avatx.inference.keyframe_detection import ShownKeyframes, detect_keyframes, settings_for
@@ -176,6 +178,7 @@ def detect_video(
             *in_words(reader.events),
             *shown.notes,
             *people_at.notes,
+            *pictures.notes,
             *_missing_frames(reader, keyframes, video_id, detector),
         ]
         write_json(
@@ -194,6 +197,7 @@ def detect_video(
             frame_rate=reader.frame_rate,
             duration=reader.end_time / MICROSECONDS if reader.end_time else reader.duration,
             frame_settings=frame_settings.to_dict(),
+            boxes=people_at.settings and dataclasses.asdict(people_at.settings),
         )
         for note in notes:
             log(note)
@@ -229,12 +233,16 @@ def _missing_frames(
 
 def check_arguments(score_threshold: float, every: float, batch_size: int) -> None:
     """Raises UserError for a value out of range; cheap, so call it before loading a model."""
-    if not 0 <= score_threshold <= 1:
-        raise UserError(f"score_threshold {score_threshold}: expected 0 to 1")
-    if not 1e-3 <= every < float("inf"):
-        raise UserError(f"every {every}: expected seconds, 0.001 or more")
-    if batch_size < 1:
-        raise UserError(f"batch_size {batch_size}: expected 1 or more")
+    if not (_is_number(score_threshold) and 0 <= score_threshold <= 1):
+        raise UserError(f"score_threshold {shown(score_threshold)}: expected 0 to 1")
+    if not (_is_number(every) and 1e-3 <= every < float("inf")):
+        raise UserError(f"every {shown(every)}: expected seconds, 0.001 or more")
+    if not (_is_number(batch_size) and batch_size >= 1 and batch_size == int(batch_size)):
+        raise UserError(f"batch_size {shown(batch_size)}: expected a whole number, 1 or more")
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, numbers.Real) and not isinstance(value, bool)
 
 
 @contextlib.contextmanager

@@ -71,7 +71,14 @@ def given_proposals(given: Proposals, groundtruth: Groundtruth | None = None) ->
 
 
 def _first_the_valid(boxes: tf.Tensor, scores: tf.Tensor, valid: tf.Tensor) -> Proposals:
-    """Valid ones first, in their order, for padding is marked by a count; the others are 0."""
+    """Valid ones first, in their order, for padding is marked by a count; the others are 0.
+
+    At least one entry: what is computed of proposals is reduced over them.
+    """
+    if not valid.shape[1]:
+        missing = tf.maximum(1 - tf.shape(valid)[1], 0)
+        boxes = tf.pad(boxes, [[0, 0], [0, missing], [0, 0]])
+        scores, valid = (tf.pad(one, [[0, 0], [0, missing]]) for one in (scores, valid))
     boxes = tf.where(valid[..., tf.newaxis], boxes, 0.0)
     scores = tf.where(valid, scores, 0.0)
     _, order = tf.math.top_k(tf.cast(valid, tf.float32), tf.shape(valid)[1])

@@ -36,6 +36,9 @@ class Pictures:
       attend: clip -> (ClipDetections, ClipAttention) of `avatx.inference.detector`; None draws no
         attention sheet.
 
+    Attributes:
+      notes: what a user should know of them, a line each.
+
     Raises:
       UserError: the csv cannot be read.
     """
@@ -49,8 +52,11 @@ class Pictures:
     ):
         self._video_id = video_id
         self._annotated = None
+        self.notes: list[str] = []
         if groundtruth is not None:
             self._annotated = annotated_people(groundtruth, video_id, class_names)
+            if not self._annotated:
+                self.notes.append(none_of_it(groundtruth, video_id))
         self._attend = attend
         self._step = 1
         self._count = 0
@@ -122,6 +128,11 @@ class Pictures:
             cells,
             title=title,
         )
+
+
+def none_of_it(groundtruth: str, video_id: str) -> str:
+    """What to say where a csv has no row of a video."""
+    return f"{groundtruth}: has no row of the video {video_id!r}, so no annotation is shown"
 
 
 def annotated_people(

@@ -17,6 +17,7 @@ from avatx.errors import UserError
 from avatx.explorer.explorer import write_explorer
 from avatx.explorer.keyframe_file import mosaic
 from avatx.explorer.result import read_result
+from avatx.inference.boxes_of_video import BoxesSettings
 
 TOOLS = Path(__file__).parents[2] / "tools"
 
@@ -40,7 +41,7 @@ def picture(uri):
 def test_the_page_holds_video_people_and_attention(tmp_path):
     result = read_result(str(write_result(tmp_path / "found")))
     summary = write_explorer(result, str(tmp_path / "page"), detector=LookingDetector())
-    assert summary[1:] == (5, 10, 10, None)
+    assert summary[1:] == (5, 10, 10, None, [])
     names = set(os.listdir(tmp_path / "page"))
     assert {"index.html", "explorer.js", "data.js", "keyframes", "video.mp4"} <= names
     html = (tmp_path / "page" / "index.html").read_text()
@@ -90,7 +91,7 @@ def test_mosaic_lays_moments_beside_and_units_below_each_other():
 def test_without_attention_the_page_says_why(tmp_path):
     result = read_result(str(write_result(tmp_path / "found")))
     summary = write_explorer(result, str(tmp_path / "page"))
-    assert summary.num_attended == 0 and "saved_model" in summary.no_attention
+    assert summary.num_attended == 0 and "made without a model" in summary.no_attention
     assert page_data(tmp_path / "page")["no_attention"] == summary.no_attention
     assert os.listdir(tmp_path / "page" / "keyframes") == []
     older = LookingDetector(keys=False)
@@ -105,6 +106,38 @@ def test_groundtruth_lies_at_its_keyframes(tmp_path):
     write_explorer(result, str(tmp_path / "page"), groundtruth=str(csv))
     truth = [k["truth"] for k in page_data(tmp_path / "page")["keyframes"]]
     assert truth == [None, None, [{"box": [0.2, 0.1, 0.9, 0.3], "classes": [17, 1]}], None, None]
+    csv.write_text("other,0,0,0,1,1,1,1\n")
+    summary = write_explorer(result, str(tmp_path / "page"), groundtruth=str(csv))
+    assert summary.notes == [f"{csv}: has no row of the video 'film', so no annotation is shown"]
+    assert page_data(tmp_path / "page")["notes"] == summary.notes
+
+
+class ToldDetector(LookingDetector):
+    """Has to be told where people are, and was always told of one."""
+
+    path, needs_boxes = "told", True
+
+    def detect_with_attention(self, clips, boxes):
+        assert np.allclose(boxes[0], [[0.2, 0.1, 0.9, 0.3]])
+        return super().detect_with_attention(clips)
+
+
+def test_a_model_that_has_to_be_told_gets_the_boxes_of_the_result(tmp_path):
+    boxes = tmp_path / "people.csv"
+    rows = [f"film,{0.5 * k},0.1,0.2,0.3,0.9,1,0.{k + 4}\n" for k in range(5)]
+    boxes.write_text("".join(rows))
+    told = {"path": str(boxes), "score_threshold": 0.0, "max_number_of_boxes": 64}
+    result = read_result(str(write_result(tmp_path / "found", boxes=told)))
+    assert (
+        write_explorer(result, str(tmp_path / "page"), detector=ToldDetector()).num_attended == 10
+    )
+    other = boxes.rename(tmp_path / "moved.csv")
+    summary = write_explorer(result, str(tmp_path / "page"), detector=ToldDetector())
+    assert summary.num_attended == 0 and "file of boxes is not there" in summary.no_attention
+    summary = write_explorer(
+        result, str(tmp_path / "page"), detector=ToldDetector(), boxes=BoxesSettings(str(other))
+    )
+    assert summary.num_attended == 10
 
 
 def test_names_cannot_leave_the_script(tmp_path):
@@ -155,12 +188,23 @@ def test_nothing_is_left_or_replaced_on_a_mistake(tmp_path):
     result = read_result(str(write_result(tmp_path / "found")))
     with pytest.raises(UserError, match="gone.mp4"):
         write_explorer(result, str(tmp_path / "page"), video=str(tmp_path / "gone.mp4"))
+    moved = read_result(str(write_result(tmp_path / "found", video="moved.mp4")))
+    with pytest.raises(UserError, match="found/detections.json: its video moved.mp4 is not there"):
+        write_explorer(moved, str(tmp_path / "page"))
+    shorter = read_result(str(write_result(tmp_path / "found", duration=2.4, stopped=None)))
+    with pytest.raises(UserError, match="film.mp4: 2.50 s long, and the result .* of 2.40 s; give"):
+        write_explorer(shorter, str(tmp_path / "page"))
     with pytest.raises(UserError, match="video_format avi: expected mp4 or webm"):
         write_explorer(result, str(tmp_path / "page"), video_format="avi")
     assert os.listdir(tmp_path) == ["found"]
     with pytest.raises(UserError, match="holds detections.json, which is no part"):
         write_explorer(result, str(tmp_path / "found"))
     assert sorted(os.listdir(tmp_path / "found")) == ["detections.json", "film.mp4"]
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "index.html").write_text("mine")
+    with pytest.raises(UserError, match="holds index.html, which is no part of such a page"):
+        write_explorer(result, str(tmp_path / "site"))
+    assert (tmp_path / "site" / "index.html").read_text() == "mine"
 
 
 def test_the_tool_makes_a_page_of_a_result(tmp_path, capsys):

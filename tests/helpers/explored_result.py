@@ -76,6 +76,7 @@ class LookingDetector:
     """
 
     num_frames, frame_rate, has_flow, has_attention = 8, 8.0, False, True
+    needs_boxes = False
     frame_settings: dict = {}
 
     # Every second frame, the middles of three rows, and the right ends of five columns.

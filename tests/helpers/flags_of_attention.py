@@ -1,6 +1,6 @@
 """As `flags_of_tools`, of the tools that ask a trained model what it attends to."""
 
-from flags_of_tools import TRAINED, Anything, Kept, Tool
+from flags_of_tools import TRAINED, Anything, Kept, Tool, words
 
 
 class FakeAttention:
@@ -117,4 +117,40 @@ VISUALIZE = Tool(
     },
 )
 
-ATTENTION_TOOLS = {"measure_attention": MEASURE, "visualize_attention": VISUALIZE}
+
+EXPLORE = Tool(
+    words("--detections d --output o --no_attention"),
+    [
+        Kept("avatx.explorer.explorer", "check_output"),
+        Kept("avatx.explorer.result", "read_result", Anything()),
+        Kept("avatx.explorer.explorer", "write_explorer", Anything()),
+    ],
+    {
+        "--detections": (["e"], {"read_result.path": "e"}),
+        "--output": (["p"], {"check_output.output": "p", "write_explorer.output": "p"}),
+        "--video": (["w.mp4"], {"write_explorer.video": "w.mp4"}),
+        "--annotations": (["g.csv"], {"write_explorer.groundtruth": "g.csv"}),
+        "--groundtruth": (["g.csv"], {"write_explorer.groundtruth": "g.csv"}),
+        "--video_format": (["webm"], {"write_explorer.video_format": "webm"}),
+        # With a model: tests/explorer/test_explorer.py.
+        "--saved_model": None,
+        "--no_attention": None,
+        "--score_threshold": None,
+        "--every": None,
+        "--boxes": (
+            ["b.csv"],
+            {
+                "write_explorer.boxes.path": "b.csv",
+                "write_explorer.boxes.score_threshold": 0.0,
+                "write_explorer.boxes.max_number_of_boxes": 64,
+            },
+        ),
+        "--boxes_score_threshold": None,
+    },
+)
+
+ATTENTION_TOOLS = {
+    "measure_attention": MEASURE,
+    "visualize_attention": VISUALIZE,
+    "explore": EXPLORE,
+}

@@ -424,27 +424,6 @@ OTHER_TOOLS = {
             ),
         },
     ),
-    "explore": Tool(
-        words("--detections d --output o --no_attention"),
-        [
-            Kept("avatx.explorer.explorer", "check_output"),
-            Kept("avatx.explorer.result", "read_result", Anything()),
-            Kept("avatx.explorer.explorer", "write_explorer", Anything()),
-        ],
-        {
-            "--detections": (["e"], {"read_result.path": "e"}),
-            "--output": (["p"], {"check_output.output": "p", "write_explorer.output": "p"}),
-            "--video": (["w.mp4"], {"write_explorer.video": "w.mp4"}),
-            "--annotations": (["g.csv"], {"write_explorer.groundtruth": "g.csv"}),
-            "--groundtruth": (["g.csv"], {"write_explorer.groundtruth": "g.csv"}),
-            "--video_format": (["webm"], {"write_explorer.video_format": "webm"}),
-            # With a model: tests/explorer/test_explorer.py.
-            "--saved_model": None,
-            "--no_attention": None,
-            "--score_threshold": None,
-            "--every": None,
-        },
-    ),
     "visualize_detections": Tool(
         words("--annotations g --detections d --label_map MAP --videos v --output o"),
         [

@@ -9,10 +9,11 @@ import pytest
 import tensorflow as tf
 from fake_detection_model import FakeDetectionModel
 
+import avatx
 from avatx.core.structures import Detections
 from avatx.data.video.video_writer import VideoWriter
 from avatx.errors import UserError
-from avatx.export import saved_model
+from avatx.export import onnx_model, saved_model
 from avatx.inference.batch_plan import BatchSettings
 from avatx.inference.boxes_of_video import BoxesSettings
 from avatx.inference.detector import Detector
@@ -93,6 +94,28 @@ def test_any_number_of_boxes_and_padding_changes_nothing(export):
         np.testing.assert_allclose(found["detection_boxes"][0, 0], [0.25, 0, 0.75, 1])
     assert serve(clips=clips, person_boxes=tf.zeros([1, 0, 4]))["num_detections"].numpy() == [0]
     assert serve(clips=clips[:0], person_boxes=boxes[:0])["num_detections"].shape == (0,)
+
+
+def test_inputs_of_the_onnx_file_have_the_signature_s_names(export, tmp_path):
+    pytest.importorskip("tf2onnx", reason='needs pip install "avatx[onnx]"')
+    onnxruntime = pytest.importorskip("onnxruntime", reason='needs pip install "avatx[onnx]"')
+    path = str(tmp_path / "model.onnx")
+    onnx_model.export(TellsTheBoxes(), 4, 10.0, {2: "stand"}, path)
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    clips, box = np.zeros([1, 4, 16, 16, 3], np.uint8), np.array([[[0.25, 0, 0.75, 1]]], np.float32)
+    for boxes, count in ((box, 1), (box[:, :0], 0)):
+        (found,) = session.run(["num_detections"], {"clips": clips, "person_boxes": boxes})
+        assert found.tolist() == [count]
+
+
+def test_the_python_interface_takes_a_file(export, film, tmp_path):
+    boxes = boxes_file(tmp_path, "street,0,0.125,0.25,0.5,0.75,1,0.9\nstreet,1\nstreet,2\n")
+    detector = avatx.load(export)
+    for given in (boxes, pathlib.Path(boxes), BoxesSettings(boxes)):
+        people = [len(one.people) for one in detector.detect(film, boxes=given, batch_size=2)]
+        assert people == [1, 0, 0]
+    with pytest.raises(UserError, match=r"boxes 3: expected the path of a file of boxes"):
+        detector.detect(film, boxes=3)
 
 
 @pytest.mark.parametrize(

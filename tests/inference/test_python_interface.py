@@ -61,6 +61,7 @@ def test_a_video_gives_what_detect_video_writes(detector, video, tmp_path):
 
     assert (result.video, result.stopped, result.labels) == ("street_01", None, detector.labels)
     assert [keyframe.time for keyframe in result] == [0.0, 1.0, 2.0] and len(result) == 3
+    assert (result[1], result[-2:]) == (result.keyframes[1], result.keyframes[1:])
     for keyframe, other in zip(result, written["keyframes"], strict=True):
         assert len(keyframe.people) == len(other["people"]) == 2
         for person, expected in zip(keyframe.people, other["people"], strict=True):
@@ -138,6 +139,23 @@ def test_other_mistakes_get_one_line(detector, tmp_path):
         detector.watch("/dev/video0", every=0)
 
 
+@pytest.mark.parametrize(
+    "name, values",
+    [
+        ("score_threshold", ["a", None, float("nan"), True, [0.5]]),
+        ("every", ["1", None, float("nan"), float("inf"), -1]),
+        ("batch_size", ["2", None, 0, 1.5]),
+    ],
+)
+def test_numbers_that_are_none_get_one_line(detector, video, name, values):
+    for value in values:
+        with pytest.raises(UserError, match=f"^{name} .*: expected "):
+            detector.detect(video, **{name: value})
+        if name == "score_threshold":
+            with pytest.raises(UserError, match=f"^{name} "):
+                detector.detect_clip(grey_clip(0), score_threshold=value)
+
+
 def test_a_table(detector, video):
     pandas = pytest.importorskip("pandas", reason="pandas is not installed")
     table = detector.detect(video, score_threshold=0.0).to_pandas()
@@ -153,6 +171,7 @@ def test_a_table(detector, video):
     )
     empty = detector.detect(video, score_threshold=1.0).to_pandas()
     assert len(empty) == 0 and isinstance(empty, pandas.DataFrame)
+    assert empty.dtypes.to_dict() == table.dtypes.to_dict()
 
 
 def test_without_pandas_one_line(detector, video, monkeypatch):
@@ -219,6 +238,12 @@ def test_a_camera_s_mistakes_come_out_of_the_loop(detector, video):
         list(detector.watch(video))
     with pytest.raises(UserError, match="no_camera"):
         list(detector.watch("/dev/no_camera"))
+    for source in (None, 3):
+        with pytest.raises(UserError, match=f"source {source}: expected a path, a URL or frames"):
+            detector.watch(source)
+    sizes = (np.zeros([size, 30, 3], np.uint8) for size in (20, 20, 24))
+    with pytest.raises(UserError, match=r"a frame of shape \[24, 30, 3\] behind ones of \[20, 30"):
+        list(detector.watch(sizes))
 
 
 def test_the_import_is_light():

@@ -58,6 +58,21 @@ def test_boxes_come_out_as_they_went_in_and_nothing_is_refined():
     assert losses["Loss/BoxClassifierLoss/localization_loss"] == 0
 
 
+@pytest.mark.parametrize("in_graph", [False, True])
+def test_no_box_at_all_is_nobody(in_graph):
+    clips, _ = random_batch()
+    model = make(ProposalSource.EXTERNAL)
+
+    def detect(boxes):
+        given = Proposals(boxes, boxes[..., 0], tf.zeros([3], tf.int32))
+        predictions = model.predict(model.preprocess(clips), attention=True, person_boxes=given)
+        return model.postprocess(predictions)
+
+    if in_graph:  # where nothing is known of R
+        detect = tf.function(detect, [tf.TensorSpec([None, None, 4])], autograph=False)
+    assert detect(tf.zeros([3, 0, 4])).num_detections.numpy().tolist() == [0, 0, 0]
+
+
 def test_a_batch_equals_its_clips_one_by_one():
     clips, groundtruth = random_batch()
     given = as_given(random_batch(seed=1)[1])

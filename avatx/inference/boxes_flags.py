@@ -1,0 +1,39 @@
+"""The flags that say where people are, of a tool that runs a model which has to be told."""
+
+import argparse
+
+from avatx.errors import UserError
+from avatx.inference.boxes_of_video import BoxesSettings
+
+
+def add_boxes_flags(parser: argparse.ArgumentParser, default: str = "") -> None:
+    """Adds --boxes and --boxes_score_threshold.
+
+    Args:
+      parser: of the tool.
+      default: what is taken without --boxes, for the help.
+    """
+    parser.add_argument(
+        "--boxes",
+        metavar="FILE",
+        help="where people are, of a model with proposal_source EXTERNAL: csv of AVA's detections, "
+        f"COCO json or MOT txt, as tools/detect_people.py writes{default}",
+    )
+    parser.add_argument(
+        "--boxes_score_threshold",
+        type=float,
+        default=0.0,
+        help="of --boxes, leave out lower scores (default %(default)s)",
+    )
+
+
+def given_boxes(arguments: argparse.Namespace) -> BoxesSettings | None:
+    """What the flags say; None without --boxes.
+
+    Raises:
+      UserError: a threshold out of range.
+    """
+    threshold = arguments.boxes_score_threshold
+    if not 0 <= threshold <= 1:
+        raise UserError(f"--boxes_score_threshold {threshold}: expected 0 to 1")
+    return BoxesSettings(arguments.boxes, threshold) if arguments.boxes else None
