@@ -32,6 +32,10 @@ def _measured(measures) -> dict:
 
 
 @cli.arguments_are_flags(
+    "videos",
+    "label_map",
+    "num_frames",
+    "frame_rate",
     "output",
     "weights",
     "from_scratch",
@@ -76,9 +80,6 @@ def main(argv=None) -> int:
     add("--overwrite", action="store_true", help="replace an earlier config in the output folder")
     add("--json", action="store_true", help="print what was measured and decided as JSON")
     flags = parser.parse_args(argv)
-    for name in ("num_frames", "frame_rate"):
-        if getattr(flags, name) is not None and getattr(flags, name) <= 0:
-            parser.error(f"--{name} {getattr(flags, name)}: expected above 0")
 
     cli.import_tensorflow()
     from avatx.project.create import FILES, create_project

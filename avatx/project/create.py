@@ -1,31 +1,29 @@
 """Own videos and annotations to a folder that is ready to train."""
 
-import contextlib
 import os
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from avatx.atomic_folder import atomic_files
 from avatx.config import load
-from avatx.data.annotations.ava_csv import iterate_lines, read_annotations
 from avatx.data.annotations.ava_csv_writer import write_annotations
 from avatx.data.annotations.ava_table import AvaTable
-from avatx.data.annotations.csv_validation import validate_csv
 from avatx.data.annotations.label_map import LabelMap, read_label_map, write_label_map
 from avatx.data.video.frame_settings import FrameSettings
 from avatx.data.video.video_folder import VideoFolder
 from avatx.data.video.video_reader import VideoReader
 from avatx.data.video.video_times import VideoTimes
 from avatx.errors import UserError
-from avatx.importing import read
 from avatx.progress import Progress
+from avatx.project.annotations import Source, as_csv, read_rows
+from avatx.project.arguments import check_numbers, check_output, check_weights
 from avatx.project.choices import choose, choose_clip
 from avatx.project.config_text import config_text
 from avatx.project.machine import this_machine
 from avatx.project.measures import Measures, VideoFacts, measure
 from avatx.project.readme import commands, measured_lines, readme
-from avatx.project.split import Split, label_counts, split_table
+from avatx.project.split import Split, given_split, label_counts, split_table
 
 CONFIG_FILE = "pipeline.config"
 FILES = (CONFIG_FILE, "label_map.pbtxt", "train.csv", "val.csv", "README.md")
@@ -84,52 +82,37 @@ def create_project(
     Raises:
       UserError: what is given cannot be trained on, or `output` holds a config already.
     """
-    if not 0 < validation_share < 1:
-        raise UserError(f"validation_share {validation_share:g}: expected above 0 and below 1")
-    if os.path.exists(os.path.join(output, CONFIG_FILE)) and not overwrite:
-        raise UserError(f"output {output}: holds a {CONFIG_FILE}; give a new folder or `overwrite`")
-    if weights and from_scratch:
-        raise UserError("give either `weights` or `from_scratch`")
-    if weights and not os.path.exists(f"{weights}.index"):
-        raise UserError(
-            f"weights {weights}: there is no {weights}.index; expected the prefix of a checkpoint"
-        )
+    check_numbers(validation_share, num_frames, frame_rate)
+    check_output(output, CONFIG_FILE, overwrite)
+    check_weights(weights, from_scratch)
     weights = weights or (None if from_scratch else os.path.join(output, "weights", "i3d"))
     classes = read_label_map(label_map) if label_map else None
     times = VideoTimes(list(videos))
-    with _as_csv(annotations, videos, label_map, log) as (path, found):
+    with as_csv(annotations, videos, label_map, log) as (source, found):
         classes = classes or found
-        table = _read(path, classes, times, skip_bad_rows, log)
-    val = None
+        table = read_rows(source, classes, times, skip_bad_rows, log)
+    split = None
     if validation_annotations:
-        val = _read(validation_annotations, classes, times, skip_bad_rows, log)
+        source = Source(validation_annotations, validation_annotations)
+        split = given_split(table, read_rows(source, classes, times, skip_bad_rows, log))
     if classes is None:
-        ids = set(table.class_id.tolist()) | (set(val.class_id.tolist()) if val else set())
+        ids = {*table.class_id.tolist(), *(split.val.class_id.tolist() if split else ())}
         classes = LabelMap({class_id: f"class_{class_id}" for class_id in sorted(ids)})
         log("note: no label map was given, so classes are called class_1 and so on")
 
-    whole = _joined(table, val) if val is not None else table
+    whole = _joined(*split[:2]) if split else table
     facts = _facts(whole, times, list(videos))
     measures = measure(whole, facts)
     machine = this_machine()
     clip = choose_clip(measures, machine, num_frames, frame_rate)
-    if val is not None:
-        split = Split(table, val, "as it was given")
-    else:
-        split = split_table(table, validation_share, gap_seconds=clip[0] / clip[1])
+    split = split or split_table(table, validation_share, gap_seconds=clip[0] / clip[1])
     train_keyframes = _num_keyframes(split.train)
     names = list(classes.names.values())
     choices = choose(measures, machine, clip, train_keyframes, names, weights is not None)
 
     told = [f"split: {split.told}"]
     told += [f"{name}: {reason}" for name, reason in choices.because.items()]
-    rare = [
-        f"{class_id} ({name})"
-        for class_id, name in classes.names.items()
-        if label_counts(split.train).get(class_id, 0) < 10
-    ]
-    if rare:
-        told.append(f"fewer than 10 training labels, too few to learn from: {', '.join(rare)}")
+    told += _warnings(split, classes, clip[0] / clip[1], measures)
     steps = commands(output, videos, choices, len(facts), weights)
     path = os.path.join(output, "")
     text = config_text(
@@ -162,69 +145,51 @@ def create_project(
         steps,
         os.getcwd(),
     )
+    _check_config(text, output)
     with atomic_files(output, replaces=FILES if overwrite else ()) as folder:
         for name, content in ((CONFIG_FILE, text), ("README.md", page)):
             with open(os.path.join(folder, name), "w", encoding="utf-8") as file:
                 file.write(content)
-        load(os.path.join(folder, CONFIG_FILE))  # a mistake here is ours, and leaves nothing behind
         write_label_map(os.path.join(folder, "label_map.pbtxt"), classes)
         write_annotations(os.path.join(folder, "train.csv"), split.train)
         write_annotations(os.path.join(folder, "val.csv"), split.val)
     return Project(measures, split, told, steps)
 
 
-@contextlib.contextmanager
-def _as_csv(
-    path: str, videos: Sequence[str], label_map: str | None, log: Callable[[str], None]
-) -> Iterator[tuple[str, LabelMap | None]]:
-    """(Path of an AVA csv, its classes) of annotations of any tool; None as classes of a csv."""
-    if read.guess_format(path) == "ava":
-        yield path, None
-        return
-    result = read.read_export(path, videos=videos, label_map=label_map)
-    for line in (*result.notes, *(f"no place for: {k}, {n} times" for k, n in result.lost.items())):
-        log(f"note: {path}: {line}")
-    with tempfile.TemporaryDirectory() as folder:
-        read.write_result(result, folder)
-        yield os.path.join(folder, read.FILES[0]), result.label_map
+def _warnings(
+    split: Split, classes: LabelMap, clip_seconds: float, measures: Measures
+) -> list[str]:
+    """What the user should know before training, a sentence each."""
 
+    def named(counts: Mapping[int, int], fewest: int) -> str:
+        few = [one for one in classes.names.items() if counts.get(one[0], 0) < fewest]
+        return ", ".join(f"{class_id} ({name})" for class_id, name in few)
 
-def _read(path: str, classes, times: VideoTimes, skip_bad_rows: bool, log) -> AvaTable:
-    """The valid rows of a csv."""
-    bad, _ = validate_csv(path, label_map=classes, durations=times)
-    times.end_progress()
-    broken = "; ".join(f"{video}: {reason}" for video, reason in times.broken.items())
-    if (bad or broken) and not skip_bad_rows:
-        first = f"{path}, line {bad[0].line}: {bad[0].problem}: {bad[0].text[:80]}" if bad else ""
-        lines = len({one.line for one in bad})
-        more = f"; {lines - 1} more bad rows" if lines > 1 else ""
-        raise UserError(
-            f"{first or broken}{more}; correct them (tools/validate_csv.py lists all), or leave "
-            "them out by `skip_bad_rows`"
+    told = []
+    if rare := named(label_counts(split.train), 10):
+        told.append(f"fewer than 10 training labels, too few to learn from: {rare}")
+    if unmeasured := named(label_counts(split.val), 1):
+        told.append(f"no validation label, so that they are not measured: {unmeasured}")
+    longest = max(one.seconds for one in measures.videos.values())
+    if clip_seconds > longest:
+        told.append(
+            f"a clip lasts {clip_seconds:.1f} s and the longest video {longest:.1f} s: the first "
+            "and the last frame stand in for what lies outside"
         )
-    if not bad:
-        return _not_empty(path, read_annotations(path))
-    left_out = {one.line for one in bad}
-    log(f"note: {path}: {len(left_out)} bad rows are left out, the first at line {min(left_out)}")
-    with _without(path, left_out) as rest:
-        return _not_empty(path, read_annotations(rest))
+    return told
 
 
-def _not_empty(path: str, table: AvaTable) -> AvaTable:
-    if not len(table):
-        raise UserError(f"{path}: holds no box; expected people with their actions")
-    return table
-
-
-@contextlib.contextmanager
-def _without(path: str, lines: set[int]) -> Iterator[str]:
+def _check_config(text: str, output: str) -> None:
+    """Refuses a config that cannot be loaded, before there is anything of it in `output`."""
     with tempfile.TemporaryDirectory() as folder:
-        copy = os.path.join(folder, "rows.csv")
-        with open(copy, "w", encoding="utf-8") as file:
-            for number, line in iterate_lines(path):
-                if number not in lines:
-                    file.write(f"{line}\n")
-        yield copy
+        path = os.path.join(folder, CONFIG_FILE)
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text)
+        try:
+            load(path)
+        except UserError as error:
+            said = str(error).replace(path, os.path.join(output, CONFIG_FILE))
+            raise UserError(f"{said}; it is not written") from error
 
 
 def _joined(one: AvaTable, other: AvaTable) -> AvaTable:
@@ -249,7 +214,7 @@ def _facts(table: AvaTable, times: VideoTimes, folders: list[str]) -> dict[str, 
     progress = Progress("measuring", "videos", len(names))
     for name in names:
         path = folder.find(name)
-        if path is None:  # validate_csv has found each
+        if path is None:  # `read_rows` has found each
             raise UserError(f"{name}: there is no such video in {', '.join(folders)}")
         with VideoReader(path, frame_settings=FrameSettings()) as reader:
             height, width = reader.size
