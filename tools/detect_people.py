@@ -86,9 +86,12 @@ def main(argv=None) -> int:
         )
     for note in summary.notes:
         print(f"note: {note}", file=sys.stderr)
+    for video, reason in summary.failed.items():
+        print(f"FAILED: {video}: {reason}", file=sys.stderr)
     print(
         f"{summary.num_boxes} people at {summary.num_keyframes} keyframes of "
         f"{summary.num_videos} videos; wrote {arguments.output}"
+        + (f"; FAILED: {len(summary.failed)} videos" if summary.failed else "")
     )
     return 0
 

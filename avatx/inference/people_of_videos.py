@@ -1,30 +1,41 @@
 """Finds people in videos, for `proposal_source: EXTERNAL`: a csv in AVA's detection format."""
 
 import dataclasses
-from collections.abc import Callable, Iterator, Sequence
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 
 from avatx.data.annotations.ava_csv import read_annotations, write_detections
-from avatx.data.annotations.ava_table import AvaTable
+from avatx.data.annotations.ava_table import AvaTable, Keyframe
 from avatx.data.times import FAR_FUTURE, MICROSECONDS, to_microseconds
 from avatx.data.video.video_reader import VideoReader
-from avatx.errors import UserError
+from avatx.errors import UserError, first_line
 from avatx.inference.person_detector import People
 from avatx.inference.video_outputs import name_video
 from avatx.inference.video_search import find_videos
+from avatx.refusals import has_no_room
 
 PERSON = 1  # the class that the csv gives each box
 
 
 @dataclasses.dataclass(frozen=True)
 class Summary:
-    """What was found."""
+    """What was found.
+
+    Attributes:
+      num_videos: that were looked at.
+      num_keyframes: frames that were looked at.
+      num_boxes: people in them.
+      notes: what the user should know.
+      failed: path of each video that could not be read -> why.
+    """
 
     num_videos: int
     num_keyframes: int
     num_boxes: int
     notes: list[str]
+    failed: dict[str, str]
 
 
 def detect_people(
@@ -39,6 +50,8 @@ def detect_people(
 ) -> Summary:
     """Writes `output`, which appears whole or not at all.
 
+    A video that cannot be read is named in the summary, and the others go on.
+
     Args:
       videos: see `video_search.find_videos`.
       output: the csv: video, seconds, x1, y1, x2, y2, class, score; a keyframe without anybody is a
@@ -50,54 +63,154 @@ def detect_people(
       progress: called with the video, the seconds read and its duration, None where unknown.
 
     Raises:
-      UserError: a bad argument, a file that cannot be read, or none of the annotated keyframes.
+      UserError: a bad argument, none of the annotated videos, or no video that can be read.
     """
     if not 0 <= score_threshold <= 1:
         raise UserError(f"score_threshold {score_threshold}: expected 0 to 1")
     if annotations is None and not (every is not None and 1e-3 <= every < float("inf")):
         raise UserError(f"every {every}: expected seconds, 0.001 or more")
     keyframes = None if annotations is None else _keyframes(annotations)
-    paths = {name_video(path): path for path in find_videos(videos).videos}
+    found_videos = find_videos(videos).videos
+    _check_output(output, [*found_videos, *([] if annotations is None else [annotations])])
+    notes: list[str] = []
+    paths = _by_id(found_videos, notes)
     if keyframes is not None and not keyframes.keys() & paths.keys():
         raise UserError(
             f"{annotations}: names none of the {len(paths)} videos; it has "
             f"{', '.join(sorted(keyframes)[:3]) or 'no video'}, the videos are "
             f"{', '.join(sorted(paths)[:3])}"
         )
-    names, times, boxes, scores, empty, notes = [], [], [], [], [], []
-    count = 0
+    found = _Found()
+    failed: dict[str, str] = {}
+    done = 0
+    if keyframes is not None and (absent := sorted(keyframes.keys() - paths.keys())):
+        notes.append(
+            f"{len(absent)} of the {len(keyframes)} annotated videos are not among the videos, "
+            f"first {absent[0]}"
+        )
     for name, path in paths.items():
         wanted = None if keyframes is None else keyframes.get(name)
         if keyframes is not None and wanted is None:
             notes.append(f"{name}: not annotated, left out")
             continue
-        with VideoReader(path) as reader:
-            moments = _multiples(every or 1.0) if wanted is None else iter(wanted)
-            looked_at = 0
-            for seconds, frame in frames_at(reader, moments):
-                progress(name, seconds, reader.duration)
-                people = detector(frame)
-                looked_at += 1
-                kept = people.scores >= score_threshold
-                if not kept.any():
-                    empty.append((name, seconds))
-                names += [name] * int(kept.sum())
-                times += [seconds] * int(kept.sum())
-                boxes += people.boxes[kept].tolist()
-                scores += people.scores[kept].tolist()
-            if wanted is not None and looked_at < len(wanted):
-                notes.append(
-                    f"{name}: {len(wanted) - looked_at} of {len(wanted)} keyframes lie past the "
-                    "video's end"
-                )
-            if reader.error:
-                notes.append(f"{name}: stopped early: {reader.error}")
-            count += looked_at
+        try:
+            of_video, told = _look(name, path, detector, every, wanted, score_threshold, progress)
+        except Exception as error:  # any: a dozen libraries have read what somebody made
+            if has_no_room(error):
+                raise
+            failed[path] = _reason(path, error)
+            continue
+        found.add(of_video)
+        notes += told
+        done += 1
+    if failed and not done:
+        path, reason = next(iter(failed.items()))
+        others = f"; nor can the other {len(failed) - 1} videos be read" if len(failed) > 1 else ""
+        raise UserError(f"{path}: {reason}{others}; nothing was written")
     table = AvaTable.from_columns(
-        names, times, boxes, [PERSON] * len(names), score=scores, empty_keyframes=empty
+        found.names,
+        found.times,
+        found.boxes,
+        [PERSON] * len(found.names),
+        score=found.scores,
+        empty_keyframes=found.empty,
     )
     write_detections(output, table)
-    return Summary(len(paths), count, len(names), notes)
+    return Summary(done, found.num_keyframes, len(found.names), notes, failed)
+
+
+@dataclasses.dataclass
+class _Found:
+    """Columns of the csv, and how many frames were looked at."""
+
+    names: list[str] = dataclasses.field(default_factory=list)
+    times: list[float] = dataclasses.field(default_factory=list)
+    boxes: list[list[float]] = dataclasses.field(default_factory=list)
+    scores: list[float] = dataclasses.field(default_factory=list)
+    empty: list[Keyframe] = dataclasses.field(default_factory=list)
+    num_keyframes: int = 0
+
+    def add(self, other: "_Found") -> None:
+        for field in dataclasses.fields(self):
+            total = getattr(self, field.name)
+            total += getattr(other, field.name)
+            setattr(self, field.name, total)
+
+
+def _look(
+    name: str,
+    path: str,
+    detector: Callable[[np.ndarray], People],
+    every: float | None,
+    wanted: list[float] | None,
+    score_threshold: float,
+    progress: Callable[[str, float, float | None], None],
+) -> tuple[_Found, list[str]]:
+    """One video's people, and notes."""
+    found, notes = _Found(), []
+    with VideoReader(path) as reader:
+        moments = _multiples(every or 1.0) if wanted is None else iter(wanted)
+        for seconds, frame in frames_at(reader, moments):
+            progress(name, seconds, reader.duration)
+            people = detector(frame)
+            found.num_keyframes += 1
+            kept = people.scores >= score_threshold
+            if not kept.any():
+                found.empty.append((name, seconds))
+            found.names += [name] * int(kept.sum())
+            found.times += [seconds] * int(kept.sum())
+            found.boxes += people.boxes[kept].tolist()
+            found.scores += people.scores[kept].tolist()
+        if reader.error and wanted is None and not found.num_keyframes:
+            raise UserError(f"{path}: no frame of it can be decoded ({reader.error})")
+        if wanted is not None and found.num_keyframes < len(wanted):
+            notes.append(
+                f"{name}: {len(wanted) - found.num_keyframes} of {len(wanted)} keyframes lie past "
+                "the video's end"
+            )
+        if reader.error:
+            notes.append(f"{name}: stopped early: {reader.error}")
+    return found, notes
+
+
+def _reason(path: str, error: Exception) -> str:
+    if isinstance(error, UserError):
+        return str(error).removeprefix(f"{path}: ")
+    return f"cannot be looked at ({type(error).__name__}: {first_line(error)})"
+
+
+def _check_output(output: str, inputs: Iterable[str]) -> None:
+    """Refuses, before any work, a file that could not be written at its end.
+
+    Args:
+      output: the csv.
+      inputs: files that it must not take the place of.
+
+    Raises:
+      UserError: it cannot be written, or is one of `inputs`.
+    """
+    if "://" in output:
+        return
+    folder = os.path.dirname(os.path.abspath(output))
+    if os.path.isdir(output):
+        raise UserError(f"output {output}: is a folder; expected a file, a csv")
+    if not os.path.isdir(folder):
+        raise UserError(f"output {output}: there is no folder {folder}; make it first")
+    if not os.access(folder, os.W_OK):
+        raise UserError(f"output {output}: nothing can be written in {folder}")
+    for one in inputs:
+        if os.path.realpath(one) == os.path.realpath(output):
+            raise UserError(f"output {output}: is one of the files that are read; give another")
+
+
+def _by_id(videos: Sequence[str], notes: list[str]) -> dict[str, str]:
+    """Video id -> path; of several with one id the first."""
+    paths: dict[str, str] = {}
+    for path in videos:
+        first = paths.setdefault(name_video(path), path)
+        if first != path:
+            notes.append(f"{path}: left out, for its id in the csv is that of {first}")
+    return paths
 
 
 def frames_at(reader: VideoReader, seconds: Iterator[float]) -> Iterator[tuple[float, np.ndarray]]:

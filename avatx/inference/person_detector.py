@@ -5,7 +5,8 @@ The signature `serving_default`: input uint8 [1, H, W, 3] of any name, outputs `
 `num_detections` [1].
 """
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -13,10 +14,23 @@ from avatx import stderr_noise
 from avatx.errors import UserError
 from avatx.inference.detector import find_saved_model, load_saved_model
 
-_OUTPUTS = ("detection_boxes", "detection_scores", "detection_classes", "num_detections")
+# Each with its shape.
+_OUTPUTS = {
+    "detection_boxes": (1, None, 4),
+    "detection_scores": (1, None),
+    "detection_classes": (1, None),
+    "num_detections": (1,),
+}
 _OVERLAP = 0.25  # of a tile's side with the next one
 _SAME_IOU = 0.5
 _SAME_INSIDE = 0.7  # share of the smaller box inside the larger: a person cut by a tile's edge
+
+
+_ADVICE = (
+    "expected a detector with the Object Detection API's signature serving_default, of any input "
+    "uint8 [1, H, W, 3] to detection_boxes [1, N, 4], detection_scores [1, N], detection_classes "
+    "[1, N] and num_detections [1]; tools/detect_people.py --fetch_movenet FOLDER makes one"
+)
 
 
 class People(NamedTuple):
@@ -50,19 +64,22 @@ class PersonDetector:
             raise UserError(f"tiles {tiles}: expected 1 or more")
         import tensorflow as tf
 
-        self.path = find_saved_model(path)
+        try:
+            self.path = find_saved_model(path)
+        except UserError as error:  # whose advice is for models of avatx
+            lacks = "holds no saved_model.pb" if tf.io.gfile.exists(path) else "no such folder"
+            raise UserError(f"{path}: {lacks}; {_ADVICE}") from error
         self.module = load_saved_model(self.path)
         self.signature = self.module.signatures.get("serving_default")
         inputs = self.signature.structured_input_signature[1] if self.signature else {}
         outputs = self.signature.structured_outputs if self.signature else {}
-        frames = [name for name, one in inputs.items() if one.dtype == tf.uint8]
-        if len(inputs) != 1 or len(frames) != 1 or not {*_OUTPUTS} <= {*outputs}:
+        if not _is_of_the_api(inputs, outputs):
+            own = "this is an export of avatx, of actions; " if _is_our_own(self.module) else ""
             raise UserError(
-                f"{self.path}: expected a signature serving_default of the Object Detection API: "
-                f"input uint8 [1, H, W, 3], outputs {', '.join(_OUTPUTS)}; it takes "
-                f"{', '.join(inputs) or 'nothing'} and gives {', '.join(outputs) or 'nothing'}"
+                f"{self.path}: {own}it takes {_in_words(inputs)} and gives {_in_words(outputs)}; "
+                f"{_ADVICE}"
             )
-        self.input_name = frames[0]
+        (self.input_name,) = inputs
         self._person_class = person_class
         self._tiles = tiles
 
@@ -89,6 +106,38 @@ class PersonDetector:
         boxes = np.clip((boxes[kept] * scale + corner) / size, 0, 1).astype(np.float32)
         order = np.argsort(-scores[kept], kind="stable")
         return People(boxes[order], scores[kept][order].astype(np.float32))
+
+
+def _is_of_the_api(inputs: Mapping[str, Any], outputs: Mapping[str, Any]) -> bool:
+    """Whether tensors by these names, shapes and types are a frame and its people."""
+    return (
+        [one.dtype.name for one in inputs.values()] == ["uint8"]
+        and all(one.shape.is_compatible_with((1, None, None, 3)) for one in inputs.values())
+        and all(
+            name in outputs
+            and outputs[name].shape.is_compatible_with(shape)
+            and (outputs[name].dtype.is_floating or outputs[name].dtype.is_integer)
+            for name, shape in _OUTPUTS.items()
+        )
+    )
+
+
+def _is_our_own(module: Any) -> bool:
+    """Whether it is a SavedModel that avatx wrote."""
+    return "metadata" in module.signatures
+
+
+def _in_words(tensors: Mapping[str, Any]) -> str:
+    """Names, types and shapes."""
+
+    def shape(one: Any) -> str:
+        if one.shape.rank is None:
+            return "of any shape"
+        return f"[{', '.join('?' if size is None else str(size) for size in one.shape)}]"
+
+    return (
+        ", ".join(f"{k} {one.dtype.name} {shape(one)}" for k, one in tensors.items()) or "nothing"
+    )
 
 
 def tiles_of(height: int, width: int, number: int) -> list[tuple[int, int, int, int]]:

@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import pathlib
+import shutil
 import sys
 import tarfile
 
@@ -87,7 +88,10 @@ def test_annotated_keyframes_in_place_of_regular_ones(saved_model, film, tmp_pat
         [film], str(tmp_path / "a.csv"), PersonDetector(saved_model), annotations=str(truth)
     )
     assert summary.num_keyframes == 1 and summary.num_boxes == 1
-    assert summary.notes == ["street: 1 of 2 keyframes lie past the video's end"]
+    assert summary.notes == [
+        "1 of the 2 annotated videos are not among the videos, first other",
+        "street: 1 of 2 keyframes lie past the video's end",
+    ]
     truth.write_text("other,1\n")
     with pytest.raises(UserError, match="names none of the 1 videos; it has other, the videos are"):
         people_of_videos.detect_people(
@@ -147,8 +151,119 @@ def test_another_signature_is_refused(tmp_path):
         return {"boxes": image}
 
     tf.saved_model.save(tf.Module(), str(tmp_path), signatures={"serving_default": serve})
-    with pytest.raises(UserError, match="expected a signature.*takes image and gives boxes"):
+    with pytest.raises(
+        UserError,
+        match=r"it takes image float32 \[1, \?, \?, 3\] and gives boxes float32 .*; expected a det",
+    ):
         PersonDetector(str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    "changes, said",
+    [
+        ({"frame": ([1, None, None, 3], tf.float32)}, "it takes image float32"),
+        ({"frame": ([None, 8, None, None, 3], tf.uint8)}, r"image uint8 \[\?, 8, \?, \?, 3\]"),
+        ({"frame": ([4, None, None, 3], tf.uint8)}, r"image uint8 \[4"),
+        ({"frame": ([1, None, None, 1], tf.uint8)}, r"image uint8 \[1, \?, \?, 1\]"),
+        ({"boxes": [1, 2, 5]}, r"detection_boxes float32 \[1, 2, 5\]"),
+        ({"count": [1, 1]}, r"num_detections float32 \[1, 1\]"),
+        ({"metadata": True, "boxes": [2, 4]}, "this is an export of avatx, of actions; it takes"),
+    ],
+)
+def test_ranks_and_types_are_the_api_s(tmp_path, changes, said):
+    shape, dtype = changes.get("frame", ([1, None, None, 3], tf.uint8))
+
+    @tf.function(input_signature=[tf.TensorSpec(shape, dtype, name="image")])
+    def serve(image):
+        return {
+            "detection_boxes": tf.zeros(changes.get("boxes", [1, 2, 4])),
+            "detection_scores": tf.zeros([1, 2]),
+            "detection_classes": tf.zeros([1, 2]),
+            "num_detections": tf.zeros(changes.get("count", [1])),
+        }
+
+    @tf.function(input_signature=[])
+    def metadata():
+        return {"num_frames": tf.constant(8)}
+
+    signatures = {"serving_default": serve}
+    if "metadata" in changes:
+        signatures["metadata"] = metadata
+    tf.saved_model.save(tf.Module(), str(tmp_path), signatures=signatures)
+    with pytest.raises(UserError, match=f"{said}.*expected a detector with the Object Detection"):
+        PersonDetector(str(tmp_path))
+
+
+def test_where_there_is_no_detector_a_detector_is_asked_for(tmp_path):
+    for path, said in ((tmp_path / "absent", "no such folder"), (tmp_path, "holds no saved_model")):
+        with pytest.raises(UserError, match=f"{said}.*; expected a detector with the") as error:
+            PersonDetector(str(path))
+        assert "export" not in str(error.value)
+
+
+def test_a_broken_video_is_named_and_the_others_go_on(saved_model, film, tmp_path, capsys):
+    (tmp_path / "broken.mp4").write_text("no film")
+    (tmp_path / "zero.mp4").write_bytes(b"")
+    broken, zero = str(tmp_path / "broken.mp4"), str(tmp_path / "zero.mp4")
+    output = str(tmp_path / "people.csv")
+    given = ["--saved_model", saved_model, "--output", output, "--videos"]
+    assert tool.main([*given, broken, film, zero]) == 0
+    said = capsys.readouterr()
+    assert said.out.endswith(f"of 1 videos; wrote {output}; FAILED: 2 videos\n")
+    assert f"FAILED: {broken}: cannot be read as video" in said.err
+    assert pathlib.Path(output).read_text().startswith("street,0000,")
+    os.unlink(output)
+    with pytest.raises(
+        UserError, match="broken.mp4: cannot be read.*nor can the other 1 .*nothing"
+    ):
+        tool.main([*given, broken, zero])
+    assert not os.path.exists(output)
+
+
+def test_a_detector_that_fails_in_one_video_keeps_the_others(film, tmp_path):
+    shutil.copy(film, tmp_path / "other.mp4")
+    calls = []
+
+    def detector(frame):
+        calls.append(frame)
+        if len(calls) == 2:  # the second frame of the first video
+            raise RuntimeError("too tall")
+        return People(np.array([[0, 0, 1, 1]]), np.array([0.5]))
+
+    output = str(tmp_path / "people.csv")
+    summary = people_of_videos.detect_people([film, str(tmp_path / "other.mp4")], output, detector)
+    assert summary.failed == {film: "cannot be looked at (RuntimeError: too tall)"}
+    assert (summary.num_videos, summary.num_keyframes, summary.num_boxes) == (1, 2, 2)
+    assert {row[:6] for row in pathlib.Path(output).read_text().splitlines()} == {"other,"}
+
+
+def test_an_output_that_cannot_be_is_told_before_any_work(film, tmp_path):
+    copy = str(tmp_path / "other.mp4")
+    shutil.copy(film, copy)
+    truth = tmp_path / "truth.csv"
+    truth.write_text("other,1\n")
+
+    def detector(frame):
+        raise AssertionError("work")
+
+    for output, said in (
+        (str(tmp_path), "is a folder; expected a file"),
+        (str(tmp_path / "absent" / "a.csv"), "there is no folder .*absent"),
+        (copy, "is one of the files that are read"),
+        (str(truth), "is one of the files that are read"),
+    ):
+        with pytest.raises(UserError, match=f"^output .*: {said}"):
+            people_of_videos.detect_people([copy], output, detector, annotations=str(truth))
+    assert truth.read_text() == "other,1\n"
+
+
+def test_two_videos_of_one_id_are_told(saved_model, film, tmp_path):
+    copy = str(tmp_path / "street.mp4")
+    shutil.copy(film, copy)
+    summary = people_of_videos.detect_people(
+        [film, copy], str(tmp_path / "a.csv"), PersonDetector(saved_model)
+    )
+    assert summary.notes == [f"{copy}: left out, for its id in the csv is that of {film}"]
 
 
 def tfjs(folder, quantized=True, **changes):

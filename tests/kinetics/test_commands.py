@@ -178,7 +178,7 @@ def _full(num_classes):
 
 def test_a_detector_of_another_signature_and_a_foreign_folder(parts, tmp_path):
     people, weights = parts
-    with pytest.raises(UserError, match="not a SavedModel"):
+    with pytest.raises(UserError, match="holds no saved_model.pb"):
         export.export(str(tmp_path), str(tmp_path / "o"), weights)
     (tmp_path / "o").mkdir()
     (tmp_path / "o" / "mine.txt").write_text("")
