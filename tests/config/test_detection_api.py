@@ -6,6 +6,7 @@ from avatx import config
 from avatx.cli import tool
 from avatx.config.detection_api import convert
 from avatx.errors import UserError
+from avatx.protos.trunk_pb2 import FROZEN
 
 THEIRS = """
 # Faster R-CNN with Resnet-101 (v1), AVA v2.1
@@ -45,6 +46,7 @@ train_config: {
   } }
   gradient_clipping_by_norm: 10.0
   fine_tune_checkpoint: "PATH_TO_BE_CONFIGURED/model.ckpt"
+  fine_tune_checkpoint_type: "detection"
   data_augmentation_options { random_horizontal_flip { } }
   data_augmentation_options { random_rotation90 { } }
 }
@@ -79,11 +81,18 @@ def test_what_is_the_same_is_kept_and_the_rest_is_told(tmp_path, capsys):
     for what in (
         "model.faster_rcnn.feature_extractor (line 7): the trunk reads video",
         "train_config.fine_tune_checkpoint (line 38): weights of an image model",
-        "train_config.data_augmentation_options.random_rotation90 (line 40)",
-        "eval_config.num_examples (line 42): all keyframes",
+        "train_config.fine_tune_checkpoint_type (line 39): of an image model's weights",
+        "train_config.fine_tune_checkpoint: is missing: ",
+        "train_config.data_augmentation_options.random_rotation90 (line 41)",
+        "eval_config.num_examples (line 43): all keyframes",
         "second_stage_post_processing.score_converter (line 26)",
     ):
         assert what in said.err, said.err
+    # What is frozen has to come from somewhere: the file itself says from where.
+    assert not train.HasField("fine_tune_checkpoint_type")
+    assert ours.model.action_faster_rcnn.trunk.batch_norm == FROZEN
+    head = output.read_text().partition("\nmodel {")[0]
+    assert '#   fine_tune_checkpoint: "kinetics/i3d"\n' in head and "FROZEN" in head
     with pytest.raises(UserError, match="is there already"):
         tool("convert_config").main(arguments)
 
