@@ -12,8 +12,10 @@ serving_jpeg: some 1 MB where an array of 64 x 400 x 500 pixels is 38 MB.
 import argparse
 import base64
 import contextlib
+import http.client
 import io
 import json
+import math
 import re
 import sys
 import urllib.error
@@ -39,25 +41,37 @@ def read_clip(video, time, num_frames, frame_rate, shorter_side=400):
       frame_rate: frames a second of the clip.
       shorter_side: pixels that larger frames are shrunk to, as for training.
     """
-    import av
-
+    try:
+        import av
+        import PIL.Image  # noqa: F401  which frames become
+    except ImportError as error:
+        raise ServingError(f"{error}; pip install av pillow") from error
+    if not (num_frames > 0 and 0 < frame_rate < math.inf and 0 <= time < math.inf):
+        raise ServingError(
+            f"time {time:g}, num_frames {num_frames}, frame_rate {frame_rate:g}: "
+            "expected 0 or more, and of the last two above 0"
+        )
     wanted = [time + (i - num_frames / 2) / frame_rate for i in range(num_frames)]
     found = [None] * num_frames
-    with av.open(video) as container:
-        stream = container.streams.video[0]
-        first = None
-        for frame in container.decode(stream):
-            first = frame.time if first is None else first
-            seconds, jpeg = frame.time - first, None
-            for i, moment in enumerate(wanted):
-                distance = abs(seconds - moment)
-                if found[i] is None or distance < found[i][0] - 1e-6:
-                    jpeg = jpeg or encode_jpeg(frame.to_image(), shorter_side)
-                    found[i] = (distance, jpeg)
-            if seconds > wanted[-1] + 1 / frame_rate:
-                break
+    first, seconds = None, 0.0
+    try:
+        with av.open(video) as container:
+            for frame in container.decode(video=0):
+                first = frame.time if first is None else first
+                seconds, jpeg = frame.time - first, None
+                for i, moment in enumerate(wanted):
+                    distance = abs(seconds - moment)
+                    if found[i] is None or distance < found[i][0] - 1e-6:
+                        jpeg = jpeg or encode_jpeg(frame.to_image(), shorter_side)
+                        found[i] = (distance, jpeg)
+                if seconds > wanted[-1] + 1 / frame_rate:
+                    break
+    except (av.error.FFmpegError, IndexError, ValueError) as error:
+        raise ServingError(f"{video}: cannot be read as video ({error})") from error
     if found[0] is None:
         raise ServingError(f"{video}: no frame of it can be decoded")
+    if time > seconds + 1 / frame_rate:
+        raise ServingError(f"{video}: its last frame is at {seconds:g} s, before time {time:g}")
     return [jpeg for _, jpeg in found]
 
 
@@ -88,12 +102,12 @@ def predict_by_rest(url, model, clips, timeout=60):
     instances = [
         [{"b64": base64.b64encode(frame).decode()} for frame in clip] for clip in checked(clips)
     ]
-    request = urllib.request.Request(
-        f"{url.rstrip('/')}/v1/models/{model}:predict",
-        json.dumps({"signature_name": SIGNATURE, "instances": instances}).encode(),
-        {"Content-Type": "application/json"},
-    )
     try:
+        request = urllib.request.Request(
+            f"{url.rstrip('/')}/v1/models/{model}:predict",
+            json.dumps({"signature_name": SIGNATURE, "instances": instances}).encode(),
+            {"Content-Type": "application/json"},
+        )
         with urllib.request.urlopen(request, timeout=timeout) as response:
             return json.load(response)["predictions"]
     except urllib.error.HTTPError as error:
@@ -104,13 +118,18 @@ def predict_by_rest(url, model, clips, timeout=60):
         raise ServingError(f"{url}: model {model}: {text} ({error.code}); {TAKES}") from error
     except OSError as error:
         raise ServingError(f"{url}: no server answers ({error})") from error
+    except (http.client.HTTPException, ValueError, KeyError) as error:  # another port, no http://
+        raise ServingError(f"{url}: is no REST interface of a server ({error})") from error
 
 
 def predict_by_grpc(address, model, clips, timeout=60):
     """As `predict_by_rest`."""
-    import grpc
-    import tensorflow as tf
-    from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
+    try:
+        import grpc
+        import tensorflow as tf
+        from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
+    except ImportError as error:
+        raise ServingError(f"{error}; pip install tensorflow-serving-api") from error
 
     request = predict_pb2.PredictRequest()
     request.model_spec.name = model
@@ -129,8 +148,11 @@ def predict_by_grpc(address, model, clips, timeout=60):
 
 def read_label_map(path):
     """Class id to name, of a label map that avatx wrote."""
-    with open(path, encoding="utf-8") as file:
-        items = re.findall(r'name: "((?:\\.|[^"\\])*)"\s+id: (\d+)', file.read())
+    try:
+        with open(path, encoding="utf-8") as file:
+            items = re.findall(r'name: "((?:\\.|[^"\\])*)"\s+id: (\d+)', file.read())
+    except (OSError, ValueError) as error:
+        raise ServingError(f"{path}: cannot be read as a label map ({error})") from error
     return {int(class_id): json.loads(f'"{name}"') for name, class_id in items}
 
 

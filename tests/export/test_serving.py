@@ -3,6 +3,9 @@
 import concurrent.futures
 import importlib.util
 import io
+import socket
+import sys
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -82,7 +85,71 @@ def test_a_clip_s_frames_are_those_nearest_in_time(client, video):
         assert (image.format, image.size) == ("JPEG", (61, 45))
         values.append(round(np.asarray(image).mean() / 255))
     assert values == [0, 0, 0, 0, 1, 1, 1, 1]
-    assert len(client.read_clip(video, 100.0, 3, 12.5)) == 3
+    assert len(client.read_clip(video, 2.0, 3, 12.5)) == 3
+
+
+def test_a_mistake_of_the_command_line_is_one_line(client, video, tmp_path, monkeypatch):
+    (tmp_path / "zero.mp4").write_bytes(b"")
+    (tmp_path / "sound.mp4").mkdir()
+    given = {
+        "--video": video,
+        "--num_frames": "8",
+        "--frame_rate": "12.5",
+        "--url": "http://[::1]:9",
+    }
+
+    def refused(changes):
+        pairs = {**given, **changes}.items()
+        with pytest.raises(client.ServingError) as error:
+            client.main([word for pair in pairs if pair[1] for word in pair])
+        assert "\n" not in str(error.value)
+        return str(error.value)
+
+    for name in ("absent.mp4", "zero.mp4", "sound.mp4"):
+        path = str(tmp_path / name)
+        assert refused({"--video": path}).startswith(f"{path}: cannot be read as video (")
+    for changes in (
+        {"--frame_rate": "0"},
+        {"--frame_rate": "inf"},
+        {"--frame_rate": "nan"},
+        {"--num_frames": "0"},
+        {"--time": "-1"},
+        {"--time": "nan"},
+    ):
+        assert "expected 0 or more" in refused(changes), changes
+    assert refused({"--time": "300"}) == f"{video}: its last frame is at 1.96 s, before time 300"
+    for path in (str(tmp_path / "absent.pbtxt"), video, str(tmp_path)):
+        assert f"{path}: cannot be read as a label map (" in refused({"--label_map": path})
+    for url in ("localhost:8501", "localhost", "http://a b"):
+        assert refused({"--url": url}).startswith(f"{url}: ")
+    monkeypatch.setitem(sys.modules, "tensorflow_serving", None)
+    assert refused({"--url": None, "--grpc": "localhost:1"}).endswith(
+        "; pip install tensorflow-serving-api"
+    )
+    monkeypatch.setitem(sys.modules, "av", None)
+    assert refused({}).endswith("; pip install av pillow")
+
+
+def test_what_is_no_rest_interface_is_one_line(client):
+    white = client.encode_jpeg(Image.new("RGB", (30, 20), "white"))
+    for answer in (
+        b"\0\0\x06\x04 no HTTP\r\n",
+        b"HTTP/1.0 200 OK\r\n\r\n<html>",
+        b"HTTP/1.0 200\r\n\r\n{}",
+    ):
+        with socket.create_server(("127.0.0.1", 0)) as server:
+
+            def serve(server=server, answer=answer):
+                with server.accept()[0] as connection:
+                    connection.recv(1 << 16)
+                    connection.sendall(answer)
+
+            thread = threading.Thread(target=serve)
+            thread.start()
+            url = f"http://127.0.0.1:{server.getsockname()[1]}"
+            with pytest.raises(client.ServingError, match=f"^{url}: is no REST interface"):
+                client.predict_by_rest(url, "avatx", [[white]])
+            thread.join()
 
 
 def test_several_clips_a_request(client, url, loaded):
