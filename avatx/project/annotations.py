@@ -194,9 +194,17 @@ def _of_whole_videos(
     if not broken:
         return table
     rows = ~np.isin(table.video_id.astype(str), broken)
-    video, reason = next(iter(times.broken.items()))
+    # Those of another csv may be among the broken ones.
+    paths = [path for path in times.broken if _may_be(path, broken[0])] or [*times.broken]
+    video, reason = paths[0], times.broken[paths[0]]
     log(
         f"note: {source.named}: {len(broken)} videos cannot be read and are left out with their "
         f"{int((~rows).sum())} rows, for one {video}: {reason}"
     )
     return part_of(table, rows, [key for key in table.empty_keyframes if key[0] not in broken])
+
+
+def _may_be(path: str, video_id: str) -> bool:
+    """Whether a path has the name of a video's id, with or without an extension."""
+    name, wanted = os.path.basename(path), os.path.basename(video_id)
+    return wanted in (name, os.path.splitext(name)[0])

@@ -5,6 +5,8 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
+import numpy as np
+
 from avatx.atomic_folder import atomic_files
 from avatx.config import load
 from avatx.data.annotations.ava_csv_writer import write_annotations
@@ -27,6 +29,8 @@ from avatx.project.split import Split, given_split, label_counts, split_table
 
 CONFIG_FILE = "pipeline.config"
 FILES = (CONFIG_FILE, "label_map.pbtxt", "train.csv", "val.csv", "README.md")
+
+_SMALLEST_BOX = 2  # pixels of the video
 
 
 class Project(NamedTuple):
@@ -170,6 +174,12 @@ def _warnings(
         told.append(f"fewer than 10 training labels, too few to learn from: {rare}")
     if unmeasured := named(label_counts(split.val), 1):
         told.append(f"no validation label, so that they are not measured: {unmeasured}")
+    tall = float(np.median(measures.box_sides(*measures.frame_size)[:, 0]))
+    if tall < _SMALLEST_BOX:
+        told.append(
+            f"half of the boxes are at most {tall:.2g} pixels tall, too small to be found: "
+            "coordinates are shares of the frame, from 0 to 1"
+        )
     longest = max(one.seconds for one in measures.videos.values())
     if clip_seconds > longest:
         told.append(

@@ -281,6 +281,7 @@ def test_a_broken_video_is_told_or_left_out(videos):
     told = []
     project = make(videos, skip_bad_rows=True, log=told.append)
     assert "1 videos cannot be read and are left out with their 9 rows" in told[0]
+    assert f"for one {videos}/videos/b.mp4: cannot be read" in told[0]
     parts = project.split.train, project.split.val
     assert sum(map(len, parts)) == 36 and not any(part.empty_keyframes for part in parts)
     assert "b" not in project.measures.videos
@@ -292,7 +293,9 @@ def test_a_broken_video_is_told_or_left_out(videos):
 def test_boxes_all_of_one_extreme_shape(videos, box):
     rows = [f"{name},{t},{box},1,0" for name in "ab" for t in (1, 2)]
     (videos / "mine.csv").write_text("\n".join(rows) + "\n")
-    make(videos)
+    project = make(videos)
+    told = any("too small to be found" in line for line in project.told)
+    assert told == (box.split(",")[1] in ("0.2", "0.5"))  # a thousandth of 96 pixels tall
     loaded = config.load(str(videos / "out" / "pipeline.config"))
     grid = loaded.model.action_faster_rcnn.first_stage_anchor_generator.grid_anchor_generator
     y1, x1, y2, x2 = (float(value) for value in np.array(box.split(","), float)[[1, 0, 3, 2]])
