@@ -15,7 +15,7 @@ def format_timestamp(timestamp: float) -> str:
     return text.rstrip("0")
 
 
-def _can_stand_in_csv(video_id: str) -> bool:
+def can_stand_in_csv(video_id: str) -> bool:
     """Whether the id is read back as it is, also where it is the first in the file."""
     if not video_id.strip() or len(video_id) > MAX_VIDEO_ID or set(video_id) & set(',"\r\n\0'):
         return False
@@ -27,7 +27,7 @@ def _can_stand_in_csv(video_id: str) -> bool:
 
 def _write(path, table: AvaTable, coordinate: str, last_column) -> None:
     for name in dict.fromkeys((*table.video_names, *(name for name, _ in table.empty_keyframes))):
-        if not _can_stand_in_csv(name):
+        if not can_stand_in_csv(name):
             raise UserError(f"{path}: the video id {shown(name)} cannot stand in a csv file")
     box_format = ",".join([coordinate] * 4)
     video_ids, timestamps = table.video_id, table.timestamp
