@@ -15,7 +15,9 @@ import sys
 from avatx import cli
 
 
-@cli.arguments_are_flags("annotations", "videos", "frame_rate", "every", "output", "label_map")
+@cli.arguments_are_flags(
+    *("annotations", "videos", "frame_rate", "every", "output", "label_map", "action_attributes")
+)
 def main(argv=None) -> int:
     parser = cli.Parser(__doc__)
     add = parser.add_argument
@@ -38,7 +40,7 @@ def main(argv=None) -> int:
         "--every",
         type=float,
         default=1.0,
-        help="seconds between keyframes, where every frame is annotated; 0 keeps all (default 1)",
+        help="seconds between keyframes, where more frames are annotated; 0 keeps all (default 1)",
     )
     add("--label_map", metavar="PBTXT", help="ids of the actions (default: in alphabetical order)")
     add(

@@ -6,6 +6,14 @@ from collections.abc import Mapping, Sequence
 _NOTHING = {"", "none", "no", "nothing", "no action", "n/a", "undefined", "__undefined__", "false"}
 _PEOPLE = ("person", "people", "pedestrian", "human", "man", "woman", "player")
 _IDS = ("track_id", "track", "person_id", "id")
+# What the tools themselves write among a box's attributes: CVAT's five internal ones, its z_order,
+# source and groups, and those of the formats that datumaro, CVAT's exporter, reads and writes.
+_BOOKKEEPING = {
+    *("occluded", "outside", "keyframe", "track_id", "rotation", "z_order", "source", "group"),
+    *("group_id", "subset", "frame", "task_id", "label_id", "score", "is_crowd", "iscrowd"),
+    *("visibility", "ignored", "truncated", "difficult"),
+}
+_TOLD = ("occluded", "rotation", "truncated", "difficult")
 
 
 def is_person(label: str) -> bool:
@@ -18,26 +26,38 @@ def is_identity(name: str) -> bool:
     return name.strip().lower() in _IDS
 
 
+def is_true(value: str) -> bool:
+    """Whether an attribute's value says yes."""
+    return value.strip().lower() in ("true", "1", "1.0")
+
+
 def actions_of(
     values: Mapping[str, str],
     kinds: Mapping[str, str],
     chosen: Sequence[str],
     lost: Counter,
+    label: str = "person",
 ) -> list[str]:
-    """Names of the actions among a box's attributes.
+    """Names of the actions among a box's attributes, and its label if that is one.
 
     Args:
       values: attribute -> what it says.
       kinds: attribute -> checkbox, select, radio, text, number; may lack any.
-      chosen: attributes that are actions; if empty, those of the first three kinds, and any that
-        is called action, actions or activity.
+      chosen: attributes that are actions, whatever they are called; if empty, those of the first
+        three kinds, and any that is called action, actions or activity, without the tools' own.
       lost: gets the others.
+      label: the box's. One that is no person is an action, unless there is an attribute that says
+        what the person does: one of `chosen`, or any of those that is no checkbox.
     """
-    actions = []
+    actions: list[str] = []
+    asked = False
     for name, value in values.items():
         kind = kinds.get(name, "")
         given = value.strip()
-        if is_identity(name) and name not in chosen:
+        own = name.strip().lower().replace(" ", "_")
+        if name not in chosen and (is_identity(name) or own in _BOOKKEEPING):
+            if own in _TOLD and given.lower() not in (*_NOTHING, "0", "0.0"):
+                lost[f"{own} of a box"] += 1
             continue
         usual = kind in ("checkbox", "select", "radio") or name.lower() in (
             "action",
@@ -46,8 +66,16 @@ def actions_of(
         )
         if (chosen and name not in chosen) or not (chosen or usual):
             lost[f"attribute {name!r}"] += 1
-        elif given.lower() in ("true", "1") and kind in ("checkbox", ""):
+            continue
+        # A checkbox that is off says little; an attribute with values says what the person does.
+        asked = asked or kind != "checkbox" or bool(chosen)
+        if given.lower() in ("true", "1") and kind in ("checkbox", ""):
             actions.append(name)
         elif given.lower() not in _NOTHING:
             actions += [part.strip() for part in given.split(",") if part.strip()]
-    return actions
+    if is_person(label) or not label.strip():
+        return actions
+    if asked:
+        lost[f"label {label!r} of a box with an attribute that says the action"] += 1
+        return actions
+    return [label, *actions]

@@ -8,16 +8,27 @@ Without `frame_index` a frame's number is the last one in its file name: `film/0
 
 import os
 import re
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections import Counter, defaultdict
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
-from avatx.errors import UserError
-from avatx.importing.actions import actions_of, is_person
+from avatx.errors import UserError, shown
+from avatx.importing.actions import actions_of, is_true
+from avatx.importing.fields import MAX_FRAME, Record
 from avatx.importing.imported import Imported
 from avatx.importing.via import read_json
 from avatx.importing.video_facts import Videos
 
 _INDEX_FIELDS = ("frame_index", "frame_id", "frame")
+
+
+class _Image(NamedTuple):
+    """A frame, counted from 0, of a video; frames a second; (height, width) in pixels."""
+
+    video: str
+    frame: int
+    rate: float
+    size: tuple[int, int]
 
 
 def read_coco(
@@ -30,78 +41,115 @@ def read_coco(
       imported: gets it.
       videos: frame rates, where the file does not say.
       action_attributes: which of an annotation's `attributes` are actions; by default all that can
-        be. Without attributes a category that is no person is the action.
+        be. Where there is none, a category that is no person is the action.
 
     Raises:
       UserError: it is no such file.
     """
     data = read_json(path)
-    try:
-        categories = {one["id"]: str(one["name"]) for one in data["categories"]}
-        named = {one["id"]: one for one in data.get("videos", [])}
-        frames = {one["id"]: _frame(one, named, videos) for one in data["images"]}
-        annotations = data["annotations"]
-        wanted: dict[str, dict[int, float]] = {}
-        for video in {video for video, _, _, _ in frames.values()}:
-            own = [(frame, rate) for name, frame, rate, _ in frames.values() if name == video]
-            numbers = [frame for frame, _ in own]
-            wanted[video] = imported.keyframes(min(numbers), max(numbers), own[0][1])
-        for video, frame, _, _ in frames.values():
-            if frame in wanted[video]:
-                imported.moment(video, wanted[video][frame])
-        for one in annotations:
-            video, frame, _, size = frames[one["image_id"]]
-            if frame not in wanted[video]:
-                imported.lost["boxes between the keyframes"] += 1
-                continue
-            if one.get("iscrowd"):
-                imported.lost["crowds (iscrowd)"] += 1
-                continue
-            for name in ("segmentation", "keypoints"):
-                if one.get(name):
-                    imported.lost[name] += 1
-            category = categories[one["category_id"]]
-            values = {str(key): _text(value) for key, value in one.get("attributes", {}).items()}
-            kinds = {key: "checkbox" for key, value in values.items() if value in ("true", "false")}
-            actions = actions_of(values, kinds, action_attributes, imported.lost)
-            if not actions and not is_person(category):
-                actions = [category]
-            x, y, width, height = (float(value) for value in one["bbox"])
-            who = one.get("track_id", one.get("attributes", {}).get("track_id"))
-            seconds = wanted[video][frame]
-            imported.person(video, seconds, (x, y, x + width, y + height), size, actions, who)
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
-        if isinstance(error, UserError):
-            raise
-        raise UserError(
-            f"{path}: is no COCO file ({type(error).__name__}: {error}); expected images, "
-            "annotations with image_id, category_id and bbox, and categories"
-        ) from error
+    expected = "images", "annotations", "categories"
+    if not isinstance(data, Mapping) or any(name not in data for name in expected):
+        raise UserError(f"{path}: is no COCO file; expected {', '.join(expected)}")
+    file = Record(path, data)
+    categories = {key: one.text("name") for key, one in _by_id(file.records("categories"))}
+    named = dict(_by_id(file.records("videos", [])))
+    images = {key: _image(one, named, videos) for key, one in _by_id(file.records("images"))}
+    annotations = file.records("annotations")
+    wanted = _keyframes(images, annotations, imported)
+    for one in annotations:
+        image = _found(one, "image_id", images)
+        category = _found(one, "category_id", categories)
+        if image.frame not in wanted[image.video]:
+            imported.between()
+            continue
+        seconds = wanted[image.video][image.frame]
+        if one.number("iscrowd", 0):
+            imported.somebody(image.video, seconds, "crowds (iscrowd)")
+            continue
+        for name in ("segmentation", "keypoints"):
+            if one.value(name):
+                imported.lost[name] += 1
+        attributes = one.record("attributes", {})
+        values = _values(attributes, imported.lost)
+        if is_true(values.get("outside", "")):
+            continue
+        kinds = {name: "checkbox" for name, value in values.items() if value in ("true", "false")}
+        actions = actions_of(values, kinds, action_attributes, imported.lost, category)
+        x, y, width, height = one.numbers("bbox", 4)
+        who = one.key("track_id", attributes.key("track_id", None))
+        box = (x, y, x + width, y + height)
+        imported.person(image.video, seconds, box, image.size, actions, who)
 
 
-def _text(value: Any) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
+def _keyframes(
+    images: Mapping[Hashable, _Image], annotations: list[Record], imported: Imported
+) -> dict[str, dict[int, float]]:
+    """Video -> {frame: seconds} of its keyframes."""
+    people: defaultdict[str, set[int]] = defaultdict(set)
+    for one in annotations:
+        image = _found(one, "image_id", images)
+        people[image.video].add(image.frame)
+    listed: defaultdict[str, set[int]] = defaultdict(set)
+    rates: dict[str, float] = {}
+    for image in images.values():
+        listed[image.video].add(image.frame)
+        rates.setdefault(image.video, image.rate)
+    return {
+        video: imported.keyframes(video, people[video], sorted(frames), rates[video])
+        for video, frames in listed.items()
+    }
 
 
-def _frame(
-    image: Mapping[str, Any], named: Mapping[Any, Any], videos: Videos
-) -> tuple[str, int, float, tuple[int, int]]:
-    """(Video id, number of the frame from 0, frames a second, (height, width))."""
-    folder, file = os.path.split(str(image["file_name"]))
-    entry = named.get(image.get("video_id"), {})
-    name = str(entry.get("name") or entry.get("file_name") or os.path.basename(folder))
+def _by_id(records: list[Record]) -> Iterator[tuple[Hashable, Record]]:
+    known = set()
+    for one in records:
+        key = one.key("id")
+        if key in known:
+            raise one.refused("id", "an id that no record before it has")
+        known.add(key)
+        yield key, one
+
+
+def _found(record: Record, name: str, among: Mapping) -> Any:
+    """What the key in a field stands for."""
+    key = record.key(name)
+    if key not in among:
+        raise record.refused(name, "one of the file's ids")
+    return among[key]
+
+
+def _values(attributes: Record, lost: Counter) -> dict[str, str]:
+    """Attribute -> what it says; a tool may write several values as a list."""
+    values = {}
+    for name in attributes.names():
+        value = attributes.value(name)
+        if isinstance(value, list) and all(isinstance(one, str) for one in value):
+            values[name] = ",".join(value)
+        elif isinstance(value, (bool, str, int, float)):
+            values[name] = str(value).lower() if isinstance(value, bool) else str(value)
+        elif value is not None:
+            lost[f"attribute {name!r}"] += 1
+    return values
+
+
+def _image(image: Record, named: Mapping[Hashable, Record], videos: Videos) -> _Image:
+    folder, file = os.path.split(image.text("file_name"))
+    entry = named.get(image.key("video_id", None), Record(image.where, {}))
+    name = entry.text("name", "") or entry.text("file_name", "") or os.path.basename(folder)
     stem, extension = os.path.splitext(os.path.basename(name))
     video = stem if re.fullmatch(r"\.[A-Za-z]\w{1,4}", extension) else os.path.basename(name)
     if not video:
         raise UserError(
-            f"image {image['id']}, {image['file_name']}: of which video it is says neither a "
+            f"{image.where}: of which video {shown(image.text('file_name'))} is says neither a "
             "`video_id` nor a folder in its name"
         )
-    number = next((image[key] for key in _INDEX_FIELDS if key in image), None)
-    if number is None:
-        digits = re.findall(r"\d+", os.path.splitext(file)[0])
-        if not digits:
-            raise UserError(f"image {image['id']}, {image['file_name']}: has no frame number")
-        number = digits[-1]
-    rate = entry.get("fps") or entry.get("frame_rate") or videos.frame_rate(video)
-    return video, int(number), float(rate), (int(image["height"]), int(image["width"]))
+    field = next((name for name in _INDEX_FIELDS if name in image), None)
+    if field:
+        number = image.whole(field)
+    else:
+        digits = re.findall(r"[0-9]{1,18}", os.path.splitext(file)[0])
+        number = int(digits[-1]) if digits else -1
+        if not 0 <= number <= MAX_FRAME:
+            raise image.refused("file_name", "the number of a frame, or a `frame_index` beside it")
+    rate = entry.frame_rate("fps") or entry.frame_rate("frame_rate") or videos.frame_rate(video)
+    return _Image(video, number, rate, image.size())

@@ -1,15 +1,16 @@
 """What an importer gathers, whatever tool the annotations are of."""
 
-import math
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from avatx.data.annotations.ava_table import AvaTable
 from avatx.data.annotations.label_map import LabelMap
-from avatx.errors import UserError
+from avatx.errors import UserError, shortened, shown
+from avatx.importing.fields import checked_video
+from avatx.importing.keyframes import choose_keyframes
 
-_NEAR = 1e-6
+_BETWEEN = "boxes between the keyframes"
 
 
 @dataclass
@@ -17,35 +18,64 @@ class Imported:
     """People at moments of videos, gathered box by box.
 
     Attributes:
+      path: the export, for messages.
       every: seconds between the keyframes that are kept of annotations of every frame; 0 keeps all.
       lost: what AVA's csv has no place for, in words -> how often it was there.
       notes: what the user should know.
     """
 
+    path: str
     every: float = 1.0
     lost: Counter = field(default_factory=Counter)
     notes: list[str] = field(default_factory=list)
     _rows: list[tuple] = field(default_factory=list)
-    _moments: dict[tuple[str, float], bool] = field(default_factory=dict)
+    _moments: set[tuple[str, float]] = field(default_factory=set)
+    _occupied: set[tuple[str, float]] = field(default_factory=set)
     _people: dict[tuple[str, object], int] = field(default_factory=dict)
+    _counts: Counter = field(default_factory=Counter)
 
-    def keyframes(self, first: int, last: int, frame_rate: float) -> dict[int, float]:
-        """{frame: seconds} of the keyframes among the frames from `first` to `last`."""
-        if self.every <= 0:
-            return {frame: frame / frame_rate for frame in range(first, last + 1)}
-        found = {}
-        for number in range(
-            math.ceil(first / frame_rate / self.every - _NEAR),
-            math.floor(last / frame_rate / self.every + _NEAR) + 1,
-        ):
-            frame = round(number * self.every * frame_rate)
-            if first <= frame <= last:
-                found[frame] = frame / frame_rate
+    def keyframes(
+        self,
+        video: str,
+        people: Collection[int],
+        listed: Sequence[int],
+        frame_rate: float,
+        hidden: Iterable[tuple[int, int]] = (),
+    ) -> dict[int, float]:
+        """{frame: seconds} of a video's keyframes, each a moment that was annotated.
+
+        Args:
+          video: id.
+          people: frames with somebody in a box.
+          listed: frames that the export has, in ascending order.
+          frame_rate: frames a second.
+          hidden: (a, b): between frames a and b somebody is there without a box.
+
+        Raises:
+          UserError: the video has more frames than can be.
+        """
+        checked_video(self.path, video)
+        try:
+            chosen, trusted = choose_keyframes(people, listed, frame_rate, self.every, hidden)
+        except ValueError as error:
+            raise UserError(f"{self.path}: video {shown(video)}: has {error}") from error
+        if not trusted and len(listed) > len(people):
+            self.notes.append(
+                f"video {video!r}: people are annotated at {len(people):,} of its {len(listed):,} "
+                "frames; the others are not taken for moments at which nobody is"
+            )
+        found = {frame: frame / frame_rate for frame in chosen}
+        self._moments.update((video, round(seconds, 6)) for seconds in found.values())
         return found
 
-    def moment(self, video: str, seconds: float) -> None:
-        """A moment that was annotated, whether or not somebody is there."""
-        self._moments.setdefault((video, round(seconds, 6)), False)
+    def between(self) -> None:
+        """Counts a box that is at no keyframe."""
+        self.lost[_BETWEEN] += 1
+
+    def somebody(self, video: str, seconds: float, what: str) -> None:
+        """Somebody at a moment who cannot be written: `what` is counted as lost."""
+        self.lost[what] += 1
+        self._occupied.add((video, round(seconds, 6)))
 
     def person(
         self,
@@ -62,11 +92,15 @@ class Imported:
           video: id.
           seconds: from the video's first frame.
           box: left, top, right, bottom in pixels; what is outside the frame is cut off.
-          size: (height, width) of the frame in pixels.
+          size: (height, width) of the frame in pixels, above 0.
           actions: names of what the person does; a person without any is counted as lost.
           person: whatever tells one from another in the video; None where it is not known.
+
+        Raises:
+          UserError: no csv can hold the video's id.
         """
-        self.moment(video, seconds)
+        key = (checked_video(self.path, video), round(seconds, 6))
+        self._moments.add(key)
         height, width = size
         x1, x2 = (min(max(value / width, 0.0), 1.0) for value in (box[0], box[2]))
         y1, y2 = (min(max(value / height, 0.0), 1.0) for value in (box[1], box[3]))
@@ -76,45 +110,54 @@ class Imported:
             return
         names = list(dict.fromkeys(actions))
         if not names:
-            self.lost["people at a keyframe without an action"] += 1
+            self.somebody(video, seconds, "people at a keyframe without an action")
             return
         number = -1
         if person is not None:
-            ids = self._people
-            number = ids.setdefault((video, person), sum(1 for key in ids if key[0] == video) + 1)
-        key = (video, round(seconds, 6))
-        self._moments[key] = True
+            if (video, person) not in self._people:
+                self._counts[video] += 1
+                self._people[video, person] = self._counts[video]
+            number = self._people[video, person]
+        self._occupied.add(key)
         self._rows += [(*key, (y1, x1, y2, x2), name, number) for name in names]
 
-    def table(self, label_map: LabelMap | None = None) -> tuple[AvaTable, LabelMap]:
+    def table(
+        self, label_map: LabelMap | None = None, called: str = "the label map"
+    ) -> tuple[AvaTable, LabelMap]:
         """The rows, in order of video and time, and their classes.
 
         Args:
           label_map: ids of the names; by default names get ids in alphabetical order.
+          called: the label map, in a message.
 
         Raises:
-          UserError: there is no row.
+          UserError: there is no row, or none whose action is in the label map.
         """
         names = sorted({row[3] for row in self._rows})
         if not self._rows:
-            why = "; ".join(f"{count} {what}" for what, count in self.lost.items())
-            raise UserError(
-                "annotations: no person with an action is in there"
-                + (f" ({why})" if why else "")
-                + "; expected boxes with action attributes"
-            )
+            raise UserError(self._why_nothing())
         if label_map is None:
             label_map = LabelMap(dict(enumerate(names, start=1)))
         ids = {name: class_id for class_id, name in label_map.names.items()}
-        for name in names:
-            if name not in ids:
-                count = sum(1 for row in self._rows if row[3] == name)
-                self.lost[f"labels {name!r}, which the label map lacks"] += count
         rows = sorted(
             (row for row in self._rows if row[3] in ids),
             key=lambda row: (row[0], row[1], row[4], row[2], ids[row[3]]),
         )
-        empty = sorted(key for key, filled in self._moments.items() if not filled)
+        if not rows:
+            raise UserError(
+                f"{self.path}: none of its actions, {_list(names)}, is in {called}, which has "
+                f"{_list(list(ids))}; give another `label_map`, or none"
+            )
+        for name, count in Counter(row[3] for row in self._rows if row[3] not in ids).items():
+            self.lost[f"labels {name!r}, which the label map lacks"] += count
+        # People are at these moments, of whom no row is left: as keyframes without people they
+        # would teach that nobody is there.
+        left_out = (self._moments & self._occupied) - {(row[0], row[1]) for row in rows}
+        if left_out:
+            self.lost["moments at which no person has an action that can be written"] += len(
+                left_out
+            )
+        empty = sorted(self._moments - self._occupied)
         table = AvaTable.from_columns(
             [row[0] for row in rows],
             [row[1] for row in rows],
@@ -124,3 +167,15 @@ class Imported:
             empty_keyframes=empty,
         )
         return table, label_map
+
+    def _why_nothing(self) -> str:
+        why = "; ".join(f"{count} {what}" for what, count in self.lost.items())
+        advice = "expected boxes with action attributes, which `action_attributes` can name"
+        if self.lost[_BETWEEN]:
+            advice = "a smaller `every` keeps more of the boxes, and 0 all"
+        there = f" ({why})" if why else ""
+        return f"{self.path}: no person with an action is in there{there}; {advice}"
+
+
+def _list(names: list[str]) -> str:
+    return shortened(", ".join(shown(name) for name in names) or "nothing", 300)

@@ -10,11 +10,15 @@ import os
 from typing import NamedTuple
 
 from avatx.data.annotations.ava_csv import iterate_lines, split_fields
-from avatx.errors import UserError
+from avatx.errors import UserError, shown
+from avatx.importing.fields import FRAME_RATES, Record
 from avatx.importing.imported import Imported
 from avatx.importing.video_facts import Videos
 
 _PEDESTRIAN = (1, -1)  # class of a row; -1 and none in MOT15, which has people alone
+_OTHER_PEOPLE = (2, 7)  # on a vehicle, and standing still
+_COLUMNS = ("frame", "id", "left", "top", "width", "height", "confidence", "class", "visibility")
+_MAX_ID = 10**15
 
 
 def read_mot(path: str, imported: Imported, videos: Videos, action: str = "person") -> None:
@@ -29,6 +33,10 @@ def read_mot(path: str, imported: Imported, videos: Videos, action: str = "perso
     Raises:
       UserError: it is no such file.
     """
+    imported.notes.append(
+        f"MOT files hold no actions: every person is {action!r}; a model of it finds people and "
+        "does not say what they do"
+    )
     file = path
     if os.path.isdir(path):
         file = os.path.join(path, "gt", "gt.txt")
@@ -36,57 +44,53 @@ def read_mot(path: str, imported: Imported, videos: Videos, action: str = "perso
     rows = [_row(file, number, line) for number, line in iterate_lines(file)]
     if not rows:
         raise UserError(f"{file}: is empty; expected rows of boxes")
-    frames = [row[0] for row in rows]
-    # Frames are counted from 1.
-    wanted = imported.keyframes(min(frames) - 1, max(frames) - 1, rate)
-    for seconds in wanted.values():
-        imported.moment(name, seconds)
-    for frame, person, x, y, width, height, considered, kind in rows:
-        if not considered:
-            imported.lost["boxes that MOT does not consider (confidence 0)"] += 1
-        elif kind not in _PEDESTRIAN:
-            imported.lost[f"boxes of MOT's class {kind}, no pedestrian"] += 1
-        elif frame - 1 not in wanted:
-            imported.lost["boxes between the keyframes"] += 1
+    frames = [row.frame for row in rows]
+    people = {row.frame for row in rows if row.considered and row.kind in _PEDESTRIAN}
+    wanted = imported.keyframes(name, people, range(min(frames), max(frames) + 1), rate)
+    for row in rows:
+        seconds = row.frame / rate
+        what = ""
+        if not row.considered:
+            what = "boxes that MOT does not consider (confidence 0)"
+        elif row.kind not in _PEDESTRIAN:
+            what = f"boxes of MOT's class {row.kind}, no pedestrian"
+        if what and row.kind in _PEDESTRIAN + _OTHER_PEOPLE:
+            imported.somebody(name, seconds, what)
+        elif what:
+            imported.lost[what] += 1
+        elif row.frame not in wanted:
+            imported.between()
         else:
-            box = (x - 1, y - 1, x - 1 + width, y - 1 + height)  # pixels are counted from 1, too
-            imported.person(name, wanted[frame - 1], box, size, [action], person)
-    imported.notes.append(
-        f"MOT files hold no actions: every person is {action!r}; a model of it finds people and "
-        "does not say what they do"
-    )
+            imported.person(name, seconds, row.box, size, [action], row.person)
 
 
 class _Row(NamedTuple):
-    """A box: pixels, frames counted from 1."""
+    """A box, left, top, right, bottom, in pixels; pixels and frames are counted from 0."""
 
     frame: int
     person: int
-    left: float
-    top: float
-    width: float
-    height: float
+    box: tuple[float, float, float, float]
     considered: bool
     kind: int
 
 
 def _row(path: str, number: int, line: str) -> _Row:
     fields = split_fields(line)
-    try:
-        if len(fields) < 6:
-            raise ValueError(f"has {len(fields)} columns instead of 6 to 10")
-        values = [float(field) for field in fields]
-        considered = len(values) < 7 or values[6] != 0
-        # MOT15's rows end in the world's x, y, z: three values from column 8, and no class.
-        kind = int(values[7]) if len(values) == 9 else -1
-        frame, person = int(values[0]), int(values[1])
-        left, top, width, height = values[2:6]
-        return _Row(frame, person, left, top, width, height, considered, kind)
-    except ValueError as error:
+    if len(fields) < 6:
         raise UserError(
-            f"{path}, line {number}: {error}: {line[:80]}; expected frame, id, left, top, width, "
-            "height, confidence, class, visibility"
-        ) from None
+            f"{path}, line {number}: has {len(fields)} columns instead of 6 to 10: "
+            f"{shown(line)}; expected {', '.join(_COLUMNS)}"
+        )
+    row = Record(f"{path}, line {number}", dict(zip(_COLUMNS, fields, strict=False)))
+    # MOT15's rows end in the world's x, y, z: three values from column 8, and no class.
+    kind = row.whole("class", least=-1) if len(fields) == 9 else -1
+    left, top, width, height = (row.number(name) for name in _COLUMNS[2:6])
+    considered = len(fields) < 7 or row.number("confidence") != 0
+    row.number("visibility", 1.0)
+    # In the file both frames and pixels are counted from 1.
+    frame = row.whole("frame", least=1) - 1
+    box = (left - 1, top - 1, left - 1 + width, top - 1 + height)
+    return _Row(frame, row.whole("id", least=-1, most=_MAX_ID), box, considered, kind)
 
 
 def _sequence(path: str, videos: Videos) -> tuple[str, float, tuple[int, int]]:
@@ -98,13 +102,15 @@ def _sequence(path: str, videos: Videos) -> tuple[str, float, tuple[int, int]]:
         if os.path.basename(path) != "gt.txt":
             name = os.path.splitext(os.path.basename(path))[0]
         return name, videos.frame_rate(name), videos.size(name)
-    parser = configparser.ConfigParser()
+    parser = configparser.ConfigParser(interpolation=None)
     try:
-        parser.read(info, encoding="utf-8")
+        parser.read(info, encoding="utf-8-sig")
         section = parser["Sequence"]
-        size = (int(section["imHeight"]), int(section["imWidth"]))
-        return section["name"], float(section["frameRate"]), size
     except (configparser.Error, KeyError, ValueError) as error:
         raise UserError(
             f"{info}: {error}; expected [Sequence] with name, frameRate, imWidth, imHeight"
         ) from error
+    names = ("name", "frameRate", "imHeight", "imWidth")  # the section knows them in any case
+    fields = Record(f"{info}: [Sequence]", {name: section.get(name) for name in names})
+    rate = fields.number("frameRate", least=FRAME_RATES[0], most=FRAME_RATES[1])
+    return fields.text("name"), rate, fields.size("imHeight", "imWidth")

@@ -13,6 +13,7 @@ from avatx.data.annotations.label_map import LabelMap, read_label_map, write_lab
 from avatx.errors import UserError
 from avatx.importing.coco import read_coco
 from avatx.importing.cvat import read_cvat
+from avatx.importing.fields import FRAME_RATES
 from avatx.importing.imported import Imported
 from avatx.importing.mot import read_mot
 from avatx.importing.via import read_json, read_via
@@ -90,28 +91,35 @@ def read_export(
       file_format: one of FORMATS; empty guesses.
       videos: folders of the videos.
       frame_rate: of the videos, in place of what they say.
-      every: seconds between the keyframes that are kept, where every frame is annotated.
+      every: seconds between the keyframes that are kept, where annotated frames are closer than
+        that; 0 keeps all.
       label_map: ids of the actions; by default in alphabetical order.
       action_attributes: names of the attributes that are actions; by default all that can be.
       action: of MOT, the one class.
 
     Raises:
-      UserError: it cannot be read, or holds no person with an action.
+      UserError: it cannot be read, or holds no person with an action (of the label map).
     """
     file_format = file_format or guess_format(path)
     if file_format not in FORMATS:
         raise UserError(
             f"annotations {path}: is of none of {', '.join(FORMATS)}; AVA's csv needs no import"
         )
-    imported = Imported(every)
-    source = Videos(videos, frame_rate)
+    for argument, value, (least, most) in (
+        ("every", every, (0, 1e6)),
+        ("frame_rate", frame_rate, FRAME_RATES),
+    ):
+        if value is not None and not least <= value <= most:
+            raise UserError(f"{argument} {value}: expected a number from {least:g} to {most:g}")
+    imported = Imported(path, every)
+    source = Videos(path, videos, frame_rate)
     if file_format == "mot":
         read_mot(path, imported, source, action)
     else:
         reader = {"cvat": read_cvat, "via": read_via, "coco": read_coco}[file_format]
         reader(path, imported, source, action_attributes)
     classes = read_label_map(label_map) if label_map else None
-    table, classes = imported.table(classes)
+    table, classes = imported.table(classes, label_map or "")
     return Result(table, classes, dict(imported.lost), imported.notes)
 
 

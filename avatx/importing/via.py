@@ -10,15 +10,33 @@ import csv
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
-from avatx.errors import UserError, shown
+from avatx.errors import UserError
 from avatx.importing.actions import actions_of, is_identity
+from avatx.importing.fields import MAX_SECONDS, Record, as_number
 from avatx.importing.imported import Imported
 from avatx.importing.video_facts import Videos
 
 _RECTANGLE = 2
 _KINDS = {1: "text", 2: "checkbox", 3: "radio", 4: "select"}
+_COLUMNS = ("metadata_id", "file_list", "flags", "z", "xy", "av")
+
+
+class _Shape(NamedTuple):
+    """One entry.
+
+    Attributes:
+      record: has `z` and `xy`.
+      file: of the video.
+      kinds: attribute -> kind.
+      values: attribute -> what it says.
+    """
+
+    record: Record
+    file: str
+    kinds: dict[str, str]
+    values: dict[str, str]
 
 
 def read_via(
@@ -35,89 +53,123 @@ def read_via(
     Raises:
       UserError: it is no such file.
     """
-    rows = _csv_rows(path) if path.lower().endswith(".csv") else _json_rows(path)
-    for where, file, z, xy, attributes in rows:
-        video = os.path.splitext(os.path.basename(file))[0]
-        if not xy:
+    for shape in _csv_shapes(path) if path.lower().endswith(".csv") else _json_shapes(path):
+        video = os.path.splitext(os.path.basename(shape.file))[0]
+        record = shape.record
+        moments, corners = record.items("z", []), record.items("xy", [])
+        if not corners:
             imported.lost["stretches of time without a box"] += 1
-        elif int(xy[0]) != _RECTANGLE or len(xy) != 5:
-            imported.lost["shapes that are no rectangles"] += 1
-        elif len(z) != 1:
+            continue
+        if len(moments) != 1:
             imported.lost["boxes without a moment of their own"] += 1
-        else:
-            kinds = {name: kind for name, (kind, _) in attributes.items()}
-            values = {name: value for name, (_, value) in attributes.items()}
-            names = actions_of(values, kinds, action_attributes, imported.lost)
-            who = next(
-                (value for name, value in values.items() if is_identity(name) and value), None
-            )
-            try:
-                x, y, width, height = (float(value) for value in xy[1:])
-                seconds = float(z[0])
-            except (TypeError, ValueError):
-                raise UserError(
-                    f"{path}: {where}: z {shown(z)} and xy {shown(xy)} are no numbers"
-                ) from None
-            box = (x, y, x + width, y + height)
-            imported.person(video, seconds, box, videos.size(video), names, who)
+            continue
+        seconds = record.numbers("z", 1)[0]
+        if not 0 <= seconds <= MAX_SECONDS:
+            raise record.refused("z", f"seconds from 0 to {MAX_SECONDS:g}")
+        kind = as_number(corners[0])
+        if kind is None:
+            raise record.refused("xy", "the number of a shape, 2 for a rectangle, and its pixels")
+        if kind != _RECTANGLE:
+            imported.somebody(video, seconds, "shapes that are no rectangles")
+            continue
+        _, x, y, width, height = record.numbers("xy", 5)
+        names = actions_of(shape.values, shape.kinds, action_attributes, imported.lost)
+        who = next(
+            (value for name, value in shape.values.items() if is_identity(name) and value), None
+        )
+        box = (x, y, x + width, y + height)
+        imported.person(video, seconds, box, videos.size(video), names, who)
 
 
-def _json_rows(path: str) -> Iterator[tuple[str, str, list, list, dict[str, tuple[str, str]]]]:
-    """(Where, file, z, xy, {attribute: (kind, value)})."""
-    project = read_json(path)
-    try:
-        files = {one: str(entry["fname"]) for one, entry in project["file"].items()}
-        views = {
-            one: [str(fid) for fid in view["fid_list"]] for one, view in project["view"].items()
-        }
-        definitions = project["attribute"]
-        for key, entry in project["metadata"].items():
-            values = _values(entry.get("av", {}), definitions)
-            for fid in views[str(entry["vid"])]:
-                yield key, files[fid], entry.get("z", []), entry.get("xy", []), values
-    except (KeyError, TypeError, AttributeError) as error:
+def _json_shapes(path: str) -> Iterator[_Shape]:
+    data = read_json(path)
+    expected = "project", "attribute", "file", "view", "metadata"
+    if not isinstance(data, Mapping) or any(
+        not isinstance(data.get(name), Mapping) for name in expected[1:]
+    ):
         raise UserError(
-            f"{path}: is no VIA 3 project ({type(error).__name__}: {error}); expected the JSON "
-            "that VIA saves, with project, attribute, file, view and metadata"
-        ) from error
+            f"{path}: is no VIA 3 project; expected the JSON that VIA saves, with "
+            + ", ".join(expected)
+        )
+    project = Record(path, data)
+    files = {key: one.text("fname") for key, one in project.members("file")}
+    views = dict(project.members("view"))
+    definitions = dict(project.members("attribute"))
+    for _, one in project.members("metadata"):
+        values, kinds = _attributes(one.record("av", {}), definitions)
+        view = one.text("vid")
+        if view not in views:
+            raise one.refused("vid", "one of the views")
+        for number in views[view].items("fid_list"):
+            if str(number) not in files:
+                raise views[view].refused("fid_list", "numbers of files")
+            yield _Shape(one, files[str(number)], kinds, values)
 
 
-def _values(given: Mapping[str, Any], definitions: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
-    found = {}
-    for attribute, value in given.items():
-        definition = definitions.get(str(attribute), {})
-        options = definition.get("options", {}) or {}
-        chosen = [str(options.get(part, part)) for part in str(value).split(",") if part != ""]
-        name = str(definition.get("aname", attribute))
-        kind = _KINDS.get(definition.get("type"), "select" if options else "text")
+def _attributes(
+    given: Record, definitions: Mapping[str, Record]
+) -> tuple[dict[str, str], dict[str, str]]:
+    """(Attribute -> what it says, attribute -> kind)."""
+    values, kinds = {}, {}
+    for attribute in given.names():
+        definition = definitions.get(attribute, Record(given.where, {}))
+        options = definition.record("options", {})
+        parts = [part for part in given.text(attribute, "").split(",") if part]
+        name = definition.text("aname", attribute)
+        kind = as_number(definition.value("type")) or 0
         # Several options of a checkbox are several actions.
-        found[name] = ("select" if options else kind, ",".join(chosen))
-    return found
+        kinds[name] = "select" if options.names() else _KINDS.get(int(kind), "text")
+        values[name] = ",".join(options.text(part, part) for part in parts)
+    return values, kinds
 
 
-def _csv_rows(path: str) -> Iterator[tuple[str, str, list, list, dict[str, tuple[str, str]]]]:
-    """As `_json_rows`; a csv's comments hold the attributes' definitions."""
-    definitions: dict[str, Any] = {}
+def _csv_shapes(path: str) -> Iterator[_Shape]:
+    """As `_json_shapes`; a csv's comments hold the attributes' definitions."""
     try:
         with open(path, encoding="utf-8-sig", newline="") as file:
             lines = file.readlines()
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: cannot be read ({error})") from error
-    for line in lines:
+    definitions: dict[str, Record] = {}
+    # Comments stand before the rows; a line within quotes may begin as they do.
+    first = next((n for n, line in enumerate(lines) if line.strip() and line[0] != "#"), len(lines))
+    for number, line in enumerate(lines[:first], 1):
         if line.startswith("# ATTRIBUTE = "):
-            definitions = json.loads(line.removeprefix("# ATTRIBUTE = "))
-    numbered = [(n, line) for n, line in enumerate(lines, 1) if line.strip() and line[0] != "#"]
-    for (number, _), row in zip(numbered, csv.reader(line for _, line in numbered), strict=True):
+            where = f"{path}, line {number}"
+            text = line.removeprefix("# ATTRIBUTE = ")
+            definitions = dict(
+                Record(where, {"ATTRIBUTE": _json(where, text)}).members("ATTRIBUTE")
+            )
+    reader = csv.reader(lines[first:])
+    while True:
+        where = f"{path}, line {first + reader.line_num + 1}"
         try:
-            _, files, _, z, xy, attributes = row
-            values = _values(json.loads(attributes), definitions)
-            for file in json.loads(files):
-                yield f"line {number}", str(file), json.loads(z), json.loads(xy), values
-        except (ValueError, TypeError, AttributeError) as error:
+            row = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            raise UserError(f"{where}: {error}; expected a row of VIA's csv") from error
+        if not row or row[0].startswith("#"):
+            continue
+        if len(row) != len(_COLUMNS):
             raise UserError(
-                f"{path}, line {number}: {error}; expected metadata_id, file_list, flags, "
-                "temporal_coordinates, spatial_coordinates, metadata of VIA 3"
-            ) from None
+                f"{where}: has {len(row)} columns instead of {len(_COLUMNS)}; expected "
+                "metadata_id, file_list, flags, temporal_coordinates, spatial_coordinates, "
+                "metadata of VIA 3"
+            )
+        cells = dict(zip(_COLUMNS, row, strict=True))
+        parsed = {name: _json(where, cells[name], name) for name in ("file_list", "z", "xy", "av")}
+        record = Record(where, parsed)
+        values, kinds = _attributes(record.record("av"), definitions)
+        for file in record.items("file_list"):
+            yield _Shape(record, str(file), kinds, values)
+
+
+def _json(where: str, text: str, name: str = "ATTRIBUTE") -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        raise Record(where, {name: text}).refused(name, "JSON as VIA writes it") from None
 
 
 def read_json(path: str) -> Any:
@@ -127,5 +179,5 @@ def read_json(path: str) -> Any:
             return json.load(file)
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror})") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UserError(f"{path}: is no JSON ({error})") from error

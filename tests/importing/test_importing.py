@@ -237,6 +237,187 @@ def test_what_is_written_is_read_again(tmp_path):
     assert report["without_a_place"]["labels 'running', which the label map lacks"] == 1
 
 
+def of_cvat(kept, **fields):
+    """A CVAT task at 10 frames a second, with a box of somebody who walks at each of `kept`."""
+    texts = {"size": 60, "start_frame": 0, "stop_frame": 59, "frame_filter": "", **fields}
+    boxes = "".join(
+        f'<box frame="{frame}" outside="0" xtl="5" ytl="5" xbr="25" ybr="40">'
+        '<attribute name="action">walk</attribute></box>'
+        for frame in kept
+    )
+    task = "".join(f"<{name}>{text}</{name}>" for name, text in texts.items())
+    return (
+        f"<task><id>1</id>{task}<source>a.mp4</source><original_size><width>64</width>"
+        "<height>48</height></original_size></task>",
+        f'<track id="0" label="person" task_id="1">{boxes}</track>',
+    )
+
+
+def imported_cvat(tmp_path, parts, **arguments):
+    path = tmp_path / "annotations.xml"
+    metas, tracks = zip(*parts, strict=True)
+    label = (
+        "<label><name>person</name><attributes><attribute><name>action</name>"
+        "<input_type>select</input_type></attribute></attributes></label>"
+    )
+    meta = f"<meta>{''.join(metas)}<labels>{label}</labels></meta>"
+    path.write_text(f"<annotations>{meta}{''.join(tracks)}</annotations>")
+    return read_export(str(path), frame_rate=10, **arguments)
+
+
+def times(result):
+    return result.table.timestamp.tolist(), [time for _, time in result.table.empty_keyframes]
+
+
+def test_frames_of_a_cvat_task_with_a_step(tmp_path):
+    # CVAT: frame is the number in the video, size counts the task's frames.
+    step5 = of_cvat(range(0, 60, 5), size=12, frame_filter="step=5")
+    assert times(imported_cvat(tmp_path, [step5])) == ([0, 1, 2, 3, 4, 5], [])
+    step3 = of_cvat(range(0, 60, 3), size=20, frame_filter="step=3")
+    assert times(imported_cvat(tmp_path, [step3])) == ([0, 0.9, 2.1, 3, 3.9, 5.1], [])
+    # From frame 100 each tenth: 110 and 130 are frames that somebody looked at.
+    part = of_cvat([100, 120], size=4, start_frame=100, stop_frame=139, frame_filter="step=10")
+    assert times(imported_cvat(tmp_path, [part])) == ([10, 12], [])  # she is there in between
+    walks, left = part[0], part[1].replace("</track>", "")
+    left = left.replace('<box frame="120"', '<box frame="110" outside="1"/><box frame="120"')
+    left += '<box frame="130" outside="1"/></track>'
+    assert times(imported_cvat(tmp_path, [(walks, left)])) == ([10, 12], [11, 13])
+
+
+def test_frames_of_a_cvat_project_are_counted_on(tmp_path):
+    first, second = of_cvat([0, 10]), of_cvat([70, 80])
+    second = (
+        second[0].replace("<id>1", "<id>2").replace("a.mp4", "b.mp4"),
+        second[1].replace('task_id="1"', 'task_id="2"'),
+    )
+    result = imported_cvat(tmp_path, [first, second], every=0)
+    assert [row[:2] for row in rows(result)] == [("a", 0), ("a", 1), ("b", 1), ("b", 2)]
+    # Another subset begins at 0 again.
+    second = second[0].replace("</task>", "<subset>test</subset></task>"), second[1]
+    result = imported_cvat(tmp_path, [first, second], every=0)
+    assert [row[:2] for row in rows(result)] == [("a", 0), ("a", 1), ("b", 7), ("b", 8)]
+
+
+def of_coco(frames, rate, category="person", listed=(), **attributes):
+    """A COCO file with a person at each of `frames`; `listed` are frames without."""
+    attributes = attributes or {"action": "walk"}
+    return {
+        "videos": [{"id": 1, "name": "a", "fps": rate}],
+        "categories": [{"id": 1, "name": category}],
+        "images": [
+            {"id": frame, "file_name": f"a/frame_{frame:06d}.jpg", "width": 64, "height": 48,
+             "video_id": 1}
+            for frame in sorted({*frames, *listed})
+        ],
+        "annotations": [
+            {"id": frame, "image_id": frame, "category_id": 1, "bbox": [5, 5, 20, 30],
+             "attributes": attributes}
+            for frame in frames
+        ],
+    }  # fmt: skip
+
+
+def imported_coco(tmp_path, data, **arguments):
+    path = tmp_path / "coco.json"
+    path.write_text(json.dumps(data))
+    return read_export(str(path), **arguments)
+
+
+def test_what_is_annotated_once_a_second_is_all_kept(tmp_path):
+    sparse = of_coco(range(0, 1800, 30), 29.97)
+    assert len(imported_coco(tmp_path, sparse).table) == 60
+    beside = of_coco(range(5, 60, 10), 10)
+    assert times(imported_coco(tmp_path, beside)) == ([0.5, 1.5, 2.5, 3.5, 4.5, 5.5], [])
+    # CVAT's exporter lists every frame; nobody looked at those between.
+    result = imported_coco(tmp_path, of_coco(range(5, 60, 10), 10, listed=range(60)))
+    assert times(result) == ([0.5, 1.5, 2.5, 3.5, 4.5, 5.5], [])
+    assert "6 of its 60 frames" in result.notes[0]
+    with pytest.raises(UserError, match="coco.json.*2 boxes between.*a smaller `every`"):
+        imported_coco(tmp_path, of_coco([3, 4], 10, listed=range(30)))
+
+
+def test_mot_once_a_second(tmp_path):
+    folder = tmp_path / "walk"
+    (folder / "gt").mkdir(parents=True)
+    (folder / "seqinfo.ini").write_text(SEQINFO)
+    lines = "".join(f"{frame},4,11,6,20,40,1,1,1\n" for frame in (3, 8, 13, 28))
+    (folder / "gt" / "gt.txt").write_text(lines)
+    assert times(read_export(str(folder))) == ([0.4, 1.4, 2.4, 5.4], [])
+
+
+@pytest.mark.parametrize(
+    "category, attributes, expected",
+    [
+        ("walk", {}, ["walk"]),
+        ("person", {"action": "walk"}, ["walk"]),
+        ("person", {"action": "walk", "phoning": True}, ["phoning", "walk"]),
+        ("walk", {"phoning": True}, ["phoning", "walk"]),
+        ("walk", {"phoning": False}, ["walk"]),
+        ("worker", {"action": "walk"}, ["walk"]),
+    ],
+)
+def test_what_cvat_writes_beside_a_box_is_no_action(tmp_path, category, attributes, expected):
+    # CVAT's exporter: occluded and rotation of each box, track_id and keyframe of a track's.
+    own = {"occluded": True, "rotation": 30.0, "track_id": 1, "keyframe": True, "outside": False}
+    own.update(is_crowd=True, z_order=1, source="manual")
+    result = imported_coco(tmp_path, of_coco([0, 10], 10, category, **own, **attributes))
+    assert sorted(result.label_map.names.values()) == expected
+    assert result.lost["occluded of a box"] == result.lost["rotation of a box"] == 2
+    assert "keyframe" not in str(result.lost)
+    chosen = of_coco([0, 10], 10, category, **own, **attributes)
+    result = imported_coco(tmp_path, chosen, action_attributes=["occluded"])
+    assert list(result.label_map.names.values()) == ["occluded"]
+
+
+def test_a_cvat_label_is_the_action_beside_bookkeeping(tmp_path):
+    meta, track = of_cvat([0, 10])
+    track = track.replace('label="person"', 'label="walk"')
+    track = track.replace('name="action">walk', 'name="person_id">7')
+    result = imported_cvat(tmp_path, [(meta, track)])
+    assert list(result.label_map.names.values()) == ["walk"]
+
+
+def test_outside_boxes_of_coco_are_nobody(tmp_path):
+    data = of_coco([0, 10], 10)
+    data["annotations"][1]["attributes"] = {"action": "walk", "outside": True}
+    assert times(imported_coco(tmp_path, data)) == ([0], [1])
+
+
+def test_a_label_map_without_the_actions(tmp_path):
+    (tmp_path / "other.pbtxt").write_text('item { name: "sit" id: 1 }')
+    arguments = {"label_map": str(tmp_path / "other.pbtxt")}
+    data = of_coco([0, 10, 20], 10)
+    with pytest.raises(UserError, match="coco.json: .*'walk'.*other.pbtxt.*'sit'.*`label_map`"):
+        imported_coco(tmp_path, data, **arguments)
+    data["annotations"][0]["attributes"] = {"action": "sit"}
+    data["annotations"][1]["attributes"] = {"age": "7"}
+    result = imported_coco(tmp_path, data, **arguments)
+    # Somebody is at 1 and 2, so that they are no moments without people.
+    assert times(result) == ([0], [])
+    assert result.lost == {
+        "attribute 'age'": 1,
+        "people at a keyframe without an action": 1,
+        "labels 'walk', which the label map lacks": 1,
+        "moments at which no person has an action that can be written": 2,
+    }
+
+
+def test_a_crowd_is_not_nobody(tmp_path):
+    data = of_coco([0, 10], 10)
+    data["annotations"][1]["iscrowd"] = 1
+    assert times(imported_coco(tmp_path, data)) == ([0], [])
+    meta, track = of_cvat([0, 10])
+    track = track.replace('<box frame="10"', '<box frame="9" outside="1"/><polygon frame="10"')
+    track = track.replace("</box></track>", "</polygon></track>")
+    assert times(imported_cvat(tmp_path, [(meta, track)])) == ([0], [])
+
+
+@pytest.mark.parametrize("argument", [{"every": -1}, {"every": float("nan")}, {"frame_rate": 0}])
+def test_arguments_out_of_range(tmp_path, argument):
+    with pytest.raises(UserError, match=f"^{next(iter(argument))} .*expected a number from"):
+        imported_coco(tmp_path, COCO, **argument)
+
+
 @pytest.mark.parametrize(
     "name, text, said",
     [
@@ -248,10 +429,12 @@ def test_what_is_written_is_read_again(tmp_path):
         ("a.json", "[]", "neither VIA 3 nor COCO"),
         ("a.json", '{"metadata": {}, "file": 3}', "is no VIA 3 project"),
         ("a.json", '{"annotations": [], "images": [{}]}', "is no COCO file"),
+        ("a.json", json.dumps({**COCO, "annotations": [{"id": 8}]}), r"a.json: .*0. .id 8.: image"),
         ("a.csv", "v,1,0,0,1,1,1,1\n", "needs no import"),
         ("gt.txt", "1,2,3\n", "do not say the frame rate"),
         ("absent.json", None, "absent.json: cannot be read"),
-        ("b.json", json.dumps({**COCO, "annotations": []}), "no person with an action"),
+        ("b.json", json.dumps({**COCO, "annotations": []}), "b.json: no person with an action"),
+        ("b.json", json.dumps({**COCO, "images": COCO["images"] * 2}), r"images\[21\] .id 0.: id"),
     ],
 )
 def test_a_mistake_is_told_in_a_line(tmp_path, name, text, said):

@@ -1,0 +1,100 @@
+"""Which of a video's annotated frames are keyframes.
+
+Exports do not say which frames somebody looked at: CVAT and COCO list each frame of a film, though
+people may be annotated once a second. There a frame between two annotated ones, taken for a moment
+at which nobody is, would be a false negative; a moment where people are must not be lost either.
+"""
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+# Frames listed this many seconds apart were chosen, so that somebody looked at each. Where every
+# frame of a film is listed that is known only if people are annotated frame by frame.
+_CHOSEN = 0.5
+_HALF_A_FRAME = 0.5
+_NEAR = 1e-6
+MAX_LISTED = 2_000_000  # frames of one video, a day at 24 a second: each may be a keyframe
+
+
+def choose_keyframes(
+    people: Iterable[int],
+    listed: Sequence[int],
+    frame_rate: float,
+    every: float,
+    hidden: Iterable[tuple[int, int]] = (),
+) -> tuple[list[int], bool]:
+    """The keyframes, and whether frames without people were taken for annotated.
+
+    If the annotated frames are at least `every` apart, give or take half a frame, all are
+    keyframes. Else they are the ones nearest to the multiples of `every`, at most half of it away.
+
+    Args:
+      people: frames with somebody in a box.
+      listed: frames that the export has, in ascending order, whether or not somebody is there; a
+        range is not enumerated unless its frames are trusted.
+      frame_rate: frames a second.
+      every: seconds between keyframes; 0 for all.
+      hidden: (a, b): between frames a and b somebody is there without a box.
+
+    Returns:
+      Frames in ascending order; whether those of `listed` that are without people could be
+      among them.
+
+    Raises:
+      ValueError: `listed` has more than MAX_LISTED frames.
+    """
+    with_people = np.unique(np.fromiter(people, np.int64))
+    wanted = every * frame_rate
+    spacing, stride = _usual_distance(listed), _usual_distance(with_people)
+    trusted = stride <= max(spacing, wanted / 2) or (
+        spacing >= max(wanted - _HALF_A_FRAME, _CHOSEN * frame_rate)
+    )
+    annotated = with_people
+    if trusted:
+        if len(listed) > MAX_LISTED:
+            raise ValueError(f"{len(listed):,} frames; expected {MAX_LISTED:,} at most")
+        # fromiter, as numpy makes an array of a range very slowly.
+        frames = np.fromiter(listed, np.int64, len(listed))
+        annotated = np.union1d(with_people, frames[~_between(frames, hidden)])
+    if len(annotated) < 2 or np.diff(annotated).min() >= wanted - _HALF_A_FRAME:
+        return annotated.tolist(), trusted
+    chosen = _nearest_to_grid(annotated, wanted)
+    # All that is annotated may lie between two moments of the grid.
+    return (chosen or with_people[:1].tolist()), trusted
+
+
+def _usual_distance(frames) -> float:
+    """The median of the distances between neighbours, the lower one of two; infinite of one."""
+    if len(frames) < 2:
+        return float("inf")
+    if isinstance(frames, range):
+        return frames.step
+    distances = np.sort(np.diff(np.asarray(frames, np.int64)))
+    return float(distances[(len(distances) - 1) // 2])
+
+
+def _between(frames: np.ndarray, spans: Iterable[tuple[int, int]]) -> np.ndarray:
+    """[N] bool: whether a frame, of N in ascending order, is strictly inside one of the spans."""
+    ends = np.array(list(spans), np.int64).reshape(-1, 2)
+    change = np.zeros(len(frames) + 1, np.int64)
+    np.add.at(change, np.searchsorted(frames, ends[:, 0], "right"), 1)
+    np.add.at(change, np.searchsorted(frames, ends[:, 1], "left"), -1)
+    return np.cumsum(change)[:-1] > 0
+
+
+def _nearest_to_grid(annotated: np.ndarray, wanted: float) -> list[int]:
+    """The frame nearest to each multiple of `wanted` between the first and the last frame."""
+    # Only multiples beside a frame: what is done is bounded by the frames, whatever their numbers.
+    below = np.floor(annotated / wanted)
+    numbers = np.unique(np.concatenate([below, below + 1]))
+    first = np.ceil(annotated[0] / wanted - _NEAR)
+    last = np.floor(annotated[-1] / wanted + _NEAR)
+    moments = numbers[(numbers >= first) & (numbers <= last)] * wanted
+    after = np.clip(np.searchsorted(annotated, moments), 1, len(annotated) - 1)
+    before = after - 1
+    is_before = moments - annotated[before] <= annotated[after] - moments
+    nearest = annotated[np.where(is_before, before, after)]
+    # Exactly half is near enough: else frames in the middle between moments were all lost.
+    near = np.abs(nearest - moments) <= wanted / 2 + _NEAR
+    return np.unique(nearest[near]).tolist()
