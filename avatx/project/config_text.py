@@ -71,6 +71,10 @@ model {{
       i3d {{ final_endpoint: "Mixed_4f" }}
       batch_norm: {trunk}{momentum}
     }}
+    # The feature frame that looks nearest to the keyframe, and crops where the cells look (the
+    # paper: the middle one, and crops as the Object Detection API's, up to a cell beside a box).
+    central_frame: NEAREST_TO_KEYFRAME
+    roi_alignment: ALIGNED
     location_embedding {{ depth: 32 }}
     proposal_source: RPN
     first_stage_anchor_generator {{

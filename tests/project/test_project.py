@@ -377,7 +377,9 @@ def test_a_mistake_in_an_export_names_the_export(videos, tmp_path):
     create_project(folders, str(export), output, skip_bad_rows=True, log=told.append)
     assert any(f"{export}: 1 bad rows are left out, the first: timestamp 9" in one for one in told)
     (videos / "sit.pbtxt").write_text('item { id: 1 name: "sit" }')
-    with pytest.raises(UserError, match=r"export.json: none of its actions, 'walk', is in .*sit.pbtxt"):
+    with pytest.raises(
+        UserError, match=r"export.json: none of its actions, 'walk', is in .*sit.pbtxt"
+    ):
         create_project(
             folders, str(export), output, label_map=str(videos / "sit.pbtxt"), overwrite=True
         )
