@@ -43,8 +43,9 @@ demo: setup
 demo-real: setup
 	$(RUN) tools/demo_real.py --output $(DEMO_REAL) $(if $(VIDEO),--video "$(VIDEO)")
 
-# Several files at a time; with `python -m pytest` it is one after the other.
-AT_ONCE := --numprocesses auto --maxprocesses 4 --dist loadfile
+# Four files at a time, on two cores too: a test often waits, for a file, a process or a clock. With
+# `python -m pytest` it is one after the other.
+AT_ONCE := --numprocesses 4 --dist loadfile
 
 test: setup
 	$(RUN) -m pytest -m "not long" $(AT_ONCE)

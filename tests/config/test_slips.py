@@ -26,36 +26,37 @@ def written(tmp_path, old, new):
 
 
 SLIPS = [
-    ("num_steps: 1800", "num_steps: 500,000", 56, "num_steps: 500,000: .* comma; write 500000"),
-    ("num_steps: 1800", "num_steps: 500 000", 56, "num_steps: 500 000: .* space; write 500000"),
-    ("num_steps: 1800", "num_steps: 1,000,000", 56, "1,000.*number with a comma"),
-    ("norm: 10.0", "norm: 10,0", 68, "gradient_clipping_by_norm: 10,0: .* comma; write 10.0$"),
-    ("norm: 10.0", "norm: -1,5e-3", 68, "number with a comma; write -1.5e-3$"),
-    ("HIGH_RES", '"HIGH_RES"', 39, '"HIGH_RES": quotes too many, expected HIGH_RES'),
-    ("HIGH_RES", "'LOW_RES'", 39, "'LOW_RES': quotes too many, expected LOW_RES"),
-    ("num_steps: 1800", 'num_steps: "1800"', 56, '"1800": quotes too many, expected .* 1800'),
-    ("shuffle: false", 'shuffle: "false"', 90, "quotes too many, expected true or false"),
-    (RECORDS, r'"D:\new\train.record"', 78, 'backslash.*write "D:/new/train.record" or'),
-    (RECORDS, r'"D:\2024\06\t"', 78, "backslash"),
-    (RECORDS, r'"\\server\data\t"', 78, "backslash"),
-    (RECORDS, r'"D:\users\t"', 78, "backslash"),
-    (RECORDS, '"a,b"', 78, r'input_path is \'a,b\'.*write \["a", "b"\]'),
-    (RECORDS, '"a" "b"', 78, r'input_path: "a" "b": .* one value; write \["a", "b"\]'),
-    (RECORDS, '["a" "b"]', 78, r"would be read as one value"),
-    (RECORDS, '"a", "b"', 78, r'expected brackets around several values, \["a", "b"\]'),
-    (RECORDS, "a", 78, "input_path: expected quotes"),
-    (RECORDS, "“a”", 78, "expected plain quotes"),
-    (RECORDS, '"$NO_SUCH_PLACE/a"', 78, r"the environment has no \$NO_SUCH_PLACE"),
-    (RECORDS, '"${NO_SUCH_PLACE}/a"', 78, r"the environment has no \$\{NO_SUCH_PLACE\}"),
-    (RECORDS, '"~nobody-is-so-called/a"', 78, "the environment has no ~nobody"),
-    ("num_steps: 1800", "num_steps = 1800", 56, "expected a colon, 'num_steps:'"),
-    ("num_steps: 1800", "num_steps: 1800 // all", 56, "expected #"),
+    ("num_steps: 1800", "num_steps: 500,000", "num_steps: 500,000: .* comma; write 500000"),
+    ("num_steps: 1800", "num_steps: 500 000", "num_steps: 500 000: .* space; write 500000"),
+    ("num_steps: 1800", "num_steps: 1,000,000", "1,000.*number with a comma"),
+    ("norm: 10.0", "norm: 10,0", "gradient_clipping_by_norm: 10,0: .* comma; write 10.0$"),
+    ("norm: 10.0", "norm: -1,5e-3", "number with a comma; write -1.5e-3$"),
+    ("HIGH_RES", '"HIGH_RES"', '"HIGH_RES": quotes too many, expected HIGH_RES'),
+    ("HIGH_RES", "'LOW_RES'", "'LOW_RES': quotes too many, expected LOW_RES"),
+    ("num_steps: 1800", 'num_steps: "1800"', '"1800": quotes too many, expected .* 1800'),
+    ("shuffle: false", 'shuffle: "false"', "quotes too many, expected true or false"),
+    (RECORDS, r'"D:\new\train.record"', 'backslash.*write "D:/new/train.record" or'),
+    (RECORDS, r'"D:\2024\06\t"', "backslash"),
+    (RECORDS, r'"\\server\data\t"', "backslash"),
+    (RECORDS, r'"D:\users\t"', "backslash"),
+    (RECORDS, '"a,b"', r'input_path is \'a,b\'.*write \["a", "b"\]'),
+    (RECORDS, '"a" "b"', r'input_path: "a" "b": .* one value; write \["a", "b"\]'),
+    (RECORDS, '["a" "b"]', r"would be read as one value"),
+    (RECORDS, '"a", "b"', r'expected brackets around several values, \["a", "b"\]'),
+    (RECORDS, "a", "input_path: expected quotes"),
+    (RECORDS, "“a”", "expected plain quotes"),
+    (RECORDS, '"$NO_SUCH_PLACE/a"', r"the environment has no \$NO_SUCH_PLACE"),
+    (RECORDS, '"${NO_SUCH_PLACE}/a"', r"the environment has no \$\{NO_SUCH_PLACE\}"),
+    (RECORDS, '"~nobody-is-so-called/a"', "the environment has no ~nobody"),
+    ("num_steps: 1800", "num_steps = 1800", "expected a colon, 'num_steps:'"),
+    ("num_steps: 1800", "num_steps: 1800 // all", "expected #"),
 ]
 
 
-@pytest.mark.parametrize("old, new, line, words", SLIPS, ids=[new for _, new, _, _ in SLIPS])
-def test_a_slip_is_one_line_with_its_remedy(tmp_path, old, new, line, words):
+@pytest.mark.parametrize("old, new, words", SLIPS, ids=[new for _, new, _ in SLIPS])
+def test_a_slip_is_one_line_with_its_remedy(tmp_path, old, new, words):
     path = written(tmp_path, old, new)
+    line = DEMO.read_text().partition(old)[0].count("\n") + 1
     with pytest.raises(UserError) as raised:
         config.load(path)
     message = str(raised.value)
