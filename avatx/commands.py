@@ -11,20 +11,28 @@ class Command(NamedTuple):
     summary: str  # half a line for `avatx --help`
     given: tuple[str, ...] = ()  # arguments that stand before the user's, who gives none of them
     doc: str = ""  # its help, where it is not the tool's docstring
+    without: tuple[str, ...] = ()  # flags of the tool that mean nothing here
 
 
 _EVALUATE = r"""Scores a trained checkpoint on the config's evaluation data.
 
     python tools/model_main.py --pipeline_config_path DIR/pipeline.config --model_dir DIR
 
-Of the newest checkpoint in DIR, or of --checkpoint, a folder or a prefix; metrics.json and
-detections.csv go to DIR.
+Of the newest checkpoint in DIR, or of --checkpoint, a folder or a prefix; metrics.json and, of a
+detector, detections.csv go to DIR.
 """
 
 COMMANDS = (
     Command("init", "init_project", "own videos and annotations to a config that fits them"),
     Command("train", "model_main", "train, and evaluate in between"),
-    Command("evaluate", "model_main", "score a checkpoint", ("--mode", "eval"), _EVALUATE),
+    Command(
+        "evaluate",
+        "model_main",
+        "score a checkpoint",
+        ("--mode", "eval"),
+        _EVALUATE,
+        without=("--eval_timeout",),
+    ),
     Command("export", "exporter_main", "a trained model as a SavedModel"),
     Command("detect", "detect_video", "people and their actions in videos"),
     Command("score", "evaluate_csv", "score anybody's detection csv as AVA does"),

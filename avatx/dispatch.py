@@ -47,10 +47,15 @@ def run(arguments: list[str]) -> int | None:
 
 
 def _refuse_given(command: commands.Command, arguments: list[str]) -> None:
-    for flag in (one.partition("=")[0] for one in arguments):
+    """Refuses what the command gives by itself, if it is another value, and what it has not."""
+    for index, argument in enumerate(arguments):
+        flag, equals, value = argument.partition("=")
+        if flag in command.without:
+            raise UserError(f"{flag}: means nothing in avatx {command.name}; leave it out")
         if flag.startswith("--") and flag in command.given:
-            value = command.given[command.given.index(flag) + 1]
-            raise UserError(f"{flag}: is always {value} in avatx {command.name}; leave it out")
+            own = command.given[command.given.index(flag) + 1]
+            if (value if equals else "".join(arguments[index + 1 : index + 2])) != own:
+                raise UserError(f"{flag}: is always {own} in avatx {command.name}; leave it out")
 
 
 def _unknown(name: str) -> str:

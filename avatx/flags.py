@@ -108,7 +108,7 @@ class Parser(argparse.ArgumentParser):
         """The example, then what argparse says; what a sub-command gives by itself is left out."""
         command = _Program.command
         for action in self._actions:
-            if command and not {*command.given}.isdisjoint(action.option_strings):
+            if command and {*command.given, *command.without} & {*action.option_strings}:
                 action.help = argparse.SUPPRESS
         text = as_called(super().format_help())
         return f"example:\n{self.example}\n\n{text}" if self.example else text

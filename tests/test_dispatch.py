@@ -196,9 +196,16 @@ def test_progress_says_rate_and_what_is_left(monkeypatch, capsys):
 
 
 def test_what_a_command_gives_by_itself_is_not_asked_for():
-    for given in (["--mode", "train"], ["--mode=eval"]):
+    for given in (["--mode", "train"], ["--mode=train_and_eval"], ["--mode"]):
         with pytest.raises(UserError, match="--mode: is always eval in avatx evaluate; leave it"):
             dispatch.run(["evaluate", "--pipeline_config_path", "p", "--model_dir", "m", *given])
+    with pytest.raises(UserError, match="--eval_timeout: means nothing in avatx evaluate"):
+        dispatch.run(["evaluate", "--eval_timeout=3"])
+    for given in (["--mode", "eval"], ["--mode=eval"]):  # as before there was a help of its own
+        with pytest.raises(UserError, match="nowhere.config"):
+            dispatch.run(
+                ["evaluate", "--pipeline_config_path", "nowhere.config", "--model_dir", "m", *given]
+            )
 
 
 def test_hints_name_the_command_in_use(tmp_path):

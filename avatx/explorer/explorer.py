@@ -34,11 +34,10 @@ PAGE = ("index.html", "explorer.css", "drawing.js", "timeline.js", "attention.js
 DATA, KEYFRAMES = "data.js", "keyframes"
 NAMES = {*PAGE, DATA, KEYFRAMES, *(f"video.{name}" for name in FORMATS)}
 LARGEST_SHORTER_SIDE = 720  # of the video's copy
-_SAME_LENGTH = 0.02  # seconds
 _SAME_DETECTION_IOU = 0.9  # the csv's boxes are rounded, and that is all
 
 _NO_EXPORT = "made without a model; of an export with attention it can be shown"
-_NO_BOXES = "the model has to be told where people are, and the file of boxes is not there"
+_NO_BOXES = "the model has to be told where people are, and the file that told it is not there"
 _NO_ATTENTION = "the export has no attention; that of a model with a Tx head can have it"
 
 
@@ -85,14 +84,15 @@ def write_explorer(
     check_output(output)
     data = page_data(result, groundtruth)
     data["video"] = f"video.{video_format}"
-    boxes = boxes or _boxes_of(result)
+    if boxes is None and detector is not None and detector.needs_boxes:
+        boxes = _boxes_of(result)
     reason = _why_no_attention(detector, boxes)
     if reason:
         detector = None
     looking = None
     if detector is not None:
         video_id = str(result.facts.get("video_id", ""))
-        people_at = BoxesOfVideo.read(detector, boxes if detector.needs_boxes else None, video_id)
+        people_at = BoxesOfVideo.read(detector, boxes, video_id)
         looking = _Looking(detector, people_at.attend)
     with (
         _open(video, result, detector) as reader,
@@ -269,7 +269,9 @@ def _check_length(reader: VideoReader, result: Result) -> None:
     if reader.end_time is None or "stopped" not in facts or facts["stopped"] is not None:
         return
     length, expected = reader.end_time / MICROSECONDS, facts.get("duration")
-    if expected is not None and abs(length - expected) > _SAME_LENGTH:
+    # A copy at another frame rate ends within a frame of it.
+    rates = [rate for rate in (reader.frame_rate, facts.get("frame_rate")) if rate]
+    if expected is not None and abs(length - expected) > 1.5 / min(rates, default=25):
         raise UserError(
             f"video {reader.path}: {length:.2f} s long, and the result in {result.path} is of one "
             f"of {expected:.2f} s; give the video that was detected in"
@@ -283,8 +285,8 @@ def check_output(output: str) -> None:
         foreign = sorted(held - NAMES if held >= {*PAGE, DATA} else held)
         if foreign:
             raise UserError(
-                f"output {output}: holds {foreign[0]}, which is no part of such a page; give a "
-                "folder of its own"
+                f"output {output}: holds {foreign[0]} and is no such page, whole; give a folder of "
+                "its own"
             )
     elif os.path.exists(output):
         raise UserError(f"output {output}: is a file; give a folder")

@@ -37,6 +37,7 @@ def actions_of(
     chosen: Sequence[str],
     lost: Counter,
     label: str = "person",
+    bookkeeping: bool = False,
 ) -> list[str]:
     """Names of the actions among a box's attributes, and its label if that is one.
 
@@ -48,6 +49,8 @@ def actions_of(
       lost: gets the others.
       label: the box's. One that is no person is an action, unless there is an attribute that says
         what the person does: one of `chosen`, or any of those that is no checkbox.
+      bookkeeping: the export does not tell the user's attributes from the tools' own, so that those
+        of the tools' names are theirs.
     """
     actions: list[str] = []
     asked = False
@@ -55,7 +58,7 @@ def actions_of(
         kind = kinds.get(name, "")
         given = value.strip()
         own = name.strip().lower().replace(" ", "_")
-        if name not in chosen and (is_identity(name) or own in _BOOKKEEPING):
+        if name not in chosen and (is_identity(name) or (bookkeeping and own in _BOOKKEEPING)):
             if own in _TOLD and given.lower() not in (*_NOTHING, "0", "0.0"):
                 lost[f"{own} of a box"] += 1
             continue

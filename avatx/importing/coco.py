@@ -63,7 +63,8 @@ def read_coco(
             imported.between()
             continue
         seconds = wanted[image.video][image.frame]
-        if one.number("iscrowd", 0):
+        crowd = one.value("iscrowd")
+        if crowd if isinstance(crowd, bool) else one.number("iscrowd", 0):
             imported.somebody(image.video, seconds, "crowds (iscrowd)")
             continue
         for name in ("segmentation", "keypoints"):
@@ -74,7 +75,9 @@ def read_coco(
         if is_true(values.get("outside", "")):
             continue
         kinds = {name: "checkbox" for name, value in values.items() if value in ("true", "false")}
-        actions = actions_of(values, kinds, action_attributes, imported.lost, category)
+        actions = actions_of(
+            values, kinds, action_attributes, imported.lost, category, bookkeeping=True
+        )
         x, y, width, height = one.numbers("bbox", 4)
         who = one.key("track_id", attributes.key("track_id", None))
         box = (x, y, x + width, y + height)

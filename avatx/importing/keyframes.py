@@ -26,8 +26,9 @@ def choose_keyframes(
 ) -> tuple[list[int], bool]:
     """The keyframes, and whether frames without people were taken for annotated.
 
-    If the annotated frames are at least `every` apart, give or take half a frame, all are
-    keyframes. Else they are the ones nearest to the multiples of `every`, at most half of it away.
+    An annotated frame that is at least `every`, give or take half a frame, from its neighbours is a
+    keyframe. Of those that are nearer to each other the ones nearest to the multiples of `every`
+    are, or the first where there is no multiple between them.
 
     Args:
       people: frames with somebody in a box.
@@ -46,22 +47,31 @@ def choose_keyframes(
     """
     with_people = np.unique(np.fromiter(people, np.int64))
     wanted = every * frame_rate
-    spacing, stride = _usual_distance(listed), _usual_distance(with_people)
-    trusted = stride <= max(spacing, wanted / 2) or (
-        spacing >= max(wanted - _HALF_A_FRAME, _CHOSEN * frame_rate)
-    )
+    hidden = list(hidden)
+    covered = with_people
+    if hidden:
+        frames = _enumerated(listed)
+        covered = np.union1d(with_people, frames[_between(frames, hidden)])
+    spacing, stride = _usual_distance(listed), _usual_distance(covered)
+    # People in each frame that is listed, or frames that somebody chose.
+    trusted = stride <= spacing or spacing >= max(wanted - _HALF_A_FRAME, _CHOSEN * frame_rate)
     annotated = with_people
     if trusted:
-        if len(listed) > MAX_LISTED:
-            raise ValueError(f"{len(listed):,} frames; expected {MAX_LISTED:,} at most")
-        # fromiter, as numpy makes an array of a range very slowly.
-        frames = np.fromiter(listed, np.int64, len(listed))
+        frames = _enumerated(listed)
         annotated = np.union1d(with_people, frames[~_between(frames, hidden)])
-    if len(annotated) < 2 or np.diff(annotated).min() >= wanted - _HALF_A_FRAME:
-        return annotated.tolist(), trusted
-    chosen = _nearest_to_grid(annotated, wanted)
-    # All that is annotated may lie between two moments of the grid.
-    return (chosen or with_people[:1].tolist()), trusted
+    if not len(annotated):
+        return [], trusted
+    # What is `every` from its neighbours stays; of what is denser, the frames nearest to the grid.
+    ends = np.flatnonzero(np.diff(annotated) >= wanted - _HALF_A_FRAME) + 1
+    runs = np.split(annotated, ends)
+    return [frame for run in runs for frame in _nearest_to_grid(run, wanted)], trusted
+
+
+def _enumerated(listed: Sequence[int]) -> np.ndarray:
+    if len(listed) > MAX_LISTED:
+        raise ValueError(f"{len(listed):,} frames; expected {MAX_LISTED:,} at most")
+    # fromiter, as numpy makes an array of a range very slowly.
+    return np.fromiter(listed, np.int64, len(listed))
 
 
 def _usual_distance(frames) -> float:
@@ -83,18 +93,22 @@ def _between(frames: np.ndarray, spans: Iterable[tuple[int, int]]) -> np.ndarray
     return np.cumsum(change)[:-1] > 0
 
 
-def _nearest_to_grid(annotated: np.ndarray, wanted: float) -> list[int]:
-    """The frame nearest to each multiple of `wanted` between the first and the last frame."""
+def _nearest_to_grid(run: np.ndarray, wanted: float) -> list[int]:
+    """Of frames nearer to each other than `wanted`, those nearest to its multiples between them.
+
+    Where there is none the first, so that no run is lost.
+    """
+    if len(run) < 2:
+        return run.tolist()
     # Only multiples beside a frame: what is done is bounded by the frames, whatever their numbers.
-    below = np.floor(annotated / wanted)
+    below = np.floor(run / wanted)
     numbers = np.unique(np.concatenate([below, below + 1]))
-    first = np.ceil(annotated[0] / wanted - _NEAR)
-    last = np.floor(annotated[-1] / wanted + _NEAR)
+    first = np.ceil(run[0] / wanted - _NEAR)
+    last = np.floor(run[-1] / wanted + _NEAR)
     moments = numbers[(numbers >= first) & (numbers <= last)] * wanted
-    after = np.clip(np.searchsorted(annotated, moments), 1, len(annotated) - 1)
+    if not len(moments):
+        return [int(run[0])]
+    after = np.clip(np.searchsorted(run, moments), 1, len(run) - 1)
     before = after - 1
-    is_before = moments - annotated[before] <= annotated[after] - moments
-    nearest = annotated[np.where(is_before, before, after)]
-    # Exactly half is near enough: else frames in the middle between moments were all lost.
-    near = np.abs(nearest - moments) <= wanted / 2 + _NEAR
-    return np.unique(nearest[near]).tolist()
+    is_before = moments - run[before] <= run[after] - moments
+    return np.unique(run[np.where(is_before, before, after)]).tolist()

@@ -105,7 +105,11 @@ def detect_people(
         done += 1
     if failed and not done:
         path, reason = next(iter(failed.items()))
-        others = f"; nor can the other {len(failed) - 1} videos be read" if len(failed) > 1 else ""
+        others = (
+            f"; nor could the other {len(failed) - 1} videos be looked at"
+            if len(failed) > 1
+            else ""
+        )
         raise UserError(f"{path}: {reason}{others}; nothing was written")
     table = AvaTable.from_columns(
         found.names,

@@ -237,7 +237,7 @@ def check_arguments(score_threshold: float, every: float, batch_size: int) -> No
         raise UserError(f"score_threshold {shown(score_threshold)}: expected 0 to 1")
     if not (_is_number(every) and 1e-3 <= every < float("inf")):
         raise UserError(f"every {shown(every)}: expected seconds, 0.001 or more")
-    if not (_is_number(batch_size) and batch_size >= 1 and batch_size == int(batch_size)):
+    if not (_is_number(batch_size) and batch_size >= 1 and float(batch_size).is_integer()):
         raise UserError(f"batch_size {shown(batch_size)}: expected a whole number, 1 or more")
 
 

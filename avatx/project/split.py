@@ -26,7 +26,7 @@ class Split(NamedTuple):
 def split_table(table: AvaTable, share: float, gap_seconds: float, seed: int = 0) -> Split:
     """Splits by video, so that the classes' shares are as near `share` as they come.
 
-    Both parts get labels. Of videos that hold nobody both get some, too.
+    Both parts get labels. Of videos that hold nobody validation gets its share, rounded.
 
     Args:
       table: annotations.

@@ -53,11 +53,12 @@ def read_clip(video, time, num_frames, frame_rate, shorter_side=400):
         )
     wanted = [time + (i - num_frames / 2) / frame_rate for i in range(num_frames)]
     found = [None] * num_frames
-    first, seconds = None, 0.0
+    first, seconds, shown = None, 0.0, 0.0
     try:
         with av.open(video) as container:
             for frame in container.decode(video=0):
                 first = frame.time if first is None else first
+                shown = max(shown, frame.time - first - seconds)  # longest that a frame is
                 seconds, jpeg = frame.time - first, None
                 for i, moment in enumerate(wanted):
                     distance = abs(seconds - moment)
@@ -70,7 +71,7 @@ def read_clip(video, time, num_frames, frame_rate, shorter_side=400):
         raise ServingError(f"{video}: cannot be read as video ({error})") from error
     if found[0] is None:
         raise ServingError(f"{video}: no frame of it can be decoded")
-    if time > seconds + 1 / frame_rate:
+    if time > seconds + max(shown, 1 / frame_rate):
         raise ServingError(f"{video}: its last frame is at {seconds:g} s, before time {time:g}")
     return [jpeg for _, jpeg in found]
 

@@ -133,11 +133,17 @@ def test_a_model_that_has_to_be_told_gets_the_boxes_of_the_result(tmp_path):
     )
     other = boxes.rename(tmp_path / "moved.csv")
     summary = write_explorer(result, str(tmp_path / "page"), detector=ToldDetector())
-    assert summary.num_attended == 0 and "file of boxes is not there" in summary.no_attention
+    assert summary.num_attended == 0 and "file that told it is not there" in summary.no_attention
     summary = write_explorer(
         result, str(tmp_path / "page"), detector=ToldDetector(), boxes=BoxesSettings(str(other))
     )
     assert summary.num_attended == 10
+    sees = LookingDetector()
+    sees.path = "sees"
+    with pytest.raises(UserError, match="the model sees finds people itself; leave `boxes` out"):
+        write_explorer(
+            result, str(tmp_path / "page"), detector=sees, boxes=BoxesSettings(str(other))
+        )
 
 
 def test_names_cannot_leave_the_script(tmp_path):
@@ -191,18 +197,18 @@ def test_nothing_is_left_or_replaced_on_a_mistake(tmp_path):
     moved = read_result(str(write_result(tmp_path / "found", video="moved.mp4")))
     with pytest.raises(UserError, match="found/detections.json: its video moved.mp4 is not there"):
         write_explorer(moved, str(tmp_path / "page"))
-    shorter = read_result(str(write_result(tmp_path / "found", duration=2.4, stopped=None)))
-    with pytest.raises(UserError, match="film.mp4: 2.50 s long, and the result .* of 2.40 s; give"):
+    shorter = read_result(str(write_result(tmp_path / "found", duration=2.1, stopped=None)))
+    with pytest.raises(UserError, match="film.mp4: 2.50 s long, and the result .* of 2.10 s; give"):
         write_explorer(shorter, str(tmp_path / "page"))
     with pytest.raises(UserError, match="video_format avi: expected mp4 or webm"):
         write_explorer(result, str(tmp_path / "page"), video_format="avi")
     assert os.listdir(tmp_path) == ["found"]
-    with pytest.raises(UserError, match="holds detections.json, which is no part"):
+    with pytest.raises(UserError, match="holds detections.json and is no such page"):
         write_explorer(result, str(tmp_path / "found"))
     assert sorted(os.listdir(tmp_path / "found")) == ["detections.json", "film.mp4"]
     (tmp_path / "site").mkdir()
     (tmp_path / "site" / "index.html").write_text("mine")
-    with pytest.raises(UserError, match="holds index.html, which is no part of such a page"):
+    with pytest.raises(UserError, match="holds index.html and is no such page"):
         write_explorer(result, str(tmp_path / "site"))
     assert (tmp_path / "site" / "index.html").read_text() == "mine"
 

@@ -187,6 +187,16 @@ def test_via(tmp_path):
     assert rows(read_export(str(table), videos=[str(tmp_path)])) == expected
 
 
+def test_a_user_s_attribute_may_be_called_as_a_tool_s(tmp_path):
+    write_video(tmp_path / "room.mp4", (32, 64), 10)
+    project = json.loads(json.dumps(VIA).replace('"stand"', '"alone"'))
+    name = next(key for key, one in project["attribute"].items() if "alone" in json.dumps(one))
+    project["attribute"][name]["aname"] = "Group"
+    (tmp_path / "project.json").write_text(json.dumps(project))
+    result = read_export(str(tmp_path / "project.json"), videos=[str(tmp_path)])
+    assert "alone" in result.label_map.names.values()
+
+
 def test_coco(tmp_path):
     path = tmp_path / "coco.json"
     path.write_text(json.dumps(COCO))
@@ -195,10 +205,20 @@ def test_coco(tmp_path):
         ("yard", 0, [0.1, 0.1, 0.6, 0.3], "jump", 1),
         ("yard", 1, [0.0, 0.5, 1.0, 1.0], "running", 2),
     ]
-    assert result.table.empty_keyframes == [("yard", 2.0)]
+    # All frames are listed, and people are in three of them: nobody says that 2 s was looked at.
+    assert result.table.empty_keyframes == [] and "frames" in " ".join(result.notes)
     assert result.lost["boxes between the keyframes"] == 1
     assert result.lost["crowds (iscrowd)"] == 1
     assert result.lost["segmentation"] == 1
+
+
+@pytest.mark.parametrize("crowd, number", [(True, 1), (False, 0), (1, 1), (0, 0)])
+def test_coco_s_crowds_may_be_booleans(tmp_path, crowd, number):
+    content = json.loads(json.dumps(COCO))
+    content["annotations"][3]["iscrowd"] = crowd
+    (tmp_path / "coco.json").write_text(json.dumps(content))
+    result = read_export(str(tmp_path / "coco.json"))
+    assert result.lost.get("crowds (iscrowd)", 0) == number
 
 
 @pytest.mark.parametrize("columns", [9, 10])

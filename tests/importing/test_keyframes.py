@@ -20,7 +20,14 @@ from avatx.importing.keyframes import choose_keyframes
         # Every third frame: the nearest to each second.
         (range(0, 60, 3), range(0, 60, 3), 10, 1, [0, 9, 21, 30, 39, 51]),
         # One pair of neighbours does not throw the others away, each in the middle of two moments.
-        ([5, 15, 25, 35, 38], [], 10, 1, [5, 15, 25]),
+        ([5, 15, 25, 35, 38], [], 10, 1, [5, 15, 25, 35]),
+        ([13, 300, 303, 600, 688], range(800), 25, 1, [13, 300, 600, 688]),
+        ([12, 40, 65, 90, 95], range(800), 25, 1, [12, 40, 65, 90]),
+        # Every tenth frame, of a film whose frames are all listed: nobody looked at 25 and 75.
+        (range(0, 201, 10), range(201), 25, 1, [0, 20, 50, 70, 100, 120, 150, 170, 200]),
+        (range(0, 150, 4), range(150), 30, 1, [0, 28, 60, 88, 120]),
+        (range(5, 300, 25), range(300), 25, 2, [55, 105, 155, 205, 255]),
+        ([0, 10, 190], range(201), 25, 1, [0, 190]),
         # All between two moments.
         ([5, 6, 7], [], 10, 1, [5]),
         ([7], range(100), 10, 1, [7]),

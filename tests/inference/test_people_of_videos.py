@@ -214,7 +214,7 @@ def test_a_broken_video_is_named_and_the_others_go_on(saved_model, film, tmp_pat
     assert pathlib.Path(output).read_text().startswith("street,0000,")
     os.unlink(output)
     with pytest.raises(
-        UserError, match="broken.mp4: cannot be read.*nor can the other 1 .*nothing"
+        UserError, match="broken.mp4: cannot be read.*nor could the other 1 .*nothing"
     ):
         tool.main([*given, broken, zero])
     assert not os.path.exists(output)

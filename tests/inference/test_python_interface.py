@@ -144,7 +144,7 @@ def test_other_mistakes_get_one_line(detector, tmp_path):
     [
         ("score_threshold", ["a", None, float("nan"), True, [0.5]]),
         ("every", ["1", None, float("nan"), float("inf"), -1]),
-        ("batch_size", ["2", None, 0, 1.5]),
+        ("batch_size", ["2", None, 0, 1.5, float("inf"), float("nan")]),
     ],
 )
 def test_numbers_that_are_none_get_one_line(detector, video, name, values):
