@@ -15,12 +15,13 @@ from avatx.results import print_result, talk_on_stderr
 ROOT = pathlib.Path(__file__).parents[1]
 
 
-def avatx(*arguments, **environment):
+def avatx(*arguments, cwd=None, **environment):
     return subprocess.run(
         [sys.executable, "-m", "avatx", *arguments],
         capture_output=True,
         text=True,
         check=False,
+        cwd=cwd,
         env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
     )
 
@@ -209,7 +210,8 @@ def test_what_a_command_gives_by_itself_is_not_asked_for():
 
 
 def test_hints_name_the_command_in_use(tmp_path):
-    done = avatx("config", "check", "--pipeline_config_path", "playground/demo")
+    # In a folder where `make demo` has left no data.
+    done = avatx("config", "check", "--pipeline_config_path", "playground/demo", cwd=tmp_path)
     assert "missing: train_input_reader.tf_record_input_reader.input_path" in done.stderr
     assert "write them with avatx data records --output" in done.stderr
     assert "tools/" not in done.stderr

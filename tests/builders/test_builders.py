@@ -278,7 +278,7 @@ def test_the_readers_must_number_their_classes_alike(tmp_path):
     assert label_map_builder.build_scored(loaded).names == {1: "y", 2: "x"}
 
 
-def test_check_config_prints_json_alone():
+def test_check_config_prints_json_alone(tmp_path):
     done = subprocess.run(
         [
             sys.executable,
@@ -293,6 +293,7 @@ def test_check_config_prints_json_alone():
         capture_output=True,
         text=True,
         check=True,
+        cwd=tmp_path,  # where `make demo` has left no data
     )
     found = json.loads(done.stdout)
     parts = found["parameters"]

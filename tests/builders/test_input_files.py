@@ -33,5 +33,6 @@ def test_the_first_and_the_last_byte_count(tmp_path, size, where):
     assert set(after) == {"a-0", "a-1"} and after["a-0"] != before["a-0"]
 
 
-def test_what_is_not_there_has_none(tmp_path):
+def test_what_is_not_there_has_none(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # where `make demo` has left no data
     assert input_files.fingerprints(config.load(DEMO, [f'{FIELD}="{tmp_path}/none-*"'])) == {}

@@ -28,7 +28,10 @@ def trained(head, folder, *overrides):
     config = pipeline_config.load(
         "configs/playground/demo.config",
         [
-            f"train_input_reader.label_map_path={folder / 'labels.pbtxt'}",
+            *(  # of both: the config's own is there after `make demo`
+                f"{side}_input_reader.label_map_path={folder / 'labels.pbtxt'}"
+                for side in ("train", "eval")
+            ),
             DETECTOR + "num_classes=2",
             DETECTOR + "image_resizer.fixed_shape_resizer.height=48",
             DETECTOR + "image_resizer.fixed_shape_resizer.width=64",
