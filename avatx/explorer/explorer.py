@@ -91,9 +91,7 @@ def write_explorer(
         detector = None
     looking = None
     if detector is not None:
-        video_id = str(result.facts.get("video_id", ""))
-        people_at = BoxesOfVideo.read(detector, boxes, video_id)
-        looking = _Looking(detector, people_at.attend)
+        looking = BoxesOfVideo.read(detector, boxes, str(result.facts.get("video_id", "")))
     with (
         _open(video, result, detector) as reader,
         atomic_folder(output) as folder,
@@ -121,17 +119,10 @@ def write_explorer(
     )
 
 
-class _Looking(NamedTuple):
-    """A model, and how a clip is given to it."""
-
-    detector: Detector
-    attend: Callable[[KeyframeClip], tuple]  # the detections and their attention
-
-
 def _attended(
     reader: VideoReader,
     result: Result,
-    looking: _Looking | None,
+    looking: BoxesOfVideo | None,
     folder: str,
     video_name: str,
     progress: Callable[[float, float | None], None],
@@ -141,8 +132,7 @@ def _attended(
     Returns:
       By keyframe: the people with attention, and the shape of it.
     """
-    detector = None if looking is None else looking.detector
-    settings = _settings(result, detector)
+    settings = _settings(result, looking.detector if looking else None)
     copy_size = stored_size(reader.size, LARGEST_SHORTER_SIDE)
     model_size = stored_size(reader.size, settings.shorter_side)
     written: dict[int, tuple[list[int], dict[str, Any]]] = {}
@@ -157,15 +147,16 @@ def _attended(
                 progress(time, reader.duration)
                 frame = reader.to_rgb(picture, copy_size)
                 writer.write(frame, time)
-                if detector is None or copy_size == model_size:
+                if looking is None or copy_size == model_size:
                     yield time, frame
                 else:
                     yield time, reader.to_rgb(picture, model_size)
 
-        if looking is None or detector is None:
+        if looking is None:
             for _ in frames():
                 pass
             return written
+        detector = looking.detector
         method = settings.optical_flow if detector.has_flow else ""
         stream = with_flow(frames(), method) if method else frames()
         with_people = {
@@ -182,7 +173,7 @@ def _attended(
 
 
 def _write_keyframe(
-    folder: str, index: int, people: list[Person], clip: KeyframeClip, looking: _Looking
+    folder: str, index: int, people: list[Person], clip: KeyframeClip, looking: BoxesOfVideo
 ) -> dict[int, tuple[list[int], dict[str, Any]]]:
     detections, attention = looking.attend(clip)
     found = {}

@@ -49,10 +49,7 @@ class Record:
         """Text; a number is the text that it is written as."""
         if name not in self and default is not _REQUIRED:
             return default
-        value = self._fields.get(name)
-        if name not in self or isinstance(value, bool) or not isinstance(value, (str, int, float)):
-            raise self.refused(name, "a text")
-        return str(value)
+        return str(self._scalar(name, "a text"))
 
     def number(
         self,
@@ -92,9 +89,12 @@ class Record:
         """A number or a text by which another record is found."""
         if name not in self and default is not _REQUIRED:
             return default
+        return self._scalar(name, "a number or a text")
+
+    def _scalar(self, name: str, expected: str) -> str | int | float:
         value = self._fields.get(name)
         if name not in self or isinstance(value, bool) or not isinstance(value, (str, int, float)):
-            raise self.refused(name, "a number or a text")
+            raise self.refused(name, expected)
         return value
 
     def items(self, name: str, default: Any = _REQUIRED) -> list:

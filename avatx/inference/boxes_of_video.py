@@ -49,7 +49,7 @@ class BoxesOfVideo:
         settings: BoxesSettings | None = None,
     ):
         self.settings = settings
-        self._detector = detector
+        self.detector = detector
         self._table = table
         self._video_id = video_id
         self._num_keyframes = 0
@@ -115,17 +115,17 @@ class BoxesOfVideo:
         """The detections of one clip and their attention."""
         frames = clip.frames[np.newaxis]
         if self._table is None:
-            return self._detector.detect_with_attention(frames)[0]
+            return self.detector.detect_with_attention(frames)[0]
         boxes = self._at(self._table, clip)
         given = [_NO_BOXES if boxes is None else boxes]
-        return self._detector.detect_with_attention(frames, given)[0]
+        return self.detector.detect_with_attention(frames, given)[0]
 
     def detect(self, clips: Sequence[KeyframeClip]) -> list:
         """The detections of each clip."""
         frames = np.stack([clip.frames for clip in clips])
         boxes = self.of(clips)
         return (
-            self._detector.detect(frames) if boxes is None else self._detector.detect(frames, boxes)
+            self.detector.detect(frames) if boxes is None else self.detector.detect(frames, boxes)
         )
 
     def check(self) -> None:
