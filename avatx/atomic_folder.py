@@ -28,7 +28,8 @@ def work_folder(
     The block makes its files there and renames them, as its last act, to where they belong.
 
     Args:
-      folder: made where it is missing; removed again if it was made here and is empty at the end.
+      folder: made where it is missing, with those above it; what was made here and is empty at the
+        end is removed again.
       prefix: how the hidden folder's name begins.
       sweep: remove first what runs that were killed have left under this prefix; a hidden folder
         is locked while its run lives.
@@ -44,7 +45,7 @@ def work_folder(
             f"which {file_systems.scheme(folder)}:// storage does not do; give a folder of this "
             "machine and copy it"
         )
-    made = not os.path.isdir(folder)
+    made = _missing(folder)
     work = lock = None
     try:
         os.makedirs(folder, exist_ok=True)
@@ -59,9 +60,9 @@ def work_folder(
             shutil.rmtree(work, ignore_errors=True)
         if lock is not None:
             os.close(lock)
-        if made:
-            with contextlib.suppress(OSError):
-                os.rmdir(folder)  # only if it is empty
+        with contextlib.suppress(OSError):
+            for path in made:
+                os.rmdir(path)  # only if it is empty
 
 
 @contextlib.contextmanager
@@ -189,6 +190,16 @@ def sweep_folder(folder: str, prefix: str) -> None:
                     shutil.rmtree(path, ignore_errors=True)
 
 
+def _missing(folder: str) -> list[str]:
+    """A folder and those above it that are not there, the deepest first."""
+    missing = []
+    path = os.path.abspath(folder)
+    while not os.path.lexists(path):
+        missing.append(path)
+        path = os.path.dirname(path)
+    return missing
+
+
 def _make_locked(folder: str, prefix: str) -> tuple[str, int | None]:
     """A new hidden folder, and the descriptor that marks it as of a run that lives."""
     while True:
@@ -211,4 +222,6 @@ def _refusal(folder: str, named: str, error: OSError) -> UserError:
         own, other = (os.path.join(os.path.abspath(p), "") for p in (folder, error.filename))
         if not other.startswith(own) and not own.startswith(other):
             return UserError(f"{error.filename}: {reason}")
+    if isinstance(error, FileExistsError | NotADirectoryError):
+        reason = f"{reason}; expected a folder, or a name that is free"
     return UserError(f"{named} cannot be written: {reason}")

@@ -26,6 +26,7 @@ __all__ = [
     "entry",
     "import_tensorflow",
     "run",
+    "talk",
     "tool",
     "tools_folder",
 ]
@@ -33,6 +34,11 @@ __all__ = [
 # Else TensorFlow imports Keras 3 beside tf_keras: a third of a program's start. A library's user
 # may want Keras 3, so `import avatx` does not set this.
 os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
+
+
+def talk(line: str) -> None:
+    """Says a line that is no result: on standard error, naming command lines as they are called."""
+    print(as_called(line), file=sys.stderr, flush=True)
 
 
 def run(main: Callable[[], int | None]) -> NoReturn:
@@ -54,7 +60,7 @@ def run(main: Callable[[], int | None]) -> NoReturn:
     except UserError as error:
         if flags_of_tools.debugging():
             traceback.print_exc()
-        print(as_called(f"error: {' '.join(str(error).split())}"), file=sys.stderr)
+        talk(f"error: {' '.join(str(error).split())}")
         code = error.exit_code
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)

@@ -8,6 +8,8 @@ import sys
 
 import pytest
 
+from avatx.commands import COMMANDS
+
 ROOT = pathlib.Path(__file__).parents[1]
 SOURCES = sorted(path for path in ROOT.glob("avatx/**/*.py") if not path.name.endswith("_pb2.py"))
 
@@ -178,6 +180,29 @@ def test_the_library_names_arguments_and_tools_name_flags():
         and path.relative_to(ROOT).as_posix() not in MAY_NAME_FLAGS
         # Commands that it runs are lists, each flag alone.
         and not (path.parent.name == "reproduction" and re.fullmatch(r"--\w+", text))
+    ]
+    assert not wrong
+
+
+# Pages that `avatx init` writes, and the help of `avatx` itself.
+MAY_NAME_COMMANDS = {"avatx/dispatch.py", *map("avatx/project/{}.py".format, ("create", "readme"))}
+MAY_NAME_COMMANDS.add("avatx/project/config_text.py")
+
+
+def test_command_lines_are_named_as_they_are_called():
+    """A text says tools/NAME.py, and `cli.as_called` makes of it what the user typed."""
+    commands = "|".join(sorted({command.name.split()[0] for command in COMMANDS}))
+    wrong = [
+        f"{path.relative_to(ROOT)}:{line} {text!r}"
+        for path in [*SOURCES, *ROOT.glob("tools/*.py")]
+        for line, text in strings_of(path)
+        if re.search(rf"\bavatx ({commands})\b", text)
+        and path.relative_to(ROOT).as_posix() not in MAY_NAME_COMMANDS
+    ]
+    wrong += [
+        f"{path.relative_to(ROOT)} prints to stderr past `cli.talk`"
+        for path in ROOT.glob("tools/*.py")
+        if "sys.stderr" in path.read_text()
     ]
     assert not wrong
 

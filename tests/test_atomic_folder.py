@@ -1,5 +1,6 @@
 """All of a folder's files, or none."""
 
+import errno
 import os
 
 import pytest
@@ -40,6 +41,27 @@ def test_an_error_leaves_nothing_new(tmp_path, error):
             write(made, a="new")
             raise error
     assert contents(tmp_path) == {"a": "old"}
+
+
+def test_of_an_error_no_folder_is_left_that_was_made_for_it(tmp_path):
+    for make in (atomic_files, atomic_folder):
+        with pytest.raises(UserError, match="cannot be written: No space"):
+            with make(tmp_path / "a" / "b" / "c"):
+                raise OSError(errno.ENOSPC, "No space left on device")
+        assert list(tmp_path.iterdir()) == []
+    (tmp_path / "a").mkdir()  # of somebody else
+    with pytest.raises(KeyboardInterrupt):
+        with atomic_files(tmp_path / "a" / "b" / "c"):
+            raise KeyboardInterrupt
+    assert list(tmp_path.rglob("*")) == [tmp_path / "a"]
+
+
+@pytest.mark.parametrize("name", ["file", "file/below"])
+def test_a_file_in_the_place_of_a_folder_is_told(tmp_path, name):
+    write(tmp_path, file="")
+    with pytest.raises(UserError, match="cannot be written: .*; expected a folder"):
+        with atomic_files(tmp_path / name):
+            pass
 
 
 def test_a_folder_appears_whole_and_goes_whole(tmp_path):

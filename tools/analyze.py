@@ -7,7 +7,6 @@ Writes analysis.html, which holds all it shows and loads nothing, and analysis.j
 """
 
 import os
-import sys
 
 from avatx import cli
 
@@ -32,7 +31,7 @@ def main(argv=None) -> int:
     parser.add_argument("--output", required=True, help="directory, made if it is not there")
     flags = parser.parse_args(argv)
 
-    from avatx.atomic_file import atomic_text_file
+    from avatx.atomic_folder import atomic_files
     from avatx.data.annotations.ava_csv import (
         read_annotations,
         read_detections,
@@ -87,15 +86,12 @@ def main(argv=None) -> int:
     sources = {name: path for name, path in given.items() if path}
     kinds = describe_kinds(flags.iou_threshold)
     page = analysis_page(analysis, flags.title, sources, kinds, findings)
-    try:
-        os.makedirs(flags.output, exist_ok=True)
-        write_json(os.path.join(flags.output, NUMBERS_FILE), {**sources, **analysis})
-        with atomic_text_file(os.path.join(flags.output, PAGE_FILE)) as file:
+    with cli.arguments_are_flags("output"), atomic_files(flags.output) as folder:
+        write_json(os.path.join(folder, NUMBERS_FILE), {**sources, **analysis})
+        with open(os.path.join(folder, PAGE_FILE), "w", encoding="utf-8") as file:
             file.write(page)
-    except OSError as error:
-        raise UserError(f"--output {flags.output}: cannot be written ({error.strerror})") from error
     for finding in findings:
-        print(f"note: {finding}", file=sys.stderr)
+        cli.talk(f"note: {finding}")
     print(os.path.join(flags.output, PAGE_FILE))
     return 0
 

@@ -7,7 +7,6 @@ config is often checked before its data are there, unless --require_files is giv
 """
 
 import json
-import sys
 from collections.abc import Sequence
 
 from avatx import cli
@@ -46,7 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         summary.print_table(found)
     for file in missing:
         line = f"missing: {file.field} = {file.path}: {file.remedy}"
-        print(cli.as_called(line), file=sys.stderr)
+        cli.talk(line)
     return 1 if missing and arguments.require_files else 0
 
 

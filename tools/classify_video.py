@@ -10,7 +10,6 @@ wrote; without --pipeline_config_path it is I3D as trained on Kinetics-400.
 """
 
 import json
-import sys
 
 from avatx import cli
 from avatx.errors import UserError
@@ -60,10 +59,9 @@ def main(argv=None) -> int:
             f"model has {classifier.model.num_classes} classes; expected the model's own"
         )
     if len(label_map) < classifier.model.num_classes:
-        print(
+        cli.talk(
             f"warning: --label_map {flags.label_map}: names {len(label_map)} of the model's "
-            f"{classifier.model.num_classes} classes; the others are printed without a name",
-            file=sys.stderr,
+            f"{classifier.model.num_classes} classes; the others are printed without a name"
         )
     scores, num_frames, stopped = video_classification.classify(
         flags.video,
@@ -74,7 +72,7 @@ def main(argv=None) -> int:
         frame_settings=classifier.trained.frame_settings,
     )
     if stopped:
-        print(f"warning: {flags.video}: stopped early: {stopped}", file=sys.stderr)
+        cli.talk(f"warning: {flags.video}: stopped early: {stopped}")
     order = (-scores).argsort(kind="stable")[: flags.top]  # of equal ones the lower id first
     found = [
         {"id": int(i) + 1, "name": names.get(int(i) + 1, ""), "score": float(scores[i])}

@@ -8,7 +8,6 @@ Prints what was changed and what was dropped, and why; docs/detection-api.md say
 
 import json
 import os
-import sys
 
 from avatx import cli
 
@@ -46,11 +45,11 @@ def main(argv=None) -> int:
         print(json.dumps({**found._asdict(), "still_to_mend": problem}, indent=2))
         return 0
     for field, what in found.changed:
-        print(cli.as_called(f"changed: {field}: {what}"), file=sys.stderr)
+        cli.talk(f"changed: {field}: {what}")
     for field, line, why in found.dropped:
-        print(f"dropped: {field} (line {line}): {why}", file=sys.stderr)
+        cli.talk(f"dropped: {field} (line {line}): {why}")
     if problem:
-        print(f"still to mend: {problem}", file=sys.stderr)
+        cli.talk(f"still to mend: {problem}")
     print(f"{flags.output}: {len(found.kept)} fields kept, {len(found.dropped)} dropped")
     return 0
 

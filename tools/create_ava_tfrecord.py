@@ -97,6 +97,7 @@ def main(argv=None) -> int:
         keyframe_seconds=flags.keyframe_seconds,
         beam_arguments=beam_arguments,
         overwrite=flags.overwrite,
+        log=cli.talk,
     )
     print("\n".join(summary(entry)))
     print(f"manifest: {os.path.join(os.path.dirname(flags.output), NAME)}")

@@ -98,6 +98,7 @@ def main(argv=None) -> int:
         settings=settings,
         beam_arguments=beam_arguments,
         overwrite=flags.overwrite,
+        log=cli.talk,
     )
     print("\n".join(summary(entry)))
     print(f"manifest: {os.path.join(os.path.dirname(flags.output), NAME)}")

@@ -8,7 +8,6 @@ Any other SavedModel of the Object Detection API's signature does as well; docs/
 """
 
 import argparse
-import sys
 
 from avatx import cli
 from avatx.errors import UserError
@@ -85,9 +84,9 @@ def main(argv=None) -> int:
             ),
         )
     for note in summary.notes:
-        print(f"note: {note}", file=sys.stderr)
+        cli.talk(f"note: {note}")
     for video, reason in summary.failed.items():
-        print(f"FAILED: {video}: {reason}", file=sys.stderr)
+        cli.talk(f"FAILED: {video}: {reason}")
     print(
         f"{summary.num_boxes} people at {summary.num_keyframes} keyframes of "
         f"{summary.num_videos} videos; wrote {arguments.output}"
@@ -100,7 +99,7 @@ def _fetch(arguments) -> int:
     cli.import_tensorflow()
     from avatx.inference import movenet
 
-    print(f"fetching {movenet.LICENCE}", file=sys.stderr)
+    cli.talk(f"fetching {movenet.LICENCE}")
     movenet.fetch(arguments.fetch_movenet, arguments.movenet_archive)
     print(f"wrote {arguments.fetch_movenet}; its licence is in {movenet.LICENCE_FILE} there")
     return 0

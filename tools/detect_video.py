@@ -18,7 +18,6 @@ import argparse
 import json
 import math
 import os
-import sys
 
 from avatx import cli
 from avatx.data.video.frame_flags import add_frame_flags, given_settings, overridden
@@ -99,7 +98,7 @@ def main(argv=None) -> int:
     with cli.arguments_are_flags("optical_flow"):
         settings = for_model(detector.frame_settings, detector.has_flow, given)
     for line in overridden(given, detector.frame_settings):
-        print(line, file=sys.stderr)
+        cli.talk(line)
     detect = _detect_in_one if arguments.videos is None else _detect_in_many
     return detect(arguments, detector, settings, beam_arguments)
 
@@ -139,7 +138,7 @@ def _detect_in_many(arguments, detector, settings, beam_arguments) -> int:
             boxes=arguments.boxes,
         ),
         beam_arguments=beam_arguments,
-        log=lambda line: print(line, file=sys.stderr, flush=True),
+        log=cli.talk,
     )
     if arguments.json:
         print(json.dumps(manifest, indent=2, ensure_ascii=False))
@@ -180,15 +179,15 @@ def _detect_in_one(arguments, detector, settings, _) -> int:
         )
         bar.update(task, completed=bar.tasks[task].total)
     if summary.stopped:
-        print(f"warning: {arguments.video}: stopped early: {summary.stopped}", file=sys.stderr)
+        cli.talk(f"warning: {arguments.video}: stopped early: {summary.stopped}")
     for note in notes:
-        print(f"note: {arguments.video}: {note}", file=sys.stderr)
+        cli.talk(f"note: {arguments.video}: {note}")
     if arguments.json:
         told = {**summary._asdict(), "output": arguments.output, "notes": notes}
         print(json.dumps(told, indent=2, ensure_ascii=False))
         return 0
     if summary.highest:
-        print(f"note: {nothing_shown(summary.highest, arguments.score_threshold)}", file=sys.stderr)
+        cli.talk(f"note: {nothing_shown(summary.highest, arguments.score_threshold)}")
     print(
         f"{summary.num_detections} detections at {summary.num_keyframes} keyframes; wrote "
         f"{', '.join(summary.files)} in {arguments.output}"

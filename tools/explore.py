@@ -10,7 +10,6 @@ of what tools/detect_video.py wrote, or, detecting first (into PAGE-detections):
 import argparse
 import contextlib
 import os
-import sys
 from collections.abc import Callable, Iterator
 
 from avatx import cli
@@ -93,9 +92,9 @@ def main(argv=None) -> int:
             progress=progress,
         )
     for note in summary.notes:
-        print(f"note: {note}", file=sys.stderr)
+        cli.talk(f"note: {note}")
     if summary.no_attention and not flags.no_attention:
-        print(f"note: no attention on the page: {summary.no_attention}", file=sys.stderr)
+        cli.talk(f"note: no attention on the page: {summary.no_attention}")
     print(
         f"{summary.num_keyframes} keyframes, {summary.num_people} people in them, attention of "
         f"{summary.num_attended}; open {summary.index} in a browser"
@@ -109,7 +108,7 @@ def _detector(flags, result):
     if path is None and result is not None and not flags.no_attention:
         path = result.facts.get("saved_model")
         if path and not os.path.isdir(path):
-            print(f"note: {path}, which the result was made with, is not there", file=sys.stderr)
+            cli.talk(f"note: {path}, which the result was made with, is not there")
             path = None
     if not path or (flags.no_attention and result is not None):
         return None

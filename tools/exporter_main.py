@@ -89,17 +89,13 @@ def main(argv=None) -> int:
         f"parameters, to {arguments.output}"
     )
     if summary.other:
-        print(
-            f"note: the best evaluation was of {summary.other}; --best exports that",
-            file=sys.stderr,
-        )
+        cli.talk(f"note: the best evaluation was of {summary.other}; --best exports that")
     if arguments.format == "onnx":
         print("model.onnx is the signature serving_default: its inputs in, detections out")
     elif not summary.serves_jpeg:
-        print(
+        cli.talk(
             "note: without serving_jpeg: JPEG frames carry no optical flow, which it takes; "
-            "serving_default takes clips of 5 channels",
-            file=sys.stderr,
+            "serving_default takes clips of 5 channels"
         )
     return 0
 

@@ -10,7 +10,6 @@ track_id (JSON), MOT Challenge (gt.txt beside seqinfo.ini).
 
 import json
 import os
-import sys
 
 from avatx import cli
 
@@ -74,12 +73,12 @@ def main(argv=None) -> int:
     )
     read.write_result(result, flags.output)
     for note in result.notes:
-        print(f"note: {note}", file=sys.stderr)
+        cli.talk(f"note: {note}")
     if flags.json:
         print(json.dumps(result.report(), indent=2))
         return 0
     for what, count in sorted(result.lost.items()):
-        print(f"no place for: {what}, {count:,} times", file=sys.stderr)
+        cli.talk(f"no place for: {what}, {count:,} times")
     report = result.report()
     print(
         f"{report['rows']:,} rows of {report['videos']} videos, {len(report['classes'])} classes, "

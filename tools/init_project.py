@@ -12,7 +12,6 @@ measured and the five commands to run.
 import dataclasses
 import json
 import os
-import sys
 
 from avatx import cli
 
@@ -97,7 +96,7 @@ def main(argv=None) -> int:
         frame_rate=flags.frame_rate,
         skip_bad_rows=flags.skip_bad_rows,
         overwrite=flags.overwrite,
-        log=lambda line: print(line, file=sys.stderr),
+        log=cli.talk,
     )
     files = [os.path.join(flags.output, name) for name in FILES]
     if flags.json:
@@ -105,9 +104,9 @@ def main(argv=None) -> int:
         print(json.dumps({"files": files, "measured": measured, "decided": project.told}, indent=2))
         return 0
     for line in project.told:
-        print(line, file=sys.stderr)
+        cli.talk(line)
     print("\n".join(files))
-    print(f"next: the five commands in {files[-1]}", file=sys.stderr)
+    cli.talk(f"next: the five commands in {files[-1]}")
     return 0
 
 

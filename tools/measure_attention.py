@@ -9,7 +9,6 @@ Prints a table and writes it as JSON, with the shares of every label.
 
 import argparse
 import json
-import sys
 
 from avatx import cli
 from avatx.data.video.frame_flags import add_frame_flags, given_settings, overridden
@@ -65,7 +64,7 @@ def main(argv=None) -> int:
     source: clip_source.VideoClips | clip_source.RecordClips
     if flags.videos:
         for line in overridden(given, trained.frame_settings):
-            print(line, file=sys.stderr)
+            cli.talk(line)
         settings = for_model(trained.frame_settings, trained.clip.has_flow, given)
         source = clip_source.VideoClips(flags.videos, settings)
     else:

@@ -85,7 +85,7 @@ def main(argv=None) -> int:
     offsets = wanted_times(0, shape.num_frames, shape.frame_rate)
     if flags.video:
         for line in overridden(given, trained.frame_settings):
-            print(line, file=sys.stderr)
+            cli.talk(line)
         with cli.arguments_are_flags("optical_flow"):
             settings = for_model(trained.frame_settings, shape.has_flow, given)
         clip = clip_source.frames_of_video(flags.video, keyframe, offsets, settings)

@@ -108,7 +108,7 @@ def test_killed_run_leaves_nothing_half_written_and_is_taken_up_again(data, tmp_
     finished = {path.name.replace(".done.json", ".tfrecord") for path in state.glob("*.done.json")}
     times = {name: (killed / name).stat().st_mtime_ns for name in finished}
     assert _main(*_flags(data, killed / "train")) == 0
-    assert f"{len(finished)} of 8 shards are there and unchanged" in capsys.readouterr().out
+    assert f"{len(finished)} of 8 shards are there and unchanged" in capsys.readouterr().err
     assert {path.name: path.read_bytes() for path in killed.glob("*.tfrecord")} == expected
     assert times == {name: (killed / name).stat().st_mtime_ns for name in finished}
     assert _files(killed) == _files(whole)

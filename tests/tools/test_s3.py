@@ -116,7 +116,7 @@ def test_records_training_resuming_export_and_detection(server, data, tmp_path):
     assert done.returncode == 7, done.stderr[-3000:]  # its own, although the plugin was used
     assert done.stdout.count("\nrc 0\n") == 3
     assert "4 keyframes of 1 videos in 1 records, 2 shards" in done.stdout
-    assert "2 of 2 shards are there and unchanged" in done.stdout
+    assert "2 of 2 shards are there and unchanged" in done.stderr
     assert server.names("records/") == [
         "records/.avatx-train/train-00000-of-00002.done.json",
         "records/.avatx-train/train-00001-of-00002.done.json",

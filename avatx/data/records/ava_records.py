@@ -169,6 +169,6 @@ def _check_boxes(table: AvaTable, annotations: str, log: Callable[[str], None]) 
     if 2 * len(bad) >= len(table):
         raise UserError(f"{text}; AVA csv has x1,y1,x2,y2 as fractions of the frame")
     log(
-        f"warning: {text}; inverted ones are left out of the records; avatx data validate names "
-        "every one"
+        f"warning: {text}; inverted ones are left out of the records; tools/validate_csv.py "
+        "names every one"
     )
