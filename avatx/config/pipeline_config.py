@@ -5,6 +5,7 @@ type or out of range and contradictions between fields are refused in one line t
 line and field.
 """
 
+import os
 import re
 from collections.abc import Iterable
 
@@ -24,7 +25,7 @@ Field = descriptors.FieldDescriptor
 _MAX_CHARACTERS = 1 << 24  # of a file
 
 
-def load(path: str, overrides: Iterable[str] = ()) -> pipeline_pb2.PipelineConfig:
+def load(path: str | os.PathLike[str], overrides: Iterable[str] = ()) -> pipeline_pb2.PipelineConfig:
     """Reads `path`, applies `overrides` ("train_config.batch_size=4") and checks the result.
 
     Args:
@@ -34,7 +35,7 @@ def load(path: str, overrides: Iterable[str] = ()) -> pipeline_pb2.PipelineConfi
     Raises:
       UserError: the file is missing, does not parse, or breaks a check.
     """
-    path = shipped.find(path)
+    path = shipped.find(os.fspath(path))
     try:
         with file_systems.open_text(path) as file:  # as editors of Windows write it
             text = file.read(_MAX_CHARACTERS + 1)

@@ -23,8 +23,8 @@ class LocationEmbedding(tf_keras.layers.Layer):
     def __init__(self, depth: int, **kwargs):
         super().__init__(**kwargs)
         self.depth = depth
-        self.spatial_mlp = _mlp(depth, "spatial")
-        self.temporal_mlp = _mlp(depth, "temporal")
+        self.spatial_mlp = _Mlp(depth, name="spatial")
+        self.temporal_mlp = _Mlp(depth, name="temporal")
 
     def call(self, features: tf.Tensor, center: tf.Tensor) -> tf.Tensor:
         """Adds the channels.
@@ -58,11 +58,20 @@ class LocationEmbedding(tf_keras.layers.Layer):
         )
 
 
-def _mlp(depth, name):
-    return tf_keras.Sequential(
-        [
-            tf_keras.layers.Dense(depth, activation="relu", name="hidden"),
-            tf_keras.layers.Dense(depth, name="output"),
-        ],
-        name=name,
-    )
+class _Mlp(tf_keras.layers.Layer):
+    """Two layers. Not a `Sequential`: its variables' names would not tell where they belong.
+
+    In checkpoints they have the names that a `Sequential` gives them, as they always had.
+    """
+
+    def __init__(self, depth: int, **kwargs):
+        super().__init__(**kwargs)
+        hidden = tf_keras.layers.Dense(depth, activation="relu", name="hidden")
+        output = tf_keras.layers.Dense(depth, name="output")
+        for place, layer in enumerate((hidden, output)):
+            setattr(self, f"layer_with_weights-{place}", layer)
+        self.run = lambda inputs: output(hidden(inputs))
+
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
+        """[..., depth] of inputs [..., n]."""
+        return self.run(inputs)

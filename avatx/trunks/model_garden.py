@@ -85,7 +85,7 @@ class ModelGardenTrunk(Trunk):
         self.model_id = model_id
         self.batch_norm = batch_norm
         self.batch_norm_momentum = batch_norm_momentum
-        self.blocks = self._make_blocks(self._trunk_layers())
+        self.blocks = self._make_blocks(self._trunk_layers(), name="blocks")
 
     def _trunk_layers(self) -> tuple[list[tf_keras.layers.Layer], int]:
         """Returns new layers up to the cut, and the last one's channels."""

@@ -112,7 +112,7 @@ def test_the_same_command_again_writes_no_shard(name, capsys):
     with open("records/manifest.json") as file:
         manifest = json.load(file)["records"]
     assert reading.tool(program)(*arguments) == 0
-    assert f"{len(shards)} of {len(shards)} shards are there" in capsys.readouterr().out
+    assert f"{len(shards)} of {len(shards)} shards are there" in capsys.readouterr().err
     assert {path: os.stat(path).st_mtime_ns for path in shards} == before
     with open("records/manifest.json") as file:
         again = json.load(file)["records"]

@@ -14,7 +14,7 @@ TIMES = {4: [-0.25, -0.125, 0.0, 0.125], 5: [-0.25, -0.125, 0.0, 0.125, 0.25]}
 
 
 def mlp(layers, vector):
-    hidden, output = layers
+    hidden, output = (getattr(layers, f"layer_with_weights-{place}") for place in range(2))
     hidden = np.maximum(vector @ hidden.kernel.numpy() + hidden.bias.numpy(), 0)
     return hidden @ output.kernel.numpy() + output.bias.numpy()
 
@@ -33,8 +33,8 @@ def test_equal_to_numpy(frames, depth):
     for t, time in enumerate(TIMES[frames]):
         for i, y in enumerate(YS):
             for j, x in enumerate(XS):
-                spatial = mlp(layer.spatial_mlp.layers, np.array([y, x]))
-                temporal = mlp(layer.temporal_mlp.layers, np.array([time]))
+                spatial = mlp(layer.spatial_mlp, np.array([y, x]))
+                temporal = mlp(layer.temporal_mlp, np.array([time]))
                 for clip in range(2):
                     expected = np.concatenate([features[clip, t, i, j], spatial, temporal])
                     np.testing.assert_allclose(found[clip, t, i, j], expected, rtol=1e-4, atol=1e-5)

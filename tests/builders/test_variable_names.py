@@ -1,0 +1,55 @@
+"""A variable's name says where in the model it is: `learning_rate_multiplier` goes by it."""
+
+import pathlib
+import re
+
+import pytest
+from google.protobuf import text_format
+
+from avatx import config
+from avatx.builders import model_builder
+
+CONFIGS = pathlib.Path(__file__).parents[2] / "configs"
+SMALL = "i3d { depth_multiplier: 0.05 }"
+TRUNKS = {
+    "i3d": SMALL,
+    "movinet": 'movinet { model_id: "a0" }',
+    "resnet_3d": "resnet_3d { model_id: 50 }",
+    "two_stream": f"two_stream {{ rgb {{ {SMALL} }} flow {{ {SMALL} }} }}",
+}
+
+
+def names_by_part(trunk: str, head: str) -> dict[str, list[str]]:
+    message = config.load(CONFIGS / "playground" / f"{head}.config").model
+    message.action_faster_rcnn.trunk.Clear()
+    text_format.Merge(trunk, message.action_faster_rcnn.trunk)
+    model = model_builder.build(message)
+    model.create_variables()
+    parts = ("trunk", "proposal_stage", "box_predictor")
+    found = {part: [v.name for v in getattr(model, part).trainable_variables] for part in parts}
+    assert sum(map(len, found.values())) == len(model.trainable_variables)
+    return found
+
+
+def plain(names: list[str]) -> list[str]:
+    """Without Keras's numbers, which count over a process: Model Garden's ResNet names no layer."""
+    return [re.sub(r"(batch_normalization|conv3d|self_gating)_\d+/", r"\1/", name) for name in names]
+
+
+@pytest.mark.parametrize("kind", TRUNKS)
+def test_names_are_unique_begin_with_the_part_and_do_not_depend_on_other_models(kind):
+    first = names_by_part(TRUNKS[kind], "tx_i3d_r300")
+    for part, names in first.items():
+        assert names and all(name.startswith(f"{part}/") for name in names), part
+    together = sum(first.values(), [])
+    assert len(set(together)) == len(together)
+    again = names_by_part(TRUNKS[kind], "tx_i3d_r300")
+    assert {part: plain(names) for part, names in again.items()} == {
+        part: plain(names) for part, names in first.items()
+    }
+
+
+@pytest.mark.parametrize("head", ["i3d_r64", "tx_lowres_r64", "tx_highres_r64"])
+def test_of_every_head(head):
+    names = names_by_part(SMALL, head)["box_predictor"]
+    assert len(set(names)) == len(names) and all(re.match("box_predictor/", n) for n in names)
