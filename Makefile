@@ -19,7 +19,7 @@ RUN := $(VENV)/bin/python
 DEMO ?= runs/demo
 DEMO_REAL ?= runs/demo-real
 
-.PHONY: benchmark docs docs-serve config-docs setup demo demo-real test test-quick test-long fuzz faults lint types \
+.PHONY: benchmark docs docs-serve config-docs setup demo demo-real test test-quick test-long fuzz faults lint \
 	coverage locks clean
 
 setup: $(VENV)/.installed
@@ -77,11 +77,7 @@ faults: setup
 lint: setup
 	$(RUN) -m ruff format --check .
 	$(RUN) -m ruff check .
-	$(RUN) -m mypy | $(RUN) -m mypy_baseline filter --hide-stats
-
-# After mending types: takes what is mended out of the baseline, .mypy-baseline.txt.
-types: setup
-	$(RUN) -m mypy | $(RUN) -m mypy_baseline sync
+	$(RUN) -m mypy
 
 coverage: setup
 	$(RUN) -m coverage run -m pytest -m "not long" $(AT_ONCE)

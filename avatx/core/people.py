@@ -1,6 +1,5 @@
 """People in a frame: one box each with everything it does, gathered from detections or rows."""
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -18,6 +17,13 @@ class Action(NamedTuple):
     class_id: int
     name: str
     score: float | None = None  # None for groundtruth
+
+    @property
+    def known_score(self) -> float:
+        """The score of a detected action. Raises ValueError for groundtruth."""
+        if self.score is None:
+            raise ValueError(f"{self.name}: an annotated action has no score")
+        return self.score
 
 
 class Person(NamedTuple):
@@ -60,7 +66,7 @@ def merge_people(
     Returns:
       People by descending score of their best action.
     """
-    people = []  # (box, {class id: score})
+    people: list[tuple[np.ndarray, dict[int, float | None]]] = []  # box, class id to score
     for i in person_order(scores, len(boxes)):
         person = _most_overlapping(boxes[i], people, iou_threshold)
         if person is None:
@@ -80,7 +86,7 @@ def merge_people(
     ]
 
 
-def person_order(scores: np.ndarray | None, count: int) -> Sequence[int]:
+def person_order(scores: np.ndarray | None, count: int) -> range | np.ndarray:
     """Indices by descending score; as they come where there are no scores."""
     return range(count) if scores is None else np.argsort(-np.asarray(scores), kind="stable")
 

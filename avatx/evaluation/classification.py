@@ -69,17 +69,19 @@ class VideoScores:
           videos), num_videos, num_views, and per_class: id -> name, num_videos, top_1.
         """
         ranks = self.ranks()
-        per_class = {}
+        per_class, accuracies = {}, []
         nameless = {label + 1: "" for label in sorted(set(self._labels.values()))}
         for class_id, name in {**nameless, **class_names}.items():
             label = class_id - 1
             of_class = [rank for video, rank in ranks.items() if self._labels[video] == label]
+            accuracy = _share_below(of_class, 1)
+            if accuracy is not None:
+                accuracies.append(accuracy)
             per_class[str(class_id)] = {
                 "name": name,
                 "num_videos": len(of_class),
-                "top_1": _share_below(of_class, 1),
+                "top_1": accuracy,
             }
-        accuracies = [one["top_1"] for one in per_class.values() if one["num_videos"]]
         return {
             **{f"top_{k}": _share_below(list(ranks.values()), k) for k in TOP},
             "mean_class_accuracy": float(np.mean(accuracies)) if accuracies else None,

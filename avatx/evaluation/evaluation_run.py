@@ -91,17 +91,17 @@ class _Columns:
         self._class_id.append(class_id)
         self._last.append(last)
 
-    def columns(self):
+    def columns(self) -> tuple[list[str], list[float], np.ndarray, np.ndarray]:
         video_id = [video for video, _ in self.keyframes]
         timestamp = [seconds for _, seconds in self.keyframes]
         boxes = np.concatenate(self._boxes) if self._boxes else np.zeros([0, 4])
         return video_id, timestamp, boxes, self._concatenate(self._class_id)
 
-    def last(self):
+    def last(self) -> np.ndarray:
         return self._concatenate(self._last)
 
     @staticmethod
-    def _concatenate(parts):
+    def _concatenate(parts) -> np.ndarray:
         return np.concatenate(parts) if parts else np.zeros([0])
 
 

@@ -197,7 +197,9 @@ class _Finder:
 
 def _best_scenes(rows: np.ndarray, matched: MatchedDetections, count: int) -> list[int]:
     """The first `count` of different videos, filled up by the first of different keyframes."""
-    of_videos, of_keyframes, seen = [], [], set()
+    of_videos: list[int] = []
+    of_keyframes: list[int] = []
+    seen: set[int | str] = set()
     for i in rows.tolist():
         keyframe = int(matched.keyframe[i])
         video_id = matched.keyframes.video_id[keyframe]

@@ -89,7 +89,7 @@ def kinds_of_detections(
         same_class >= low,
         (person >= 0) & (iou >= low),
     ]
-    return np.select(conditions, np.arange(len(conditions)), len(conditions)).astype(np.int8)
+    return np.select(conditions, list(range(len(conditions))), len(conditions)).astype(np.int8)
 
 
 def count_kinds(

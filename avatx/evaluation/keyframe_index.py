@@ -53,7 +53,8 @@ def index_keyframes(
 
     The work is done on runs of rows of the same keyframe, for files are usually sorted by it.
     """
-    codes, videos, times, borders = {}, [], [], []
+    codes: dict[str, int] = {}
+    videos, times, borders = [], [], []
     for table in tables:
         moments = table.moments
         names = [codes.setdefault(name, len(codes)) for name in table.video_names]
@@ -72,11 +73,11 @@ def index_keyframes(
         Runs(run.astype(np.int32), border)
         for run, border in zip(numbers[: len(tables)], borders, strict=True)
     ]
-    names = np.empty(len(codes), object)
-    names[:] = list(codes)
+    video_ids = np.empty(len(codes), object)
+    video_ids[:] = list(codes)
     count = max(len(moments), 1)
     return KeyframeIndex(
-        names[keys // count],
+        video_ids[keys // count],
         moments[keys % count] / MICROSECONDS,
         runs_of_tables,
         numbers[len(tables) :],

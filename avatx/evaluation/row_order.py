@@ -34,7 +34,7 @@ def heap_order(table: AvaTable, rows: np.ndarray, score, capacity: int | None) -
     ]
     # By identity, since equal rows are equal tuples and must stay so for the heap.
     row_of = {id(entry): row for entry, row in zip(entries, rows.tolist(), strict=True)}
-    heap = []
+    heap: list[tuple[float, ...]] = []
     for entry in entries:
         if capacity is None or len(heap) < capacity:
             heapq.heappush(heap, entry)

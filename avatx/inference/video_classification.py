@@ -85,7 +85,7 @@ def classify(
     Raises:
       UserError: nothing can be read.
     """
-    total, seen = 0.0, 0
+    total, seen = np.zeros(()), 0
     shorter_side = round(min(crop) * STORED_PER_CROP)
     known = {name: value for name, value in (frame_settings or {}).items() if value is not None}
     settings = for_model({"shorter_side": shorter_side, **known}, has_flow=False)

@@ -103,7 +103,7 @@ def write_json(
                             {
                                 "id": action.class_id,
                                 "name": action.name,
-                                "score": round(action.score, 6),
+                                "score": round(action.known_score, 6),
                             }
                             for action in person.actions
                         ],

@@ -21,6 +21,7 @@ from avatx.core.structures import (
     Groundtruth,
     Predictions,
     Proposals,
+    SecondStageTargets,
 )
 from avatx.meta_architectures.detection_model import DetectionModel
 from avatx.meta_architectures.post_processing import PostProcessing
@@ -130,21 +131,23 @@ class ActionFasterRCNN(DetectionModel):
             positions=features.positions,
         )
 
-        targets = ()
-        if not self.refines_boxes:  # nor samples: all of these boxes count
-            if self.needs_groundtruth:
-                proposals = groundtruth_proposals(groundtruth)
-            else:
-                assert person_boxes is not None  # see above
-                mixed = training and self.second_stage.options.add_groundtruth_boxes
-                proposals = given_proposals(person_boxes, groundtruth if mixed else None)
-            if training:
-                targets = (self.second_stage.assign(proposals, groundtruth),)
+        # None is what is not asked for: of the rest it is known, above, that it is there.
+        annotated = groundtruth if self.needs_groundtruth else None
+        given = person_boxes if self.needs_person_boxes else None
+        trained_on = groundtruth if training else None
+        if annotated is not None:
+            proposals = groundtruth_proposals(annotated)
+        elif given is not None:
+            mixed = self.second_stage.options.add_groundtruth_boxes
+            proposals = given_proposals(given, trained_on if mixed else None)
         else:
             proposals = self.proposal_stage.propose(first_stage)
-            if training:
-                proposals, sampled_targets = self.second_stage.sample(proposals, groundtruth)
-                targets = (sampled_targets,)
+        targets: tuple[SecondStageTargets, ...] = ()
+        if trained_on is not None and self.refines_boxes:
+            proposals, sampled_targets = self.second_stage.sample(proposals, trained_on)
+            targets = (sampled_targets,)
+        elif trained_on is not None:  # not sampled: all of these boxes count
+            targets = (self.second_stage.assign(proposals, trained_on),)
         box_predictions = self.box_predictor(
             features, proposals.boxes, training=training, attention=attention
         )

@@ -142,7 +142,7 @@ def _details(summary: str, content: str) -> str:
     return f"<details><summary>{escape(summary)}</summary>{content}</details>"
 
 
-def _group(name: str | None) -> str | None:
+def _group(name: str) -> str:
     return GROUP_NAMES.get(name, name)
 
 
@@ -166,7 +166,7 @@ def _by_class(analysis) -> list[str]:
         "class",
         [row["name"] for row in rows],
         [row["ap"] for row in rows],
-        [_group(row["group"]) for row in rows],
+        [row["group"] and _group(row["group"]) for row in rows],
         {_group(name): colour for name, colour in colours.items()},
         counts,
         "average precision",

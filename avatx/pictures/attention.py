@@ -1,7 +1,5 @@
 """Pictures of what a person's query attended to (paper, figure 4, the columns on the right)."""
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from avatx.core.cell_view import CellView
@@ -62,7 +60,7 @@ def attention_tile(
 
 def attention_sheet(
     clip: np.ndarray,
-    seconds: Sequence[float],
+    seconds: np.ndarray,
     person: Person,
     attention: np.ndarray,
     cells: CellView,

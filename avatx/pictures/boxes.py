@@ -112,7 +112,9 @@ def text_size(height: int, width: int) -> int:
 
 def load_font(size: int) -> ImageFont.FreeTypeFont:
     """Pillow's own TrueType font."""
-    return ImageFont.load_default(size)
+    font = ImageFont.load_default(size)
+    assert isinstance(font, ImageFont.FreeTypeFont)  # it is the bitmap font only without a size
+    return font
 
 
 def action_colour(class_id: int) -> tuple[int, int, int]:

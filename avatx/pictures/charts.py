@@ -137,7 +137,7 @@ def class_bars(
     """
     with _Chart(name, 1.3 + 0.175 * len(labels)) as chart:
         axes, place = chart.axes, np.arange(len(labels))
-        of_bars = [colours.get(group, NEUTRAL) for group in series]
+        of_bars = [NEUTRAL if group is None else colours.get(group, NEUTRAL) for group in series]
         axes.barh(place, [value or 0.0 for value in values], 0.72, color=of_bars)
         axes.set_yticks(place, [shortened(label) for label in labels])
         axes.set_ylim(len(labels) - 0.5, -0.5)

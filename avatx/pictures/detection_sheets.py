@@ -23,6 +23,7 @@ _RIGHT, _WRONG, _ANNOTATED = (0, 94, 184), (200, 30, 30), (0, 135, 70)
 _SHORTER_SIDE = 200  # to which frames are brought before drawing
 _TILE_WIDTH = 260
 _QUALITY = 88
+_TITLES = {"top": "Top true detections", "mistakes": "Highest-scoring mistakes"}
 
 
 def write_sheets(
@@ -55,7 +56,8 @@ def write_sheets(
     }
     source.prepare(wanted, offsets)
     with atomic_files(folder) as work:
-        written, best = [], {"top": [], "mistakes": []}
+        written = []
+        best: dict[str, list[Strip]] = {"top": [], "mistakes": []}
         for one in classes:
             name = class_names[one.class_id]
             for kind, examples in (("top", one.top), ("mistakes", one.mistakes)):
@@ -63,10 +65,9 @@ def write_sheets(
                 if not strips:
                     continue
                 best[kind].append(strips[0])
-                title = {"top": "Top true detections", "mistakes": "Highest-scoring mistakes"}
                 written.append(
                     _save(
-                        strip_sheet(strips, f"{title[kind]}: {name}", _TILE_WIDTH),
+                        strip_sheet(strips, f"{_TITLES[kind]}: {name}", _TILE_WIDTH),
                         work,
                         f"{kind}_{one.class_id:02d}_{_file_name(name)}.jpg",
                     )

@@ -26,6 +26,13 @@ class _Shown(NamedTuple):
     people: list[Person]
 
 
+class _Best(NamedTuple):
+    """The person whose first action has the highest score so far."""
+
+    clip: KeyframeClip
+    person: Person
+
+
 class Pictures:
     """Gathers what the pictures need while a video runs by; its memory is bounded.
 
@@ -61,8 +68,7 @@ class Pictures:
         self._step = 1
         self._count = 0
         self._shown: list[_Shown] = []
-        self._best_clip: KeyframeClip | None = None
-        self._best_person: Person | None = None
+        self._best: _Best | None = None
 
     def add(self, clip: KeyframeClip, people: list[Person]) -> None:
         """Takes a keyframe. Of a long video every 2nd, 4th, ... is kept, evenly spread."""
@@ -74,15 +80,16 @@ class Pictures:
                 self._step *= 2
         self._count += 1
         if self._attend and people:
-            best = self._best_person
-            if best is None or people[0].actions[0].score > best.actions[0].score:
-                self._best_clip, self._best_person = clip, people[0]
+            score = people[0].actions[0].known_score
+            if self._best is None or score > self._best.person.actions[0].known_score:
+                self._best = _Best(clip, people[0])
 
     def write(self, folder: str) -> None:
         """Writes contact_sheet.jpg and, where asked for and anyone was found, attention.jpg."""
         _save(self._contact_sheet(), os.path.join(folder, "contact_sheet.jpg"))
-        if self._best_clip is not None:
-            _save(self._attention_sheet(), os.path.join(folder, "attention.jpg"))
+        if self._attend is not None and self._best is not None:
+            sheet = self._attention_sheet(*self._best, *self._attend(self._best.clip))
+            _save(sheet, os.path.join(folder, "attention.jpg"))
 
     def _contact_sheet(self) -> np.ndarray:
         number = min(MAX_KEYFRAMES, len(self._shown))
@@ -98,9 +105,9 @@ class Pictures:
                 tiles.append(Tile(tile, f"{timestamp:g} s: {note}"))
         return contact_sheet(tiles, 4 if self._annotated is not None else 3, title=self._video_id)
 
-    def _attention_sheet(self) -> np.ndarray:
-        clip, person = self._best_clip, self._best_person
-        detections, attention = self._attend(clip)
+    def _attention_sheet(
+        self, clip: KeyframeClip, person: Person, detections, attention
+    ) -> np.ndarray:
         # The very detection that was drawn: the box and class of the best.
         index = max(
             (
@@ -144,7 +151,7 @@ def annotated_people(
     table = ava_csv.read_annotations(path)
     rows = np.flatnonzero(table.video_id == video_id)
     times = to_microseconds(table.timestamp[rows])
-    people = {
+    people: dict[int, list[Person]] = {
         int(to_microseconds(timestamp)): []
         for name, timestamp in table.empty_keyframes
         if name == video_id

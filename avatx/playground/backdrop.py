@@ -88,8 +88,8 @@ def _shade(colour, factor):
 
 
 def _line(image, start, end, colour, thickness):
-    points = [tuple(int(round((c + MARGIN) * 16)) for c in p) for p in (start, end)]
-    cv2.line(image, *points, colour, max(1, int(round(thickness))), cv2.LINE_AA, 4)
+    begin, finish = (tuple(int(round((c + MARGIN) * 16)) for c in p) for p in (start, end))
+    cv2.line(image, begin, finish, colour, max(1, int(round(thickness))), cv2.LINE_AA, 4)
 
 
 def _rectangle(image, left, top, right, bottom, colour):

@@ -36,6 +36,8 @@ REQUIRED_ACTIVITY = {
     classes.HAND_WAVE: "wave",
 }
 
+Target = Person | Screen | Furniture
+
 
 def is_eligible(person: Person, class_id: int, time: float) -> bool:
     """Whether the person's own pixels allow the context class `class_id` at `time`."""
@@ -47,13 +49,15 @@ def is_eligible(person: Person, class_id: int, time: float) -> bool:
     )
 
 
-def target_of(scene: Scene, person: Person, time: float) -> Person | Screen | Furniture | None:
+def target_of(scene: Scene, person: Person, time: float) -> Target | None:
     """The nearest person, screen or piece of furniture on the side that `person` faces."""
     facing = person.facing_at(time)
     x = person.x_at(time)
-    nearest, nearest_distance = None, float("inf")
+    nearest: Target | None = None
+    nearest_distance = float("inf")
     furniture = [item for item in scene.furniture if item.kind != "chair"]
-    for other in [*scene.people, *scene.screens, *furniture]:
+    others: list[Target] = [*scene.people, *scene.screens, *furniture]
+    for other in others:
         if other is person:
             continue
         other_x = other.x_at(time) if isinstance(other, Person) else other.x
@@ -96,7 +100,7 @@ def _labels(scene: Scene, person: Person, time: float) -> list[int]:
     return sorted(labels)
 
 
-def _holds(class_id: int, person: Person, target, time: float) -> bool:
+def _holds(class_id: int, person: Person, target: Target | None, time: float) -> bool:
     if class_id == classes.WATCH_SCREEN:
         return isinstance(target, Screen) and target.is_on(time)
     if not isinstance(target, Person):
@@ -119,12 +123,13 @@ def without_label(scene: Scene, person: Person, class_id: int, time: float) -> S
       ValueError: `person` does not carry the context class `class_id` at `time`.
     """
     target = target_of(scene, person, time)
-    if class_id not in classes.CONTEXT_CLASSES or class_id not in _labels(scene, person, time):
-        raise ValueError(f"person {person.person_id} has no context label {class_id} at {time} s")
-    if class_id == classes.WATCH_SCREEN:
+    holds = class_id in classes.CONTEXT_CLASSES and class_id in _labels(scene, person, time)
+    if holds and isinstance(target, Screen):
         off = dataclasses.replace(target, power=((0.0, False),))
         screens = tuple(off if screen is target else screen for screen in scene.screens)
         return dataclasses.replace(scene, screens=screens)
+    if not holds or not isinstance(target, Person):
+        raise ValueError(f"person {person.person_id} has no context label {class_id} at {time} s")
     others = tuple(other for other in scene.people if other is not target)
     if class_id in (classes.WATCH_PERSON, classes.HAND_WAVE):
         plant = Furniture(

@@ -40,7 +40,7 @@ def collect_examples(split: str, num_videos: int, seed: int) -> Examples:
     from avatx.playground.rendering import SceneRenderer
     from avatx.playground.script import sample_scene
 
-    columns = [[] for _ in Examples._fields]
+    columns: list[list[object]] = [[] for _ in Examples._fields]
     for index in range(num_videos):
         renderer = SceneRenderer(sample_scene(dataset.video_seed(seed, split, index)))
         people = {person.person_id: person for person in renderer.scene.people}
@@ -207,7 +207,9 @@ def probe_script(num_videos: int, seed: int) -> dict[int, dict[str, float]]:
 def _collect_script(split, num_videos, seed):
     from avatx.playground.script import sample_scene
 
-    rows = {class_id: [] for class_id in classes.CONTEXT_CLASSES}
+    rows: dict[int, list[tuple[np.ndarray, list[float], bool, int]]] = {
+        class_id: [] for class_id in classes.CONTEXT_CLASSES
+    }
     for index in range(num_videos):
         a_scene = sample_scene(dataset.video_seed(seed, split, index))
         for time in scene.KEYFRAME_TIMES[1::3]:

@@ -166,11 +166,11 @@ def _people(rng, cast, kinds, centres, slot_width, furniture) -> list[Person]:
     has_chair = {slot: rng.random() < 0.5 for slot in slots}
     chair_facing = {slot: _inward(rng, slot, len(kinds)) for slot in slots}
     starts = _act_starts(rng)
-    acts = {slot: [] for slot in slots}
+    acts: dict[int, list[Act]] = {slot: [] for slot in slots}
     for start in starts:
         for slot, act in _act(rng, slots, len(kinds), has_chair, chair_facing, start).items():
             acts[slot].append(act)
-    people = []
+    people: list[Person] = []
     for slot in slots:
         height, ground = _height_and_ground(rng, cast, slot_width)
         look = sample_look(rng, height)
@@ -205,7 +205,8 @@ def _inward(rng, slot, num_slots) -> int:
 
 def _act(rng, slots, num_slots, has_chair, chair_facing, start):
     """One act for each slot of people. All draws of acts are independent of earlier acts."""
-    poses, facings, activities = {}, {}, {}
+    poses, facings = {}, {}
+    activities: dict[int, str] = {}
     for slot in slots:
         if has_chair[slot]:
             poses[slot] = choose(rng, {"sit": 0.70, "stand": 0.20, "bend": 0.10})

@@ -39,7 +39,8 @@ def figure(person: Person, time: float) -> list[Shape]:
 
 
 def _darker(colour: Colour, factor: float = 0.72) -> Colour:
-    return tuple(int(channel * factor) for channel in colour)
+    red, green, blue = (int(channel * factor) for channel in colour)
+    return red, green, blue
 
 
 class _Figure:
@@ -108,7 +109,8 @@ class _Figure:
 
     @staticmethod
     def _towards(start: Point, end: Point, share: float) -> Point:
-        return tuple((1 - share) * a + share * b for a, b in zip(start, end, strict=True))
+        x, y = ((1 - share) * a + share * b for a, b in zip(start, end, strict=True))
+        return x, y
 
     def _leg(self, hip: int, knee: int, side: int, far: bool) -> list[Shape]:
         start = (self.hip[0] + (side * 0.045 * self.unit if self.front else 0.0), self.hip[1])

@@ -57,7 +57,9 @@ def run_all(
     """
     waiting = [run for run in runs if finished(run) is None]
     cores = _share_cores(num_jobs)
-    done, failed, running, begin = len(runs) - len(waiting), [], {}, time.monotonic()
+    failed: list[Run] = []
+    running: dict[Run, _Job] = {}
+    done, begin = len(runs) - len(waiting), time.monotonic()
     _say(f"{len(runs)} runs, {done} of them done already")
     next_line = begin + interval
     try:

@@ -63,8 +63,10 @@ def compare(ordering: Ordering, results: Results) -> dict[str, Any] | None:
     seeds = sorted(set.intersection(*(set(one) for one in of_rows)))
     differences = {}
     for seed in seeds:
-        better, *others = (one[seed].get(ordering.metric) for one in of_rows)
-        if better is not None and None not in others:
+        numbers = [one[seed].get(ordering.metric) for one in of_rows]
+        known = [number for number in numbers if number is not None]
+        if len(known) == len(numbers):
+            better, *others = known
             differences[seed] = 100 * (better - max(others))
     if not differences:
         return None

@@ -85,11 +85,11 @@ class AttentionModel:
             )
         predictions = model.predict(clips, _groundtruth(given, model.num_classes), **options)
         if box is None:
-            box, person_box = self._find(predictions, number)
+            proposal, person_box = self._find(predictions, number)
         else:
-            person_box = np.asarray(box, np.float32)
-        box = tf.constant(np.reshape(box, [1, 1, 4]), tf.float32)
-        head = model.predict_boxes(predictions.features, box, attention=True)
+            proposal = person_box = np.asarray(box, np.float32)
+        boxes = tf.constant(np.reshape(proposal, [1, 1, 4]), tf.float32)
+        head = model.predict_boxes(predictions.features, boxes, attention=True)
         scores = tf.sigmoid(head.class_logits)[0, 0, 1:].numpy()
         keys = model.keys(predictions.features)
         return Attended(

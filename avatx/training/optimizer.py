@@ -129,12 +129,13 @@ def _optimizer_config(options: TrainOptions) -> dict:
     if optimizer.kind == "adam":
         return {"type": "adam", "adam": adam}
     if optimizer.kind == "adamw":
-        adam.update(
-            weight_decay_rate=options.weight_decay,
-            exclude_from_weight_decay=NOT_DECAYED,
-            gradient_clip_norm=0.0,  # the task clips
-        )
-        return {"type": "adamw", "adamw": adam}
+        adamw = {
+            **adam,
+            "weight_decay_rate": options.weight_decay,
+            "exclude_from_weight_decay": NOT_DECAYED,
+            "gradient_clip_norm": 0.0,  # the task clips
+        }
+        return {"type": "adamw", "adamw": adamw}
     raise UserError(
         f"train_config.optimizer: kind {optimizer.kind!r} is unknown; expected momentum, adam or "
         "adamw"

@@ -123,7 +123,7 @@ class ModelTask(abc.ABC):
             with drawing_from(_folded(seed, 0)):
                 return self._compute_gradients(batch, model, variables, optimizer)
         size = tf.nest.flatten(batch)[0].shape[0] // parts
-        names = []  # known once the body is traced
+        names: list[str] = []  # known once the body is traced
 
         def body(i, loss_sums, gradient_sums):
             micro_batch = tf.nest.map_structure(lambda x: x[i * size : (i + 1) * size], batch)

@@ -53,7 +53,7 @@ class ModelTrainer(orbit.StandardTrainer):
         self._replica_batch_size = replica_batch_size
         self._stop = stop or StopRequest()
         self._workers = Workers(strategy)
-        self._names = []  # of the scalars, known once the step is traced
+        self._names: list[str] = []  # of the scalars, known once the step is traced
         self._guard = LossGuard(
             replica_batch_size * len(strategy.extended.worker_devices),
             MAX_SCALARS,

@@ -63,7 +63,8 @@ class ModelGardenTrunk(Trunk):
       UserError: an argument is out of its range.
     """
 
-    _FAMILY, _IDS = "", ()
+    _FAMILY = ""
+    _IDS: tuple[int | str, ...] = ()
 
     def __init__(
         self,
@@ -95,9 +96,11 @@ class ModelGardenTrunk(Trunk):
         """Returns new layers behind the cut, of stride 1, and the last one's channels."""
         raise NotImplementedError
 
-    def _make_blocks(self, layers_and_depth, **kwargs) -> Blocks:
-        frozen = self.batch_norm == batch_norm_lib.FROZEN
-        return Blocks(*layers_and_depth, frozen=frozen, **kwargs)
+    def _make_blocks(
+        self, layers_and_depth: tuple[list[tf_keras.layers.Layer], int], **kwargs
+    ) -> Blocks:
+        layers, depth = layers_and_depth
+        return Blocks(layers, depth, self.batch_norm == batch_norm_lib.FROZEN, **kwargs)
 
     @property
     def output_depth(self) -> int:

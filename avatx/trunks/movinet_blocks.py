@@ -11,8 +11,6 @@ a depthwise 3D convolution is the sum of depthwise 2D convolutions, one a frame 
 batch norm of the shortcut follows the others' momentum and mode; there it keeps the defaults.
 """
 
-from collections.abc import Sequence
-
 import tensorflow as tf
 import tf_keras
 
@@ -71,7 +69,7 @@ class ConvBlock(tf_keras.layers.Layer):
     def __init__(
         self,
         depth: int | None,
-        kernel_size: Sequence[int] = (1, 1, 1),
+        kernel_size: tuple[int, int, int] = (1, 1, 1),
         stride: int = 1,
         activate: bool = True,
         batch_norm_options: dict | None = None,
@@ -138,25 +136,34 @@ class Bottleneck(tf_keras.layers.Layer):
         depth: int,
         expanded_depth: int,
         hidden_depth: int,
-        kernel_size: Sequence[int],
+        kernel_size: tuple[int, int, int],
         stride: int = 1,
         batch_norm_options: dict | None = None,
         **kwargs,
     ):
         super().__init__(**kwargs)
         self.batch_norm_options = batch_norm_options
-        norm = {"batch_norm_options": batch_norm_options}
         self.depth, self.stride = depth, stride
-        self.expansion = ConvBlock(expanded_depth, name="expansion", **norm)
-        self.feature = ConvBlock(None, kernel_size, stride, name="feature", **norm)
+        self.expansion = ConvBlock(
+            expanded_depth, name="expansion", batch_norm_options=batch_norm_options
+        )
+        self.feature = ConvBlock(
+            None, kernel_size, stride, name="feature", batch_norm_options=batch_norm_options
+        )
         self.se = SqueezeExcitation(hidden_depth, name="se")
-        self.projection = ConvBlock(depth, activate=False, name="projection", **norm)
+        self.projection = ConvBlock(
+            depth, activate=False, name="projection", batch_norm_options=batch_norm_options
+        )
 
     def build(self, input_shape):
         self.skip = None
         if self.stride > 1 or input_shape[-1] != self.depth:
-            options = {"batch_norm_options": self.batch_norm_options}
-            self.skip = ConvBlock(self.depth, activate=False, name="skip_project", **options)
+            self.skip = ConvBlock(
+                self.depth,
+                activate=False,
+                name="skip_project",
+                batch_norm_options=self.batch_norm_options,
+            )
         # "ReZero": a block starts as its shortcut alone.
         self.scale = self.add_weight(name="scale", shape=[], initializer="zeros")
         super().build(input_shape)

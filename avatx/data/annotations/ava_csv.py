@@ -366,7 +366,9 @@ def _parse_carefully(
 
 def _read(path, kind: str) -> AvaTable:
     path = os.fspath(path)
-    codes, empty_keyframes, moments = {}, [], []
+    codes: dict[str, int] = {}
+    empty_keyframes: list[Keyframe] = []
+    moments: list[Moments] = []
     empty = _parse_carefully(b"", kind, codes, path, 0, empty_keyframes)
     columns = [column.copy() for column in empty[2:]]  # each the owner of its memory
     for before, chunk in _chunks(path):

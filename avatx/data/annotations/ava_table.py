@@ -92,7 +92,7 @@ class AvaTable:
         cls, video_id, timestamp, boxes, class_id, score=None, person_id=None, empty_keyframes=()
     ) -> "AvaTable":
         """Builds a table from plain sequences, `video_id` one str a row."""
-        codes = {}
+        codes: dict[str, int] = {}
         index = np.array([codes.setdefault(name, len(codes)) for name in video_id], np.int32)
         times = np.asarray(timestamp, np.float64)
         boxes = np.asarray(boxes, np.float64).reshape(-1, 4)
@@ -166,5 +166,12 @@ class AvaTable:
 
 def empty_table(*, detections: bool, empty_keyframes: Iterable[Keyframe] = ()) -> AvaTable:
     """A table of no rows."""
-    last = {"score": []} if detections else {"person_id": []}
-    return AvaTable.from_columns([], [], [], [], empty_keyframes=empty_keyframes, **last)
+    return AvaTable.from_columns(
+        [],
+        [],
+        [],
+        [],
+        score=[] if detections else None,
+        person_id=None if detections else [],
+        empty_keyframes=empty_keyframes,
+    )

@@ -65,7 +65,9 @@ def validate_csv(
       UserError: the file cannot be read, is not UTF-8 text, or is empty.
     """
     bad_rows, statistics = [], Statistics()
-    first_line, keyframes, boxes, videos, labels = {}, set(), set(), set(), Counter()
+    first_line: dict[tuple[object, ...], int] = {}
+    labels: Counter[int] = Counter()
+    keyframes, boxes, videos = set(), set(), set()
     for number, line in iterate_lines(path):
         try:
             row = parse_row(split_fields(line), kind)

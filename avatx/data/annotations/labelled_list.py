@@ -152,8 +152,9 @@ def _kinetics_clip(fields: dict[str, str], where: str, finder: VideoFolder) -> L
         for folder in dict.fromkeys(folders):
             path = finder.find(os.path.join(folder, stem))
             if path is not None:
-                span = (0, None) if whole else (start, end)
-                return LabelledClip(stem, path, label, *span, where)
+                if whole:
+                    start, end = 0, None
+                return LabelledClip(stem, path, label, start, end, where)
     return LabelledClip(cut, None, label, 0, None, where)
 
 

@@ -87,9 +87,9 @@ def frames_of_video(
                 f"{path}: has no frame at {moment / MICROSECONDS:g} seconds: it holds {length} "
                 f"seconds{f' ({reader.error})' if reader.error else ''}; give a time within it"
             )
-    times = np.array(times, np.int64)
-    chosen = nearest_frames(times, wanted)
-    return Clip(np.stack([frames[i] for i in chosen]), times[chosen] - moment)
+    frame_times = np.array(times, np.int64)
+    chosen = nearest_frames(frame_times, wanted)
+    return Clip(np.stack([frames[i] for i in chosen]), frame_times[chosen] - moment)
 
 
 class VideoClips:
@@ -210,11 +210,13 @@ def make_source(
     videos: Sequence[str] | None,
     records: Sequence[str] | None,
     frame_settings: FrameSettings = FrameSettings(),
-):
+) -> VideoClips | RecordClips:
     """`VideoClips` (which take the settings) or `RecordClips`, whichever is given."""
-    if bool(videos) == bool(records):
-        raise UserError("give either `videos` or `records`")
-    return VideoClips(videos, frame_settings) if videos else RecordClips(records)
+    if videos and not records:
+        return VideoClips(videos, frame_settings)
+    if records and not videos:
+        return RecordClips(records)
+    raise UserError("give either `videos` or `records`")
 
 
 def moment(video_id: str, seconds: float) -> Moment:

@@ -22,9 +22,9 @@ def window_size(stored: tf.Tensor, size: Sequence[int]) -> tf.Tensor:
       stored: [2] int32, height and width of the stored frames.
       size: height and width of the clip.
     """
-    stored, size = tf.cast(stored, tf.float32), np.array(size, np.float32)
-    scale = tf.minimum(tf.reduce_min(stored / size), 1.0)
-    return tf.cast(tf.clip_by_value(tf.round(scale * size), 1.0, stored), tf.int32)
+    stored, wanted = tf.cast(stored, tf.float32), np.array(size, np.float32)
+    scale = tf.minimum(tf.reduce_min(stored / wanted), 1.0)
+    return tf.cast(tf.clip_by_value(tf.round(scale * wanted), 1.0, stored), tf.int32)
 
 
 def random_corner(margin: tf.Tensor, place: tf.Tensor) -> tf.Tensor:

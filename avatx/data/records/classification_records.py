@@ -57,7 +57,8 @@ def create_classification_records(
       UserError: an input is not as it should be, or nothing at all could be read.
     """
     check_output(output, num_shards)
-    if (annotations is None) == (folders is None):
+    source = annotations if folders is None else folders
+    if source is None or None not in (annotations, folders):
         raise UserError("give either `annotations` or `folders`")
     if label_map is not None and output_label_map is not None:
         raise UserError("output_label_map is for the classes found; with `label_map` leave it away")
@@ -66,9 +67,9 @@ def create_classification_records(
     if label_map is None:
         output_label_map = output_label_map or f"{output}_label_map.pbtxt"
         _check_writable(output_label_map, output)  # told before the videos are decoded
-    for path in (output, *([annotations] if annotations else [folders]), *(videos or ())):
+    for path in (output, source, *(videos or ())):
         load_file_system(path)
-    clips = read_csv(annotations, videos) if annotations is not None else read_folders(folders)
+    clips = read_csv(source, videos) if folders is None else read_folders(source)
     if label_map is not None:
         classes = read_classes(label_map)
         class_ids = _given_classes(clips, classes, label_map)
@@ -79,7 +80,7 @@ def create_classification_records(
     plan = make_plan(clips, class_ids, num_shards)
     if len(plan.missing) == len(clips):
         raise UserError(
-            f"{annotations or folders}: none of its {len(clips)} videos is there; "
+            f"{source}: none of its {len(clips)} videos is there; "
             f"for one, {clips[0].video_id} ({clips[0].where})"
         )
     try:

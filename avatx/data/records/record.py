@@ -169,7 +169,7 @@ def encode(segment: Segment) -> bytes:
         IMAGE_FRAME_RATE: _floats([segment.frame_rate]),
         PROVENANCE: _bytes([json.dumps(segment.provenance, sort_keys=True).encode()]),
     }
-    steps = {
+    steps: dict[str, list[tf.train.Feature]] = {
         name: []
         for name in (
             REGION_TIMESTAMP,

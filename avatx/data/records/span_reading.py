@@ -94,12 +94,13 @@ def read_span(
             if not wanted(time):
                 continue
             jpeg = reader.jpeg_bytes(picture) if size == tuple(reader.size) else None
-            rgb = reader.to_rgb(picture, size) if jpeg is None or flow else None
-            if jpeg is None:
-                jpeg = encode_jpeg(rgb, settings.jpeg_quality)
-                num_encoded += 1
-            if flow:
-                flow.add(rgb)
+            if jpeg is None or flow:
+                rgb = reader.to_rgb(picture, size)
+                if jpeg is None:
+                    jpeg = encode_jpeg(rgb, settings.jpeg_quality)
+                    num_encoded += 1
+                if flow:
+                    flow.add(rgb)
             timestamps.append(time)
             frames.append(jpeg)
             num_bytes += len(jpeg)

@@ -20,10 +20,11 @@ def encode_jpeg(image: np.ndarray, quality: int) -> bytes:
 
 def stored_size(size: tuple[int, int], shorter_side: int) -> tuple[int, int]:
     """(height, width) after shrinking the shorter side; never enlarged."""
+    height, width = size
     shorter = min(size)
-    if not shorter_side or shorter <= shorter_side:
-        return tuple(size)
-    return tuple(max(1, round(length * shorter_side / shorter)) for length in size)
+    if shorter_side and shorter > shorter_side:
+        height, width = (max(1, round(length * shorter_side / shorter)) for length in size)
+    return height, width
 
 
 def shrunk(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:

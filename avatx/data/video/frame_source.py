@@ -121,11 +121,12 @@ class FrameFolder:
         self.duration = self.frame_times[-1] / MICROSECONDS + 1 / frame_rate
         self.stated_end = round(self.duration * MICROSECONDS)
         try:
-            self.size = self._decode(self._names[0]).shape[:2]
+            height, width, _ = self._decode(self._names[0]).shape
         except OSError as error:
             raise UserError(
                 f"{path}/{self._names[0]}: cannot be read as an image ({error})"
             ) from error
+        self.size = (height, width)
 
     @property
     def provenance(self) -> dict[str, Any]:
@@ -145,8 +146,8 @@ class FrameFolder:
         with Image.open(os.path.join(self.path, name)) as image:
             return np.asarray(image.convert("RGB"))
 
-    def pictures(self, start: int | None) -> Iterator[tuple[int, str]]:
-        """(microseconds, file name), from the last picture at or before `start` on."""
+    def pictures(self, start: int | None) -> Iterator[tuple[int, tuple[str, np.ndarray]]]:
+        """(microseconds, (file name, its pixels)), from the last one at or before `start` on."""
         self.error, self.ended = None, False
         first = (
             0
@@ -160,7 +161,7 @@ class FrameFolder:
                 self.error = f"{name} cannot be read ({error})"
                 self.end_time = int(time)
                 return
-            if array.shape[:2] != tuple(self.size):
+            if array.shape[:2] != self.size:
                 self.error = (
                     f"{name} is {array.shape[0]}x{array.shape[1]}, "
                     f"the first frame {self.size[0]}x{self.size[1]}"

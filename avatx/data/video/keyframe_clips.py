@@ -2,7 +2,7 @@
 
 import collections
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -10,7 +10,8 @@ from avatx.data.times import MICROSECONDS, to_microseconds
 from avatx.data.video.clip_sampling import nearest_frames, wanted_times
 
 
-class KeyframeClip(NamedTuple):
+@dataclass(frozen=True)
+class KeyframeClip:
     """The frames around one keyframe."""
 
     index: int  # k: the keyframe's time is k * every
@@ -56,7 +57,8 @@ def keyframe_clips(
         keyframe = _Keyframe.at(keyframe.index + 1, every, num_frames, frame_rate)
 
 
-class _Keyframe(NamedTuple):
+@dataclass(frozen=True)
+class _Keyframe:
     """Which times a keyframe's clip wants, in microseconds."""
 
     index: int

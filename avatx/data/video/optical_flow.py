@@ -31,15 +31,6 @@ ZERO = 127.5  # the level of no motion
 JPEG_QUALITY = 90
 
 _LEVELS_PER_PIXEL = ZERO / LIMIT
-_FARNEBACK = {
-    "pyr_scale": 0.5,
-    "levels": 3,
-    "winsize": 15,
-    "iterations": 3,
-    "poly_n": 5,
-    "poly_sigma": 1.2,
-    "flags": 0,
-}
 
 
 def to_levels(flow: np.ndarray) -> np.ndarray:
@@ -97,7 +88,7 @@ class ForwardFlow:
         self._method = method
         if method == "dis":
             preset = cv2.DISOPTICAL_FLOW_PRESET_MEDIUM
-            self._dis = cv2.DISOpticalFlow_create(preset)
+            self._dis = cv2.DISOpticalFlow.create(preset)
         self._before: np.ndarray | None = None
         self._last: np.ndarray | None = None  # grey
 
@@ -128,7 +119,18 @@ class ForwardFlow:
 
     def _flow(self, frame: np.ndarray, following: np.ndarray) -> np.ndarray:
         if self._method == "farneback":
-            return self._cv2.calcOpticalFlowFarneback(frame, following, None, **_FARNEBACK)
+            return self._cv2.calcOpticalFlowFarneback(
+                frame,
+                following,
+                np.empty([*frame.shape, 2], np.float32),  # None does, but not for OpenCV's stub
+                pyr_scale=0.5,
+                levels=3,
+                winsize=15,
+                iterations=3,
+                poly_n=5,
+                poly_sigma=1.2,
+                flags=0,
+            )
         try:
             return self._dis.calc(frame, following, None)
         except self._cv2.error as error:

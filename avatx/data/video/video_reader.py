@@ -12,7 +12,9 @@ from typing import Any
 import numpy as np
 
 from avatx.data.times import MICROSECONDS
+from avatx.data.video.container_source import ContainerSource
 from avatx.data.video.frame_settings import FrameSettings
+from avatx.data.video.frame_source import FrameFolder
 from avatx.data.video.packet_source import WAIT_SECONDS
 from avatx.data.video.reading_event import ReadingEvent
 
@@ -58,13 +60,10 @@ class VideoReader:
         self.path = os.fspath(source)
         settings = FrameSettings() if frame_settings is None else frame_settings
         self._max_frame_rate = settings.max_frame_rate
+        self._source: FrameFolder | ContainerSource
         if os.path.isdir(self.path):
-            from avatx.data.video.frame_source import FrameFolder
-
             self._source = FrameFolder(self.path, settings.folder_frame_rate)
         else:
-            from avatx.data.video.container_source import ContainerSource
-
             self._source = ContainerSource(self.path, num_threads, wait_seconds)
 
     @property

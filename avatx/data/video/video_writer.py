@@ -1,13 +1,19 @@
 """Writes RGB frames to an H.264 mp4 that browsers play, or to a WebM (VP8)."""
 
 import contextlib
+import functools
 import math
 import os
 from fractions import Fraction
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from avatx.atomic_file import atomic_path
+
+if TYPE_CHECKING:
+    from av.container import OutputContainer
+    from av.video.stream import VideoStream
 
 # Presentation times are kept in these units when the caller gives them (MPEG's own clock).
 _VARIABLE_RATE_TIME_BASE = Fraction(1, 90_000)
@@ -71,8 +77,8 @@ class VideoWriter:
             # of some videos change from one encoding to the next in the same process.
             self._options["x264-params"] = "mbtree=0"
         self._stack = contextlib.ExitStack()
-        self._container = None
-        self._stream = None
+        self._container: OutputContainer | None = None
+        self._stream: VideoStream | None = None
         self._num_frames = 0
         self._variable_rate = False
         self._last_pts = -1
@@ -85,10 +91,11 @@ class VideoWriter:
             # Opened by hand first: PyAV's own error would not name the real path.
             open(temporary, "wb").close()
             options = {} if self._is_webm else {"movflags": "+faststart"}
-            self._container = av.open(
+            container = av.open(
                 temporary, "w", format="webm" if self._is_webm else "mp4", options=options
             )
-            stack.push(self._close)
+            self._container = container
+            stack.push(functools.partial(self._close, container))
             self._stack = stack.pop_all()
         return self
 
@@ -116,7 +123,7 @@ class VideoWriter:
             raise ValueError(f"{self.path}: write() outside the writer's `with` block")
         if self._stream is None:
             self._variable_rate = time is not None
-            self._stream = self._add_stream()
+            self._stream = self._add_stream(self._container)
         if self._variable_rate != (time is not None):
             raise ValueError(f"{self.path}: give a time for every frame or for none")
         pts = self._num_frames if time is None else round(time / _VARIABLE_RATE_TIME_BASE)
@@ -134,14 +141,14 @@ class VideoWriter:
         self._last_pts = pts
         self._num_frames += 1
 
-    def _add_stream(self):
-        codec, options = "libx264", self._options
+    def _add_stream(self, container: "OutputContainer") -> "VideoStream":
         if self._is_webm:
-            codec, options = "libvpx", {**_WEBM_OPTIONS, "threads": self._options["threads"]}
-        stream = self._container.add_stream(codec, rate=self.frame_rate, options=options)
-        if self._is_webm:
+            options = {**_WEBM_OPTIONS, "threads": self._options["threads"]}
+            stream = container.add_stream("libvpx", rate=self.frame_rate, options=options)
             pixels = self.height * self.width * float(self.frame_rate)
             stream.bit_rate = max(200_000, round(_WEBM_BITS_PER_PIXEL * pixels))
+        else:
+            stream = container.add_stream("libx264", rate=self.frame_rate, options=self._options)
         stream.height = self.height + self.height % 2
         stream.width = self.width + self.width % 2
         stream.pix_fmt = "yuv420p"
@@ -155,13 +162,13 @@ class VideoWriter:
     def __exit__(self, *error) -> None:
         self._stack.__exit__(*error)
 
-    def _close(self, exception_type, exception, traceback) -> None:
+    def _close(self, container: "OutputContainer", exception_type, exception, traceback) -> None:
         try:
             if exception_type is None:
                 if self._stream is None:
                     raise ValueError(f"{self.path}: no frame was written")
-                self._container.mux(self._stream.encode(None))
-            self._container.close()
+                container.mux(self._stream.encode(None))
+            container.close()
         finally:
             self._container = None
             self._stream = None
