@@ -8,10 +8,15 @@ from typing import Any, NamedTuple
 
 from google.protobuf import text_format
 
+from avatx.config.detection_api_defaults import write_defaults
 from avatx.config.text_tree import Tree, parse
 from avatx.errors import UserError
 from avatx.protos import pipeline_pb2
+from avatx.protos.action_faster_rcnn_pb2 import ClassificationLoss
 
+# Field there -> the same here.
+_NAMES = {"faster_rcnn": "action_faster_rcnn", "overlap_thresh": "overlap_threshold"}
+_LOSSES = {"weighted_sigmoid": "SIGMOID", "weighted_sigmoid_focal": "SIGMOID_FOCAL"}
 _FROM, _TO = "model.faster_rcnn", "model.action_faster_rcnn"
 # Beginning of a field there -> why it is not kept.
 _REASONS = {
@@ -24,6 +29,7 @@ _REASONS = {
     "train_config.fine_tune_checkpoint_type": "of an image model's weights",
     "train_config.fine_tune_checkpoint_version": "of an image model's weights",
     "train_config.optimizer": "there is no such optimizer or schedule here",
+    "train_config.data_augmentation_options.random_crop_image": "our crop has no such field",
     "train_config.sync_replicas": "replicas are always in step",
     "train_config.data_augmentation_options": "there is no such augmentation of clips",
     "train_input_reader.tf_record_input_reader": "records of pictures; make some of videos",
@@ -31,10 +37,12 @@ _REASONS = {
     "eval_config.metrics_set": "the metric is AVA's frame-mAP",
     "eval_config.num_examples": "all keyframes are evaluated",
 }
+_CROP = "random_crop_image"  # kept, but for some of its fields
+_BIAS = "second_stage_class_prediction_bias_init"
 _SKIPPED = tuple(
     name
     for name in _REASONS
-    if name.rsplit(".", 1)[-1] not in ("optimizer", "data_augmentation_options")
+    if name.rsplit(".", 1)[-1] not in ("optimizer", "data_augmentation_options", _CROP)
 )
 _NEEDED = """
 model { action_faster_rcnn {
@@ -106,6 +114,9 @@ def convert(text: str, path: str) -> Converted:
     added = [("model.action_faster_rcnn.clip", "added: the paper's 64 frames at 25 a second")]
     added += [("model.action_faster_rcnn.trunk", "added: I3D, with batch_norm: FROZEN")]
     added += [(f"{_TO}.second_stage_box_predictor", "the paper's transformer head")]
+    bias = getattr(config.model.action_faster_rcnn, _BIAS)
+    what = f"is {bias:.2g}: scores begin at 0.01 and not at 0.5, for there are many classes"
+    added += [(f"{_TO}.{_BIAS}", what)]
     found.changed.extend(added)
     told = (
         "is missing: training would begin from random weights with frozen statistics; " + _WEIGHTS
@@ -118,12 +129,14 @@ def convert(text: str, path: str) -> Converted:
 def _fill(message: Any, tree: Tree, path: str, found: Converted) -> None:
     fields = message.DESCRIPTOR.fields_by_name
     for name, value, line in tree:
-        ours = {"faster_rcnn": "action_faster_rcnn"}.get(name, name)
+        ours = _NAMES.get(name, name)
         field = fields.get(ours)
         here = f"{path}.{ours}".lstrip(".")
         there = here.replace(_TO, _FROM)
         if here.endswith("keep_aspect_ratio_resizer") and isinstance(value, list):
             _resize(message, {key: one for key, one, _ in value}, there, found)
+        elif name == "second_stage_classification_loss" and isinstance(value, list):
+            _classification_loss(message, value, there, found)
         elif here in _SKIPPED or field is None:
             found.dropped.append((there, line, _reason(here)))
         elif isinstance(value, list):
@@ -147,6 +160,26 @@ def _fill(message: Any, tree: Tree, path: str, found: Converted) -> None:
                 found.kept.append(there)
             except (TypeError, ValueError):
                 found.dropped.append((there, line, f"{value!r} is no value of it here"))
+
+    for field, what in write_defaults(message):
+        found.changed.append((f"{path}.{field}".replace(_TO, _FROM), what))
+
+
+def _classification_loss(message: Any, tree: Tree, there: str, found: Converted) -> None:
+    """A message there is the name of a loss here, and its numbers are fields of the model."""
+    for kind, numbers, line in tree:
+        if kind not in _LOSSES:
+            why = "scores are sigmoids: several actions; here it is SIGMOID or SIGMOID_FOCAL"
+            found.dropped.append((f"{there}.{kind}", line, why))
+            continue
+        message.second_stage_classification_loss = ClassificationLoss.Value(_LOSSES[kind])
+        found.kept.append(f"{there}.{kind}")
+        for name, value, line in numbers if isinstance(numbers, list) else ():
+            if name in ("gamma", "alpha"):
+                setattr(message, f"second_stage_focal_loss_{name}", float(value))
+                found.kept.append(f"{there}.{kind}.{name}")
+            else:
+                found.dropped.append((f"{there}.{kind}.{name}", line, _reason("")))
 
 
 def _resize(message: Any, sides: dict, there: str, found: Converted) -> None:

@@ -25,7 +25,9 @@ Field = descriptors.FieldDescriptor
 _MAX_CHARACTERS = 1 << 24  # of a file
 
 
-def load(path: str | os.PathLike[str], overrides: Iterable[str] = ()) -> pipeline_pb2.PipelineConfig:
+def load(
+    path: str | os.PathLike[str], overrides: Iterable[str] = ()
+) -> pipeline_pb2.PipelineConfig:
     """Reads `path`, applies `overrides` ("train_config.batch_size=4") and checks the result.
 
     Args:

@@ -33,7 +33,9 @@ def names_by_part(trunk: str, head: str) -> dict[str, list[str]]:
 
 def plain(names: list[str]) -> list[str]:
     """Without Keras's numbers, which count over a process: Model Garden's ResNet names no layer."""
-    return [re.sub(r"(batch_normalization|conv3d|self_gating)_\d+/", r"\1/", name) for name in names]
+    return [
+        re.sub(r"(batch_normalization|conv3d|self_gating)_\d+/", r"\1/", name) for name in names
+    ]
 
 
 @pytest.mark.parametrize("kind", TRUNKS)

@@ -1,11 +1,15 @@
 """A config as the Object Detection API ships it (faster_rcnn_resnet101_ava_v2.1), shortened."""
 
+import numpy as np
 import pytest
+from google.protobuf import text_format
 
 from avatx import config
 from avatx.cli import tool
 from avatx.config.detection_api import convert
 from avatx.errors import UserError
+from avatx.protos import pipeline_pb2
+from avatx.protos.action_faster_rcnn_pb2 import SIGMOID_FOCAL
 from avatx.protos.trunk_pb2 import FROZEN
 
 THEIRS = """
@@ -95,6 +99,80 @@ def test_what_is_the_same_is_kept_and_the_rest_is_told(tmp_path, capsys):
     assert '#   fine_tune_checkpoint: "kinetics/i3d"\n' in head and "FROZEN" in head
     with pytest.raises(UserError, match="is there already"):
         tool("convert_config").main(arguments)
+
+
+def converted(**changes: str):
+    """Of `THEIRS` with some texts in place of others: the config, and what was done by field."""
+    text = THEIRS
+    for old, new in changes.values():
+        assert old in text
+        text = text.replace(old, new)
+    found = convert(text, "theirs.config")
+    config_ = text_format.Parse(found.text, pipeline_pb2.PipelineConfig())
+    return config_, dict(found.changed), {field: why for field, _, why in found.dropped}
+
+
+def test_what_is_left_out_means_what_it_means_there():
+    """Their protos' defaults, where ours are others (optimizer.proto, preprocessor.proto)."""
+    config_, changed, _ = converted(
+        crop=("random_rotation90 { }", "random_crop_image { max_area: 0.9 }")
+    )
+    optimizer = config_.train_config.optimizer
+    schedule = optimizer.momentum_optimizer.learning_rate.cosine_decay_learning_rate
+    assert schedule.learning_rate_base == np.float32(0.0003) and schedule.warmup_steps == 100
+    assert schedule.total_steps == 4_000_000
+    assert schedule.warmup_learning_rate == np.float32(0.0002)
+    assert optimizer.use_moving_average
+    crop = config_.train_config.data_augmentation_options[1].random_crop_image
+    assert (crop.min_area, crop.max_area) == (np.float32(0.1), np.float32(0.9))
+    assert crop.overlap_threshold == np.float32(0.3)
+    model = config_.model.action_faster_rcnn
+    assert model.HasField("second_stage_add_groundtruth_boxes")
+    assert not model.second_stage_add_groundtruth_boxes
+    of = "train_config.optimizer.momentum_optimizer.learning_rate.cosine_decay_learning_rate"
+    for field in (
+        f"{of}.total_steps",
+        f"{of}.warmup_learning_rate",
+        "train_config.optimizer.use_moving_average",
+        "train_config.data_augmentation_options.random_crop_image.min_area",
+        "model.faster_rcnn.second_stage_add_groundtruth_boxes",
+    ):
+        assert "in that API" in changed[field]
+    assert f"{of}.warmup_steps" not in changed  # it is there
+    assert (
+        "begin at 0.01"
+        in changed["model.action_faster_rcnn.second_stage_class_prediction_bias_init"]
+    )
+
+    steps = "manual_step_learning_rate { schedule { step: 9 } }"
+    cosine = "cosine_decay_learning_rate { learning_rate_base: .0003 warmup_steps: 100 }"
+    config_, changed, _ = converted(rate=(cosine, steps), batch=("batch_size: 2\n", "\n"))
+    schedule = config_.train_config.optimizer.momentum_optimizer.learning_rate
+    schedule = schedule.manual_step_learning_rate
+    assert schedule.initial_learning_rate == np.float32(0.002)
+    assert schedule.schedule[0].learning_rate == np.float32(0.002)
+    assert config_.train_config.batch_size == 32
+
+
+def test_losses_and_crops_that_are_here_are_kept():
+    head = "second_stage_box_predictor {"
+    focal = "second_stage_classification_loss { weighted_sigmoid_focal { gamma: 1.5 alpha: 0.4 } }"
+    crop = "random_crop_image { overlap_thresh: 0.2 min_object_covered: 0.7 }"
+    config_, _, dropped = converted(
+        loss=(head, f"{focal} {head}"), crop=("random_rotation90 { }", crop)
+    )
+    model = config_.model.action_faster_rcnn
+    assert model.second_stage_classification_loss == SIGMOID_FOCAL
+    assert model.second_stage_focal_loss_gamma == np.float32(1.5)
+    assert model.second_stage_focal_loss_alpha == np.float32(0.4)
+    crop_ = config_.train_config.data_augmentation_options[1].random_crop_image
+    assert crop_.overlap_threshold == np.float32(0.2)
+    field = "train_config.data_augmentation_options.random_crop_image.min_object_covered"
+    assert dropped[field] == "our crop has no such field"
+    softmax = "second_stage_classification_loss { weighted_softmax { } }"
+    _, _, dropped = converted(loss=(head, f"{softmax} {head}"))
+    why = dropped["model.faster_rcnn.second_stage_classification_loss.weighted_softmax"]
+    assert "sigmoids" in why
 
 
 @pytest.mark.parametrize(
