@@ -79,6 +79,9 @@ def _is_unknown(message, field) -> bool:
 
 
 def _is_set(message, field) -> bool:
+    value = getattr(message, field.name)
     if schema.is_repeated(field):
-        return len(getattr(message, field.name)) > 0
+        return len(value) > 0
+    if field.type == field.TYPE_STRING:
+        return bool(value.strip())
     return message.HasField(field.name)

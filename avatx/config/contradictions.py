@@ -1,22 +1,20 @@
 """Fields of a pipeline.config that do not go together, though each is right by itself."""
 
+import re
 from collections.abc import Iterator
 
 from avatx import registrations
-from avatx.config import schema, trunk_checks
-from avatx.protos import action_faster_rcnn_pb2, anchor_generator_pb2, train_pb2
-
-_FOCAL = action_faster_rcnn_pb2.SIGMOID_FOCAL
+from avatx.config import trunk_checks, unread_fields
+from avatx.protos import action_faster_rcnn_pb2, train_pb2
 
 
 def contradictions(config) -> Iterator[tuple[str, str]]:
     """Pairs of fields that do not go together: (where to look, what is wrong)."""
     if config.model.HasField("action_faster_rcnn"):
         yield from _of_the_detector(config.model.action_faster_rcnn)
-        yield from _of_external_boxes(config)
     yield from _two_stream_contradictions(config)
     yield from trunk_checks.contradictions(config)
-    yield from _fields_of_another_model(config)
+    yield from unread_fields.unread(config)
     yield from _of_the_training(config.train_config)
     yield from _of_the_evaluation(config)
 
@@ -37,35 +35,7 @@ def _of_the_detector(model) -> Iterator[tuple[str, str]]:
             f"initial_crop_size is {model.initial_crop_size} and maxpool_kernel_size is "
             f"{model.maxpool_kernel_size}: the crop must be as large as the pool's kernel",
         )
-    for field in ("second_stage_focal_loss_gamma", "second_stage_focal_loss_alpha"):
-        if model.HasField(field) and model.second_stage_classification_loss != _FOCAL:
-            yield (
-                prefix + field,
-                f"{field} is set and second_stage_classification_loss is SIGMOID, which does not "
-                "read it: set that to SIGMOID_FOCAL, or leave it out",
-            )
-    grid = model.first_stage_anchor_generator.grid_anchor_generator
-    for field in ("height_stride", "width_stride", "height_offset", "width_offset"):
-        if grid.placement == anchor_generator_pb2.WHERE_CELLS_LOOK and grid.HasField(field):
-            yield (
-                f"{prefix}first_stage_anchor_generator.grid_anchor_generator.{field}",
-                f"{field} is set and placement is WHERE_CELLS_LOOK, which does not read it: set "
-                "that to OFFSET_AND_STRIDE, or leave it out",
-            )
     yield from _samples_without_people(model)
-
-
-def _of_external_boxes(config) -> Iterator[tuple[str, str]]:
-    """See `contradictions`. That a reader lacks them is for the run that reads them to say."""
-    if config.model.action_faster_rcnn.proposal_source == action_faster_rcnn_pb2.EXTERNAL:
-        return
-    for reader in ("train_input_reader", "eval_input_reader"):
-        if getattr(config, reader).HasField("external_boxes"):
-            yield (
-                f"{reader}.external_boxes",
-                f"{reader}.external_boxes is set and proposal_source is not EXTERNAL, so nothing "
-                "reads it: set that to EXTERNAL, or leave it out",
-            )
 
 
 def _of_the_training(train) -> Iterator[tuple[str, str]]:
@@ -82,6 +52,7 @@ def _of_the_training(train) -> Iterator[tuple[str, str]]:
             "train_config.jit_compile_update is true and precision is FLOAT16, whose update skips "
             "steps, which is not compiled: leave one of them out",
         )
+    yield from _of_the_multipliers(train.optimizer.learning_rate_multiplier)
     chosen = train.optimizer.WhichOneof("optimizer")
     for optimizer in [getattr(train.optimizer, chosen)] if chosen else []:
         cosine = optimizer.learning_rate.cosine_decay_learning_rate
@@ -105,6 +76,26 @@ def _of_the_training(train) -> Iterator[tuple[str, str]]:
                     f"{first} is {getattr(crop, first):g} and {second} is "
                     f"{getattr(crop, second):g}: the first must not exceed the second",
                 )
+
+
+def _of_the_multipliers(multipliers) -> Iterator[tuple[str, str]]:
+    """See `contradictions`. Which variables a pattern finds, the model that is built says."""
+    where = "train_config.optimizer.learning_rate_multiplier"
+    patterns = [entry.pattern for entry in multipliers]
+    for pattern in patterns:
+        try:
+            re.compile(pattern)
+        except re.error as error:
+            yield (
+                f"{where}.pattern",
+                f"{where}.pattern '{pattern}': no regular expression ({error})",
+            )
+        if patterns.count(pattern) > 1:
+            yield (
+                f"{where}.pattern",
+                f"{where}.pattern '{pattern}' is there {patterns.count(pattern)} times: a variable "
+                "takes the first that fits it, so leave one",
+            )
 
 
 def _of_the_evaluation(config) -> Iterator[tuple[str, str]]:
@@ -144,11 +135,12 @@ def _of_the_evaluation(config) -> Iterator[tuple[str, str]]:
 
 def _samples_without_people(model) -> Iterator[tuple[str, str]]:
     """See `contradictions`."""
-    for size, fraction in (
-        ("first_stage_minibatch_size", "first_stage_positive_balance_fraction"),
-        ("second_stage_batch_size", "second_stage_balance_fraction"),
-    ):
-        if int(getattr(model, size) * getattr(model, fraction)) < 1:
+    sampled = [("first_stage_minibatch_size", "first_stage_positive_balance_fraction")]
+    if model.proposal_source == action_faster_rcnn_pb2.RPN:  # of other boxes all are taken
+        sampled.append(("second_stage_batch_size", "second_stage_balance_fraction"))
+    for size, fraction in sampled:
+        # Rounded as `core.sampling` does: 100 * 0.01 is 1, though float32 says a little less.
+        if int(round(getattr(model, size) * getattr(model, fraction), 4)) < 1:
             yield (
                 f"model.action_faster_rcnn.{fraction}",
                 f"{size} is {getattr(model, size)} and {fraction} is "
@@ -194,17 +186,3 @@ def _two_stream_contradictions(config) -> Iterator[tuple[str, str]]:
             "fine_tune_flow_checkpoint is set and the model's trunk is not two_stream: it fills "
             "that one's flow trunk",
         )
-
-
-def _fields_of_another_model(config) -> Iterator[tuple[str, str]]:
-    """See `contradictions`."""
-    kind = config.model.WhichOneof("model")
-    for path, message in schema.set_messages(config):
-        for field, _ in message.ListFields():
-            reader = schema.read_by(field)
-            if reader and reader != kind:
-                name = f"{path}.{field.name}"
-                yield (
-                    name,
-                    f"{name} is set and the model is {kind}: only {reader} reads it, leave it out",
-                )

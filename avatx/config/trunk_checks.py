@@ -6,6 +6,7 @@ that is not named here is left to that.
 
 from collections.abc import Iterator
 
+from avatx.config import schema
 from avatx.trunks import i3d_endpoints
 from avatx.trunks.strides import OUTPUT_STRIDES
 
@@ -18,6 +19,13 @@ def contradictions(config) -> Iterator[tuple[str, str]]:
     model = getattr(config.model, kind)
     name = f"model.{kind}.trunk"
     yield from _streams_of_different_strides(model.trunk, name)
+    for path, message in schema.set_messages(model.trunk, name):
+        if message.DESCRIPTOR.name == "I3d" and message.separable and message.stem_as_blocks:
+            yield (
+                f"{path}.stem_as_blocks",
+                f"{path}.stem_as_blocks and separable are both true: the first convolution of a "
+                "separable trunk is 1x7x7 and then 7x1x1; expected one of both only",
+            )
     reader = kind
     if kind == "action_faster_rcnn":
         reader = model.second_stage_box_predictor.WhichOneof("box_predictor_oneof")

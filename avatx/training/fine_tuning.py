@@ -6,6 +6,7 @@ from avatx.checkpoints import published
 from avatx.checkpoints.paths import resolve_checkpoint
 from avatx.checkpoints.restore import restore_detector
 from avatx.errors import UserError
+from avatx.layers.batch_norm import FROZEN
 from avatx.training.options import TrainOptions
 
 # Of a trunk of several networks: which field names the checkpoint of each.
@@ -27,7 +28,7 @@ def initialize(model: tf_keras.Model, options: TrainOptions) -> list[str]:
     if kind == "classification" and streams:
         return _initialize_streams(model, options)
     if not source:
-        return ["fine_tune_checkpoint is empty: training from scratch"]
+        return [f"fine_tune_checkpoint is empty: training from scratch{_never_learnt(model)}"]
     if kind == "classification":
         return _initialize_trunk(model.trunk, _tail_of(model), source)
     if kind == "detection":
@@ -59,8 +60,21 @@ def _initialize_streams(model: tf_keras.Model, options: TrainOptions) -> list[st
         if source:
             lines += _initialize_trunk(trunk, getattr(tail, stream, None), source, field)
         else:
-            lines.append(f"{field} is empty: the {stream} trunk is trained from scratch")
+            told = f"the {stream} trunk is trained from scratch{_never_learnt(trunk)}"
+            lines.append(f"{field} is empty: {told}")
     return lines
+
+
+def _never_learnt(model: tf_keras.Model) -> str:
+    """What to know of a model that starts from nothing: the end of a sentence, mostly none."""
+    parts = (model, *model.submodules)
+    modes = [getattr(part, name, None) for part in parts for name in ("mode", "batch_norm")]
+    if FROZEN not in modes:
+        return ""
+    return (
+        ", with batch_norm FROZEN: its statistics stay 0 and 1, and nothing is normalised; give "
+        "weights, or set the trunk's batch_norm to TRAINED"
+    )
 
 
 def _initialize_trunk(trunk, tail, source: str, field: str = "fine_tune_checkpoint") -> list[str]:

@@ -26,21 +26,21 @@ def apply(
       variables: all that are trained.
 
     Raises:
-      UserError: a pattern that is none, or that no variable is left for.
+      UserError: a pattern that no variable is left for.
     """
     factors, unused = {}, dict.fromkeys(pattern for pattern, _ in multipliers)
     for variable in variables:
         for pattern, factor in multipliers:
-            if _found(pattern, _name(variable)):
+            if re.search(pattern, _name(variable)):
                 unused.pop(pattern, None)
                 factors[_name(variable)] = factor
                 break
     if unused:
         names = [_name(variable) for variable in variables]
         raise UserError(
-            f"learning_rate_multiplier.pattern {next(iter(unused))!r}: found in no trained "
-            f"variable's name that is left for it; expected a part of one, such as {names[0]} or "
-            f"{names[-1]}"
+            f"train_config.optimizer.learning_rate_multiplier.pattern {next(iter(unused))!r}: "
+            "found in no trained variable's name that is left for it; expected a part of one, "
+            f"such as {names[0]} or {names[-1]}"
         )
     if factors:
         kind = type(optimizer)
@@ -73,12 +73,3 @@ class _Scaled(tf_keras.optimizers.legacy.Optimizer):
 def _name(variable: tf.Variable) -> str:
     """As the model has it: less what a distribution strategy adds."""
     return re.sub(r"(/replica_\d+)?:\d+$", "", variable.name)
-
-
-def _found(pattern: str, name: str) -> bool:
-    try:
-        return re.search(pattern, name) is not None
-    except re.error as error:
-        raise UserError(
-            f"learning_rate_multiplier.pattern {pattern!r}: no regular expression ({error})"
-        ) from error

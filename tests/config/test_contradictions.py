@@ -9,7 +9,7 @@ from typing import NamedTuple
 import pytest
 
 from avatx import config
-from avatx.config import contradictions
+from avatx.config import contradictions, unread_fields
 from avatx.errors import UserError
 
 PLAYGROUND = pathlib.Path(__file__).parents[2] / "configs/playground"
@@ -61,14 +61,36 @@ CASES = [
         "second_stage_focal_loss_gamma: 1 second_stage_classification_loss: @",
         "SIGMOID",
         "SIGMOID_FOCAL",
-        "second_stage_focal_loss_gamma is set and .* SIGMOID, which does not read it",
+        "second_stage_focal_loss_gamma is set and .* is SIGMOID, so nothing reads it",
     ),
     Case(
         "grid_anchor_generator {",
         "grid_anchor_generator { width_offset: 8 placement: @",
         "WHERE_CELLS_LOOK",
         "OFFSET_AND_STRIDE",
-        "width_offset is set and placement is WHERE_CELLS_LOOK, which does not read it",
+        "width_offset is set and placement is WHERE_CELLS_LOOK, so nothing reads it",
+    ),
+    Case(
+        r"(?<=optimizer \{)",
+        'learning_rate_multiplier { pattern: "@" multiplier: 0.5 }',
+        "trunk(",
+        "^trunk/",
+        r"learning_rate_multiplier.pattern 'trunk\(': no regular expression",
+    ),
+    Case(
+        r"(?<=optimizer \{)",
+        'learning_rate_multiplier { pattern: "^trunk/" multiplier: 0 } '
+        'learning_rate_multiplier { pattern: "@" multiplier: 1 }',
+        "^trunk/",
+        "^trunk/Conv3d_1a",
+        r"pattern '\^trunk/' is there 2 times: a variable takes the first",
+    ),
+    Case(
+        TRUNK,
+        "trunk { i3d { separable: true stem_as_blocks: @ } }",
+        "true",
+        "false",
+        "stem_as_blocks and separable are both true",
     ),
     Case(
         MODEL, "initial_crop_size: @ maxpool_kernel_size: 3", "2", "3", "is 2 .* is 3: .* as large"
@@ -200,7 +222,8 @@ def test_every_contradiction_has_a_case(tmp_path):
         messages.append(str(error.value))
     yields = [
         node.value.elts[1]
-        for node in ast.walk(ast.parse(inspect.getsource(contradictions)))
+        for module in (contradictions, unread_fields)
+        for node in ast.walk(ast.parse(inspect.getsource(module)))
         if isinstance(node, ast.Yield) and isinstance(node.value, ast.Tuple)
     ]
     assert yields
