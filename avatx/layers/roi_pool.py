@@ -27,7 +27,8 @@ class RoiAlignment(Enum):
 
     # The frame's edges lie on the middles of the outermost cells (`tf.image.crop_and_resize`).
     OBJECT_DETECTION_API = "OBJECT_DETECTION_API"
-    # The cells that look there, interpolated; beyond the outermost cells, these.
+    # The cells that look there, interpolated; beyond the outermost cells, these. (Of either, what
+    # lies outside the frame is 0, as of `crop_and_resize`: boxes are clipped before.)
     ALIGNED = "ALIGNED"
 
 

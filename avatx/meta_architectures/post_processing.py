@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
+from avatx.core import box_ops
 from avatx.core.non_max_suppression import NmsImplementation, non_max_suppression
 from avatx.core.structures import Detections, first_entries
 
@@ -28,17 +29,18 @@ class PostProcessing:
     implementation: NmsImplementation = NmsImplementation.BY_DEVICE
 
     def __call__(self, boxes: tf.Tensor, scores: tf.Tensor, usable: tf.Tensor) -> Detections:
-        """Keeps the best detections of each clip that do not overlap.
+        """Keeps the best detections of each clip that do not overlap; boxes of no area are none.
 
         Args:
           boxes: [B, R, 1, 4] or [B, R, C, 4] float32, normalised, clipped.
           scores: [B, R, C] float32 in [0, 1], without background.
           usable: [B, R] bool, False for padding.
         """
+        has_area = box_ops.area(boxes) > 0  # clipped, it may lie outside the frame
         kept = non_max_suppression(
             boxes,
             scores,
-            usable[..., tf.newaxis] & (scores >= self.score_threshold),
+            usable[..., tf.newaxis] & has_area & (scores >= self.score_threshold),
             self.iou_threshold,
             self.max_detections_per_class,
             self.max_total_detections,

@@ -2,6 +2,7 @@ import numpy as np
 import tensorflow as tf
 from default_options import default
 
+from avatx.core.non_max_suppression import NmsImplementation
 from avatx.meta_architectures.post_processing import PostProcessing
 
 # Two boxes that overlap by more than half, and one apart.
@@ -51,6 +52,16 @@ def test_caps_thresholds_and_padding():
     found, _ = run(default(PostProcessing, 0.05, 0.5), usable=only_last)
     assert found == [(3, 0.6, 2), (2, 0.3, 2), (1, 0.1, 2)]
     assert run(default(PostProcessing), usable=tf.zeros([1, 3], bool))[0] == []
+
+
+def test_a_box_of_no_area_is_no_detection():
+    """As of the Object Detection API; a box beyond the frame is one after clipping."""
+    boxes = BOXES.copy()
+    boxes[0], boxes[1] = [1.0, 0.2, 1.0, 0.5], [0.1, 0.1, 0.1, 0.9]
+    for implementation in NmsImplementation:
+        post = default(PostProcessing, 0.05, 0.5, implementation=implementation)
+        found, _ = run(post, boxes[np.newaxis, :, np.newaxis])
+        assert found == [(3, 0.6, 2), (2, 0.3, 2), (1, 0.1, 2)]
 
 
 def test_class_specific_boxes():
