@@ -109,13 +109,14 @@ def atomic_folder(
         first and written last.
 
     Raises:
-      UserError: the folder that holds `path` cannot be written.
+      UserError: the folder that holds `path` cannot be written; `path` is the current folder.
     """
     if "://" in os.fspath(path):
         with tempfile.TemporaryDirectory(prefix="avatx-") as made:
             yield made
             _upload(made, os.fspath(path), last)
         return
+    refuse_current_folder(path)
     parent, name = os.path.split(os.path.abspath(path))
     with work_folder(parent, prefix or f".{name}.partial", sweep, os.fspath(path)) as work:
         made, older = os.path.join(work, "made"), os.path.join(work, "older")
@@ -132,6 +133,16 @@ def atomic_folder(
                 os.rename(older, path)
             raise
         durable.flush(parent)
+
+
+def refuse_current_folder(path) -> None:
+    """Raises a UserError where `path` is the folder that the program is in, or one above it.
+
+    A new folder in its place would leave the user's shell in one that is gone.
+    """
+    whole = os.path.realpath(path)
+    if os.path.commonpath([whole, os.getcwd()]) == whole:
+        raise UserError(f"{path}: is the folder that you are in; give a new one below it")
 
 
 def move_files(source, target, names: list[str] | None = None) -> None:

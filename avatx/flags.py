@@ -117,7 +117,12 @@ class Parser(argparse.ArgumentParser):
         """Parses after older names became today's."""
         complete(self)
         given = list(sys.argv[1:] if args is None else args)
-        return super().parse_known_args([self._renamed(one) for one in given], namespace)
+        found = super().parse_known_args([self._renamed(one) for one in given], namespace)
+        for action in (one for one in self._actions if one.option_strings):
+            # As of "$OUTPUT", which was never set.
+            if getattr(found[0], action.dest, None) == "" and action.default != "":
+                self.error(f"argument {action.option_strings[0]}: is empty; expected a value")
+        return found
 
     def _renamed(self, argument: str) -> str:
         flag, equals, value = argument.partition("=")
@@ -133,6 +138,11 @@ class Parser(argparse.ArgumentParser):
         for flag in (one.partition("=")[0] for one in unknown if one.startswith("--")):
             for near in difflib.get_close_matches(flag, known, n=1):
                 message += f" (did you mean {near}?)"
+        if message.endswith("expected one argument") and any(
+            one.startswith("-") and os.path.exists(one) for one in sys.argv[1:]
+        ):
+            flag = message.split()[1].rstrip(":")
+            message += f" (a name that begins with a dash is given as {flag}=NAME)"
         self.exit(2, f"error: {self.prog}: {message}; {self.prog} --help has an example\n")
 
 

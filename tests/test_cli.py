@@ -139,3 +139,21 @@ def test_arguments_are_flags(said, shown, as_decorator):
             with named:
                 fail()
     assert str(error.value) == shown
+
+
+def test_an_empty_value_and_a_name_with_a_dash_are_told(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "-film.mp4").write_bytes(b"")
+    parser = cli.Parser("Does something.\n\n    python tools/a.py --video film.mp4\n")
+    parser.add_argument("--video", required=True)
+    parser.add_argument("--suffix", default="")  # may be empty
+    assert parser.parse_args(["--video", "a", "--suffix", ""]).suffix == ""
+    for given, said in (
+        (["--video", ""], "argument --video: is empty; expected a value"),
+        (["--video", "-film.mp4"], "(a name that begins with a dash is given as --video=NAME)"),
+    ):
+        monkeypatch.setattr(sys, "argv", ["a.py", *given])
+        with pytest.raises(SystemExit):
+            parser.parse_args()
+        assert said in capsys.readouterr().err
+    assert parser.parse_args(["--video=-film.mp4"]).video == "-film.mp4"

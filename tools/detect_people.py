@@ -44,9 +44,7 @@ def parse_arguments(argv=None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-@cli.arguments_are_flags(
-    "annotations", "archive", "every", "output", "score_threshold", "tiles", "videos"
-)
+@cli.arguments_are_flags("annotations", "every", "output", "score_threshold", "tiles", "videos")
 def main(argv=None) -> int:
     arguments = parse_arguments(argv)
     if arguments.fetch_movenet is not None:
@@ -57,21 +55,12 @@ def main(argv=None) -> int:
     if arguments.every is not None and arguments.annotations is not None:
         raise UserError("--every and --annotations: give one of them")
     cli.import_tensorflow()
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
     from avatx.inference.people_of_videos import detect_people
     from avatx.inference.person_detector import PersonDetector
+    from avatx.inference.video_bar import video_bar
 
     detector = PersonDetector(arguments.saved_model, arguments.person_class, arguments.tiles)
-    with Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.completed:.1f} s of video"),
-        TimeRemainingColumn(),
-        console=Console(stderr=True),
-    ) as bar:
-        task = bar.add_task("looking", total=None)
+    with video_bar("looking") as show:
         summary = detect_people(
             arguments.videos,
             arguments.output,
@@ -79,9 +68,7 @@ def main(argv=None) -> int:
             every=1.0 if arguments.every is None else arguments.every,
             annotations=arguments.annotations,
             score_threshold=arguments.score_threshold,
-            progress=lambda video, seconds, duration: bar.update(
-                task, description=video, completed=seconds, total=duration
-            ),
+            progress=lambda video, seconds, duration: show(seconds, duration, video),
         )
     for note in summary.notes:
         cli.talk(f"note: {note}")
@@ -100,7 +87,8 @@ def _fetch(arguments) -> int:
     from avatx.inference import movenet
 
     cli.talk(f"fetching {movenet.LICENCE}")
-    movenet.fetch(arguments.fetch_movenet, arguments.movenet_archive)
+    with cli.arguments_are_flags(output="fetch_movenet", archive="movenet_archive"):
+        movenet.fetch(arguments.fetch_movenet, arguments.movenet_archive)
     print(f"wrote {arguments.fetch_movenet}; its licence is in {movenet.LICENCE_FILE} there")
     return 0
 

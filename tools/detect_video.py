@@ -16,7 +16,6 @@ Apache Beam's: `--direct_num_workers 8 --direct_running_mode multi_processing` u
 
 import argparse
 import json
-import math
 import os
 
 from avatx import cli
@@ -149,20 +148,11 @@ def _detect_in_many(arguments, detector, settings, beam_arguments) -> int:
 
 
 def _detect_in_one(arguments, detector, settings, _) -> int:
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-    from avatx.inference.video_detection import detect_video
+    from avatx.inference.video_bar import video_bar
+    from avatx.inference.video_detection import detect_video, nothing_shown
 
     notes: list[str] = []
-    with Progress(
-        TextColumn("detecting"),
-        BarColumn(),
-        TextColumn("{task.completed:.1f} s of video"),
-        TimeRemainingColumn(),
-        console=Console(stderr=True),
-    ) as bar:
-        task = bar.add_task("detecting", total=None)
+    with video_bar("detecting") as progress:
         summary = detect_video(
             detector,
             arguments.video,
@@ -175,35 +165,26 @@ def _detect_in_one(arguments, detector, settings, _) -> int:
             attention=arguments.attention,
             boxes=arguments.boxes,
             log=notes.append,
-            progress=lambda seconds, total: bar.update(task, completed=seconds, total=total),
+            progress=progress,
         )
-        bar.update(task, completed=bar.tasks[task].total)
     if summary.stopped:
         cli.talk(f"warning: {arguments.video}: stopped early: {summary.stopped}")
     for note in notes:
         cli.talk(f"note: {arguments.video}: {note}")
     if arguments.json:
-        told = {**summary._asdict(), "output": arguments.output, "notes": notes}
+        highest = summary.highest and summary.highest._asdict()
+        told = {**summary._asdict(), "highest": highest}
+        told |= {"output": arguments.output, "notes": notes}
         print(json.dumps(told, indent=2, ensure_ascii=False))
         return 0
     if summary.highest:
-        cli.talk(f"note: {nothing_shown(summary.highest, arguments.score_threshold)}")
+        note = nothing_shown(summary.highest, arguments.score_threshold)
+        cli.talk(f"note: {note.replace('score_threshold', '--score_threshold')}")
     print(
         f"{summary.num_detections} detections at {summary.num_keyframes} keyframes; wrote "
         f"{', '.join(summary.files)} in {arguments.output}"
     )
     return 0
-
-
-def nothing_shown(highest, score_threshold: float) -> str:
-    """What to do about a result without a detection."""
-    shows = math.floor(highest.score * 100) / 100  # rounded down, so that it shows something
-    shows = shows or math.floor(highest.score * 1e4) / 1e4
-    return (
-        f"nothing has a score of {score_threshold:g} or more: the highest is "
-        f"{highest.score:.4f}, {highest.class_name} at {highest.timestamp:g} s; "
-        f"--score_threshold {shows:g} would show it"
-    )
 
 
 if __name__ == "__main__":

@@ -43,6 +43,8 @@ def main(argv=None) -> int:
     directory = os.path.dirname(os.path.abspath(flags.output))
     if not os.path.isdir(directory):
         raise UserError(f"--output {flags.output}: there is no directory {directory}")
+    if os.path.isdir(flags.output):
+        raise UserError(f"--output {flags.output}: is a folder; expected a file, of JSON")
     label_map = read_label_map(flags.label_map)
     excluded = read_excluded_timestamps(flags.excluded) if flags.excluded else None
     groundtruth = read_annotations(flags.annotations)

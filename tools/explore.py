@@ -8,9 +8,7 @@ of what tools/detect_video.py wrote, or, detecting first (into PAGE-detections):
 """
 
 import argparse
-import contextlib
 import os
-from collections.abc import Callable, Iterator
 
 from avatx import cli
 from avatx.inference.boxes_flags import add_boxes_flags, given_boxes
@@ -39,15 +37,12 @@ def parse_arguments(argv=None) -> argparse.Namespace:
     add(
         "--score_threshold",
         type=float,
-        default=0.1,
-        help="without --detections: leave out lower scores (default %(default)s; the page "
-        "has a slider)",
+        help="without --detections: leave out lower scores (default 0.1; the page has a slider)",
     )
     add(
         "--every",
         type=float,
-        default=1.0,
-        help="without --detections: seconds between keyframes (default %(default)s)",
+        help="without --detections: seconds between keyframes (default 1)",
     )
     add(
         "--video_format",
@@ -59,6 +54,13 @@ def parse_arguments(argv=None) -> argparse.Namespace:
     arguments = parser.parse_args(argv)
     if not arguments.detections and not (arguments.saved_model and arguments.video):
         parser.error("give --detections, or --saved_model and --video")
+    for name, default in (("score_threshold", 0.1), ("every", 1.0)):
+        if getattr(arguments, name) is None:
+            setattr(arguments, name, default)
+        elif arguments.detections:
+            parser.error(f"--{name} is of a detection, and --detections has been detected already")
+    if arguments.detections and arguments.saved_model and arguments.no_attention:
+        parser.error("--saved_model is for attention: leave it or --no_attention out")
     return arguments
 
 
@@ -79,8 +81,9 @@ def main(argv=None) -> int:
         _detect(flags, detector, boxes, folder)
         result = read_result(folder)
     from avatx.explorer.explorer import write_explorer
+    from avatx.inference.video_bar import video_bar
 
-    with _bar("writing the page") as progress:
+    with video_bar("writing the page") as progress:
         summary = write_explorer(
             result,
             flags.output,
@@ -118,24 +121,11 @@ def _detector(flags, result):
     return Detector(path)
 
 
-@contextlib.contextmanager
-def _bar(doing: str) -> Iterator[Callable[[float, float | None], None]]:
-    """A line of progress on stderr; gives what is to be called with seconds and duration."""
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn())
-    rest = (TextColumn("{task.completed:.1f} s of video"), TimeRemainingColumn())
-    with Progress(*columns, *rest, console=Console(stderr=True)) as bar:
-        task = bar.add_task(doing, total=None)
-        yield lambda seconds, total: bar.update(task, completed=seconds, total=total)
-        bar.update(task, completed=bar.tasks[task].total)
-
-
 def _detect(flags, detector, boxes, folder) -> None:
-    from avatx.inference.video_detection import detect_video
+    from avatx.inference.video_bar import video_bar
+    from avatx.inference.video_detection import detect_video, nothing_shown
 
-    with _bar("detecting") as progress:
+    with video_bar("detecting") as progress:
         summary = detect_video(
             detector,
             flags.video,
@@ -147,6 +137,9 @@ def _detect(flags, detector, boxes, folder) -> None:
             progress=progress,
         )
     print(f"{summary.num_detections} detections at {summary.num_keyframes} keyframes in {folder}")
+    if summary.highest:
+        note = nothing_shown(summary.highest, flags.score_threshold)
+        cli.talk(f"note: {note.replace('score_threshold', '--score_threshold')}")
 
 
 if __name__ == "__main__":

@@ -37,6 +37,8 @@ def impossible_rows(table: AvaTable, label_map: LabelMap, name: str) -> list[str
         if rows.any():
             parts.append(f"{np.count_nonzero(rows)} {words(rows)}")
             wrong |= rows
+    if not parts:  # what some rows look like by themselves, all of them may not
+        return []
     video, seconds = table.moment(int(np.flatnonzero(wrong)[0]))
     return [
         f"{name}: {np.count_nonzero(wrong)} of {len(table)} rows cannot be right: "
@@ -66,6 +68,14 @@ def _kinds(table: AvaTable, label_map: LabelMap) -> Iterator[tuple]:
             lambda rows: f"of classes that the label map lacks ({classes(rows)})",
         )
         yield ~np.isfinite(scores), lambda rows: "with a score that is no finite number"
+        # Scores may be of any range; whole numbers, all of them, are hardly any.
+        yield (
+            (scores > 1) & bool((scores == np.round(scores)).all()),
+            lambda rows: (
+                "with a score above 1, and all scores are whole numbers (are these annotations, "
+                "whose eighth column is a person's number?)"
+            ),
+        )
     finite = np.isfinite(table.boxes).all(axis=1)
     low_side, high_side = table.boxes[:, :2], table.boxes[:, 2:]
     yield ~finite, lambda rows: "with a coordinate that is no finite number"

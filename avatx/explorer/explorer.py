@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from avatx import file_systems
-from avatx.atomic_folder import atomic_folder
+from avatx.atomic_folder import atomic_folder, refuse_current_folder
 from avatx.core.cell_view import evenly
 from avatx.core.people import Person, box_iou
 from avatx.data.times import FAR_FUTURE, MICROSECONDS
@@ -271,6 +271,7 @@ def _check_length(reader: VideoReader, result: Result) -> None:
 
 def check_output(output: str) -> None:
     """Refuses a folder that holds anything but an older page, whole: it goes as a whole."""
+    refuse_current_folder(output)
     if os.path.isdir(output):
         held = set(os.listdir(output))
         foreign = sorted(held - NAMES if held >= {*PAGE, DATA} else held)

@@ -27,6 +27,8 @@ def page_data(result: Result, groundtruth: str | None = None) -> dict[str, Any]:
     """
     facts = result.facts
     notes = [str(note) for note in facts.get("notes") or ()]
+    if facts.get("stopped"):
+        notes.insert(0, f"detection stopped early: {facts['stopped']}")
     truth = None
     if groundtruth is not None:
         video_id = facts.get("video_id", "")

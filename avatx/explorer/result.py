@@ -10,6 +10,7 @@ import numpy as np
 from avatx import file_systems
 from avatx.core.people import Action, Person
 from avatx.errors import UserError
+from avatx.inference.batch_manifest import NAME as MANIFEST
 from avatx.inference.linking import Linker
 
 NAME = "detections.json"
@@ -52,6 +53,8 @@ def read_result(path: str) -> Result:
         with open(file_path, encoding="utf-8") as file:
             content = json.load(file)
     except OSError as error:
+        if os.path.exists(os.path.join(path, MANIFEST)):
+            raise UserError(f"{path}: holds a folder a video; give one of them") from error
         raise UserError(
             f"{path}: no {NAME} can be read there ({error.strerror}); give the output folder of "
             "tools/detect_video.py"

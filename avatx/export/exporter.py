@@ -85,7 +85,8 @@ def export_pipeline(
     if best and kept is None:
         raise UserError(
             f"best: {os.path.join(trained_checkpoint_dir, BEST_DIRECTORY)} holds no checkpoint; a "
-            "training with evaluation in between (mode train_and_eval) keeps its best one there"
+            "training with evaluation in between (mode train_and_eval) keeps its best one there, "
+            "in its model directory"
         )
     if best and kept is not None:
         checkpoint = kept.path

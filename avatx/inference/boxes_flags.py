@@ -22,8 +22,7 @@ def add_boxes_flags(parser: argparse.ArgumentParser, default: str = "") -> None:
     parser.add_argument(
         "--boxes_score_threshold",
         type=float,
-        default=0.0,
-        help="of --boxes, leave out lower scores (default %(default)s)",
+        help="of --boxes, leave out lower scores (default 0)",
     )
 
 
@@ -31,9 +30,13 @@ def given_boxes(arguments: argparse.Namespace) -> BoxesSettings | None:
     """What the flags say; None without --boxes.
 
     Raises:
-      UserError: a threshold out of range.
+      UserError: a threshold out of range, or of nothing.
     """
     threshold = arguments.boxes_score_threshold
+    if threshold is None:
+        threshold = 0.0
+    elif not arguments.boxes:
+        raise UserError("--boxes_score_threshold is of --boxes, which is not there; give both")
     if not 0 <= threshold <= 1:
         raise UserError(f"--boxes_score_threshold {threshold}: expected 0 to 1")
     return BoxesSettings(arguments.boxes, threshold) if arguments.boxes else None

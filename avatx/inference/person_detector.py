@@ -26,6 +26,7 @@ _SAME_IOU = 0.5
 _SAME_INSIDE = 0.7  # share of the smaller box inside the larger: a person cut by a tile's edge
 
 
+_MOST_TILES = 8  # a side: of a 4K frame that is 480 pixels
 _ADVICE = (
     "expected a detector with the Object Detection API's signature serving_default, of any input "
     "uint8 [1, H, W, 3] to detection_boxes [1, N, 4], detection_scores [1, N], detection_classes "
@@ -60,8 +61,11 @@ class PersonDetector:
     """
 
     def __init__(self, path: str, person_class: int = 1, tiles: int = 1):
-        if tiles < 1:
-            raise UserError(f"tiles {tiles}: expected 1 or more")
+        if not 1 <= tiles <= _MOST_TILES:
+            raise UserError(
+                f"tiles {tiles}: expected 1 to {_MOST_TILES}; a frame is looked at that number "
+                "squared times"
+            )
         import tensorflow as tf
 
         try:

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import math
 import numbers
 import os
 import signal
@@ -205,6 +206,17 @@ def detect_video(
         files = sorted(os.listdir(folder))
     count = sum(len(keyframe.detections.scores) for keyframe in keyframes)
     return VideoSummary(len(keyframes), count, files, stopped, None if count else highest)
+
+
+def nothing_shown(highest: Highest, score_threshold: float) -> str:
+    """What to do about a result without a detection."""
+    shows = math.floor(highest.score * 100) / 100  # rounded down, so that it shows something
+    shows = shows or math.floor(highest.score * 1e4) / 1e4
+    return (
+        f"nothing has a score of {score_threshold:g} or more: the highest is "
+        f"{highest.score:.4f}, {highest.class_name} at {highest.timestamp:g} s; "
+        f"score_threshold {shows:g} would show it"
+    )
 
 
 def _score(highest: Highest | None) -> float:

@@ -42,7 +42,8 @@ def name_video(video: str) -> str:
     name = os.path.basename(path)
     if not os.path.isdir(path):
         name = os.path.splitext(name)[0]
-    return re.sub(r'[,"\r\n]', "_", name) or "video"
+    # What no csv can hold: its own signs, and bytes of a name that are no UTF-8.
+    return re.sub(r'[,"\r\n\ud800-\udfff]', "_", name) or "video"
 
 
 def write_csv(path: str, video_id: str, keyframes: list[KeyframeDetections]) -> None:
@@ -74,7 +75,7 @@ def write_tracks(path: str, video_id: str, keyframes: list[KeyframeDetections]) 
                 ymin, xmin, ymax, xmax = (f"{float(value):.6f}" for value in person.box)
                 for action in person.actions:
                     writer.writerow(
-                        [video_id, f"{keyframe.timestamp:g}", xmin, ymin, xmax, ymax]
+                        [video_id, f"{keyframe.timestamp:.12g}", xmin, ymin, xmax, ymax]
                         + [action.class_id, f"{action.score:.6f}", person.track]
                     )
 

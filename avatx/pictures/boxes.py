@@ -17,6 +17,7 @@ _POSE, _OBJECT, _PEOPLE, _OTHER = (
     cast(tuple[int, int, int], ImageColor.getrgb(colour))
     for colour in (colours.POSE, colours.WITH_OBJECTS, colours.WITH_PEOPLE, colours.OTHER_ACTION)
 )
+_LONGEST_SIDE = 4096  # of an enlarged frame; encoders of video end at some length
 _LONGEST_NAME = 24  # AVA's "watch (e.g., TV)" stays: there is a "watch (a person)"
 _TEXT_COLOUR = (0, 0, 0)
 # A box is minor of which this much lies on one of a score that is larger by 1 / _MINOR_SCORE.
@@ -136,7 +137,7 @@ def short_name(name: str) -> str:
 def upscale(frame: np.ndarray, shorter_side: int) -> np.ndarray:
     """Enlarges a frame whose shorter side is below `shorter_side`; text stays readable then."""
     height, width = frame.shape[:2]
-    scale = shorter_side / min(height, width)
+    scale = min(shorter_side / min(height, width), _LONGEST_SIDE / max(height, width))
     if scale <= 1:
         return frame
     size = (round(width * scale), round(height * scale))

@@ -56,6 +56,19 @@ def test_nothing_is_said_of_rows_that_may_be_right():
     assert len(impossible_rows(table([1, 0], [BOX] * 2), MAP, "x")) == 1
 
 
+def test_annotations_in_place_of_detections():
+    """Their eighth column, a person's number, is read as a score."""
+    (sentence,) = impossible_rows(table([1, 1, 4], [BOX] * 3, [0.0, 1.0, 3.0]), MAP, "gt.csv")
+    assert "gt.csv: 1 of 3 rows" in sentence and "are these annotations" in sentence
+    assert impossible_rows(table([1, 1], [BOX] * 2, [1.0, 0.0]), MAP, "x") == []
+    assert impossible_rows(table([1, 1], [BOX] * 2, [2.0, 0.25]), MAP, "x") == []
+    # Whole numbers for as many rows as are looked at at once, and then others.
+    scores = np.full(70_000, 2.0)
+    scores[-1] = 0.5
+    many = table([1] * len(scores), [BOX] * len(scores), scores)
+    assert impossible_rows(many, MAP, "x") == []
+
+
 def evaluated(folder, capfd, detections):
     spec = importlib.util.spec_from_file_location("evaluate_csv", ROOT / "tools/evaluate_csv.py")
     tool = importlib.util.module_from_spec(spec)

@@ -224,5 +224,40 @@ def test_the_tool_makes_a_page_of_a_result(tmp_path, capsys):
     assert f"5 keyframes, 10 people in them, attention of 0; open {page}/index.html" in told.out
     with pytest.raises(UserError, match="^--output .*holds detections.json"):
         tool.main(["--detections", found, "--output", found])
-    with pytest.raises(SystemExit):
-        tool.main(["--output", page, "--video", "film.mp4"])
+    # Each says one thing that it cannot do.
+    for flags, said in (
+        (["--video", "film.mp4"], "give --detections, or --saved_model and --video"),
+        (["--detections", found, "--every", "0.1"], "--every is of a detection"),
+        (["--detections", found, "--score_threshold", "0.9"], "--score_threshold is of a detect"),
+        (["--detections", found, "--saved_model", "x", "--no_attention"], "is for attention"),
+        (["--detections", ""], "--detections: is empty"),
+    ):
+        with pytest.raises(SystemExit):
+            tool.main(["--output", page, *flags])
+        assert said in capsys.readouterr().err
+    with pytest.raises(UserError, match="^--boxes_score_threshold is of --boxes"):
+        tool.main(["--detections", found, "--output", page, "--boxes_score_threshold", "0.5"])
+
+
+def test_a_page_of_a_video_that_was_read_in_part_says_so(tmp_path):
+    stopped = "truncated: the video ends at 2.500 of 9.000 seconds"
+    found = write_result(tmp_path / "found", stopped=stopped, notes=["dark"])
+    summary = write_explorer(read_result(str(found)), str(tmp_path / "page"))
+    assert summary.notes == [f"detection stopped early: {stopped}", "dark"]
+    assert page_data(tmp_path / "page")["notes"] == summary.notes
+
+
+def test_the_folder_of_many_results_is_told(tmp_path):
+    (tmp_path / "manifest.json").write_text("{}")
+    with pytest.raises(UserError, match="holds a folder a video; give one of them"):
+        read_result(str(tmp_path))
+
+
+def test_the_current_folder_is_refused_before_any_work(tmp_path, monkeypatch):
+    found = read_result(str(write_result(tmp_path / "found")))
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    for output in (".", "..", str(tmp_path / "here")):
+        with pytest.raises(UserError, match="is the folder that you are in; give a new one"):
+            write_explorer(found, output)
+    assert (tmp_path / "here").is_dir()

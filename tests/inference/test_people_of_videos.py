@@ -132,7 +132,8 @@ def test_a_person_of_several_tiles_is_one():
     [
         (["--every", "0"], "--every 0.0: expected seconds"),
         (["--score_threshold", "2"], "--score_threshold 2.0: expected 0 to 1"),
-        (["--tiles", "0"], "--tiles 0: expected 1 or more"),
+        (["--tiles", "0"], "--tiles 0: expected 1 to 8"),
+        (["--tiles", "100"], "--tiles 100: expected 1 to 8; a frame is looked at"),
         (["--annotations", "a.csv", "--every", "1"], "give one of them"),
         (["--annotations", "absent.csv"], "absent.csv cannot be read"),
     ],

@@ -14,6 +14,7 @@ import pytest
 from fake_detection_model import FakeDetectionModel
 from PIL import Image
 
+from avatx.core.people import Action, Person
 from avatx.data.annotations import ava_csv
 from avatx.data.video.frame_settings import FrameSettings
 from avatx.data.video.keyframe_clips import keyframe_clips
@@ -21,8 +22,9 @@ from avatx.data.video.video_reader import VideoReader
 from avatx.data.video.video_writer import VideoWriter
 from avatx.errors import UserError
 from avatx.export import saved_model
-from avatx.inference import video_detection
-from avatx.inference.detector import Detector
+from avatx.inference import video_detection, video_outputs
+from avatx.inference.detector import ClipDetections, Detector
+from avatx.inference.video_outputs import KeyframeDetections
 
 REPOSITORY = Path(__file__).parents[2]
 FILES = ["annotated.mp4", "contact_sheet.jpg", "detections.csv", "detections.json"]
@@ -173,12 +175,52 @@ def test_threshold_leaves_out_lower_scores_everywhere(detector, video, tmp_path)
 
 def test_the_tool_says_which_threshold_would_show_something():
     highest = video_detection.Highest(0.2876, "walk", 3.5)
-    assert load_tool().nothing_shown(highest, 0.3) == (
+    assert video_detection.nothing_shown(highest, 0.3) == (
         "nothing has a score of 0.3 or more: the highest is 0.2876, walk at 3.5 s; "
-        "--score_threshold 0.28 would show it"
+        "score_threshold 0.28 would show it"
     )
     low = video_detection.Highest(0.00237, "walk", 0.0)
-    assert load_tool().nothing_shown(low, 0.3).endswith("--score_threshold 0.0023 would show it")
+    assert video_detection.nothing_shown(low, 0.3).endswith("threshold 0.0023 would show it")
+
+
+def test_times_are_the_same_in_every_file(detector, video, tmp_path):
+    """As of a long film with keyframes close to each other: six digits are too few."""
+    person = Person(np.array([0.1, 0.2, 0.5, 0.9], np.float32), (Action(2, "stand", 0.5),), 1)
+    found = ClipDetections(person.box[np.newaxis], np.array([2]), np.array([0.5]))
+    keyframes = [KeyframeDetections(time, found, [person]) for time in (1000.125, 10000.04)]
+    video_outputs.write_csv(str(tmp_path / "a.csv"), "film", keyframes)
+    video_outputs.write_tracks(str(tmp_path / "b.csv"), "film", keyframes)
+    rows = [(tmp_path / name).read_text().splitlines() for name in ("a.csv", "b.csv")]
+    times = [[row.split(",")[1] for row in lines[-2:]] for lines in rows]
+    assert times == [["1000.125", "10000.04"]] * 2
+
+
+@pytest.mark.parametrize("size", [(20, 900), (900, 20)])
+def test_a_very_long_frame(detector, tmp_path, size):
+    """Enlarged for its text to a shorter side of 480 it would be 21,600 pixels long."""
+    film = write_video(tmp_path / "long.mp4", 1.0, *size)
+    video_detection.detect_video(detector, film, str(tmp_path / "out"), score_threshold=0)
+    with VideoReader(str(tmp_path / "out" / "annotated.mp4")) as reader:
+        assert max(reader.size) == 4096
+
+
+def test_what_no_encoder_takes_is_one_line(tmp_path):
+    with pytest.raises(UserError, match="a video of 20000 x 16 pixels cannot be encoded"):
+        with VideoWriter(str(tmp_path / "a.mp4"), 25, 16, 20000) as writer:
+            writer.write(np.zeros([16, 20000, 3], np.uint8))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_mistake_stands_alone_on_stderr(export_folder, tmp_path, capfd):
+    (tmp_path / "zero.mp4").write_bytes(b"")
+    flags = ["--saved_model", export_folder, "--output", str(tmp_path / "out")]
+    with pytest.raises(UserError, match="zero.mp4"):
+        load_tool().main([*flags, "--video", str(tmp_path / "zero.mp4")])
+    assert "detecting" not in capfd.readouterr().err  # no bar of what never began
+
+
+def test_a_name_that_is_no_text_gives_a_video_id_that_is(tmp_path):
+    assert video_outputs.name_video('films/bad\udcff,"a".mp4') == "bad___a_"
 
 
 def test_people_have_numbers_in_json_and_csv(detector, video, tmp_path):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from avatx.atomic_file import atomic_path
+from avatx.errors import UserError, first_line
 
 if TYPE_CHECKING:
     from av.container import OutputContainer
@@ -137,7 +138,13 @@ class VideoWriter:
         video_frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")
         video_frame.pts = pts
         video_frame.time_base = self._stream.codec_context.time_base
-        self._container.mux(self._stream.encode(video_frame))
+        try:
+            self._container.mux(self._stream.encode(video_frame))
+        except av.error.ExternalError as error:
+            raise UserError(
+                f"{self.path}: a video of {self.width} x {self.height} pixels cannot be encoded "
+                f"({self._stream.codec_context.name}: {first_line(error)})"
+            ) from error
         self._last_pts = pts
         self._num_frames += 1
 
