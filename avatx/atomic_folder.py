@@ -83,6 +83,11 @@ def atomic_files(
     Raises:
       UserError: `folder` cannot be written.
     """
+    for name in replaces:
+        if os.path.isdir(os.path.join(folder, name)):
+            raise UserError(
+                f"{os.path.join(folder, name)}: is a folder where a file would be written"
+            )
     with work_folder(folder, prefix, sweep) as work:
         yield work
         # Flushed before the older ones go: that may take a while.

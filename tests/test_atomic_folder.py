@@ -56,6 +56,21 @@ def test_of_an_error_no_folder_is_left_that_was_made_for_it(tmp_path):
     assert list(tmp_path.rglob("*")) == [tmp_path / "a"]
 
 
+def test_a_folder_in_the_place_of_a_file_is_told_before_the_work(tmp_path):
+    (tmp_path / "out" / "a.csv").mkdir(parents=True)
+    with pytest.raises(UserError, match="out/a.csv: is a folder where a file would be written"):
+        with atomic_files(tmp_path / "out", replaces=["a.csv"]):
+            pytest.fail("the work began")
+
+
+def test_the_current_folder_is_not_replaced(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for path in (".", tmp_path, tmp_path.parent):
+        with pytest.raises(UserError, match="is the folder that you are in"):
+            with atomic_folder(path):
+                pytest.fail("the work began")
+
+
 @pytest.mark.parametrize("name", ["file", "file/below"])
 def test_a_file_in_the_place_of_a_folder_is_told(tmp_path, name):
     write(tmp_path, file="")

@@ -43,6 +43,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(json.dumps(found, indent=2))
     else:
         summary.print_table(found)
+    for note in found.get("notes", ()):
+        cli.talk(f"note: {note}")
     for file in missing:
         line = f"missing: {file.field} = {file.path}: {file.remedy}"
         cli.talk(line)

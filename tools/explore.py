@@ -75,6 +75,10 @@ def main(argv=None) -> int:
     check_output(flags.output)
     result = read_result(flags.detections) if flags.detections else None
     boxes = given_boxes(flags)
+    if result is None:
+        from avatx.inference.video_detection import check_arguments
+
+        check_arguments(flags.score_threshold, flags.every, 1)
     detector = _detector(flags, result)
     if result is None:
         folder = f"{flags.output.rstrip('/')}-detections"

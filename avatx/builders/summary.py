@@ -8,7 +8,7 @@ from avatx import registrations
 from avatx.builders import input_reader_builder, model_builder, training_builder
 from avatx.config import memory
 from avatx.protos import pipeline_pb2
-from avatx.training import optimizer, report
+from avatx.training import fine_tuning, learning_rate_multipliers, optimizer, report
 
 
 def summarize(config: pipeline_pb2.PipelineConfig) -> dict[str, Any]:
@@ -16,7 +16,8 @@ def summarize(config: pipeline_pb2.PipelineConfig) -> dict[str, Any]:
 
     Returns:
       JSON-like: `parameters` (trainable ones by part, and `moving_statistics` by part),
-      `shapes`, and where there is a train_config `host_memory` (bytes), `batch` and `schedule`.
+      `shapes`, and where there is a train_config `host_memory` (bytes), `batch`, `schedule` and
+      `notes`, lines to be told.
 
     Raises:
       UserError: the config cannot be built.
@@ -51,9 +52,11 @@ def summarize(config: pipeline_pb2.PipelineConfig) -> dict[str, Any]:
             "learning_rate": report.describe_learning_rate(schedule),
             "learning_rate_at_step": {str(step): float(rate(step)) for step in steps},
         }
-        multipliers = dict(options.optimizer.learning_rate_multipliers)
+        multipliers = options.optimizer.learning_rate_multipliers
+        learning_rate_multipliers.factors_of(multipliers, model.trainable_variables)
         if multipliers:  # else an empty line
-            summary["schedule"]["learning_rate_multipliers"] = multipliers
+            summary["schedule"]["learning_rate_multipliers"] = dict(multipliers)
+        summary["notes"] = fine_tuning.from_nothing(model, options)
     return summary
 
 

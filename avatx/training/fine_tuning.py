@@ -26,9 +26,9 @@ def initialize(model: tf_keras.Model, options: TrainOptions) -> list[str]:
     source, kind = options.fine_tune_checkpoint, options.fine_tune_checkpoint_type
     streams = getattr(getattr(model, "trunk", None), "streams", {})
     if kind == "classification" and streams:
-        return _initialize_streams(model, options)
+        return [*_initialize_streams(model, options), *from_nothing(model, options)]
     if not source:
-        return [f"fine_tune_checkpoint is empty: training from scratch{_never_learnt(model)}"]
+        return from_nothing(model, options)
     if kind == "classification":
         return _initialize_trunk(model.trunk, _tail_of(model), source)
     if kind == "detection":
@@ -37,6 +37,20 @@ def initialize(model: tf_keras.Model, options: TrainOptions) -> list[str]:
         f"train_config.fine_tune_checkpoint_type: {kind!r} is unknown; expected classification or "
         "detection"
     )
+
+
+def from_nothing(model: tf_keras.Model, options: TrainOptions) -> list[str]:
+    """Lines that say what no checkpoint fills, and what to know of it."""
+    streams = getattr(getattr(model, "trunk", None), "streams", {})
+    if streams and options.fine_tune_checkpoint_type == "classification":
+        return [
+            f"{field} is empty: the {stream} trunk is trained from scratch{_never_learnt(trunk)}"
+            for stream, trunk in streams.items()
+            if not getattr(options, field := _FIELD_OF_STREAM[stream])
+        ]
+    if options.fine_tune_checkpoint:
+        return []
+    return [f"fine_tune_checkpoint is empty: training from scratch{_never_learnt(model)}"]
 
 
 def check_paths(options: TrainOptions) -> None:
@@ -52,16 +66,13 @@ def _tail_of(model: tf_keras.Model):
 
 
 def _initialize_streams(model: tf_keras.Model, options: TrainOptions) -> list[str]:
-    """Each network of the trunk from a checkpoint of its own, or from scratch."""
+    """Each network of the trunk from a checkpoint of its own, where there is one."""
     lines, tail = [], _tail_of(model)
     for stream, trunk in model.trunk.streams.items():
         field = _FIELD_OF_STREAM[stream]
         source = getattr(options, field)
         if source:
             lines += _initialize_trunk(trunk, getattr(tail, stream, None), source, field)
-        else:
-            told = f"the {stream} trunk is trained from scratch{_never_learnt(trunk)}"
-            lines.append(f"{field} is empty: {told}")
     return lines
 
 

@@ -13,15 +13,12 @@ import tf_keras
 from avatx.errors import UserError
 
 
-def apply(
-    optimizer: tf_keras.optimizers.legacy.Optimizer,
-    multipliers: Sequence[tuple[str, float]],
-    variables: Sequence[tf.Variable],
-) -> None:
-    """Makes `optimizer` move some variables by another part of its step.
+def factors_of(
+    multipliers: Sequence[tuple[str, float]], variables: Sequence[tf.Variable]
+) -> dict[str, float]:
+    """Name of each variable that has a factor -> its factor.
 
     Args:
-      optimizer: any; it is changed.
       multipliers: (regular expression, factor); the first that is found in a variable's name.
       variables: all that are trained.
 
@@ -42,6 +39,16 @@ def apply(
             "found in no trained variable's name that is left for it; expected a part of one, "
             f"such as {names[0]} or {names[-1]}"
         )
+    return factors
+
+
+def apply(
+    optimizer: tf_keras.optimizers.legacy.Optimizer,
+    multipliers: Sequence[tuple[str, float]],
+    variables: Sequence[tf.Variable],
+) -> None:
+    """Makes `optimizer`, any, move some variables by another part of its step: see `factors_of`."""
+    factors = factors_of(multipliers, variables)
     if factors:
         kind = type(optimizer)
         optimizer.__class__ = type(f"Scaled{kind.__name__}", (_Scaled, kind), {})

@@ -7,7 +7,8 @@ import pytest
 from google.protobuf import text_format
 
 from avatx import config
-from avatx.builders import model_builder
+from avatx.builders import model_builder, summary
+from avatx.errors import UserError
 
 CONFIGS = pathlib.Path(__file__).parents[2] / "configs"
 SMALL = "i3d { depth_multiplier: 0.05 }"
@@ -55,3 +56,21 @@ def test_names_are_unique_begin_with_the_part_and_do_not_depend_on_other_models(
 def test_of_every_head(head):
     names = names_by_part(SMALL, head)["box_predictor"]
     assert len(set(names)) == len(names) and all(re.match("box_predictor/", n) for n in names)
+
+
+def test_config_check_says_what_training_would():
+    """Which pattern finds nothing, and that what is frozen has to come from somewhere."""
+    demo = str(CONFIGS / "playground" / "demo.config")
+    field = "train_config.optimizer.learning_rate_multiplier"
+    frozen = "model.action_faster_rcnn.trunk.batch_norm=FROZEN"
+    loaded = config.load(demo, [field + '={ pattern: "^box_predictor/" multiplier: 0.5 }', frozen])
+    found = summary.summarize(loaded)
+    assert found["schedule"]["learning_rate_multipliers"] == {"^box_predictor/": 0.5}
+    (note,) = found["notes"]
+    assert "training from scratch, with batch_norm FROZEN: its statistics stay 0 and 1" in note
+    assert summary.summarize(config.load(demo))["notes"] == [
+        "fine_tune_checkpoint is empty: training from scratch"
+    ]
+    nothing = config.load(demo, [field + '={ pattern: "^head/" multiplier: 0.5 }'])
+    with pytest.raises(UserError, match=f"{field}.pattern '.head/': found in no trained variable"):
+        summary.summarize(nothing)

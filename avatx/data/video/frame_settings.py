@@ -131,6 +131,10 @@ def for_model(
         if value is not None and name != "video_start_seconds":
             values[name] = value
     values.update(given or {})
+    if not has_flow and (given or {}).get("optical_flow"):
+        raise UserError(
+            f"optical_flow {values['optical_flow']}: the model has no flow stream; leave it out"
+        )
     if not has_flow:
         values["optical_flow"] = ""
     elif not values["optical_flow"]:

@@ -113,7 +113,8 @@ def test_for_a_model_flags_win_then_what_is_known_then_defaults():
         "dis"
     )
     assert for_model({}, False) == FrameSettings()
-    assert for_model(trained, False, {"optical_flow": "dis"}).optical_flow == ""
+    with pytest.raises(UserError, match="optical_flow dis: the model has no flow stream; leave"):
+        for_model(trained, False, {"optical_flow": "dis"})
     with pytest.raises(UserError, match="^optical_flow is empty, and the model has a flow stream"):
         for_model(trained, True, {"optical_flow": ""})
     assert for_model(trained, False, {"video_start_seconds": 5.0}).video_start_seconds == 5
