@@ -28,4 +28,5 @@ def video_bar(doing: str) -> Iterator[Callable[..., None]]:
         if bar.live.is_started:
             bar.update(task, completed=bar.tasks[task].total)
     finally:
-        bar.stop()
+        if bar.live.is_started:  # else it would leave an empty line
+            bar.stop()
