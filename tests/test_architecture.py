@@ -214,6 +214,8 @@ def test_command_lines_are_named_as_they_are_called():
         "avatx.config",
         "avatx.data.annotations.ava_csv",
         "avatx.evaluation.frame_map",
+        "avatx.explorer.explorer",
+        "avatx.inference.video_detection",
         "avatx.registrations",
     ],
 )

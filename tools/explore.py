@@ -76,7 +76,6 @@ def main(argv=None) -> int:
     result = read_result(flags.detections) if flags.detections else None
     boxes = given_boxes(flags)
     if result is None:
-        cli.import_tensorflow()
         from avatx.inference.video_detection import check_arguments
 
         check_arguments(flags.score_threshold, flags.every, 1)

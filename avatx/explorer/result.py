@@ -10,7 +10,6 @@ import numpy as np
 from avatx import file_systems
 from avatx.core.people import Action, Person
 from avatx.errors import UserError
-from avatx.inference.batch_manifest import NAME as MANIFEST
 from avatx.inference.linking import Linker
 
 NAME = "detections.json"
@@ -53,7 +52,9 @@ def read_result(path: str) -> Result:
         with open(file_path, encoding="utf-8") as file:
             content = json.load(file)
     except OSError as error:
-        if os.path.exists(os.path.join(path, MANIFEST)):
+        from avatx.inference import batch_manifest  # which imports TensorFlow
+
+        if os.path.exists(os.path.join(path, batch_manifest.NAME)):
             raise UserError(f"{path}: holds a folder a video; give one of them") from error
         raise UserError(
             f"{path}: no {NAME} can be read there ({error.strerror}); give the output folder of "
