@@ -13,6 +13,7 @@ from avatx.errors import UserError
 from avatx.inference.linking import Linker
 
 NAME = "detections.json"
+_OF_MANY = "manifest.json"  # `inference.batch_manifest.NAME`, whose module imports TensorFlow
 
 
 class Keyframe(NamedTuple):
@@ -52,9 +53,7 @@ def read_result(path: str) -> Result:
         with open(file_path, encoding="utf-8") as file:
             content = json.load(file)
     except OSError as error:
-        from avatx.inference import batch_manifest  # which imports TensorFlow
-
-        if os.path.exists(os.path.join(path, batch_manifest.NAME)):
+        if os.path.exists(os.path.join(path, _OF_MANY)):
             raise UserError(f"{path}: holds a folder a video; give one of them") from error
         raise UserError(
             f"{path}: no {NAME} can be read there ({error.strerror}); give the output folder of "

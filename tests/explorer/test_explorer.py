@@ -17,6 +17,7 @@ from avatx.errors import UserError
 from avatx.explorer.explorer import write_explorer
 from avatx.explorer.keyframe_file import mosaic
 from avatx.explorer.result import read_result
+from avatx.inference import batch_manifest
 from avatx.inference.boxes_of_video import BoxesSettings
 
 TOOLS = Path(__file__).parents[2] / "tools"
@@ -248,7 +249,7 @@ def test_a_page_of_a_video_that_was_read_in_part_says_so(tmp_path):
 
 
 def test_the_folder_of_many_results_is_told(tmp_path):
-    (tmp_path / "manifest.json").write_text("{}")
+    (tmp_path / batch_manifest.NAME).write_text("{}")
     with pytest.raises(UserError, match="holds a folder a video; give one of them"):
         read_result(str(tmp_path))
 
