@@ -247,8 +247,8 @@ EXPERIMENTS = {
     "precision": Experiment(
         title="bfloat16 against float32 in training",
         setting="The suite's row `i3d_r64`, trained and evaluated with `precision: BFLOAT16`, "
-        "from the same weights, with the same seeds. On a processor without instructions for it "
-        "it takes some five times as long.",
+        "from the same weights, with the same seeds. Needs a GPU, or a processor with "
+        "instructions for it: others take five times as long or are refused for wrong gradients.",
         prediction="The mean of the seeds is within 0.5 points of float32 in mAP, "
         "and no seed is off by more than the spread between seeds (2.5).",
         refuted_by="A mean difference above 0.5 points.",
