@@ -131,15 +131,14 @@ class ActionFasterRCNN(DetectionModel):
             positions=features.positions,
         )
 
-        # None is what is not asked for: of the rest it is known, above, that it is there.
-        annotated = groundtruth if self.needs_groundtruth else None
-        given = person_boxes if self.needs_person_boxes else None
         trained_on = groundtruth if training else None
-        if annotated is not None:
-            proposals = groundtruth_proposals(annotated)
-        elif given is not None:
+        if self.needs_groundtruth:
+            assert groundtruth is not None  # see above
+            proposals = groundtruth_proposals(groundtruth)
+        elif self.needs_person_boxes:
+            assert person_boxes is not None  # see above
             mixed = self.second_stage.options.add_groundtruth_boxes
-            proposals = given_proposals(given, trained_on if mixed else None)
+            proposals = given_proposals(person_boxes, trained_on if mixed else None)
         else:
             proposals = self.proposal_stage.propose(first_stage)
         targets: tuple[SecondStageTargets, ...] = ()
