@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from avatx import config as pipeline_config
 from avatx import file_systems
-from avatx.atomic_folder import atomic_folder
+from avatx.atomic_folder import atomic_folder, refuse_current_folder
 from avatx.checkpoints.paths import BEST_DIRECTORY, best_checkpoint, resolve_checkpoint
 from avatx.data.annotations.label_map import write_label_map
 from avatx.errors import UserError
@@ -174,6 +174,8 @@ def check_versions_directory(path: str) -> None:
 def check_output_directory(path: str) -> None:
     """Raises UserError where an export must not be written: no folder, or foreign files in it."""
     file_systems.load(path)
+    if "://" not in path:
+        refuse_current_folder(path)
     if not tf.io.gfile.exists(path):
         return
     if not tf.io.gfile.isdir(path):

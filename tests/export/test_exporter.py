@@ -448,3 +448,10 @@ def test_versions_for_a_server(trained, tmp_path):
         exporter.export_pipeline(*arguments, str(output), version=0)
     with pytest.raises(UserError, match="holds checkpoint, which is no version's number"):
         exporter.export_pipeline(*arguments, str(folder), version=1)
+
+
+def test_the_current_folder_is_refused_before_the_work(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match="is the folder that you are in; give a new one below it"):
+        exporter.check_output_directory(".")
+    exporter.check_output_directory("below")
