@@ -174,8 +174,6 @@ def check_versions_directory(path: str) -> None:
 def check_output_directory(path: str) -> None:
     """Raises UserError where an export must not be written: no folder, or foreign files in it."""
     file_systems.load(path)
-    if "://" not in path:
-        refuse_current_folder(path)
     if not tf.io.gfile.exists(path):
         return
     if not tf.io.gfile.isdir(path):
@@ -189,3 +187,5 @@ def check_output_directory(path: str) -> None:
             f"output_directory {path}: holds {foreign[0]}, which is no export's; give a new or "
             "empty folder, or an older export to replace"
         )
+    if "://" not in path:
+        refuse_current_folder(path)
