@@ -53,6 +53,7 @@ def summarize(config: pipeline_pb2.PipelineConfig) -> dict[str, Any]:
             "learning_rate_at_step": {str(step): float(rate(step)) for step in steps},
         }
         multipliers = options.optimizer.learning_rate_multipliers
+        # Only for what it refuses: a pattern that finds nothing.
         learning_rate_multipliers.factors_of(multipliers, model.trainable_variables)
         if multipliers:  # else an empty line
             summary["schedule"]["learning_rate_multipliers"] = dict(multipliers)

@@ -187,5 +187,4 @@ def check_output_directory(path: str) -> None:
             f"output_directory {path}: holds {foreign[0]}, which is no export's; give a new or "
             "empty folder, or an older export to replace"
         )
-    if "://" not in path:
-        refuse_current_folder(path)
+    refuse_current_folder(path)

@@ -24,8 +24,7 @@ def initialize(model: tf_keras.Model, options: TrainOptions) -> list[str]:
         for a head with a tail, of the tail.
     """
     source, kind = options.fine_tune_checkpoint, options.fine_tune_checkpoint_type
-    streams = getattr(getattr(model, "trunk", None), "streams", {})
-    if kind == "classification" and streams:
+    if kind == "classification" and _streams_of(model):
         return [*_initialize_streams(model, options), *from_nothing(model, options)]
     if not source:
         return from_nothing(model, options)
@@ -41,7 +40,7 @@ def initialize(model: tf_keras.Model, options: TrainOptions) -> list[str]:
 
 def from_nothing(model: tf_keras.Model, options: TrainOptions) -> list[str]:
     """Lines that say what no checkpoint fills, and what to know of it."""
-    streams = getattr(getattr(model, "trunk", None), "streams", {})
+    streams = _streams_of(model)
     if streams and options.fine_tune_checkpoint_type == "classification":
         return [
             f"{field} is empty: the {stream} trunk is trained from scratch{_never_learnt(trunk)}"
@@ -58,6 +57,11 @@ def check_paths(options: TrainOptions) -> None:
     for field in dict.fromkeys(_FIELD_OF_STREAM.values()):
         if path := getattr(options, field):
             resolve_checkpoint(path, f"train_config.{field}")
+
+
+def _streams_of(model: tf_keras.Model) -> dict[str, tf_keras.Model]:
+    """The networks of a trunk of several, by name; none of any other."""
+    return getattr(getattr(model, "trunk", None), "streams", {})
 
 
 def _tail_of(model: tf_keras.Model):
