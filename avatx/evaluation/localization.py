@@ -111,12 +111,39 @@ def merge_detections(table: AvaTable, iou_threshold: float = MERGING_IOU) -> Ava
     runs = index_keyframes((table,), ()).runs_of_tables[0]
     kept = []
     for rows, _, group in blocks_of_keyframes(runs, valid, by_appearance=False):
+        if iou_threshold < 1:  # equal boxes overlap more: the best of them decides
+            best = best_of_repeats(table.boxes[rows], group, scores_of(table, rows))
+            rows, group = rows[best], group[best]
         order = np.lexsort((-scores_of(table, rows), group))
         rows = rows[order]
         kept.append(rows[suppress(table.boxes[rows], group, iou_threshold)])
     merged = table.select(np.concatenate(kept) if kept else np.zeros(0, int))
     merged.class_id = np.ones(len(merged), np.int32)
     return merged
+
+
+def best_of_repeats(boxes: np.ndarray, group: np.ndarray, score: np.ndarray) -> np.ndarray:
+    """Of rows that follow each other and have the same box, the one of the highest score.
+
+    Files often hold a box's classes in a row, up to 80 of them.
+
+    Args:
+      boxes: [N, 4] float64, N > 0.
+      group: [N] int, ascending; rows of two groups are not the same.
+      score: [N] float64; NaN is the lowest.
+
+    Returns:
+      Ascending indices, one of each repeat: the first where scores are equal.
+    """
+    begins = np.ones(len(boxes), bool)
+    begins[1:] = (boxes[1:] != boxes[:-1]).any(axis=1)
+    begins[1:] |= group[1:] != group[:-1]
+    starts = np.flatnonzero(begins)
+    if len(starts) == len(boxes):
+        return starts
+    highest = np.fmax.reduceat(score, starts)[np.cumsum(begins) - 1]
+    at_highest = np.flatnonzero((score == highest) | np.isnan(highest))
+    return at_highest[np.searchsorted(at_highest, starts)]
 
 
 def suppress(boxes: np.ndarray, group: np.ndarray, iou_threshold: float) -> np.ndarray:

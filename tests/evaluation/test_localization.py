@@ -5,6 +5,7 @@ import pytest
 
 from avatx.data.annotations.ava_table import AvaTable, empty_table
 from avatx.evaluation.localization import (
+    best_of_repeats,
     evaluate_localization,
     evaluate_person,
     merge_detections,
@@ -44,23 +45,19 @@ def plain_suppression(rows, threshold):
     return kept
 
 
+@pytest.mark.parametrize("in_a_row", [1, 8])  # classes of one box, as many files have them
 @pytest.mark.parametrize("seed", range(6))
-def test_merging_equals_the_plain_suppression(seed):
+def test_merging_equals_the_plain_suppression(seed, in_a_row):
     rng = np.random.default_rng(seed)
     grid = 4 if seed % 2 else 1000  # the coarse one gives equal boxes and equal scores
     rows = []
     for _ in range(300):
         low = rng.integers(0, grid, 2) / grid
         high = low + rng.integers(1, grid, 2) / grid
-        rows.append(
-            (
-                "ab"[rng.integers(2)],
-                float(rng.integers(5)),
-                (*low.tolist(), *high.tolist()),
-                int(rng.integers(1, 81)),
-                float(rng.integers(1, 20 if seed < 3 else 10**6)),
-            )
-        )
+        place = "ab"[rng.integers(2)], float(rng.integers(5)), (*low.tolist(), *high.tolist())
+        for _ in range(rng.integers(1, in_a_row + 1)):
+            score = float(rng.integers(1, 20 if seed < 3 else 10**6))
+            rows.append((*place, int(rng.integers(1, 81)), score))
     merged = merge_detections(table(rows, "score"), 0.5)
     expected = plain_suppression(rows, 0.5)
     videos = {name: number for number, name in enumerate(dict.fromkeys(row[0] for row in rows))}
@@ -70,6 +67,14 @@ def test_merging_equals_the_plain_suppression(seed):
     )
     assert found == [(row[0], row[1], row[2], row[4]) for row in expected]
     assert set(merged.class_id) == {1} and 20 < len(merged) < 300
+
+
+def test_of_a_box_in_a_row_the_first_of_the_highest_score_is_the_best():
+    nan = float("nan")
+    boxes = np.array([BOX, BOX, BOX, FAR, BOX, BOX, FAR, FAR, FAR, BOX])
+    group = np.array([0, 0, 0, 0, 0, 1, 1, 1, 2, 2])
+    score = np.array([0.1, 0.3, 0.3, 0.9, 0.3, 0.3, nan, 0.2, nan, nan])
+    assert best_of_repeats(boxes, group, score).tolist() == [1, 3, 4, 5, 7, 8, 9]
 
 
 def test_a_person_of_many_rows_counts_once():

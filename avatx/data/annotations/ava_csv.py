@@ -201,37 +201,41 @@ def _chunks(path: str) -> Iterator[tuple[int, bytes]]:
     Both readers take these, so what is refused here is refused by both.
     """
     before = 0
-    for chunk in _whole_lines(path):
-        _check_lines(chunk, path, before)
+    for chunk, whole in _pieces(path):
+        number_of_lines = _check_lines(chunk, path, before)
+        if not whole:
+            raise _too_long(path, before + number_of_lines + 1)
         if not chunk.isspace():  # blank lines, of which there may be a billion
             yield before, chunk
-        before += chunk.count(b"\n")
+        before += number_of_lines
 
 
-def _whole_lines(path: str) -> Iterator[bytes]:
-    rest, first, before = b"", True, 0
+def _pieces(path: str) -> Iterator[tuple[bytes, bool]]:
+    """Whole lines, and True; and False where a line begins behind them that is too long."""
+    rest, first = b"", True
     for block in _blocks(path):
         block = rest + block
         if first and len(block) >= 3:
             first, block = False, block.removeprefix(b"\xef\xbb\xbf")
         end = block.rfind(b"\n") + 1
         rest = block[end:]
-        if len(rest) > _MAX_LINE:
-            before += block.count(b"\n", 0, end)
-            raise _too_long(path, before + 1)
-        if end:
+        whole = len(rest) <= _MAX_LINE
+        if end or not whole:
             first = False
-            before += block.count(b"\n", 0, end)
-            yield block[:end]
+            yield block[:end], whole
     if first:
         rest = rest.removeprefix(b"\xef\xbb\xbf")
     if rest:
-        yield rest
+        yield rest, True
 
 
-def _check_lines(chunk: bytes, path: str, before: int) -> None:
-    """Refuses lines that are too long, and lone carriage returns, where readers would differ."""
-    if chunk.count(b"\r") > chunk.count(b"\r\n"):
+def _check_lines(chunk: bytes, path: str, before: int) -> int:
+    """Refuses lines that are too long, and lone carriage returns, where readers would differ.
+
+    Returns:
+      How many lines end in the chunk.
+    """
+    if b"\r" in chunk and chunk.count(b"\r") > chunk.count(b"\r\n"):
         found = _LONE_CR.search(chunk)
         if found:
             number = before + chunk.count(b"\n", 0, found.start()) + 1
@@ -243,6 +247,7 @@ def _check_lines(chunk: bytes, path: str, before: int) -> None:
     lengths = np.diff(ends, prepend=-1, append=len(chunk))
     if lengths.max() > _MAX_LINE:
         raise _too_long(path, before + int(np.argmax(lengths > _MAX_LINE)) + 1)
+    return len(ends)
 
 
 def _too_long(path: str, number: int) -> UserError:
