@@ -93,18 +93,22 @@ class TrainingController(orbit.Controller):
         step = int(self.global_step.numpy())
         while step < steps:
             # One step first: a loss that is bad from the start shows at once.
-            most = options.steps_per_loop if self._started else 1
-            self._started = True
+            first, self._started = not self._started, True
+            most = 1 if first else options.steps_per_loop
             loop_end = min(
                 steps,
                 step + most,
                 _next_multiple(step, options.summary_interval),
                 _next_multiple(step, options.checkpoint_interval),
             )
+            begin = time.perf_counter()
             self.trainer.train(tf.constant(loop_end - step, tf.int32))
             step = int(self.global_step.numpy())
             if step % options.summary_interval == 0 or step == options.num_steps:
                 self._report(step)
+            elif first:
+                took, loss = time.perf_counter() - begin, self.trainer.mean_loss()
+                print(first_step_line(step, options.num_steps, loss, took), flush=True)
             if step % options.checkpoint_interval == 0:
                 self.save_checkpoint()
             self._stop.raise_if_asked()
@@ -194,16 +198,32 @@ class TrainingController(orbit.Controller):
 
 
 def progress_line(step: int, num_steps: int, means: dict[str, float], seconds: float) -> str:
-    """One line on how far training is and how it goes; `seconds` is what one step takes."""
+    """One line on how far training is and how it goes.
+
+    `seconds` is what one step takes, 0 if that is not known yet.
+    """
     left = datetime.timedelta(seconds=round((num_steps - step) * seconds))
     skipped = int(means.get(SKIPPED_STEPS, 0))
+    speed = (
+        f"  {means['clips_per_second']:.1f} clips/s  input wait {means['input_wait_share']:.0%}  "
+        f"left {left}"
+    )
     told = f"  skipped {skipped} steps whose float16 gradient overflowed" if skipped else ""
     return (
-        f"{time.strftime('%H:%M:%S')} step {step:>{len(str(num_steps))}}/{num_steps} "
-        f"loss {means['total_loss']:.4f}  learning rate {means['learning_rate']:.3g}  "
-        f"gradient {means['gradient_norm']:.3g}  {means['clips_per_second']:.1f} clips/s  "
-        f"input wait {means['input_wait_share']:.0%}  left {left}{told}"
+        f"{_of_step(step, num_steps, means['total_loss'])}  "
+        f"learning rate {means['learning_rate']:.3g}  gradient {means['gradient_norm']:.3g}"
+        f"{speed if seconds else ''}{told}"
     )
+
+
+def first_step_line(step: int, num_steps: int, loss: float, seconds: float) -> str:
+    """One line on a process's first step, which took `seconds`: training has begun."""
+    return f"{_of_step(step, num_steps, loss)}  the first here, compiled in {seconds:.0f} s"
+
+
+def _of_step(step: int, num_steps: int, loss: float) -> str:
+    clock = time.strftime("%H:%M:%S")
+    return f"{clock} step {step:>{len(str(num_steps))}}/{num_steps} loss {loss:.4f}"
 
 
 def _next_multiple(step: int, interval: int) -> int:

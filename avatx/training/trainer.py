@@ -142,6 +142,11 @@ class ModelTrainer(orbit.StandardTrainer):
         """Over the steps since the last `pop_means`, the time for input included."""
         return self._seconds / max(1, self._num_timed)
 
+    def mean_loss(self) -> float:
+        """The mean total loss over the steps since the last `pop_means`."""
+        total = self._sums.numpy()[self._names.index(TOTAL_LOSS)]
+        return float(total) / max(1, self._num_summed)
+
     def pop_means(self) -> dict[str, float]:
         """Means over the steps since the last call.
 

@@ -54,7 +54,8 @@ def test_intervals(tmp_path, capsys, steps_per_loop, summary, save, reported, sa
     assert sorted(curves["total_loss"]) == reported
     assert checkpoints(tmp_path) == saved
     said = capsys.readouterr().out
-    assert [step for step in range(9) if f" step {step}/7 " in said] == reported
+    assert [step for step in range(9) if f" step {step}/7 " in said] == [1, *reported]
+    assert f" step 1/7 loss {LOSSES[0]:.4f}  the first here, compiled in " in said
     # A point is the mean over the steps since the last one.
     for first, last in zip([0, *reported], reported, strict=False):
         expected = np.mean([LOSSES[step % 2] for step in range(first, last)])
@@ -213,6 +214,13 @@ def test_progress_in_a_line():
         " step  40/100 loss 1.2500  learning rate 0.05  gradient 3.5  12.3 clips/s  "
         "input wait 7%  left 1:30:00"
     )
+
+
+def test_a_first_step_has_no_speed_yet(tmp_path, capsys):
+    run.train(still(tmp_path, num_steps=2, summary_interval=1))
+    first, second = (line for line in capsys.readouterr().out.splitlines() if "/2 loss" in line)
+    assert " step 1/2 loss " in first and "clips/s" not in first and "left" not in first
+    assert " step 2/2 loss " in second and "clips/s" in second and "left" in second
 
 
 def test_a_batch_that_does_not_divide(tmp_path):
