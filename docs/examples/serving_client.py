@@ -54,16 +54,21 @@ def read_clip(video, time, num_frames, frame_rate, shorter_side=400):
     wanted = [time + (i - num_frames / 2) / frame_rate for i in range(num_frames)]
     found = [None] * num_frames
     first, seconds, shown = None, 0.0, 0.0
+    # A title or tag may be in any encoding. PyAV 19 takes any.
+    tags = {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}
     try:
-        with av.open(video) as container:
-            for frame in container.decode(video=0):
-                first = frame.time if first is None else first
-                shown = max(shown, frame.time - first - seconds)  # longest that a frame is
-                seconds, jpeg = frame.time - first, None
+        with av.open(video, **tags) as container:
+            rate = float(container.streams.video[0].average_rate or 25)
+            for number, frame in enumerate(container.decode(video=0)):
+                # A bare stream, as .h264, has no times: its frames follow each other evenly.
+                time_of_frame = number / rate if frame.time is None else frame.time
+                first = time_of_frame if first is None else first
+                shown = max(shown, time_of_frame - first - seconds)  # longest that a frame is
+                seconds, jpeg = time_of_frame - first, None
                 for i, moment in enumerate(wanted):
                     distance = abs(seconds - moment)
                     if found[i] is None or distance < found[i][0] - 1e-6:
-                        jpeg = jpeg or encode_jpeg(frame.to_image(), shorter_side)
+                        jpeg = jpeg or encode_jpeg(upright(frame), shorter_side)
                         found[i] = (distance, jpeg)
                 if seconds > wanted[-1] + 1 / frame_rate:
                     break
@@ -74,6 +79,13 @@ def read_clip(video, time, num_frames, frame_rate, shorter_side=400):
     if time > seconds + max(shown, 1 / frame_rate):
         raise ServingError(f"{video}: its last frame is at {seconds:g} s, before time {time:g}")
     return [jpeg for _, jpeg in found]
+
+
+def upright(frame):
+    """A frame as a Pillow image, turned as a telephone's video asks for."""
+    image = frame.to_image()
+    rotation = getattr(frame, "rotation", 0) % 360
+    return image.rotate(rotation, expand=True) if rotation else image
 
 
 def encode_jpeg(image, shorter_side=400, quality=90):
@@ -152,9 +164,10 @@ def read_label_map(path):
     try:
         with open(path, encoding="utf-8") as file:
             items = re.findall(r'name: "((?:\\.|[^"\\])*)"\s+id: (\d+)', file.read())
+        # As a text of JSON, where control characters may stand as they are.
+        return {int(number): json.loads(f'"{name}"', strict=False) for name, number in items}
     except (OSError, ValueError) as error:
         raise ServingError(f"{path}: cannot be read as a label map ({error})") from error
-    return {int(class_id): json.loads(f'"{name}"') for name, class_id in items}
 
 
 def main(argv=None):

@@ -16,12 +16,14 @@ from PIL import Image
 from rest_server import rest_server
 
 from avatx.data.annotations.label_map import LabelMap, write_label_map
+from avatx.data.video.video_reader import VideoReader
 from avatx.data.video.video_writer import VideoWriter
 from avatx.errors import UserError
 from avatx.export import saved_model
 from avatx.inference.detector import Detector
 
 CLASS_NAMES = {1: "bend", 2: 'say "hello"', 4: "watch (a person)"}
+REAL_FILES = Path(__file__).parents[3] / "shared" / "data" / "real_files"
 CLIENT = Path(__file__).parents[2] / "docs" / "examples" / "serving_client.py"
 
 
@@ -86,6 +88,52 @@ def test_a_clip_s_frames_are_those_nearest_in_time(client, video):
         values.append(round(np.asarray(image).mean() / 255))
     assert values == [0, 0, 0, 0, 1, 1, 1, 1]
     assert len(client.read_clip(video, 2.0, 3, 12.5)) == 3
+
+
+def as_avatx_reads(path, times):
+    """The frames [H, W, 3] that avatx itself shows at these seconds."""
+    with VideoReader(path) as reader:
+        frames = list(reader.frames(0, 1e3))
+    return [min(frames, key=lambda one: abs(one[0] - time))[1] for time in times]
+
+
+def test_a_telephone_s_video_is_turned_as_avatx_turns_it(client, tmp_path):
+    path = tmp_path / "film.mp4"
+    with VideoWriter(str(path), 25, 90, 122) as writer:
+        for _ in range(10):  # white at the left
+            picture = np.zeros([90, 122, 3], np.uint8)
+            picture[:, :40] = 255
+            writer.write(picture)
+    data = bytearray(path.read_bytes())
+    matrix = data.index(b"tkhd") + 44
+    one = 1 << 16
+    for turn in ([0, one, 0, -one, 0, 0, 90 * one, 0, 1 << 30], [-one, 0, 0, 0, -one, 0] + [0] * 3):
+        data[matrix : matrix + 36] = np.array([*turn[:8], 1 << 30], ">i4").tobytes()
+        path.write_bytes(data)
+        (expected,) = as_avatx_reads(path, [0.2])
+        (jpeg,) = client.read_clip(str(path), 0.2, 1, 25)
+        found = np.asarray(Image.open(io.BytesIO(jpeg)), np.int16)
+        assert found.shape == expected.shape
+        assert np.abs(found - expected).mean() < 5
+
+
+@pytest.mark.skipif(not REAL_FILES.is_dir(), reason="there is no ../shared/data/real_files")
+@pytest.mark.parametrize("name", ["raw.h264", "latin1.avi"])
+def test_files_that_avatx_reads(client, name):
+    path = str(REAL_FILES / name)
+    times = [0.2 + (i - 4) / 8 for i in range(8)]
+    for jpeg, expected in zip(
+        client.read_clip(path, 0.2, 8, 8), as_avatx_reads(path, times), strict=True
+    ):
+        found = np.asarray(Image.open(io.BytesIO(jpeg)), np.int16)
+        assert found.shape == expected.shape
+        assert np.abs(found - expected).mean() < 5
+
+
+def test_every_name_that_a_label_map_may_have(client, tmp_path):
+    names = {1: "a\ttab", 2: 'say "hello"', 3: "c:\\new", 5: "gießen", 7: "<b>", 9: "it's"}
+    write_label_map(tmp_path / "labels.pbtxt", LabelMap(names))
+    assert client.read_label_map(tmp_path / "labels.pbtxt") == names
 
 
 def test_a_mistake_of_the_command_line_is_one_line(client, video, tmp_path, monkeypatch):
