@@ -13,7 +13,7 @@ import pathlib
 import time
 from collections.abc import Sequence
 
-from avatx import cli
+from avatx import cli, config
 from avatx.reproduction.steps import run_step
 
 TOOLS = pathlib.Path(__file__).resolve().parent
@@ -30,6 +30,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--val_videos", type=int, default=40)
     parser.add_override()
     arguments = parser.parse_args(argv)
+    # A mistake is told before videos are made.
+    config.load(arguments.pipeline_config_path, arguments.override)
 
     output = pathlib.Path(arguments.output)
     data, model, export, detections, page = (

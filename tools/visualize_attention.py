@@ -54,7 +54,7 @@ def parse_person(text: str):
         x1, y1, x2, y2 = values
         if 0 <= x1 < x2 <= 1 and 0 <= y1 < y2 <= 1:
             return 1, [y1, x1, y2, x2]
-    except ValueError:
+    except (ValueError, OverflowError):  # int() of infinity
         pass
     raise UserError(
         f"--person {text}: expected a number, or a box x1,y1,x2,y2 in fractions of "

@@ -33,20 +33,21 @@ def _prepare_playground(tools, configs, output, data, sizes, kinds=(playground_d
 
 
 def _pets09_folder(data: str | None) -> pathlib.Path:
+    """The folder; asked for before anything is written, so what it lacks is told then."""
     if not data:
         raise UserError("suite pets09 needs `data`, the folder with pets09_s2l1.mp4 and its csv")
+    for name in ("pets09_s2l1.mp4", "pets09_train.csv", "pets09_val.csv", "pets09_label_map.pbtxt"):
+        if not pathlib.Path(data, name).exists():
+            raise UserError(
+                f"data {data}: there is no {name} in it; expected the folder of the "
+                "PETS09 video and its csv"
+            )
     return pathlib.Path(data)
 
 
 def _prepare_pets09(tools, configs, output, data, sizes, kinds=()) -> None:
     del configs, sizes, kinds
-    source, folder = pathlib.Path(data), output / "data"
-    for name in ("pets09_s2l1.mp4", "pets09_train.csv", "pets09_val.csv", "pets09_label_map.pbtxt"):
-        if not (source / name).exists():
-            raise UserError(
-                f"data {data}: there is no {name} in it; expected the folder of the "
-                "PETS09 video and its csv"
-            )
+    source, folder = _pets09_folder(data), output / "data"
     run_step(
         tools,
         output / "pretrained.index",
@@ -108,7 +109,9 @@ def rows_of(suite: Suite, experiments: Iterable[str]) -> list[str]:
     names: list[str] = []
     for name in experiments:
         if name not in suite.experiments:
-            known = ", ".join(suite.experiments) or "none, for this suite has no experiments"
+            known = "none, for this suite has no experiments"
+            if suite.experiments:
+                known = f"{', '.join(suite.experiments)}, or all"
             raise UserError(f"experiments {name}: no such experiment; expected {known}")
         names += [*suite.experiments[name].beside, *suite.experiments[name].rows]
     return list(dict.fromkeys(names))

@@ -168,6 +168,7 @@ def test_attention_sums_to_one_and_a_found_person_is_as_its_box(folder, tx):
         (["--person", "0"], "--person 0: "),
         (["--person", "0.5,0.1,0.2,0.9"], "--person 0.5,0.1,0.2,0.9: expected a number, or a box"),
         (["--person", "he"], "--person he: expected"),
+        (["--person", "inf"], "--person inf: expected a number"),
         (["--timestamp", "nan"], "--timestamp nan: expected seconds"),
         (["--timestamp", "-1"], "no frame at -1 seconds: it begins at 0 and the keyframe is at -1"),
         (["--video_start_seconds", "inf"], "--video_start_seconds inf: expected seconds"),

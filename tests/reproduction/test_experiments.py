@@ -55,7 +55,7 @@ def test_rows_of_experiments():
         "tx_i3d_r300",
         "tx_i3d_own_rates",
     ]
-    with pytest.raises(UserError, match="experiments sizes: no such experiment; expected pro"):
+    with pytest.raises(UserError, match="sizes: no such experiment; expected pro.*, or all$"):
         suites.rows_of(SUITE, ["sizes"])
     with pytest.raises(UserError, match="this suite has no experiments"):
         suites.rows_of(suites.SUITES["pets09"], ["proposals"])

@@ -5,6 +5,9 @@ import subprocess
 import sys
 
 import pytest
+from tools import demo
+
+from avatx.errors import UserError
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
@@ -29,6 +32,8 @@ def reproduce(*arguments):
         (["--override", "train_config.num_stebs=1"], "did you mean 'num_steps'?"),
         (["--report_only"], "no run is done yet"),
         (["--report_only", "--suite", "pets09"], "--suite pets09 needs --data"),
+        (["--suite", "pets09", "--data", "nowhere"], "--data nowhere: there is no pets09_s2l1.mp4"),
+        (["--experiments", "sizes"], "expected proposals, two_heads,"),
     ],
 )
 def test_a_mistake_is_one_line_and_nothing_is_begun(tmp_path, arguments, said):
@@ -36,4 +41,18 @@ def test_a_mistake_is_one_line_and_nothing_is_begun(tmp_path, arguments, said):
     done = reproduce("--output", str(output), *arguments)
     assert done.returncode == 2, done.stderr
     assert said in done.stderr and len(done.stderr.strip().splitlines()) == 1
+    assert not output.exists()
+
+
+@pytest.mark.parametrize(
+    "arguments, said",
+    [
+        (["--pipeline_config_path", "nowhere.config"], "nowhere.config"),
+        (["--override", "model.action_faster_rcnn.nothing=1"], "nothing"),
+    ],
+)
+def test_the_demo_s_mistakes_are_told_before_videos_are_made(tmp_path, arguments, said):
+    output = tmp_path / "demo"
+    with pytest.raises(UserError, match=said):
+        demo.main(["--output", str(output), *arguments])
     assert not output.exists()
