@@ -58,7 +58,7 @@ ALLOWED = {
     "inference": {"core", "data", "pictures"},
     "kinetics": {"checkpoints", "core", "data", "export", "inference", "trunks"},
     "importing": {"data"},
-    "project": {"config", "data", "importing"},
+    "project": {"config", "data", "importing", "pictures"},
     "explorer": {"core", "data", "inference", "pictures"},
     "reproduction": {"config"},
 }

@@ -5,8 +5,8 @@ r"""From own videos and annotations to an experiment: checks, splits, measures, 
 
 The annotations are AVA's csv, or a file of CVAT, VIA, COCO or MOT, which are read as
 tools/import_annotations.py does. Writes to the output folder pipeline.config, whose comments say
-why each number is what it is, label_map.pbtxt, train.csv, val.csv, and README.md with what was
-measured and the five commands to run.
+why each number is what it is, choices.jpg, which shows it on one of the videos, label_map.pbtxt,
+train.csv, val.csv, and README.md with what was measured and the commands to run.
 """
 
 import dataclasses
@@ -81,7 +81,7 @@ def main(argv=None) -> int:
     flags = parser.parse_args(argv)
 
     cli.import_tensorflow()
-    from avatx.project.create import FILES, create_project
+    from avatx.project.create import FILES, README, create_project
 
     project = create_project(
         flags.videos,
@@ -106,7 +106,7 @@ def main(argv=None) -> int:
     for line in project.told:
         cli.talk(line)
     print("\n".join(files))
-    cli.talk(f"next: the five commands in {files[-1]}")
+    cli.talk(f"next: the commands in {os.path.join(flags.output, README)}")
     return 0
 
 

@@ -28,6 +28,11 @@ class Anchors(NamedTuple):
     mean_iou: float
     lowest_iou: float
 
+    @property
+    def sides(self) -> np.ndarray:
+        """[K, 2] height and width of each, pixels."""
+        return _grid(np.array(self.scales), np.array(self.aspect_ratios))
+
 
 def iou_with(sides: np.ndarray, apart: np.ndarray, anchors: np.ndarray) -> np.ndarray:
     """IoU of boxes and anchors.

@@ -160,9 +160,7 @@ def _anchors(
         sides * math.sqrt(zoom) * (math.sqrt(shape), 1 / math.sqrt(shape)) for zoom, shape in crops
     ]
     anchors = fit_anchors(np.concatenate(spread), np.concatenate([apart] * len(crops)))
-    grid = np.array(
-        [(s / r**0.5, s * r**0.5) for s in anchors.scales for r in anchors.aspect_ratios]
-    )
+    grid = anchors.sides
     reached = float(np.median(iou_with(sides, apart, grid).max(axis=1)))
     at_centre = float(iou_with(sides, np.zeros_like(apart), grid).max(axis=1).mean())
     because["anchors"] = (

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
+from PIL import Image
 
 from avatx.atomic_folder import atomic_files
 from avatx.config import load
@@ -21,6 +22,7 @@ from avatx.progress import Progress
 from avatx.project.annotations import Source, as_csv, read_rows
 from avatx.project.arguments import check_numbers, check_output, check_weights
 from avatx.project.choices import choose, choose_clip
+from avatx.project.choices_picture import choices_picture
 from avatx.project.config_text import config_text
 from avatx.project.machine import this_machine
 from avatx.project.measures import Measures, VideoFacts, measure
@@ -28,7 +30,9 @@ from avatx.project.readme import commands, measured_lines, readme
 from avatx.project.split import Split, given_split, label_counts, split_table
 
 CONFIG_FILE = "pipeline.config"
-FILES = (CONFIG_FILE, "label_map.pbtxt", "train.csv", "val.csv", "README.md")
+README = "README.md"
+PICTURE = "choices.jpg"
+FILES = (CONFIG_FILE, "label_map.pbtxt", "train.csv", "val.csv", README, PICTURE)
 
 _SMALLEST_BOX = 2  # pixels of the video
 
@@ -145,15 +149,21 @@ def create_project(
             ),
             "",
             *(f"- {line}" for line in told),
+            "",
+            f"![split, clip, frame size and anchors]({PICTURE})",
         ],
         steps,
         os.getcwd(),
     )
     _check_config(text, output)
+    folder_of_videos = VideoFolder(list(videos))
+    paths = {name: str(folder_of_videos.find(name)) for name in facts}
+    picture = choices_picture(measures, split, choices, paths)
     with atomic_files(output, replaces=FILES if overwrite else ()) as folder:
-        for name, content in ((CONFIG_FILE, text), ("README.md", page)):
+        for name, content in ((CONFIG_FILE, text), (README, page)):
             with open(os.path.join(folder, name), "w", encoding="utf-8") as file:
                 file.write(content)
+        Image.fromarray(picture).save(os.path.join(folder, PICTURE), quality=88)
         write_label_map(os.path.join(folder, "label_map.pbtxt"), classes)
         write_annotations(os.path.join(folder, "train.csv"), split.train)
         write_annotations(os.path.join(folder, "val.csv"), split.val)

@@ -108,7 +108,7 @@ def readme(title: str, told: Sequence[str], steps: Sequence[tuple[str, str]], fo
       steps: of `commands`.
       folder: where relative paths of the commands begin.
     """
-    parts = [f"# {title}", "", *told, "", "## Five commands", "", f"Run them in `{folder}`.", ""]
+    parts = [f"# {title}", "", *told, "", "## Five steps", "", f"Run them in `{folder}`.", ""]
     for number, (what, command) in enumerate(steps, start=1):
         parts += [f"{number}. {what}:", "", *(f"       {line}" for line in command.split("\n")), ""]
     return "\n".join(parts)

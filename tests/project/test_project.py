@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from avatx import config, dispatch
 from avatx.config import schema
@@ -173,6 +174,9 @@ def test_a_project_from_videos_and_csv(videos, monkeypatch):
     assert page.count("avatx data records") == 2 and "avatx weights i3d" in page
     assert "| 1 | turn left | 24 | 6 |" in page
     assert len(project.commands) == 5
+    with Image.open(videos / "out" / "choices.jpg") as picture:
+        assert picture.size[0] == 1100
+    assert "(choices.jpg)" in page
     with pytest.raises(UserError, match="holds a pipeline.config"):
         make(videos)
     make(videos, overwrite=True, from_scratch=True)

@@ -5,9 +5,9 @@ import subprocess
 import sys
 
 import pytest
-from tools import demo
 
 from avatx.errors import UserError
+from tools import demo
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
