@@ -1,6 +1,7 @@
 """From config and checkpoint to a SavedModel, with the real network made small."""
 
 import importlib.util
+import itertools
 import json
 import os
 import signal
@@ -13,8 +14,10 @@ import pytest
 import tensorflow as tf
 
 from avatx import config as pipeline_config
+from avatx import playground
 from avatx.builders import model_builder
 from avatx.data.annotations.label_map import LabelMap, read_label_map, write_label_map
+from avatx.data.video.video_reader import VideoReader
 from avatx.errors import UserError
 from avatx.export import exporter, saved_model
 from avatx.inference.detector import Detector
@@ -373,6 +376,17 @@ def _rows(outputs, clip, count):
     )
 
 
+def filmed(tmp_path):
+    """Clips [2, 16, H, W, 3] of films: of the playground, and of real people where they are."""
+    playground.generate(str(tmp_path / "made"), "train", 1, 3, num_workers=1)
+    films = [*(tmp_path / "made" / "videos").iterdir()]
+    street = REPOSITORY.parent / "shared" / "data" / "pets09" / "pets09_s2l1.mp4"
+    for film in [*films, *([street] if street.is_file() else [])]:
+        with VideoReader(film) as reader:
+            frames = [frame for _, frame in itertools.islice(reader.frames(0, 7.0), 32)]
+        yield np.stack(frames).reshape(2, 16, *frames[0].shape)
+
+
 @pytest.mark.timeout(900)  # the conversion alone is a minute or two on a busy machine
 def test_onnx_equals_the_saved_model(trained, exported, tmp_path):
     onnx = pytest.importorskip("onnx", reason='needs pip install "avatx[onnx]"')
@@ -400,8 +414,9 @@ def test_onnx_equals_the_saved_model(trained, exported, tmp_path):
     ]
     names = [output.name for output in session.get_outputs()]
     loaded = tf.saved_model.load(str(exported / "saved_model"))
-    for shape in [(2, 16, 60, 90, 3), (1, 16, 48, 64, 3), (3, 8, 100, 50, 3)]:
-        clips = np.random.default_rng(1).integers(0, 256, shape, np.uint8)
+    rng = np.random.default_rng(1)
+    noise = [(2, 16, 60, 90, 3), (1, 16, 48, 64, 3), (3, 8, 100, 50, 3)]
+    for clips in [*(rng.integers(0, 256, shape, np.uint8) for shape in noise), *filmed(tmp_path)]:
         expected = loaded.signatures["serving_default"](clips=tf.constant(clips))
         outputs = dict(zip(names, session.run(None, {"clips": clips}), strict=True))
         same_detections(outputs, {name: value.numpy() for name, value in expected.items()})
