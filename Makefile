@@ -19,7 +19,7 @@ RUN := $(VENV)/bin/python
 DEMO ?= runs/demo
 DEMO_REAL ?= runs/demo-real
 
-.PHONY: benchmark docs docs-serve config-docs setup demo demo-real test test-quick test-long fuzz faults lint \
+.PHONY: benchmark docs docs-serve config-docs setup demo demo-real test test-quick test-long test-docs fuzz faults lint \
 	coverage locks clean
 
 setup: $(VENV)/.installed
@@ -63,6 +63,10 @@ test-quick: setup
 
 test-long: setup
 	$(RUN) -m pytest -m long
+
+# What the pages say to run, run: some ten minutes. The notebook needs nbclient, ipykernel and pandas.
+test-docs: setup
+	$(RUN) -m pytest -m long tests/test_pages_run.py tests/project/test_own_video_page.py tests/test_first_steps.py
 
 # Damaged csv files, label maps, configs and records, CASES of each.
 CASES ?= 100000
