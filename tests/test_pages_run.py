@@ -166,5 +166,7 @@ def test_the_python_of_the_page_on_python(place):
     program = program.replace("result.to_pandas()", "len(result)")
     frames = "frames = np.zeros([detector.num_frames, 90, 120, 3], np.uint8)\npeople = "
     program = program.replace("people = ", frames)
-    (place / "program.py").write_text(before + program + "\nassert all(person.scores for person in people)\n")
+    (place / "program.py").write_text(
+        before + program + "\nassert all(person.scores for person in people)\n"
+    )
     run("python program.py", place)
