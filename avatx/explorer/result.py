@@ -53,7 +53,7 @@ def read_result(path: str) -> Result:
         with open(file_path, encoding="utf-8") as file:
             content = json.load(file)
     except OSError as error:
-        if os.path.exists(os.path.join(path, _OF_MANY)):
+        if _is_of_many(_json_or_none(os.path.join(path, _OF_MANY))):
             raise UserError(f"{path}: holds a folder a video; give one of them") from error
         raise UserError(
             f"{path}: no {NAME} can be read there ({error.strerror}); give the output folder of "
@@ -63,6 +63,8 @@ def read_result(path: str) -> Result:
         raise UserError(
             f"{file_path}: not JSON ({error}); run tools/detect_video.py again"
         ) from error
+    if _is_of_many(content):
+        raise UserError(f"{file_path}: lists a folder a video; give one of them")
     try:
         names = {int(key): str(name) for key, name in content.pop("classes").items()}
         keyframes = [_keyframe(entry) for entry in content.pop("keyframes")]
@@ -75,6 +77,19 @@ def read_result(path: str) -> Result:
     if not keyframes:
         raise UserError(f"{file_path}: has no keyframe, so there is nothing to show")
     return Result(file_path, content, names, _linked(keyframes, every))
+
+
+def _json_or_none(path: str) -> Any:
+    try:
+        with open(path, encoding="utf-8") as file:
+            return json.load(file)
+    except (OSError, ValueError):
+        return None
+
+
+def _is_of_many(content: Any) -> bool:
+    """Whether it is the manifest of many results: records have one of that name, too."""
+    return isinstance(content, dict) and isinstance(content.get("videos"), dict)
 
 
 def _keyframe(entry: dict[str, Any]) -> Keyframe:

@@ -13,6 +13,7 @@ import pytest
 from explored_result import LookingDetector, write_result
 from PIL import Image
 
+from avatx.data.records import manifest
 from avatx.errors import UserError
 from avatx.explorer.explorer import write_explorer
 from avatx.explorer.keyframe_file import mosaic
@@ -248,10 +249,22 @@ def test_a_page_of_a_video_that_was_read_in_part_says_so(tmp_path):
     assert page_data(tmp_path / "page")["notes"] == summary.notes
 
 
-def test_the_folder_of_many_results_is_told(tmp_path):
-    (tmp_path / batch_manifest.NAME).write_text("{}")
-    with pytest.raises(UserError, match="holds a folder a video; give one of them"):
-        read_result(str(tmp_path))
+def test_the_folder_of_many_results_is_told_from_one_of_records(tmp_path):
+    videos = {"film.mp4": {"result": "film"}}
+    many, records, broken = tmp_path / "many", tmp_path / "records", tmp_path / "broken"
+    for folder in (many, records, broken):
+        folder.mkdir()
+    batch_manifest.write(str(many), {"videos": videos})
+    manifest.write_manifest(str(records), "train", {"shards": {}})
+    (broken / manifest.NAME).write_text("{")
+    assert batch_manifest.NAME == manifest.NAME  # or there is nothing to tell apart
+    with pytest.raises(UserError, match="many: holds a folder a video; give one of them"):
+        read_result(str(many))
+    with pytest.raises(UserError, match="manifest.json: lists a folder a video; give one of them"):
+        read_result(str(many / batch_manifest.NAME))
+    for folder in (records, broken):
+        with pytest.raises(UserError, match="no detections.json can be read there .* give the out"):
+            read_result(str(folder))
 
 
 def test_the_current_folder_is_refused_before_any_work(tmp_path, monkeypatch):

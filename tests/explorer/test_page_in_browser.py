@@ -1,78 +1,11 @@
 """The page as a person uses it, in headless Chromium from the disk."""
 
-import shutil
-
 import pytest
 from explored_result import LookingDetector, write_result
+from page_in_browser import Page
 
 from avatx.explorer.explorer import write_explorer
 from avatx.explorer.result import read_result
-
-playwright = pytest.importorskip("playwright.sync_api", reason="needs pip install playwright")
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs a chromium on the PATH")
-_FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
-_FLAGS += ["--disable-component-update", "--disable-sync", "--disable-quic"]
-LOADED = "document.getElementById('video').readyState >= 2"
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with playwright.sync_playwright() as running:
-        started = running.chromium.launch(executable_path=CHROMIUM, args=_FLAGS)
-        yield started
-        started.close()
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    root = tmp_path_factory.mktemp("explorer")
-    (root / "truth.csv").write_text("film,0,0.1,0.25,0.3,0.9,17,4\n")
-    result = read_result(str(write_result(root / "found", num_keyframes=6)))
-    options = {"detector": LookingDetector(), "groundtruth": str(root / "truth.csv")}
-    write_explorer(result, str(root / "page"), **options)
-    return root / "page"
-
-
-class Page:
-    """One page with what went wrong on it."""
-
-    def __init__(self, browser, folder, width=1280, height=900, **options):
-        context = browser.new_context(viewport={"width": width, "height": height}, **options)
-        self.page = context.new_page()
-        self.wrong = []
-        self.page.on("console", lambda m: self.wrong.append(m.text))
-        self.page.on("pageerror", lambda error: self.wrong.append(str(error)))
-        self.page.on("requestfailed", lambda request: self.wrong.append(request.url))
-        self.page.on("request", lambda r: r.url.startswith("http") and self.wrong.append(r.url))
-        self.page.goto((folder / "index.html").as_uri())
-        self.page.wait_for_function(LOADED)
-
-    def run(self, code):
-        return self.page.evaluate(code)
-
-    def state(self, name):
-        return self.run(f"avatxExplorer.state.{name}")
-
-    def pixels(self, canvas):
-        return self.run(f"document.getElementById('{canvas}').toDataURL()")
-
-    def text(self, name):
-        return self.page.locator(f"#{name}").inner_text()
-
-    def wait(self, code):
-        self.page.wait_for_function(code, timeout=10_000)
-
-    def close(self):
-        self.page.context.close()
-        assert self.wrong == []
-
-
-@pytest.fixture
-def page(browser, folder):
-    opened = Page(browser, folder)
-    yield opened
-    opened.close()
 
 
 def test_it_plays_and_the_boxes_move_with_the_video(page):

@@ -2,7 +2,9 @@
 // Boxes and labels over the video. Coordinates here are the canvas's CSS pixels.
 
 const Drawing = (() => {
-  const FONT = 12, ROW = 17, PAD = 4, MOST_LABELS = 3;
+  const FONT = 12, ROW = 17, PAD = 4;
+  const FARTHEST = 160; // of a label from its box
+  const NARROW = 500;   // a picture in which labels have fewer lines: they hide more of it
 
   // The picture within the video element, which may have bars at its sides.
   function picture(width, height, videoWidth, videoHeight) {
@@ -19,26 +21,106 @@ const Drawing = (() => {
 
   const shared = (a, b) => Math.max(0, Math.min(a.x + a.w, b.x + b.w) - Math.max(a.x, b.x)) *
     Math.max(0, Math.min(a.y + a.h, b.y + b.h) - Math.max(a.y, b.y));
+  const grown = (r, by) => ({ x: r.x - by, y: r.y - by, w: r.w + 2 * by, h: r.h + 2 * by });
   const head = (r) => ({ x: r.x, y: r.y, w: r.w, h: r.h / 3 });
+  const gap = (a, b) => Math.hypot(Math.max(0, b.x - a.x - a.w, a.x - b.x - b.w), Math.max(0, b.y - a.y - a.h, a.y - b.y - b.h));
 
-  // Beside its box, where it hides no head, no other label and as little else as may be.
-  function place(box, w, h, frame, boxes, labels) {
-    const spots = [];
-    for (const dy of [0, h, 2 * h, 3 * h]) {
-      spots.push([box.x, box.y - h - 1 - dy, dy], [box.x + box.w - w, box.y - h - 1 - dy, dy],
-        [box.x, box.y + box.h + 1 + dy, dy], [box.x + box.w + 1, box.y + dy, dy],
-        [box.x - w - 1, box.y + dy, dy], [box.x, box.y + box.h - h - dy, dy]);
+  // Whether a leader runs through a rectangle, with room for its width.
+  function crosses(line, r) {
+    if (!line) return false;
+    const near = grown(r, 3);
+    let from = 0, to = 1;
+    for (const [start, end, low, high] of [[line.x1, line.x2, near.x, near.x + near.w], [line.y1, line.y2, near.y, near.y + near.h]]) {
+      const enters = (low - start) / (end - start), leaves = (high - start) / (end - start);
+      if (start === end) { if (start < low || start > high) return false; continue; }
+      from = Math.max(from, Math.min(enters, leaves)); to = Math.min(to, Math.max(enters, leaves));
     }
-    let best = null;
-    for (const [x, y, far] of spots) {
-      const at = { x: Math.max(frame.x, Math.min(x, frame.x + frame.w - w)),
-        y: Math.max(frame.y, Math.min(y, frame.y + frame.h - h)), w, h };
-      let cost = far + Math.abs(at.x - x) + Math.abs(at.y - y);
-      for (const label of labels) cost += 50 * shared(at, label);
-      for (const other of boxes) cost += 20 * shared(at, head(other)) + shared(at, other);
-      if (!best || cost < best.cost) best = { ...at, cost };
+    return from < to;
+  }
+
+  // The shortest line from a label to its box; none where the two all but touch.
+  function leaderOf(at, box) {
+    if (gap(at, box) < 6) return null;
+    const between = (low, size, otherLow, otherSize) => { // where one ends and the other begins, or the middle of both
+      const from = Math.max(low, otherLow), to = Math.min(low + size, otherLow + otherSize);
+      if (from <= to) return [(from + to) / 2, (from + to) / 2];
+      return low < otherLow ? [to, from] : [from, to];
+    };
+    const [x1, x2] = between(at.x, at.w, box.x, box.w), [y1, y2] = between(at.y, at.h, box.y, box.h);
+    return { x1, y1, x2, y2 };
+  }
+
+  // Top left corners for a label: those that touch its box first, all relative to the box, so that a label moves with it.
+  function spots(box, w, h) {
+    const beside = [[box.x, box.y - h - 1], [box.x + box.w - w, box.y - h - 1], [box.x, box.y + box.h + 1],
+      [box.x + box.w + 1, box.y], [box.x - w - 1, box.y], [box.x, box.y + box.h - h]];
+    for (let y = box.y - h - 1 - FARTHEST; y <= box.y + box.h + 1 + FARTHEST; y += ROW) {
+      for (let x = box.x - w - 1 - FARTHEST; x <= box.x + box.w + 1 + FARTHEST; x += 2 * ROW) beside.push([x, y]);
     }
-    return best;
+    return beside;
+  }
+
+  // Where a label lies at a corner: {x, y, w, h, line}; null on a head or another label.
+  function lying([x, y], box, w, h, frame, boxes, labels) {
+    const at = { x: Math.max(frame.x, Math.min(x, frame.x + frame.w - w)), y: Math.max(frame.y, Math.min(y, frame.y + frame.h - h)), w, h };
+    if (labels.some((label) => gap(at, label) < 1) || boxes.some((other) => shared(at, head(other)) > 0)) return null;
+    return { ...at, line: leaderOf(at, box) };
+  }
+
+  const areClear = (at, labels) => !labels.some((label) => crosses(label.line, at) || crosses(at.line, label));
+
+  // The place near its box that hides least of people: one clear of all leaders, and one that need not be; null for none.
+  function search(box, w, h, frame, boxes, labels) {
+    const region = { x: box.x - w - FARTHEST, y: box.y - h - FARTHEST, w: box.w + 2 * (w + FARTHEST), h: box.h + 2 * (h + FARTHEST) };
+    const inReach = boxes.filter((other) => shared(other, region) > 0), others = inReach.filter((other) => other !== box);
+    let clear = null, crossing = null;
+    spots(box, w, h).forEach((spot, order) => {
+      const far = gap({ x: spot[0], y: spot[1], w, h }, box) + Math.min(order, 6);
+      if (clear && far >= clear.cost) return;
+      const at = lying(spot, box, w, h, frame, inReach, labels);
+      if (!at) return;
+      at.cost = gap(at, box) + Math.min(order, 6) + 0.05 * shared(at, box);
+      for (const other of others) at.cost += 0.15 * shared(at, other) + (gap(at, other) < 4 ? 20 : 0); // whose is it?
+      if (clear && at.cost >= clear.cost) return;
+      if (areClear(at, labels)) clear = at;
+      else if (!crossing || at.cost < crossing.cost) crossing = at;
+    });
+    return { clear, crossing };
+  }
+
+  // Of each person of the picture before: {dx, dy, rows} of its label from its box, null where it had none.
+  const before = new Map();
+
+  // A label a person, the chosen one's first. Where it is crowded one loses lines from the bottom; where there is no room for one line, it is left out.
+  // `keep`: where it was, as long as that is free: a label that moves with its box can be read while the video plays.
+  function arrange(context, frame, people, boxes, { chosen, keep }) {
+    const labels = [], order = people.map((_, i) => i), narrow = frame.w < NARROW;
+    if (!keep) before.clear();
+    order.sort((a, b) => (people[b].key === chosen) - (people[a].key === chosen));
+    for (const i of order) {
+      const { key, colour } = people[i], box = boxes[i], most = key === chosen ? (narrow ? 3 : 8) : narrow ? 1 : 3;
+      const all = people[i].labels.slice(0, most), last = before.get(key);
+      const widths = all.map((label) => context.measureText(label.text).width + 2 * PAD);
+      const size = (rows) => [Math.max(...widths.slice(0, rows)), ROW * rows];
+      let at = null, rows = 0, crossing = null;
+      if (last === null) continue;
+      if (last && last.rows <= all.length) {
+        rows = last.rows;
+        at = lying([box.x + last.dx, box.y + last.dy], box, ...size(rows), frame, boxes, labels);
+        if (at && !areClear(at, labels)) at = null;
+      }
+      for (let tried = all.length; tried && !at; tried -= 1) {
+        const [w, h] = size(tried);
+        if (w > frame.w || h > frame.h) continue;
+        const found = search(box, w, h, frame, boxes, labels);
+        if (found.clear) { at = found.clear; rows = tried; }
+        if (found.crossing && !crossing) crossing = { at: found.crossing, rows: tried };
+      }
+      if (!at && crossing) ({ at, rows } = crossing);
+      before.set(key, at && { dx: at.x - box.x, dy: at.y - box.y, rows });
+      if (at) labels.push({ ...at, key, colour, texts: all.slice(0, rows) });
+    }
+    return labels;
   }
 
   function draw(context, frame, people, options) {
@@ -46,37 +128,27 @@ const Drawing = (() => {
     context.textBaseline = "middle";
     const boxes = people.map((person) => rectangle(person.box, frame));
     people.forEach((person, i) => outline(context, boxes[i], person, person.key === options.chosen));
-    const labels = [];
-    const order = people.map((_, i) => i);
-    order.sort((a, b) => (people[b].key === options.chosen) - (people[a].key === options.chosen));
-    for (const i of order) {
-      const person = people[i];
-      const most = person.key === options.chosen ? 8 : MOST_LABELS;
-      const texts = person.labels.slice(0, most);
-      if (!texts.length) continue;
-      const widths = texts.map((label) => context.measureText(label.text).width + 2 * PAD);
-      const at = place(boxes[i], Math.max(...widths), ROW * texts.length, frame, boxes, labels);
-      labels.push(at);
-      leader(context, at, boxes[i], person.colour);
-      texts.forEach((label, k) => {
-        context.fillStyle = label.colour;
-        context.fillRect(at.x, at.y + k * ROW, at.w, k + 1 < texts.length ? ROW - 1 : ROW);
-        context.fillStyle = "#000";
-        context.fillText(label.text, at.x + PAD, at.y + k * ROW + ROW / 2);
-      });
-    }
+    const labels = arrange(context, frame, people, boxes, options);
+    labels.forEach((label) => leader(context, label)); // all before the first label: no line runs over a number
+    labels.forEach((label) => write(context, label));
     return labels;
   }
 
-  // From a label that does not touch its box.
-  function leader(context, at, box, colour) {
-    const gap = Math.max(box.x - at.x - at.w, at.x - box.x - box.w, box.y - at.y - at.h, at.y - box.y - box.h);
-    if (gap < 6) return;
-    const x = Math.max(at.x, Math.min(box.x + box.w / 2, at.x + at.w)), y = at.y > box.y ? at.y : at.y + at.h;
+  function leader(context, { line, colour }) {
+    if (!line) return;
     context.beginPath();
-    context.moveTo(x, y);
-    context.lineTo(Math.max(box.x, Math.min(x, box.x + box.w)), Math.max(box.y, Math.min(y, box.y + box.h)));
+    context.moveTo(line.x1, line.y1);
+    context.lineTo(line.x2, line.y2);
     for (const [width, ink] of [[4, "rgba(0,0,0,.75)"], [2, colour]]) { context.lineWidth = width; context.strokeStyle = ink; context.stroke(); }
+  }
+
+  function write(context, { x, y, w, texts }) {
+    texts.forEach((label, k) => {
+      context.fillStyle = label.colour;
+      context.fillRect(x, y + k * ROW, w, k + 1 < texts.length ? ROW - 1 : ROW);
+      context.fillStyle = "#000";
+      context.fillText(label.text, x + PAD, y + k * ROW + ROW / 2);
+    });
   }
 
   function outline(context, r, person, chosen) {

@@ -7,8 +7,10 @@
   const video = get("video"), overlay = get("overlay"), screen = get("screen");
   const FARTHEST = 1.0; // seconds that a box is shown from its keyframe: people move
   const LONGEST = 2.0;  // seconds between keyframes over which a box is moved
+  const REST = 120;     // milliseconds at one keyframe before its attention is read: a slider passes many
   const times = data.keyframes.map((keyframe) => keyframe.t);
-  const state = { keyframe: 0, track: null, smooth: false, score: 0, hidden: new Set(), cell: null, unit: null, shown: null };
+  const state = { keyframe: 0, track: null, smooth: false, score: 0, hidden: new Set(), cell: null, unit: null, labels: [], looked: null };
+  const drawn = { picture: null, timeline: null, panel: null }; // what of the state they show
   let loading = 0;
 
   const clamp = (value, low, high) => Math.max(low, Math.min(high, value));
@@ -66,20 +68,22 @@
 
   function drawOverlay() {
     const context = Drawing.sized(overlay, screen.clientWidth, video.clientHeight || 1);
-    const people = peopleAt(video.currentTime);
-    Drawing.draw(context, frame(), people, { chosen: state.track });
-    state.shown = people;
+    state.labels = Drawing.draw(context, frame(), peopleAt(video.currentTime),
+      { chosen: state.track, keep: !video.paused && drawn.picture === current() });
+    drawn.picture = current();
   }
 
-  function drawTimeline() { Timeline.draw(data.keyframes, state.keyframe, state.track); }
+  const current = () => `${state.keyframe} ${state.track}`;
+  function drawTimeline() { drawn.timeline = current(); Timeline.draw(data.keyframes, state.keyframe, state.track); }
 
+  // A frame of the video. All but the picture changes with the keyframe only.
   function tick() {
     state.keyframe = nearest(video.currentTime);
     get("seek").value = video.currentTime;
     get("clock").textContent = `${video.currentTime.toFixed(2)} / ${(video.duration || data.duration || 0).toFixed(1)} s`;
     drawOverlay();
-    drawTimeline();
-    if (!video.paused) Timeline.show(state.keyframe);
+    if (drawn.timeline !== current()) { Timeline.show(state.keyframe); drawTimeline(); }
+    if (drawn.panel !== `${current()} ${video.paused}`) showPerson(REST);
   }
 
   function whilePlaying() {
@@ -96,7 +100,6 @@
     state.track = track;
     video.pause();
     video.currentTime = Math.min(times[keyframe], Math.max(0, (video.duration || Infinity) - 0.001));
-    Timeline.show(keyframe);
     showPerson();
     tick();
   }
@@ -107,39 +110,49 @@
     return index < 0 ? null : { index, person: people[index] };
   }
 
-  async function showPerson() {
-    const one = chosen(), keyframe = state.keyframe, ticket = ++loading;
-    get("person-hint").hidden = Boolean(one);
-    get("person-title").textContent = one ? `Person ${state.track} at ${+times[keyframe].toFixed(3)} s` :
-      state.track === null ? "Nobody chosen" : `Person ${state.track} is not at ${+times[keyframe].toFixed(3)} s`;
-    const bars = get("actions");
-    bars.replaceChildren();
-    for (const action of one ? shownActions(one.person) : []) {
-      const row = document.createElement("div"), name = document.createElement("span"), bar = document.createElement("i"), value = document.createElement("b");
-      row.className = "bar";
-      name.textContent = name.title = className(action[0]);
-      bar.style.width = `${100 * scoreOf(action)}%`;
-      bar.style.background = colourOf(action[0]);
-      value.textContent = `${state.smooth ? "~" : ""}${scoreOf(action).toFixed(2)}`;
-      row.append(name, bar, value);
-      bars.append(row);
-    }
-    const has = one && data.attention && (data.keyframes[keyframe].attention || []).includes(one.index);
-    get("no-attention").hidden = !one || Boolean(has);
+  // The person at the keyframe that is shown, its attention after `rest` milliseconds and not while the video plays.
+  async function showPerson(rest = 0) {
+    const one = chosen(), keyframe = state.keyframe, ticket = ++loading, at = `at ${+times[keyframe].toFixed(3)} s`;
+    const actions = one ? shownActions(one.person) : [];
+    drawn.panel = `${current()} ${video.paused}`;
+    state.looked = null;
+    get("person-title").textContent = one ? `Person ${state.track} ${at}` : state.track === null ? "Nobody chosen" : `Person ${state.track} is not ${at}`;
+    get("person-hint").hidden = actions.length > 0;
+    get("person-hint").textContent = one ? "The filters leave out all of its actions, and so the person." : "Click a person in the picture, or a row of the timeline.";
+    get("actions").replaceChildren(...actions.map(bar));
+    const has = actions.length && data.attention && (data.keyframes[keyframe].attention || []).includes(one.index);
+    get("no-attention").hidden = !actions.length || Boolean(has);
     get("no-attention").textContent = data.no_attention ? `No attention: ${data.no_attention}.` :
       "No attention of this person: looking again, the model did not find the box.";
-    if (!has) { get("attention").hidden = true; state.looked = null; return; }
+    get("attention").hidden = !has;
+    get("attention").classList.add("waiting"); // no map of another keyframe
+    get("attention-wait").hidden = video.paused;
+    if (!has || !video.paused) return;
     try {
-      const file = await Attention.load(keyframe);
+      if (rest) await new Promise((done) => { setTimeout(done, rest); });
       if (ticket !== loading) return; // another was chosen meanwhile
+      const file = await Attention.load(keyframe);
+      if (ticket !== loading) return;
       state.looked = { file, person: file.people[one.index], box: one.person.box };
-      get("attention").hidden = false;
+      get("attention").classList.remove("waiting");
       showAttention();
     } catch (error) {
+      if (ticket !== loading) return;
       get("attention").hidden = true;
       get("no-attention").hidden = false;
       get("no-attention").textContent = `Attention cannot be read: ${error.message}`;
     }
+  }
+
+  function bar(action) {
+    const row = document.createElement("div"), name = document.createElement("span"), length = document.createElement("i"), value = document.createElement("b");
+    row.className = "bar";
+    name.textContent = name.title = className(action[0]);
+    length.style.width = `${100 * scoreOf(action)}%`;
+    length.style.background = colourOf(action[0]);
+    value.textContent = `${state.smooth ? "~" : ""}${scoreOf(action).toFixed(2)}`;
+    row.append(name, length, value);
+    return row;
   }
 
   function units() { // of the choice: which layer-heads the mean is over
@@ -151,6 +164,7 @@
   }
 
   function showAttention() {
+    if (!state.looked) return;
     const { file, person, box } = state.looked, shape = data.attention, chosenUnits = units();
     const maps = Attention.maps(person, shape, chosenUnits);
     const sums = maps.map((map) => map.reduce((a, b) => a + b, 0)), total = sums.reduce((a, b) => a + b, 0) || 1;
@@ -180,7 +194,7 @@
   }
 
   function moveCell(by) {
-    if (!state.looked) return;
+    if (!data.attention) return;
     state.cell = clamp(state.cell + by, 0, data.attention.cells[0] - 1);
     showAttention();
   }
@@ -194,6 +208,7 @@
     get("timeline-note").textContent = state.smooth ? "scores smoothed along tracks, for display only (~)" : "";
     Timeline.set(data.keyframes, scoreOf, isShown, data.classes);
     showPerson();
+    drawTimeline();
     tick();
   }
 
@@ -231,10 +246,10 @@
   }
   try { const kept = localStorage.getItem("avatx-theme"); if (kept) document.documentElement.dataset.theme = kept; } catch { /* as above */ }
 
-  function redraw() { Timeline.measure(); tick(); if (state.looked) showAttention(); }
+  function redraw() { Timeline.measure(); drawTimeline(); tick(); showAttention(); }
   const toggle = (id) => { get(id).checked = !get(id).checked; tick(); };
   const play = () => { if (video.paused) video.play().catch(() => {}); else video.pause(); };
-  function help() { get("help").hidden = !get("help").hidden; get("help-button").setAttribute("aria-expanded", String(!get("help").hidden)); }
+  function help(hidden) { get("help").hidden = hidden; get("help-button").setAttribute("aria-expanded", String(!get("help").hidden)); }
 
   // --- wiring ---
 
@@ -284,7 +299,7 @@
   get("truth").addEventListener("change", tick);
   get("between").addEventListener("change", tick);
   get("theme").addEventListener("click", () => setTheme(isDark() ? "light" : "dark"));
-  get("help-button").addEventListener("click", help);
+  get("help-button").addEventListener("click", () => help(!get("help").hidden));
 
   overlay.addEventListener("click", (event) => {
     const bounds = overlay.getBoundingClientRect(), area = frame();
@@ -305,14 +320,15 @@
   const keys = {
     " ": play, ArrowLeft: () => step(-1), ArrowRight: () => step(1), ArrowUp: () => nextPerson(-1), ArrowDown: () => nextPerson(1),
     "[": () => moveCell(-1), "]": () => moveCell(1), g: () => { if (data.has_truth) toggle("truth"); },
-    t: () => setTheme(isDark() ? "light" : "dark"), "?": help,
+    t: () => setTheme(isDark() ? "light" : "dark"), "?": () => help(!get("help").hidden), Escape: () => help(true),
   };
+  // Which of them are a control's own while it has the focus, as it has after a click: all others are the page's.
+  const arrows = ["ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown"];
+  const owned = [["select", [" ", ...arrows]], ["input[type=range]:not(#seek)", arrows], ["button, summary, input[type=checkbox]", [" "]]];
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || !(event.key in keys)) return;
-    const inside = event.target;
-    const own = inside.matches("select, input[type=range]") || (event.key === " " && inside.matches("button, summary, input"));
-    if (own && event.key !== "[" && event.key !== "]" && event.key !== "?") return;
-    event.preventDefault();
+    if (owned.some(([controls, own]) => event.target.matches(controls) && own.includes(event.key))) return;
+    if (event.key !== "Escape") event.preventDefault(); // that one also closes a list of the browser's
     keys[event.key]();
   });
   new ResizeObserver(redraw).observe(screen);
