@@ -237,7 +237,9 @@ def _boxes_of(result: Result) -> BoxesSettings | None:
 
 
 def _open(video: str | None, result: Result, detector: Detector | None) -> VideoReader:
-    path = video or str(result.facts["video"])
+    path = video or str(result.facts.get("video") or "")
+    if not path:
+        raise UserError(f"{result.path}: does not say which video it is of; give `video`")
     if video is None and "://" not in path and not os.path.exists(path):
         raise UserError(
             f"{result.path}: its video {path} is not there{relative_to(path)}; give `video`, where "

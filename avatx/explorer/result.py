@@ -69,6 +69,8 @@ def read_result(path: str) -> Result:
         names = {int(key): str(name) for key, name in content.pop("classes").items()}
         keyframes = [_keyframe(entry) for entry in content.pop("keyframes")]
         every = float(content["every"])
+        if not 1e-3 <= every < float("inf"):
+            raise ValueError(f"every is {every:g}, no number of seconds")
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise UserError(
             f"{file_path}: not what tools/detect_video.py writes ({type(error).__name__}: "

@@ -175,6 +175,9 @@ def test_people_of_an_older_result_are_linked(tmp_path):
         ("[]", "not what tools/detect_video.py writes"),
         ('{"every": 1, "classes": {}}', "keyframes"),
         ('{"every": 1, "classes": {}, "keyframes": []}', "no keyframe"),
+        ('{"every": 0, "classes": {}, "keyframes": []}', "every is 0, no number of seconds"),
+        ('{"every": NaN, "classes": {}, "keyframes": []}', "every is nan"),
+        ('{"every": 1e999, "classes": {}, "keyframes": []}', "every is inf"),
         (
             '{"every": 1, "classes": {}, "keyframes": [{"timestamp": 0, "people": [1]}]}',
             "TypeError",
@@ -199,6 +202,9 @@ def test_nothing_is_left_or_replaced_on_a_mistake(tmp_path):
     moved = read_result(str(write_result(tmp_path / "found", video="moved.mp4")))
     with pytest.raises(UserError, match="found/detections.json: its video moved.mp4 is not there"):
         write_explorer(moved, str(tmp_path / "page"))
+    unnamed = read_result(str(write_result(tmp_path / "found", video=None)))
+    with pytest.raises(UserError, match="found/detections.json: does not say which video it is of"):
+        write_explorer(unnamed, str(tmp_path / "page"))
     shorter = read_result(str(write_result(tmp_path / "found", duration=2.1, stopped=None)))
     with pytest.raises(UserError, match="film.mp4: 2.50 s long, and the result .* of 2.10 s; give"):
         write_explorer(shorter, str(tmp_path / "page"))

@@ -100,6 +100,19 @@ def test_where_there_is_room_all_have_a_label_and_no_line_meets_another_label(
     assert leaders > 5  # else there was nothing to look at
 
 
+@pytest.mark.parametrize("width, height", [(370, 660), (740, 416)])
+def test_of_a_name_that_is_too_long_the_score_stays(page, width, height):
+    people = crowd(np.random.default_rng(0), 2, num_labels=2)
+    people[0]["labels"][0]["text"] = f"1 · {'talk to, about or with somebody else ' * 5}~0.97"
+    people[0]["labels"][1]["text"] = "walk 0.50"
+    found, labels = drawn(page, people, width, height, chosen=1)
+    assert labels.min() >= 0 and (labels[:, 2:] <= [width + 0.01, height + 0.01]).all()
+    (first,) = [label for label in found["labels"] if label["key"] == 1]
+    long, short = (line["text"] for line in first["texts"])
+    assert long.startswith("1 · talk to") and long.endswith("… ~0.97") and short == "walk 0.50"
+    assert first["w"] <= max(220, width / 2)
+
+
 def test_the_chosen_person_has_more_lines_and_a_small_picture_fewer(page):
     (person,) = crowd(np.random.default_rng(0), 1, num_labels=3)
     person["box"] = [0.5, 0.4, 0.8, 0.5]

@@ -4,6 +4,7 @@
 const Drawing = (() => {
   const FONT = 12, ROW = 17, PAD = 4;
   const FARTHEST = 160; // of a label from its box
+  const WIDEST = 220;   // of a label in a small picture; in a large one half of it
   const NARROW = 500;   // a picture in which labels have fewer lines: they hide more of it
 
   // The picture within the video element, which may have bars at its sides.
@@ -91,6 +92,15 @@ const Drawing = (() => {
   // Of each person of the picture before: {dx, dy, rows} of its label from its box, null where it had none.
   const before = new Map();
 
+  // A text as wide as there is room for: of a name and its score, the name is cut.
+  function fitted(context, text, width) {
+    if (context.measureText(text).width <= width) return text;
+    const score = text.match(/ ~?\d[\d.]*$/)?.[0] ?? "";
+    let name = text.slice(0, text.length - score.length);
+    while (name && context.measureText(`${name}…${score}`).width > width) name = [...name].slice(0, -1).join("");
+    return `${name}…${score}`;
+  }
+
   // A label a person, the chosen one's first. Where it is crowded one loses lines from the bottom; where there is no room for one line, it is left out.
   // `keep`: where it was, as long as that is free: a label that moves with its box can be read while the video plays.
   function arrange(context, frame, people, boxes, { chosen, keep }) {
@@ -99,7 +109,8 @@ const Drawing = (() => {
     order.sort((a, b) => (people[b].key === chosen) - (people[a].key === chosen));
     for (const i of order) {
       const { key, colour } = people[i], box = boxes[i], most = key === chosen ? (narrow ? 3 : 8) : narrow ? 1 : 3;
-      const all = people[i].labels.slice(0, most), last = before.get(key);
+      const widest = Math.min(frame.w, Math.max(WIDEST, frame.w / 2)) - 2 * PAD, last = before.get(key);
+      const all = people[i].labels.slice(0, most).map((label) => ({ ...label, text: fitted(context, label.text, widest) }));
       const widths = all.map((label) => context.measureText(label.text).width + 2 * PAD);
       const size = (rows) => [Math.max(...widths.slice(0, rows)), ROW * rows];
       let at = null, rows = 0, crossing = null;
