@@ -8,6 +8,7 @@ import contextlib
 import io
 import re
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -143,8 +144,8 @@ def class_bars(
     known = np.array(counts, np.float64)
     known[known <= 0] = np.nan
     counted = bool(np.any(np.isfinite(known)))
-    parts = {"ncols": 2, "sharey": True, "width_ratios": [2.2, 1]} if counted else {}
-    with _Chart(name, 1.3 + 0.175 * len(labels), **parts) as chart:
+    parts: dict[str, Any] = {"ncols": 2, "sharey": True, "width_ratios": [2.2, 1]}
+    with _Chart(name, 1.3 + 0.175 * len(labels), **(parts if counted else {})) as chart:
         axes, place = chart.axes, np.arange(len(labels))
         axes.barh(place, [value or 0.0 for value in values], 0.72, color=colours)
         axes.set_yticks(place, [shortened(label) for label in labels])

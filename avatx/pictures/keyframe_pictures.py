@@ -99,7 +99,9 @@ class Pictures:
         tiles = []
         for i in chosen:
             timestamp, frame, people = self._shown[i]
-            tiles.append(Tile(draw_people(frame, people, self._colours), f"{timestamp:g} s: detections"))
+            tiles.append(
+                Tile(draw_people(frame, people, self._colours), f"{timestamp:g} s: detections")
+            )
             if self._annotated is not None:
                 annotated = self._annotated.get(int(to_microseconds(timestamp)))
                 tile = draw_people(frame, annotated or [], self._colours)
@@ -123,8 +125,8 @@ class Pictures:
         frames = clip.frames[..., :3]
         maps, cells = attention.maps[index], attention.cells
         title = (
-            f"{self._video_id}, {clip.timestamp:g} s: attention of the last layer for {action.name} "
-            "(share of it in each frame)"
+            f"{self._video_id}, {clip.timestamp:g} s: attention of the last layer for "
+            f"{action.name} (share of it in each frame)"
         )
         if cells is None:
             cells = evenly(maps.shape[2:], len(frames))
