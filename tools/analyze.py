@@ -78,9 +78,9 @@ def main(argv=None) -> int:
 
     given = {
         "detections": flags.detections,
-        "groundtruth": flags.annotations,
+        "annotations": flags.annotations,
         "label_map": flags.label_map,
-        "train_csv": flags.train_annotations,
+        "train_annotations": flags.train_annotations,
         "excluded": flags.excluded,
     }
     sources = {name: path for name, path in given.items() if path}

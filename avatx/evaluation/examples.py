@@ -48,6 +48,7 @@ class Example(NamedTuple):
     truth_box: np.ndarray | None  # [4] of that person; None where nobody is
     truth_classes: tuple[int, ...]  # evaluated labels of that person
     iou: float  # with that person
+    people: np.ndarray  # [P, 4] of everybody who is annotated in the keyframe
     # Figure 7's (b): somebody else in the keyframe does it.
     somebody_else: bool = False
     # Figure 7's (c): seconds at which the groundtruth says so at this place, within two seconds.
@@ -174,6 +175,7 @@ class _Finder:
             truth_box,
             truth_classes,
             iou,
+            people.boxes[people.keyframe == number],
             somebody_else=wrong and bool(matched.best_groundtruth[i] >= 0),
             at_other_time=self._other_time(video_id, keyframe, class_id, box) if wrong else None,
         )

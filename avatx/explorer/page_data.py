@@ -9,7 +9,8 @@ from avatx.core.people import Person
 from avatx.data.times import to_microseconds
 from avatx.explorer.result import Result
 from avatx.explorer.smoothing import smooth_scores
-from avatx.pictures.boxes import action_colour, short_name
+from avatx.pictures.boxes import short_name
+from avatx.pictures.colours import OTHER_ACTION, class_colours
 from avatx.pictures.keyframe_pictures import annotated_people, none_of_it
 
 _HEAT_STEPS = 64
@@ -37,6 +38,7 @@ def page_data(result: Result, groundtruth: str | None = None) -> dict[str, Any]:
             notes = list(dict.fromkeys([*notes, none_of_it(groundtruth, video_id)]))
     smooth = smooth_scores(result.keyframes)
     names = dict(result.class_names)
+    colours = class_colours(names)
     keyframes = []
     for keyframe, smoothed in zip(result.keyframes, smooth, strict=True):
         entry: dict[str, Any] = {
@@ -77,7 +79,7 @@ def page_data(result: Result, groundtruth: str | None = None) -> dict[str, Any]:
             str(class_id): {
                 "name": name,
                 "short": short_name(name),
-                "colour": _hex(action_colour(class_id)),
+                "colour": colours.get(class_id, OTHER_ACTION),
             }
             for class_id, name in sorted(names.items())
         },

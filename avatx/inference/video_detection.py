@@ -37,6 +37,7 @@ from avatx.inference.video_outputs import (
 )
 from avatx.pictures.annotator import Annotator
 from avatx.pictures.boxes import upscale
+from avatx.pictures.colours import class_colours
 from avatx.pictures.keyframe_pictures import Pictures
 
 _HIDDEN = ".detect_video.partial"
@@ -123,6 +124,7 @@ def detect_video(
         ) as folder,
     ):
         attend = people_at.attend if attention else None
+        colours = class_colours(detector.class_names)
         pictures = Pictures(detector.class_names, video_id, groundtruth, attend)
         drawn_size = stored_size(reader.size, LARGEST_DRAWN_SHORTER_SIDE)
         model_size = stored_size(reader.size, frame_settings.shorter_side)
@@ -136,7 +138,7 @@ def detect_video(
             ) as writer,
             _stop_request(live=reader.duration is None) as stopping,
         ):
-            annotator = Annotator(writer, every, ANNOTATED_SHORTER_SIDE)
+            annotator = Annotator(writer, every, ANNOTATED_SHORTER_SIDE, colours)
             linker = Linker(every)
 
             def frames():

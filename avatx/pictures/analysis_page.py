@@ -5,7 +5,7 @@ from html import escape
 from typing import Any
 
 from avatx.pictures import charts
-from avatx.pictures.colours import group_colours
+from avatx.pictures.colours import OTHER_ACTION, group_colour, group_colours
 
 KIND_NAMES = {
     "true_positive": "true",
@@ -154,7 +154,7 @@ def _by_class(analysis) -> list[str]:
     correlation = analysis["rank_correlation"]
     caption = (
         "Average precision of each class, the class with the most "
-        f"{what} on top; green line: number of {what} (upper axis, logarithmic). n/a: no "
+        f"{what} on top; green line: number of {what} (logarithmic axis). n/a: no "
         "groundtruth, not part of the mean."
     )
     if not trained:
@@ -162,12 +162,14 @@ def _by_class(analysis) -> list[str]:
     if correlation is not None:
         caption += f" Rank correlation (Spearman) of the two: {correlation:.2f}."
     colours = group_colours([one["group"] for one in analysis["by_group"]])
+    # Where there are groups, a class without one is told from them.
+    others = {"other": OTHER_ACTION} if colours and not all(row["group"] for row in rows) else {}
     chart = charts.class_bars(
         "class",
         [row["name"] for row in rows],
         [row["ap"] for row in rows],
-        [row["group"] and _group(row["group"]) for row in rows],
-        {_group(name): colour for name, colour in colours.items()},
+        [group_colour(row["group"], colours) for row in rows],
+        {**{_group(name): colour for name, colour in colours.items()}, **others},
         counts,
         "average precision",
         what,
@@ -232,7 +234,7 @@ def _by_area(analysis) -> list[str]:
     else:
         ends = ["" if one["high"] is None else f"{one['high']:.3g}" for one in bins]
         labels = [f"{one['low']:.3g}–{end}" for one, end in zip(bins, ends, strict=True)]
-    chart = charts.bars_with_line(
+    chart = charts.bars_under_line(
         "area",
         [label.replace("–", "–\n") if len(bins) > 4 else label for label in labels],
         [one["mAP"] for one in bins],
@@ -273,7 +275,7 @@ def _by_people(analysis) -> list[str]:
         return str(one["low"]) if one["low"] == one["high"] else f"{one['low']}–{one['high']}"
 
     labels = [label(one) for one in bins]
-    chart = charts.bars_with_line(
+    chart = charts.bars_under_line(
         "people",
         labels,
         [one["mAP"] for one in bins],

@@ -6,7 +6,7 @@ import math
 import numpy as np
 
 from avatx.core.people import Person
-from avatx.pictures.boxes import draw_people, label_places, upscale
+from avatx.pictures.boxes import Colours, draw_people, label_places, upscale
 
 # How far from its keyframe a box is still shown: people move.
 PERSISTENCE_SECONDS = 1.0
@@ -23,12 +23,14 @@ class Annotator:
       writer: an open VideoWriter whose frames are as `upscale` makes them.
       every: seconds between keyframes, which lie at whole multiples of it.
       shorter_side: frames smaller than this are enlarged to it.
+      colours: of `avatx.pictures.colours.class_colours`.
     """
 
-    def __init__(self, writer, every: float, shorter_side: int):
+    def __init__(self, writer, every: float, shorter_side: int, colours: Colours):
         self._writer = writer
         self._every = every
         self._shorter_side = shorter_side
+        self._colours = colours
         self._waiting: collections.deque[tuple[float, np.ndarray]] = collections.deque()
         self._index = -1  # the newest keyframe that has detections
         self._people: list[Person] = []  # its people; no waiting frame needs an older one's
@@ -71,5 +73,5 @@ class Annotator:
         if people:
             if self._labels is None:
                 self._labels = label_places(people, *frame.shape[:2])
-            frame = draw_people(frame, people, labels=self._labels)
+            frame = draw_people(frame, people, self._colours, labels=self._labels)
         self._writer.write(frame, time)

@@ -4,7 +4,7 @@ import numpy as np
 
 from avatx.core.cell_view import CellView
 from avatx.core.people import Person
-from avatx.pictures.boxes import draw_people
+from avatx.pictures.boxes import draw_people, say_person
 from avatx.pictures.contact_sheet import Tile, contact_sheet
 
 
@@ -55,7 +55,12 @@ def attention_tile(
     """
     picture = overlay(frame, maps[cell], cells, float(maps.max()))
     share = maps[cell].sum() / max(float(maps.sum()), 1e-12)
-    return Tile(draw_people(picture, [Person(box, ())]), caption.format(share=share))
+    return Tile(draw_box(picture, box), caption.format(share=share))
+
+
+def draw_box(frame: np.ndarray, box: np.ndarray) -> np.ndarray:
+    """A frame with the box of who attends, without a label, which would hide what is looked at."""
+    return draw_people(frame, [Person(box, ())], {})
 
 
 def attention_sheet(
@@ -74,7 +79,7 @@ def attention_sheet(
     Args:
       clip: [T, H, W, 3] uint8.
       seconds: [T] from the keyframe to each frame, for the captions.
-      person: whose query it is; drawn in the first row.
+      person: whose query it is; what it does stands in the title.
       attention: [layers, heads, T', H', W'] float.
       cells: where the T' x H' x W' look; each map is laid over the frame that it looks at.
       layer: which layer.
@@ -89,7 +94,7 @@ def attention_sheet(
     shown = spread_cells(columns, num_cells)
     frames = [cells.frame(cell) for cell in shown]
     tiles = [
-        Tile(draw_people(clip[frame], [person]), f"{seconds[frame]:+.2f} s") for frame in frames
+        Tile(draw_box(clip[frame], person.box), f"{seconds[frame]:+.2f} s") for frame in frames
     ]
     rows = [("mean of heads", attention[layer].mean(axis=0))]
     if heads > 1:
@@ -99,4 +104,9 @@ def attention_sheet(
             attention_tile(clip[frame], maps, cells, cell, person.box, name + ": {share:.0%}")
             for cell, frame in zip(shown, frames, strict=True)
         ]
-    return contact_sheet(tiles, len(shown), tile_width, title)
+    return contact_sheet(tiles, len(shown), tile_width, titled(title, person))
+
+
+def titled(title: str, person: Person) -> str:
+    """A sheet's title, and what the person in the box does."""
+    return f"{title}. In the box: {say_person(person)}" if person.actions else title

@@ -11,15 +11,17 @@ import numpy as np
 from PIL import Image
 
 from avatx.atomic_folder import atomic_files
-from avatx.core.people import Attended, Person
+from avatx.core.people import Attended
 from avatx.data.input.clip_source import Clip
 from avatx.data.video.video_writer import VideoWriter
 from avatx.pictures.attention import (
     attention_sheet,
     attention_tile,
+    draw_box,
     spread_cells,
+    titled,
 )
-from avatx.pictures.boxes import draw_people, upscale
+from avatx.pictures.boxes import say_person, upscale
 from avatx.pictures.contact_sheet import Tile, contact_sheet
 from avatx.pictures.embedding import paint, unit_colours
 
@@ -51,7 +53,6 @@ class AttentionFigure:
         self._frame_rate = frame_rate
         self._title = title
         self._colours, self._explained = unit_colours(attended.keys)
-        self._bare = Person(attended.person.box, ())
 
     def write(self, folder: str) -> list[str]:
         """Writes every file; returns their names.
@@ -82,7 +83,7 @@ class AttentionFigure:
             tiles += [
                 tile._replace(caption=caption) for tile, caption in zip(row, captions, strict=True)
             ]
-        title = f"{self._title}. {_HOW_TO_READ}"
+        title = f"{titled(self._title, self._attended.person)}. {_HOW_TO_READ}"
         columns = len(tiles) // len(self._cells(_MOMENTS))
         return contact_sheet(tiles, columns, 240, title, page_width=_PAGE_WIDTH)
 
@@ -109,12 +110,12 @@ class AttentionFigure:
         by_frame = [self._key_tiles(frame) for frame in frames]
         tiles += [tile for unit in zip(*by_frame, strict=True) for tile in unit]
         title = f"{self._title}: keys of each unit (share of variance that the three colours show)"
-        return contact_sheet(tiles, len(frames), 320, title)
+        return contact_sheet(tiles, len(frames), 320, titled(title, self._attended.person))
 
     def attention_frame(self, frame: int) -> np.ndarray:
         """One frame of attention.mp4."""
         tiles = [self._person_tile(frame), *self._attention_tiles(frame)]
-        return contact_sheet(tiles, 2, 400)
+        return contact_sheet(tiles, 2, 400, say_person(self._attended.person))
 
     def keys_frame(self, frame: int) -> np.ndarray:
         """One frame of keys.mp4: a row a layer, the frame itself at its left."""
@@ -124,7 +125,7 @@ class AttentionFigure:
         for layer in range(self._colours.shape[0]):
             person = self._person_tile(frame)
             tiles += [person, *units[layer * heads : (layer + 1) * heads]]
-        return contact_sheet(tiles, heads + 1, 320)
+        return contact_sheet(tiles, heads + 1, 320, say_person(self._attended.person))
 
     @property
     def _num_cells(self) -> int:
@@ -134,7 +135,7 @@ class AttentionFigure:
         return spread_cells(count, self._num_cells)
 
     def _person_tile(self, frame: int) -> Tile:
-        drawn = draw_people(self._clip[frame], [self._attended.person], max_actions=3)
+        drawn = draw_box(self._clip[frame], self._attended.person.box)
         return Tile(drawn, f"{self._seconds[frame]:+.2f} s from the keyframe")
 
     def _key_tiles(self, frame: int) -> list[Tile]:
@@ -144,7 +145,7 @@ class AttentionFigure:
         for layer, heads in enumerate(self._colours):
             for head, colours in enumerate(heads):
                 picture = paint(self._clip[frame], colours[cell], cells)
-                picture = draw_people(picture, [self._bare])
+                picture = draw_box(picture, self._attended.person.box)
                 share = self._explained[layer, head]
                 tiles.append(Tile(picture, f"layer {layer + 1} head {head + 1} ({share:.0%})"))
         return tiles

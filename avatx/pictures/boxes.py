@@ -1,25 +1,18 @@
 """Draws people with their actions on frames."""
 
 import re
-from collections.abc import Sequence
-from typing import cast
+from collections.abc import Mapping, Sequence
 
 import numpy as np
-from PIL import Image, ImageColor, ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFont
 
 from avatx.core.people import Action, Person
-from avatx.pictures import colours
-from avatx.pictures.labels import PlacedLabel, Rectangle, place_labels
+from avatx.pictures.colours import OTHER_ACTION
+from avatx.pictures.labels import Line, PlacedLabel, Rectangle, place_labels
 
-# AVA's label map lists its 80 classes in this order: pose 1-14, with objects 15-63, with
-# people 64-80.
-_POSE, _OBJECT, _PEOPLE, _OTHER = (
-    cast(tuple[int, int, int], ImageColor.getrgb(colour))
-    for colour in (colours.POSE, colours.WITH_OBJECTS, colours.WITH_PEOPLE, colours.OTHER_ACTION)
-)
+Colours = Mapping[int, str]  # class id to colour; `OTHER_ACTION` where one has none
 _LONGEST_SIDE = 4096  # of an enlarged frame; encoders of video end at some length
 _LONGEST_NAME = 24  # AVA's "watch (e.g., TV)" stays: there is a "watch (a person)"
-_TEXT_COLOUR = (0, 0, 0)
 # A box is minor of which this much lies on one of a score that is larger by 1 / _MINOR_SCORE.
 _MINOR_COVERED, _MINOR_SCORE = 0.6, 0.6
 
@@ -27,18 +20,20 @@ _MINOR_COVERED, _MINOR_SCORE = 0.6, 0.6
 def draw_people(
     frame: np.ndarray,
     people: Sequence[Person],
+    colours: Colours,
     max_actions: int = 5,
     labels: Sequence[PlacedLabel | None] | None = None,
 ) -> np.ndarray:
     """Draws boxes and, beside each, its actions.
 
     Labels never lie on each other, and on no head where there is room (`labels.py`). A box of a
-    low score that mostly lies on a better one is drawn thin, without a label. Colour says the
-    kind of action: pose blue, with an object orange, with people pink (by AVA's class ids).
+    low score that mostly lies on a better one is drawn thin, without a label. A box has the
+    colour of its first action.
 
     Args:
       frame: [H, W, 3] uint8; not changed.
       people: what to draw; the first is drawn last, on top.
+      colours: of `avatx.pictures.colours.class_colours`.
       max_actions: labels a person at most.
       labels: of `label_places`, for frames that show the same people.
 
@@ -52,15 +47,18 @@ def draw_people(
     font = load_font(text_size(height, width))
     minor = minor_people(people)
     for person, is_minor in reversed(list(zip(people, minor, strict=True))):
-        _draw_box(draw, person, width, height, 0 if is_minor else line)
+        box = pixels(person.box, width, height)
+        _draw_box(draw, box, _person_colour(person, colours), 0 if is_minor else line)
     if labels is None:
         labels = label_places(people, height, width, max_actions)
     for person, label in zip(people, labels, strict=True):
         if label is not None and label.leader is not None:
-            _draw_leader(draw, person, label.leader, line)
+            draw_leader(draw, label.leader, _person_colour(person, colours), line)
     for person, label in zip(people, labels, strict=True):
         if label is not None:
-            _draw_label(draw, person, label, font, max_actions, width)
+            fills = [colours.get(action.class_id, OTHER_ACTION) for action in person.actions]
+            texts = _texts(draw, person, max_actions, font, width)
+            draw_label(draw, label, texts, fills, font)
     return np.asarray(image)
 
 
@@ -70,16 +68,12 @@ def label_places(
     """Where `draw_people` puts each person's label on a frame of this size."""
     font = load_font(text_size(height, width))
     measure = ImageDraw.Draw(Image.new("RGB", (1, 1)))
-    padding = _padding(font)
     widths = [
-        [
-            measure.textlength(text, font=font) + 2 * padding
-            for text in ([] if is_minor else _texts(measure, person, max_actions, font, width))
-        ]
+        [] if is_minor else label_widths(_texts(measure, person, max_actions, font, width), font)
         for person, is_minor in zip(people, minor_people(people), strict=True)
     ]
-    boxes = [_pixels(person.box, width, height) for person in people]
-    return place_labels(boxes, widths, font.size + 2 * padding, (height, width))
+    boxes = [pixels(person.box, width, height) for person in people]
+    return place_labels(boxes, widths, row_height(font), (height, width))
 
 
 def minor_people(people: Sequence[Person]) -> list[bool]:
@@ -118,15 +112,6 @@ def load_font(size: int) -> ImageFont.FreeTypeFont:
     return font
 
 
-def action_colour(class_id: int) -> tuple[int, int, int]:
-    """RGB of the kind of action."""
-    if 1 <= class_id <= 14:
-        return _POSE
-    if class_id <= 63:
-        return _OBJECT
-    return _PEOPLE if class_id <= 80 else _OTHER
-
-
 def short_name(name: str) -> str:
     """What a label says: long names without their examples, "talk to (e.g., self, ...)"."""
     if len(name) <= _LONGEST_NAME:
@@ -144,8 +129,8 @@ def upscale(frame: np.ndarray, shorter_side: int) -> np.ndarray:
     return np.asarray(Image.fromarray(frame).resize(size, Image.Resampling.BICUBIC))
 
 
-def _pixels(box: np.ndarray, width: int, height: int) -> Rectangle:
-    """x1, y1, x2, y2 in pixels, inside the frame."""
+def pixels(box: np.ndarray, width: int, height: int) -> Rectangle:
+    """[4] yxyx, normalised -> x1, y1, x2, y2 in pixels, inside the frame."""
     ymin, xmin, ymax, xmax = np.clip(np.asarray(box, np.float64), 0, 1)
     return (
         xmin * (width - 1),
@@ -155,42 +140,59 @@ def _pixels(box: np.ndarray, width: int, height: int) -> Rectangle:
     )
 
 
-def _draw_box(draw, person: Person, width: int, height: int, line: int) -> None:
+def _draw_box(draw, box: Rectangle, colour: str, line: int) -> None:
     """With a dark edge; of 0 pixels a hairline without one."""
-    box = _pixels(person.box, width, height)
     if line == 0:
-        draw.rectangle(box, outline=_person_colour(person), width=1)
+        draw.rectangle(box, outline=colour, width=1)
         return
-    draw.rectangle(box, outline=(0, 0, 0), width=line + 2)
+    draw.rectangle(box, outline="black", width=line + 2)
     draw.rectangle(
         [box[0] + 1, box[1] + 1, max(box[0] + 1, box[2] - 1), max(box[1] + 1, box[3] - 1)],
-        outline=_person_colour(person),
+        outline=colour,
         width=line,
     )
 
 
-def _person_colour(person: Person) -> tuple[int, int, int]:
-    return action_colour(person.actions[0].class_id) if person.actions else _OTHER
+def _person_colour(person: Person, colours: Colours) -> str:
+    return colours.get(person.actions[0].class_id, OTHER_ACTION) if person.actions else OTHER_ACTION
 
 
-def _draw_leader(draw, person: Person, leader, line: int) -> None:
+def draw_leader(draw: ImageDraw.ImageDraw, leader: Line, colour: str, line: int) -> None:
+    """A line of `line` pixels from a label into its box, with a dark edge and a dot at its end."""
     x, y = leader[2:]
     radius = 1.5 * line + 1
-    draw.line(leader, fill=(0, 0, 0), width=line + 2)
-    draw.ellipse([x - radius - 1, y - radius - 1, x + radius + 1, y + radius + 1], fill=(0, 0, 0))
-    draw.line(leader, fill=_person_colour(person), width=line)
-    draw.ellipse([x - radius, y - radius, x + radius, y + radius], fill=_person_colour(person))
+    draw.line(leader, fill="black", width=line + 2)
+    draw.ellipse([x - radius - 1, y - radius - 1, x + radius + 1, y + radius + 1], fill="black")
+    draw.line(leader, fill=colour, width=line)
+    draw.ellipse([x - radius, y - radius, x + radius, y + radius], fill=colour)
 
 
-def _draw_label(draw, person, label: PlacedLabel, font, max_actions: int, width: int) -> None:
-    padding = _padding(font)
-    row = font.size + 2 * padding
+def draw_label(
+    draw: ImageDraw.ImageDraw,
+    label: PlacedLabel,
+    texts: Sequence[str],
+    fills: Sequence[str],
+    font,
+    ink: str = "black",
+) -> None:
+    """The lines of a label that its place has room for, each on a colour of its own."""
+    padding, row = _padding(font), row_height(font)
     x, y, right, _ = label.rectangle
-    texts = _texts(draw, person, max_actions, font, width)[: label.num_rows]
-    for i, (text, action) in enumerate(zip(texts, person.actions, strict=False)):
+    for i, (text, fill) in enumerate(zip(texts[: label.num_rows], fills, strict=False)):
         top = y + i * row
-        draw.rectangle([x, top, right - 1, top + row - 1], fill=action_colour(action.class_id))
-        draw.text((x + padding, top + row / 2), text, font=font, fill=_TEXT_COLOUR, anchor="lm")
+        draw.rectangle([x, top, right - 1, top + row - 1], fill=fill)
+        draw.text((x + padding, top + row / 2), text, font=font, fill=ink, anchor="lm")
+
+
+def label_widths(texts: Sequence[str], font) -> list[float]:
+    """Pixels that each line of a label takes."""
+    measure = ImageDraw.Draw(Image.new("RGB", (1, 1)))
+    return [measure.textlength(text, font=font) + 2 * _padding(font) for text in texts]
+
+
+def row_height(font) -> float:
+    """Pixels that a line of a label takes."""
+    return font.size + 2 * _padding(font)
 
 
 def _padding(font) -> int:
@@ -203,6 +205,12 @@ def _texts(draw, person: Person, max_actions: int, font, width: int) -> list[str
     if texts and person.track is not None:
         texts[0] = f"{person.track} · {texts[0]}"
     return [fit_text(draw, text, font, width - 2 * _padding(font)) for text in texts]
+
+
+def say_person(person: Person, max_actions: int = 5) -> str:
+    """A person's number and actions in one line, for a title."""
+    actions = ", ".join(map(_label, person.actions[:max_actions]))
+    return actions if person.track is None else f"{person.track} · {actions}"
 
 
 def _label(action: Action) -> str:

@@ -8,6 +8,7 @@ import contextlib
 import io
 import re
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -33,19 +34,20 @@ _STYLE = {
 class _Chart:
     """A matplotlib figure without pyplot, so without any state that a program could share."""
 
-    def __init__(self, name: str, height: float, width: float = _WIDTH):
+    def __init__(self, name: str, height: float, width: float = _WIDTH, **parts):
         import matplotlib
 
         self._name = name
         self._context = matplotlib.rc_context(_STYLE)
         self._size = (width, height)
+        self._parts = parts
 
     def __enter__(self):
         from matplotlib.figure import Figure
 
         self._context.__enter__()
         self.figure = Figure(figsize=self._size, layout="constrained")
-        self.axes = self.figure.add_subplot()
+        self.axes, *self.more = np.ravel(self.figure.subplots(squeeze=False, **self._parts))
         return self
 
     def __exit__(self, *error):
@@ -76,7 +78,7 @@ def _embeddable(svg: str, name: str) -> str:
     return svg.replace("<svg", f'<svg role="img" aria-label="{name} chart"', 1).strip()
 
 
-def bars_with_line(
+def bars_under_line(
     name: str,
     labels: Sequence[str],
     values: Sequence[float | None],
@@ -84,32 +86,36 @@ def bars_with_line(
     value_label: str,
     size_label: str,
 ) -> str:
-    """Upright bars of values from 0 to 1, and a green line of sizes on an axis of its own.
+    """Upright bars of values from 0 to 1, and above them a green line of sizes.
+
+    The line has a panel of its own: over the bars it would run through what is written there.
 
     Args:
       name: for ids, of letters and hyphens.
       labels: under the bars, from the left.
       values: of the bars; None is written as n/a.
       sizes: of the line.
-      value_label: of the axis on the left.
-      size_label: of the axis on the right.
+      value_label: of the bars' axis.
+      size_label: of the line's axis.
     """
-    with _Chart(name, 3.0) as chart:
-        axes, place = chart.axes, np.arange(len(labels))
+    with _Chart(name, 3.4, nrows=2, sharex=True, height_ratios=[1, 2.2]) as chart:
+        line, (axes,), place = chart.axes, chart.more, np.arange(len(labels))
         axes.bar(place, [value or 0.0 for value in values], 0.62, color=NEUTRAL)
         axes.set_xticks(place, labels)
         axes.set_ylabel(value_label)
         axes.set_ylim(0, _headroom(values))
-        line = axes.twinx()
-        line.plot(place, sizes, color=COUNT, marker="o", markersize=3.5, linewidth=1.4)
-        line.set_ylim(0, max([*sizes, 1]) * 1.25)
+        line.plot(
+            place, sizes, color=COUNT, marker="o", markersize=3.5, linewidth=1.4, clip_on=False
+        )
+        line.set_ylim(0, max([*sizes, 1]) * 1.15)
         line.yaxis.get_major_locator().set_params(integer=True)  # half a person is nobody
         line.set_ylabel(size_label, color=COUNT)
         line.tick_params(axis="y", labelcolor=COUNT)
-        line.spines["right"].set_visible(True)
+        line.tick_params(axis="x", length=0)
+        chart.figure.align_ylabels()
         for x, value in zip(place, values, strict=True):
             text = "n/a" if value is None else f"{value:.3f}"
-            _note(line, axes, text, (x, value or 0.0), (0, 2), ha="center", va="bottom")
+            _note(axes, text, (x, value or 0.0), (0, 2), ha="center", va="bottom")
         return chart.svg()
 
 
@@ -117,52 +123,51 @@ def class_bars(
     name: str,
     labels: Sequence[str],
     values: Sequence[float | None],
-    series: Sequence[str | None],
-    colours: dict[str, str],
+    colours: Sequence[str],
+    legend: dict[str, str],
     counts: Sequence[int],
     value_label: str,
     count_label: str,
 ) -> str:
-    """A lying bar a class from the top down, coloured by series, and a green line of counts.
+    """A lying bar a class from the top down, and at its right a green line of counts.
 
     Args:
       name: for ids, of letters and hyphens.
       labels: of the bars, from the top.
       values: in [0, 1]; None is written as n/a.
-      series: the group of each class, None for none.
-      colours: of all groups, in the legend's order.
+      colours: of the bars.
+      legend: what a colour means, in its order.
       counts: not negative, drawn on a logarithmic axis; zeros are left out of the line.
       value_label: of the axis of the values.
       count_label: of the axis of the counts.
     """
-    with _Chart(name, 1.3 + 0.175 * len(labels)) as chart:
+    known = np.array(counts, np.float64)
+    known[known <= 0] = np.nan
+    counted = bool(np.any(np.isfinite(known)))
+    parts: dict[str, Any] = {"ncols": 2, "sharey": True, "width_ratios": [2.2, 1]}
+    with _Chart(name, 1.3 + 0.175 * len(labels), **(parts if counted else {})) as chart:
         axes, place = chart.axes, np.arange(len(labels))
-        of_bars = [NEUTRAL if group is None else colours.get(group, NEUTRAL) for group in series]
-        axes.barh(place, [value or 0.0 for value in values], 0.72, color=of_bars)
+        axes.barh(place, [value or 0.0 for value in values], 0.72, color=colours)
         axes.set_yticks(place, [shortened(label) for label in labels])
         axes.set_ylim(len(labels) - 0.5, -0.5)
         axes.set_xlim(0, _headroom(values))
         axes.set_xlabel(value_label)
-        known = np.array(counts, np.float64)
-        known[known <= 0] = np.nan
-        above = axes
-        if np.any(np.isfinite(known)):
-            above = line = axes.twiny()
+        for line in chart.more:
             line.plot(known, place, color=COUNT, marker="o", markersize=2.2, linewidth=1.2)
             line.set_xscale("log")
             low, high = np.nanmin(known), np.nanmax(known)
             line.set_xlim(low / 1.5, high * 1.5)
-            if high / low < 30:  # one power of ten or none would be all that is named
-                line.xaxis.set_major_locator(_log_locator())
-                line.xaxis.set_major_formatter("{x:g}")
-                line.xaxis.set_minor_formatter("")
+            # There is room for two numbers: the ends.
+            line.set_xticks([low, high] if high > 2 * low else [high])
+            line.xaxis.set_major_formatter("{x:.0f}")
+            line.xaxis.set_minor_formatter("")
             line.set_xlabel(count_label, color=COUNT)
             line.tick_params(axis="x", labelcolor=COUNT)
-            line.spines["top"].set_visible(True)
+            line.tick_params(axis="y", length=0)
         for y, value in zip(place, values, strict=True):
             text = "n/a" if value is None else f"{value:.2f}"
-            _note(above, axes, text, (value or 0.0, y), (2, 0), va="center", fontsize=7)
-        _legend(chart, list(colours.items()))
+            _note(axes, text, (value or 0.0, y), (2, 0), va="center", fontsize=7)
+        _legend(chart, list(legend.items()))
         return chart.svg()
 
 
@@ -276,18 +281,9 @@ def _headroom(values: Sequence[float | None]) -> float:
     return min(max(highest * 1.18, 0.05), 1.12)
 
 
-def _log_locator():
-    from matplotlib.ticker import LogLocator
-
-    return LogLocator(subs=(1, 2, 5))
-
-
-def _note(above, axes, text: str, at, offset, **style) -> None:
-    """Writes at a point of `axes`, over what `above` has drawn."""
-    box = {"facecolor": "white", "alpha": 0.75, "pad": 0.4, "linewidth": 0}
-    above.annotate(
-        text, at, offset, xycoords=axes.transData, textcoords="offset points", bbox=box, **style
-    )
+def _note(axes, text: str, at, offset, **style) -> None:
+    """Writes beside a point, `offset` in points."""
+    axes.annotate(text, at, offset, textcoords="offset points", **style)
 
 
 def _legend(chart: _Chart, entries: list[tuple[str, str]]) -> None:

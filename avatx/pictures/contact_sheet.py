@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw
 
 from avatx.pictures.boxes import fit_text, load_font
 
-__all__ = ["Tile", "contact_sheet", "fit_text"]
+__all__ = ["Tile", "contact_sheet", "fit_text", "readable_size", "wrapped"]
 
 _LEAST_TEXT = 12  # pixels on the page
 _BACKGROUND, _INK = (255, 255, 255), (20, 20, 20)
@@ -48,7 +48,7 @@ def contact_sheet(
     sheet_width = columns * (tile_width + gap) + gap
     size = max(11, round(tile_width / 26))
     if page_width is not None:
-        size = max(size, math.ceil(_LEAST_TEXT * sheet_width / page_width))
+        size = max(size, readable_size(sheet_width, page_width))
     font = load_font(size)
     caption_height = round(font.size * 1.6) if any(tile.caption for tile in tiles) else 0
     images = [_scaled(tile.image, tile_width) for tile in tiles]
@@ -56,7 +56,7 @@ def contact_sheet(
         range(start, min(start + columns, len(tiles))) for start in range(0, len(tiles), columns)
     ]
     heights = [max(images[i].height for i in row) + caption_height for row in rows]
-    lines = _wrapped(title, font, sheet_width - 2 * gap)
+    lines = wrapped(title, font, sheet_width - 2 * gap)
     line_height = font.size * 1.4
     title_height = round(line_height * len(lines) + font.size * 0.6) if lines else 0
     height = sum(heights) + gap * (len(rows) + 1) + title_height
@@ -77,7 +77,12 @@ def contact_sheet(
     return np.asarray(sheet)
 
 
-def _wrapped(text: str, font, width: float) -> list[str]:
+def readable_size(sheet_width: int, page_width: int) -> int:
+    """Pixels of text that can be read where a sheet is shown at `page_width` pixels."""
+    return math.ceil(_LEAST_TEXT * sheet_width / page_width)
+
+
+def wrapped(text: str, font, width: float) -> list[str]:
     """Lines of whole words that are no wider than `width` pixels; a longer word is shortened."""
     draw = ImageDraw.Draw(Image.new("RGB", (1, 1)))
     lines: list[str] = []

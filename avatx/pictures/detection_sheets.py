@@ -15,15 +15,16 @@ from PIL import Image
 from avatx.atomic_folder import atomic_files
 from avatx.data.times import MICROSECONDS, to_microseconds
 from avatx.evaluation.examples import KINDS_IN_WORDS, TRUE, ClassExamples, Example
-from avatx.pictures.boxes import upscale
+from avatx.pictures.boxes import short_name, upscale
+from avatx.pictures.colours import ANNOTATED, RIGHT, WRONG
 from avatx.pictures.contact_sheet import Tile
-from avatx.pictures.strips import Strip, draw_box, strip_sheet
+from avatx.pictures.strips import Marked, Strip, mark, strip_sheet
 
-_RIGHT, _WRONG, _ANNOTATED = (0, 94, 184), (200, 30, 30), (0, 135, 70)
 _SHORTER_SIDE = 200  # to which frames are brought before drawing
 _TILE_WIDTH = 260
 _QUALITY = 88
 _TITLES = {"top": "Top true detections", "mistakes": "Highest-scoring mistakes"}
+_BOXES = {"top": "blue: detected, green: annotated", "mistakes": "red: detected, green: annotated"}
 
 
 def write_sheets(
@@ -67,7 +68,9 @@ def write_sheets(
                 best[kind].append(strips[0])
                 written.append(
                     _save(
-                        strip_sheet(strips, f"{_TITLES[kind]}: {name}", _TILE_WIDTH),
+                        strip_sheet(
+                            strips, f"{_TITLES[kind]}: {name} ({_BOXES[kind]})", _TILE_WIDTH
+                        ),
                         work,
                         f"{kind}_{one.class_id:02d}_{_file_name(name)}.jpg",
                     )
@@ -77,7 +80,8 @@ def write_sheets(
             ("figure7.jpg", "mistakes", "Highest-scoring mistake of each class"),
         ):
             if best[kind]:
-                written.append(_save(strip_sheet(best[kind], title, _TILE_WIDTH), work, file))
+                sheet = strip_sheet(best[kind], f"{title} ({_BOXES[kind]})", _TILE_WIDTH)
+                written.append(_save(sheet, work, file))
     return written
 
 
@@ -104,26 +108,27 @@ def describe(example: Example, class_names: dict[int, str]) -> list[str]:
 
 
 def _strip(example: Example, class_names, source, offsets) -> Strip:
-    colour = _RIGHT if example.kind == TRUE else _WRONG
+    colour = RIGHT if example.kind == TRUE else WRONG
     clip = source.clip(example.video_id, example.keyframe, offsets)
     tiles = []
     for frame, wanted, shown in zip(clip.frames, offsets, clip.seconds, strict=True):
         frame = upscale(frame, _SHORTER_SIDE)
         if wanted:
-            frame = draw_box(frame, example.box, colour, line=1)
-            tiles.append(Tile(frame, f"{shown:+g} s"))
-            continue
-        label = f"{class_names[example.class_id]} {example.score:.2f}"
-        if example.truth_box is None:
-            frame = draw_box(frame, example.box, colour, label)
+            tiles.append(Tile(mark(frame, [Marked(example.box, colour)]), f"{shown:+g} s"))
         else:
-            labels = ", ".join(class_names[i] for i in example.truth_classes)
-            frame = draw_box(frame, example.truth_box, _ANNOTATED)
-            frame = draw_box(frame, example.box, colour, label)
-            frame = draw_box(frame, example.truth_box, _ANNOTATED, labels, line=1, below=True)
-        note = "blue" if example.kind == TRUE else "red"
-        tiles.append(Tile(frame, f"keyframe ({note}: detected, green: annotated)"))
+            tiles.append(Tile(_keyframe(example, frame, colour, class_names), "keyframe"))
     return Strip(describe(example, class_names), tiles, colour)
+
+
+def _keyframe(example: Example, frame: np.ndarray, colour: str, class_names) -> np.ndarray:
+    """With both boxes, the annotated one thinner, for mostly it lies on the other."""
+    label = f"{short_name(class_names[example.class_id])} {example.score:.2f}"
+    boxes, people = [Marked(example.box, colour, [label], line=3)], list(example.people)
+    if example.truth_box is not None:
+        labels = [short_name(class_names[i]) for i in example.truth_classes]
+        boxes.append(Marked(example.truth_box, ANNOTATED, labels, line=2))
+        people = [one for one in people if np.any(one != example.truth_box)]
+    return mark(frame, boxes, people)
 
 
 def _file_name(name: str) -> str:

@@ -13,6 +13,7 @@ from avatx.data.times import to_microseconds
 from avatx.data.video.keyframe_clips import KeyframeClip
 from avatx.pictures.attention import attention_sheet
 from avatx.pictures.boxes import draw_people, upscale
+from avatx.pictures.colours import class_colours
 from avatx.pictures.contact_sheet import Tile, contact_sheet
 
 MAX_KEYFRAMES = 12  # on a contact sheet
@@ -58,6 +59,7 @@ class Pictures:
         attend: Callable[..., tuple] | None = None,
     ):
         self._video_id = video_id
+        self._colours = class_colours(class_names)
         self._annotated = None
         self.notes: list[str] = []
         if groundtruth is not None:
@@ -97,10 +99,12 @@ class Pictures:
         tiles = []
         for i in chosen:
             timestamp, frame, people = self._shown[i]
-            tiles.append(Tile(draw_people(frame, people), f"{timestamp:g} s: detections"))
+            tiles.append(
+                Tile(draw_people(frame, people, self._colours), f"{timestamp:g} s: detections")
+            )
             if self._annotated is not None:
                 annotated = self._annotated.get(int(to_microseconds(timestamp)))
-                tile = draw_people(frame, annotated or [])
+                tile = draw_people(frame, annotated or [], self._colours)
                 note = "groundtruth" if annotated is not None else "not annotated"
                 tiles.append(Tile(tile, f"{timestamp:g} s: {note}"))
         return contact_sheet(tiles, 4 if self._annotated is not None else 3, title=self._video_id)
@@ -122,7 +126,7 @@ class Pictures:
         maps, cells = attention.maps[index], attention.cells
         title = (
             f"{self._video_id}, {clip.timestamp:g} s: attention of the last layer for "
-            f"{action.name} {action.score:.2f} (share of it in each frame)"
+            f"{action.name} (share of it in each frame)"
         )
         if cells is None:
             cells = evenly(maps.shape[2:], len(frames))

@@ -6,11 +6,20 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, ImageDraw
 
-from avatx.pictures.boxes import load_font
-from avatx.pictures.contact_sheet import Tile, contact_sheet, fit_text
+from avatx.pictures.boxes import (
+    draw_label,
+    draw_leader,
+    label_widths,
+    load_font,
+    pixels,
+    row_height,
+)
+from avatx.pictures.colours import INK
+from avatx.pictures.contact_sheet import Tile, contact_sheet, readable_size, wrapped
+from avatx.pictures.labels import place_labels
 
-_BACKGROUND, _INK = (255, 255, 255), (20, 20, 20)
-Colour = tuple[int, int, int]
+_LABEL_TEXT = 13  # pixels
+_PAGE_WIDTH = 900  # pixels that a sheet is shown at
 
 
 class Strip(NamedTuple):
@@ -18,69 +27,89 @@ class Strip(NamedTuple):
 
     lines: Sequence[str]  # above the frames; the first in `colour`
     tiles: Sequence[Tile]
-    colour: Colour = _INK
+    colour: str = INK
+
+
+class Marked(NamedTuple):
+    """A box on a frame."""
+
+    box: np.ndarray  # [4] yxyx, normalised
+    colour: str
+    texts: Sequence[str] = ()  # said of it in the label
+    line: int = 1  # pixels
 
 
 def strip_sheet(strips: Sequence[Strip], title: str, tile_width: int = 240) -> np.ndarray:
     """[H, W, 3] uint8: a title, then the strips from top to bottom."""
-    rows = [contact_sheet(strip.tiles, len(strip.tiles), tile_width) for strip in strips]
-    font, large = load_font(14), load_font(18)
-    line, gap = 19, 10
-    width = max(row.shape[1] for row in rows)
-    height = (
-        2 * gap
-        + 24
-        + sum(
-            row.shape[0] + line * len(strip.lines) + gap
-            for row, strip in zip(rows, strips, strict=True)
-        )
+    rows = [
+        contact_sheet(strip.tiles, len(strip.tiles), tile_width, page_width=_PAGE_WIDTH)
+        for strip in strips
+    ]
+    width, gap = max(row.shape[1] for row in rows), 10
+    font = load_font(max(14, readable_size(width, _PAGE_WIDTH)))
+    large = load_font(round(1.25 * font.size))
+    heads = [
+        [(line, i) for i, text in enumerate(one.lines) for line in wrapped(text, font, width - 8)]
+        for one in strips
+    ]
+    titles = wrapped(title, large, width - 8)
+    line, large_line = round(1.35 * font.size), round(1.35 * large.size)
+    height = 2 * gap + large_line * len(titles)
+    height += sum(
+        row.shape[0] + line * len(head) + gap for row, head in zip(rows, heads, strict=True)
     )
-    sheet = Image.new("RGB", (width, height), _BACKGROUND)
+    sheet = Image.new("RGB", (width, height), "white")
     draw = ImageDraw.Draw(sheet)
-    draw.text((4, gap), fit_text(draw, title, large, width - 8), font=large, fill=_INK)
-    y = 2 * gap + 24
-    for row, strip in zip(rows, strips, strict=True):
-        for number, text in enumerate(strip.lines):
-            fill = strip.colour if number == 0 else _INK
-            draw.text((4, y), fit_text(draw, text, font, width - 8), font=font, fill=fill)
+    y = gap
+    for text in titles:
+        draw.text((4, y), text, font=large, fill=INK)
+        y += large_line
+    y += gap
+    for strip, row, head in zip(strips, rows, heads, strict=True):
+        for text, number in head:
+            draw.text((4, y), text, font=font, fill=strip.colour if number == 0 else INK)
             y += line
         sheet.paste(Image.fromarray(row), (0, y))
         y += row.shape[0] + gap
     return np.asarray(sheet)
 
 
-def draw_box(
-    frame: np.ndarray,
-    box: np.ndarray,
-    colour: Colour,
-    label: str | None = None,
-    line: int = 2,
-    below: bool = False,
+def mark(
+    frame: np.ndarray, marked: Sequence[Marked], people: Sequence[np.ndarray] = ()
 ) -> np.ndarray:
-    """A frame with one box, and its label above or below it, moved into the frame.
+    """A frame with boxes of one person, and beside them, over their lines, one label for all.
+
+    The label lies as `place_labels` has it: on no head where there is room.
 
     Args:
       frame: [H, W, 3] uint8; not changed.
-      box: [4] yxyx, normalised.
-      colour: of the box and its label.
-      label: written at the box; None for none.
-      line: pixels.
-      below: the label is under the box, not over it.
+      marked: boxes on or near each other, at least one; drawn in this order.
+      people: [4] yxyx, normalised, of others in the frame; they are not drawn.
     """
     image = Image.fromarray(frame)
     draw = ImageDraw.Draw(image)
     width, height = image.size
-    size = np.array([height - 1, width - 1] * 2)
-    ymin, xmin, ymax, xmax = np.clip(np.asarray(box, np.float64), 0, 1) * size
-    corners = [xmin, ymin, max(xmin, xmax), max(ymin, ymax)]
-    draw.rectangle(corners, outline=colour, width=line)
-    if label:
-        font = load_font(12)
-        text = fit_text(draw, label, font, width - 4)
-        text_width, text_height = draw.textlength(text, font=font) + 4, 16
-        x = max(0, min(xmin, width - text_width))
-        y = ymax + 1 if below else ymin - text_height
-        y = max(0, min(y, height - text_height))
-        draw.rectangle([x, y, x + text_width, y + text_height], fill=colour)
-        draw.text((x + 2, y + text_height / 2), text, font=font, fill=(255, 255, 255), anchor="lm")
+    font = load_font(_LABEL_TEXT)
+    boxes = np.array([pixels(one.box, width, height) for one in marked])
+    for one, box in zip(marked, boxes, strict=True):
+        draw.rectangle([*box], outline=one.colour, width=one.line)
+    lines = [
+        (line, one.colour)
+        for one in marked
+        for text in one.texts
+        for line in wrapped(text, font, width - 6)
+    ]
+    texts, colours = [line for line, _ in lines], [colour for _, colour in lines]
+    around = (*boxes[:, :2].min(axis=0), *boxes[:, 2:].max(axis=0))
+    others = [pixels(box, width, height) for box in people]
+    label, *_ = place_labels(
+        [around, *others],
+        [label_widths(texts, font), *([] for _ in others)],
+        row_height(font),
+        (height, width),
+    )
+    if label is not None:
+        if label.leader is not None:
+            draw_leader(draw, label.leader, marked[0].colour, 1)
+        draw_label(draw, label, texts, colours, font, "white")
     return np.asarray(image)

@@ -14,6 +14,7 @@ from avatx.core.people import Action, Person, box_iou, merge_people
 from avatx.core.structures import Batch, Detections, Groundtruth, decode_video_id
 from avatx.pictures.attention import attention_tile, spread_cells
 from avatx.pictures.boxes import draw_people, upscale
+from avatx.pictures.colours import class_colours
 from avatx.pictures.contact_sheet import Tile, contact_sheet
 from avatx.training.action_detection_task import given_boxes
 from avatx.training.summaries import write_pictures
@@ -38,6 +39,7 @@ class EvaluationPictures:
     def __init__(self, model, class_names: dict[int, str], count: int):
         self._model = model
         self._class_names = class_names
+        self._colours = class_colours(class_names)
         self._count = count
         self._pictures: dict[str, np.ndarray] = {}
         self._num_clips = 0
@@ -94,8 +96,11 @@ class EvaluationPictures:
             self._class_names,
         )
         tiles = [
-            Tile(draw_people(frame, truth), f"groundtruth, {name}"),
-            Tile(draw_people(frame, found), f"detections with a score of {SHOWN_SCORE:g} or more"),
+            Tile(draw_people(frame, truth, self._colours), f"groundtruth, {name}"),
+            Tile(
+                draw_people(frame, found, self._colours),
+                f"detections with a score of {SHOWN_SCORE:g} or more",
+            ),
         ]
         self._pictures[f"clips/{title}"] = contact_sheet(tiles, 2, _TILE_WIDTH)
         # The model takes all channels; pictures show the first three, RGB without optical flow.

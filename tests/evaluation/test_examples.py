@@ -83,6 +83,7 @@ def test_what_is_annotated_at_the_box_beside_it_and_around_it():
     found = find()
     best = found[11].top[1]
     assert best.truth_classes == (11, 48) and best.iou == pytest.approx(1)
+    assert sorted(best.people.tolist()) == [LEFT, RIGHT]  # of this keyframe alone
     stands = found[11].mistakes[0]
     assert stands.truth_classes == (12,) and stands.at_other_time == 1.0
     assert describe(stands, NAMES) == [
@@ -239,8 +240,8 @@ def test_captions_are_the_times_of_the_frames_shown(tmp_path, monkeypatch, kind)
     )
     monkeypatch.setattr(detection_sheets, "_save", lambda picture, folder, name: name)
     write_sheets(list(find(3).values()), NAMES, source, [-3, -0.54, 0, 1.5], str(tmp_path / "out"))
-    keyframe = "keyframe (blue: detected, green: annotated)"
-    assert sheets["Top true detections: sit"] == [
+    keyframe = "keyframe"
+    assert sheets["Top true detections: sit (blue: detected, green: annotated)"] == [
         ["-2 s", "-0.5 s", keyframe, "+1 s"],
         ["-1 s", "-0.5 s", keyframe, "+1.5 s"],
         ["-1 s", "-0.5 s", keyframe, "+1.5 s"],

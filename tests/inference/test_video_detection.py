@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from fake_detection_model import FakeDetectionModel
-from PIL import Image
+from PIL import Image, ImageColor
 
 from avatx.core.people import Action, Person
 from avatx.data.annotations import ava_csv
@@ -25,6 +25,7 @@ from avatx.export import saved_model
 from avatx.inference import video_detection, video_outputs
 from avatx.inference.detector import ClipDetections, Detector
 from avatx.inference.video_outputs import KeyframeDetections
+from avatx.pictures.colours import class_colours
 
 REPOSITORY = Path(__file__).parents[2]
 FILES = ["annotated.mp4", "contact_sheet.jpg", "detections.csv", "detections.json"]
@@ -132,9 +133,13 @@ def test_annotated_video_plays_in_a_browser(detector, video, tmp_path):
     assert frames[0].shape == (480, 652, 3)
     content = Path(path).read_bytes()
     assert 0 < content.index(b"moov") < content.index(b"mdat")
-    # The source is grey; boxes and labels are coloured.
+    # The source is grey; boxes and labels are coloured, as their classes are.
+    colours = [ImageColor.getrgb(c) for c in set(class_colours(detector.class_names).values())]
     for frame in frames:
-        assert (np.ptp(frame.astype(int), axis=-1) > 60).sum() > 500
+        coloured = frame[np.ptp(frame.astype(int), axis=-1) > 60].astype(int)
+        assert len(coloured) > 500
+        nearest = min(np.abs(np.median(coloured, axis=0) - one).max() for one in colours)
+        assert nearest < 20
 
 
 def test_batches_and_rates_give_the_same(detector, video, tmp_path):

@@ -6,6 +6,8 @@ import pytest
 from avatx.pictures import annotator as annotator_module
 from avatx.pictures.annotator import PERSISTENCE_SECONDS, Annotator
 
+COLOURS = {1: "#123456"}
+
 
 class RecordingWriter:
     def __init__(self):
@@ -18,7 +20,8 @@ class RecordingWriter:
 
 @pytest.fixture(autouse=True)
 def draw_the_keyframes_index(monkeypatch):
-    def draw(frame, people, labels):
+    def draw(frame, people, colours, labels):
+        assert colours is COLOURS
         assert labels == f"of {people[0]}"  # never those of another keyframe
         return np.full_like(frame, people[0])
 
@@ -30,7 +33,7 @@ def draw_the_keyframes_index(monkeypatch):
 @pytest.mark.parametrize("lag", [0.0, 0.64, 3.0])
 def test_frames_show_their_nearest_keyframe(every, lag):
     writer = RecordingWriter()
-    annotator = Annotator(writer, every, 1)
+    annotator = Annotator(writer, every, 1, COLOURS)
     times = [i / 25 for i in range(400)]
     done, most_waiting = 0, 0
     for time in times:
@@ -54,7 +57,7 @@ def test_frames_show_their_nearest_keyframe(every, lag):
 
 def test_a_frame_between_two_keyframes_shows_the_earlier():
     writer = RecordingWriter()
-    annotator = Annotator(writer, 1.0, 1)
+    annotator = Annotator(writer, 1.0, 1, COLOURS)
     for index, times in enumerate([(0.0, 0.5, 0.51), (1.0, 1.5), (1.75, 2.0)]):
         for time in times:
             annotator.add(time, np.zeros([2, 2, 3], np.uint8))
@@ -65,7 +68,7 @@ def test_a_frame_between_two_keyframes_shows_the_earlier():
 
 def test_a_keyframe_without_people_leaves_frames_as_they_are():
     writer = RecordingWriter()
-    annotator = Annotator(writer, 1.0, 1)
+    annotator = Annotator(writer, 1.0, 1, COLOURS)
     annotator.add(0.0, np.full([2, 2, 3], 7, np.uint8))
     annotator.detected(0, [])
     annotator.finish()

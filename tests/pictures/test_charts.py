@@ -1,23 +1,23 @@
 """Charts as SVG: what they hold, with values missing, with nothing to draw."""
 
+import re
 import xml.etree.ElementTree as ElementTree
 
+import numpy as np
 import pytest
-from PIL import ImageColor
 
-from avatx.evaluation.false_positives import KINDS
-from avatx.pictures import boxes, charts, colours
-from avatx.pictures.analysis_page import GROUP_NAMES, KIND_NAMES
+from avatx.pictures import charts
+from avatx.pictures.colours import COUNT
 
 CHARTS = {
-    "bars": lambda values, counts: charts.bars_with_line(
+    "bars": lambda values, counts: charts.bars_under_line(
         "bars", ["one & two", "<three>"], values, counts, "mAP", "people"
     ),
     "classes": lambda values, counts: charts.class_bars(
         "classes",
         ["one & two", "<three>"],
         values,
-        ["x", None],
+        ["#123456", "#654321"],
         {"x": "#123456", "y": "#abcdef"},
         counts,
         "AP",
@@ -59,25 +59,61 @@ def test_a_chart_is_svg_with_its_words_as_text(name, values, counts):
 
 
 def test_people_are_counted_in_whole_numbers():
-    svg = charts.bars_with_line("bars", ["one"], [1.0], [1], "mAP", "people")
+    svg = charts.bars_under_line("bars", ["one"], [1.0], [1], "mAP", "people")
     root = ElementTree.fromstring(svg.replace("<svg", '<svg xmlns:xlink="x"', 1))
     ticks = [text for text in root.itertext() if text.strip()]
     assert ticks.count("0.2") == 1  # of the mAP alone
     assert "people" in ticks
 
 
-def test_a_colour_of_the_page_and_of_drawn_boxes_means_one_thing():
-    of_groups = colours.group_colours(list(GROUP_NAMES))
-    # The first of AVA's classes of each group, as boxes are drawn.
-    drawn = {group: boxes.action_colour(i) for group, i in zip(of_groups, (1, 15, 64), strict=True)}
-    assert {group: ImageColor.getrgb(colour) for group, colour in of_groups.items()} == drawn
-    alone = colours.group_colours(["PERSON_INTERACTION"])
-    assert alone == {"PERSON_INTERACTION": of_groups["PERSON_INTERACTION"]}
-    others = colours.group_colours(["PERSON_MOVEMENT", "SPORT"])  # not AVA's: the series
-    assert others == {"PERSON_MOVEMENT": colours.POSE, "SPORT": colours.WITH_OBJECTS}
-    meanings = [*of_groups.values(), *colours.DETECTIONS, colours.NEUTRAL, colours.COUNT]
-    assert len(set(meanings)) == len(meanings) == 3 + len(KINDS) + 2
-    assert list(KINDS) == list(KIND_NAMES)
+def parsed(svg):
+    return ElementTree.fromstring(svg.replace("<svg", '<svg xmlns:xlink="x"', 1))
+
+
+def points_of_the_line(root):
+    """[N, 2], x and y of the green line's ends and bends."""
+    style = f"fill: none; stroke: {COUNT}"
+    (line,) = [path.get("d") for path in root.iter("path") if style in style_of(path)]
+    return np.array(re.findall(r"[ML] ([-\d.]+) ([-\d.]+)", line), float)
+
+
+def style_of(element):
+    return element.get("style") or ""
+
+
+def boxes_of_numbers(root):
+    """Text to x1, y1, x2, y2 of values written with two or three decimals; roughly, generously."""
+    found = {}
+    for text in root.iter("text"):
+        if re.fullmatch(r"[01]\.\d\d\d?|n/a", (text.text or "").strip()):
+            size = float(re.search(r"([\d.]+)px", style_of(text))[1])
+            x, y = map(float, (text.get("x"), text.get("y")))
+            width = 0.65 * size * len(text.text.strip())
+            left = x - width / 2 if "middle" in style_of(text) else x
+            found.setdefault((left, y - size, left + width, y + 0.2 * size), text.text)
+    return found
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("name", ["bars", "classes"])
+def test_the_line_runs_through_no_number(name, seed):
+    random = np.random.default_rng(seed)
+    count = 5 if name == "bars" else 12
+    labels, values = [f"label {i}" for i in range(count)], list(random.uniform(0, 1, count))
+    values[2] = None
+    sizes = [int(size) for size in 10 ** random.uniform(0, 4, count)]
+    if name == "bars":
+        svg = charts.bars_under_line("bars", labels, values, sizes, "mAP", "people")
+    else:
+        svg = charts.class_bars("c", labels, values, ["#123456"] * count, {}, sizes, "AP", "labels")
+    root = parsed(svg)
+    numbers, line = boxes_of_numbers(root), points_of_the_line(root)
+    assert len(line) == count and list(numbers.values()).count("n/a") == 1
+    assert len(numbers) >= count
+    along = np.linspace(line[:-1], line[1:], 200).reshape(-1, 2)
+    for (left, top, right, bottom), text in numbers.items():
+        inside = (along > [left - 1, top - 1]) & (along < [right + 1, bottom + 1])
+        assert not inside.all(axis=1).any(), text
 
 
 def test_ids_of_two_charts_differ():

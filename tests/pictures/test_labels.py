@@ -93,7 +93,7 @@ def test_a_low_score_on_a_better_box_is_thin_and_has_no_label():
     assert minor_people([truth, truth, nothing, nothing]) == [False] * 4
     places = label_places([good, low], 200, 300)
     assert places[0] is not None and places[1] is None
-    drawn = draw_people(np.zeros([200, 300, 3], np.uint8), [good, low])
+    drawn = draw_people(np.zeros([200, 300, 3], np.uint8), [good, low], {})
     right = round(0.55 * 299)
     assert drawn[150, right].any() and not drawn[150, right - 1].any()  # one pixel wide
 

@@ -11,14 +11,6 @@ from avatx.pictures import attention, boxes, embedding
 ONE_CELL = evenly((1, 1, 1), 1)
 
 
-def test_a_colour_for_each_of_ava_s_groups():
-    """Poses are 1 to 14, objects 15 to 63, people 64 to 80."""
-    groups = [boxes.action_colour(class_id) for class_id in (1, 15, 64, 81)]
-    assert len(set(groups)) == 4
-    for first, last, colour in ((1, 14, groups[0]), (15, 63, groups[1]), (64, 80, groups[2])):
-        assert boxes.action_colour(first) == boxes.action_colour(last) == colour
-
-
 def box_of_iou(iou):
     by = 0.4 * (1 - iou) / (1 + iou)
     return [0.0, by, 0.5, 0.4 + by]
@@ -80,7 +72,7 @@ def test_no_more_actions_are_drawn_than_asked_for():
     person = Person(np.array([0.5, 0.1, 0.9, 0.9]), actions)
 
     def rows(count):
-        drawn = boxes.draw_people(frame, [person], max_actions=count)
+        drawn = boxes.draw_people(frame, [person], {}, max_actions=count)
         return (drawn[:98].max(axis=(1, 2)) > 0).sum()  # over the box
 
     heights = [rows(count) for count in (1, 2, 3)]

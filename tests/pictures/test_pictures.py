@@ -40,7 +40,7 @@ def test_merge_people_of_nothing_and_of_groundtruth():
 def test_draw_people_marks_the_box_and_leaves_the_input(size):
     frame = np.full([*size, 3], 90, np.uint8)
     person = Person(np.array([0.4, 0.3, 0.8, 0.6]), (Action(12, "stand", 0.9),))
-    drawn = draw_people(frame, [person])
+    drawn = draw_people(frame, [person], {})
     assert drawn.shape == frame.shape and drawn.dtype == np.uint8
     assert (frame == 90).all()
     changed = np.argwhere((drawn != frame).any(-1))
@@ -55,7 +55,7 @@ def test_draw_people_at_the_borders_and_with_degenerate_boxes():
     frame = np.zeros([100, 120, 3], np.uint8)
     actions = tuple(Action(i, f"a rather long action name {i}", 0.5) for i in range(1, 8))
     for box in ([0, 0, 1, 1], [-1, -1, 2, 2], [0.5, 0.5, 0.5, 0.5], [0.9, 0.9, 0.1, 0.1]):
-        drawn = draw_people(frame, [Person(np.array(box), actions)])
+        drawn = draw_people(frame, [Person(np.array(box), actions)], {})
         assert drawn.shape == frame.shape and drawn.any()
 
 
@@ -138,3 +138,19 @@ def test_attention_sheet_lays_each_map_of_the_layer_over_its_own_frame(monkeypat
         bright[30:50, 50:70] = 0  # the person's box
         row, column = np.unravel_index(bright.argmax(), bright.shape)
         assert (row // 40, column // 40) == cell
+
+
+def test_what_the_person_does_stands_in_the_title_and_hides_nothing(monkeypatch):
+    sheets = []
+    monkeypatch.setattr(attention_pictures, "contact_sheet", lambda *given: sheets.append(given))
+    actions = (Action(12, "stand", 0.9), Action(80, "watch (a person)", 0.48))
+    person = Person(np.array([0.4, 0.7, 0.8, 0.9]), actions, track=2)
+    clip, cells = np.full([16, 80, 120, 3], 90, np.uint8), evenly((4, 2, 3), 16)
+    maps = np.ones([1, 1, 4, 2, 3])
+    attention_sheet(clip, np.zeros(16), person, maps, cells, title="film, 3 s")
+    ((tiles, _, _, title),) = sheets
+    assert title == "film, 3 s. In the box: 2 · stand 0.90, watch (a person) 0.48"
+    for tile in tiles[:4]:
+        away = tile.image.copy()
+        away[30:67, 82:110] = 90  # the box
+        assert (away == 90).all()

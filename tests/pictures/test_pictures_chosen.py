@@ -113,7 +113,7 @@ def test_attention_is_that_of_the_person_of_the_highest_score(drawn, tmp_path):
     level, shown, maps, title = drawn["attention"]
     assert (level, shown.actions[0].score) == (1, 0.8)
     assert maps == 1  # of the detection of this class at this box, not of the first one
-    assert "film, 1 s" in title and "stand 0.80" in title and "older export" not in title
+    assert "film, 1 s" in title and "for stand" in title and "older export" not in title
     assert drawn["cells"] == [[1, 3, 3], [4, 4, 4], [2, 8, 8]]
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         "attention.jpg",

@@ -96,7 +96,7 @@ def test_writes_the_numbers_and_a_page_that_loads_nothing(files):
     for bins in (numbers["by_area"], numbers["by_people"]):
         for name in ("num_groundtruth", "num_detections", "num_true_positives"):
             assert sum(one[name] for one in bins) == numbers[name] > 0
-    assert numbers["train_csv"] == "train.csv"
+    assert (numbers["annotations"], numbers["train_annotations"]) == ("gt.csv", "train.csv")
 
     text = (files / "out/analysis.html").read_text()
     page = Page()
@@ -114,7 +114,10 @@ def test_writes_the_numbers_and_a_page_that_loads_nothing(files):
         if name in ("href", "xlink:href") and value.startswith("#")
     }
     assert referred <= set(ids)
+    assert "groundtruth:" not in page.words and "train_csv" not in page.words  # older names
     for words in (
+        "annotations: gt.csv",
+        "train_annotations: train.csv",
         "Mine & <yours>",
         "carry <b>&amp;</b>",
         "[talk]",

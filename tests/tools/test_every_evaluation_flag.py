@@ -81,8 +81,8 @@ def test_flags_of_the_analysis(files):
         (11, 0),
         (12, 3),
     ]
-    assert trained["train_csv"] == "train.csv" and "train_csv" not in plain
-    assert plain["groundtruth"] == "truth.csv" and plain["detections"] == "found.csv"
+    assert trained["train_annotations"] == "train.csv" and "train_annotations" not in plain
+    assert plain["annotations"] == "truth.csv" and plain["detections"] == "found.csv"
     page = (files / "out" / "analysis.html").read_text()
     assert "Where the errors are" in page
     analysed(files, "--title", "My page")
