@@ -1,5 +1,8 @@
 """Draws people with their actions on frames."""
 
+import functools
+import importlib.util
+import os
 import re
 from collections.abc import Mapping, Sequence
 
@@ -11,6 +14,7 @@ from avatx.pictures.colours import OTHER_ACTION
 from avatx.pictures.labels import Line, PlacedLabel, Rectangle, place_labels
 
 Colours = Mapping[int, str]  # class id to colour; `OTHER_ACTION` where one has none
+_SHARE_OF_SIZE = 0.92  # DejaVu's letters are wide
 _LONGEST_SIDE = 4096  # of an enlarged frame; encoders of video end at some length
 _LONGEST_NAME = 24  # AVA's "watch (e.g., TV)" stays: there is a "watch (a person)"
 # A box is minor of which this much lies on one of a score that is larger by 1 / _MINOR_SCORE.
@@ -105,11 +109,16 @@ def text_size(height: int, width: int) -> int:
     return max(10, round(min(height, width) / 34))
 
 
+@functools.cache
 def load_font(size: int) -> ImageFont.FreeTypeFont:
-    """Pillow's own TrueType font."""
-    font = ImageFont.load_default(size)
-    assert isinstance(font, ImageFont.FreeTypeFont)  # it is the bitmap font only without a size
-    return font
+    """DejaVu Sans, which matplotlib brings: Latin, Greek, Cyrillic, Arabic letters and many signs.
+
+    Pillow's own font has English alone. Neither has Chinese, Japanese or Korean.
+    """
+    found = importlib.util.find_spec("matplotlib")
+    assert found is not None and found.origin is not None  # it is a requirement
+    path = os.path.join(os.path.dirname(found.origin), "mpl-data", "fonts", "ttf", "DejaVuSans.ttf")
+    return ImageFont.truetype(path, max(1, round(_SHARE_OF_SIZE * size)))
 
 
 def short_name(name: str) -> str:

@@ -163,3 +163,11 @@ def test_frames_of_a_clip_are_shown_by_one_maximum():
     np.testing.assert_array_equal(faint.image[4, 4], expected[4, 4])  # away from the box
     assert bright.image[4, 4].sum() > faint.image[4, 4].sum()
     assert (faint.caption, bright.caption) == ("0.2", "0.8")
+
+
+@pytest.mark.parametrize("text", ["gießen", "прыгать", "être assis", "ξεχνώ", "Ağlamak", "ćwiczyć"])
+def test_names_of_other_languages_are_drawn(text):
+    """What a font lacks it draws as an empty box, the same for all."""
+    font = boxes.load_font(20)
+    missing = bytes(font.getmask("\U0010ffff"))
+    assert all(bytes(font.getmask(letter)) != missing for letter in text if letter != " ")
