@@ -28,8 +28,7 @@ def main(official: str, groundtruth: str, detections: str, label_map: str, outpu
     from ava_evaluation import object_detection_evaluation, standard_fields
 
     with open(label_map) as file:
-        items = re.findall(r"item\s*\{(.*?)\}", file.read(), re.DOTALL)
-    class_ids = [int(re.search(r"\bid:\s*(\d+)", item)[1]) for item in items]
+        class_ids = [int(found) for found in re.findall(r"\bid:\s*(\d+)", file.read())]
     evaluator = object_detection_evaluation.PascalDetectionEvaluator(
         [{"id": class_id, "name": str(class_id)} for class_id in class_ids]
     )
