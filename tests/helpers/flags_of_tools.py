@@ -301,11 +301,13 @@ OTHER_TOOLS = {
         },
     ),
     "make_kinetics_detector": Tool(
-        ["--output", "o", "--person_detector", "m"],
+        ["--output", "o", "--saved_model", "m"],
         [Kept("avatx.kinetics.export", "export")],
         {
             "--output": (["p"], {"output": "p"}),
+            "--saved_model": (["n"], {"person_detector": "n"}),
             "--person_detector": (["n"], {"person_detector": "n"}),
+            "--source": (["w"], {"weights": "w"}),
             "--weights": (["w"], {"weights": "w"}),
         },
     ),

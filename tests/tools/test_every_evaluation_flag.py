@@ -138,7 +138,9 @@ def test_flags_of_the_shuffling(files):
     found = {}
     for seed in ("0", "0", "1"):
         main = load("shuffle_labels").main
-        assert main(["--csv", "labels.csv", "--output", "shuffled.csv", "--seed", seed]) == 0
+        assert (
+            main(["--annotations", "labels.csv", "--output", "shuffled.csv", "--seed", seed]) == 0
+        )
         table = ava_csv.read_annotations(files / "shuffled.csv")
         places = list(zip(table.timestamp, table.boxes[:, 1], table.class_id, strict=True))
         assert sorted(table.class_id) == sorted([*range(1, 8)] * 2)  # as often as before
