@@ -17,6 +17,7 @@ from avatx import flags as flags_of_tools
 from avatx import freed_memory, stderr_noise
 from avatx.errors import UserError
 from avatx.flags import Parser, as_called
+from avatx.progress import slow
 from avatx.refusals import refusal
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "entry",
     "import_tensorflow",
     "run",
+    "slow",
     "talk",
     "tool",
     "tools_folder",
@@ -134,6 +136,6 @@ def arguments_are_flags(*names: str, **flags: str) -> Iterator[None]:
 
 def import_tensorflow() -> None:
     """Imports TensorFlow without the noise that it makes on stderr."""
-    with stderr_noise.dropped():
+    with slow("loading TensorFlow", in_files=False), stderr_noise.dropped():
         tensorflow = importlib.import_module("tensorflow")
         tensorflow.config.list_physical_devices("GPU")  # the first look for GPUs is noisy too

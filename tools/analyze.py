@@ -50,7 +50,9 @@ def main(argv=None) -> int:
     get_protocol(flags.protocol)  # a mistake here is told before large files are read
     label_map = read_label_map(flags.label_map)
     excluded = read_excluded_timestamps(flags.excluded) if flags.excluded else None
-    groundtruth = read_annotations(flags.annotations)
+    with cli.slow("reading the files"):
+        groundtruth = read_annotations(flags.annotations)
+        detections = read_detections(flags.detections)
     if not len(groundtruth) and not groundtruth.empty_keyframes:
         raise UserError(f"--annotations {flags.annotations} is empty: there is nothing to find")
     training = read_annotations(flags.train_annotations) if flags.train_annotations else None
@@ -59,16 +61,16 @@ def main(argv=None) -> int:
             f"--train_annotations {flags.train_annotations} holds no label; expected the training "
             "annotations, or leave it out"
         )
-    detections = read_detections(flags.detections)
-    analysis = analyze(
-        groundtruth,
-        detections,
-        label_map,
-        training=training,
-        protocol=flags.protocol,
-        iou_threshold=flags.iou_threshold,
-        excluded=excluded,
-    )
+    with cli.slow("analyzing"):
+        analysis = analyze(
+            groundtruth,
+            detections,
+            label_map,
+            training=training,
+            protocol=flags.protocol,
+            iou_threshold=flags.iou_threshold,
+            excluded=excluded,
+        )
     result = {**analysis, "per_class": {str(row["id"]): row for row in analysis["by_class"]}}
     findings = [
         *impossible_rows(groundtruth, label_map, flags.annotations),

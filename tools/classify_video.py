@@ -47,13 +47,14 @@ def main(argv=None) -> int:
     from avatx.data.annotations.label_map import LabelMap
     from avatx.data.annotations.labelled_list import read_classes
     from avatx.inference import video_classification
+    from avatx.inference.video_bar import video_bar
     from avatx.kinetics.export import class_names
     from avatx.trained.classifier import restore_classifier
 
     label_map = read_classes(flags.label_map) if flags.label_map else LabelMap(class_names())
     given = flags.label_map or "(Kinetics-400's)"
     names = label_map.names
-    with cli.arguments_are_flags("checkpoint"):
+    with cli.arguments_are_flags("checkpoint"), cli.slow("loading the model"):
         classifier = restore_classifier(
             flags.checkpoint, flags.pipeline_config_path, flags.override
         )
@@ -67,14 +68,16 @@ def main(argv=None) -> int:
             f"warning: --label_map {given}: names {len(label_map)} of the model's "
             f"{classifier.model.num_classes} classes; the others are printed without a name"
         )
-    scores, num_frames, stopped = video_classification.classify(
-        flags.video,
-        classifier.scores,
-        frame_rate=classifier.frame_rate,
-        crop=classifier.model.image_size,
-        max_frames=flags.max_frames,
-        frame_settings=classifier.trained.frame_settings,
-    )
+    with video_bar("classifying") as progress:
+        scores, num_frames, stopped = video_classification.classify(
+            flags.video,
+            classifier.scores,
+            frame_rate=classifier.frame_rate,
+            crop=classifier.model.image_size,
+            max_frames=flags.max_frames,
+            frame_settings=classifier.trained.frame_settings,
+            progress=progress,
+        )
     if stopped:
         cli.talk(f"warning: {flags.video}: stopped early: {stopped}")
     order = (-scores).argsort(kind="stable")[: flags.top]  # of equal ones the lower id first

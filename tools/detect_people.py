@@ -59,7 +59,8 @@ def main(argv=None) -> int:
     from avatx.inference.person_detector import PersonDetector
     from avatx.inference.video_bar import video_bar
 
-    detector = PersonDetector(arguments.saved_model, arguments.person_class, arguments.tiles)
+    with cli.slow("loading the model"):
+        detector = PersonDetector(arguments.saved_model, arguments.person_class, arguments.tiles)
     with video_bar("looking") as show:
         summary = detect_people(
             arguments.videos,

@@ -119,10 +119,11 @@ def _detector(flags, result):
             path = None
     if not path or (flags.no_attention and result is not None):
         return None
-    cli.import_tensorflow()
-    from avatx.inference.detector import Detector
+    with cli.slow("loading the model"):
+        cli.import_tensorflow()
+        from avatx.inference.detector import Detector
 
-    return Detector(path)
+        return Detector(path)
 
 
 def _detect(flags, detector, boxes, folder) -> None:

@@ -13,6 +13,7 @@ import json
 from avatx import cli
 from avatx.data.video.frame_flags import add_frame_flags, given_settings, overridden
 from avatx.errors import UserError
+from avatx.progress import Progress
 
 
 def parse_arguments(argv=None) -> argparse.Namespace:
@@ -59,7 +60,8 @@ def main(argv=None) -> int:
     if not concerns:
         raise UserError(f"--concerned {flags.concerned}: has no rows; nobody's label is measured")
     groundtruth = ava_csv.read_annotations(flags.annotations)
-    model = AttentionModel(flags.pipeline_config_path, flags.checkpoint, flags.override)
+    with cli.slow("loading the model"):
+        model = AttentionModel(flags.pipeline_config_path, flags.checkpoint, flags.override)
     trained = model.trained
     source: clip_source.VideoClips | clip_source.RecordClips
     if flags.videos:
@@ -69,7 +71,9 @@ def main(argv=None) -> int:
         source = clip_source.VideoClips(flags.videos, settings)
     else:
         source = clip_source.RecordClips(flags.records, trained.clip.has_flow)
-    shares = attention_shares.measure(model, groundtruth, concerns, source)
+    progress = Progress("measuring", "keyframes")
+    shares = attention_shares.measure(model, groundtruth, concerns, source, progress.to)
+    progress.end()
     summary = attention_shares.summarize(shares, len(concerns), trained.class_names)
     for line in attention_shares.table(summary):
         print(line)

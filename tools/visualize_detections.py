@@ -13,6 +13,7 @@ import sys
 from avatx import cli
 from avatx.data.video.frame_flags import add_frame_flags, given_settings
 from avatx.errors import UserError
+from avatx.progress import Progress
 
 
 def parse_arguments(argv=None) -> argparse.Namespace:
@@ -68,17 +69,22 @@ def main(argv=None) -> int:
     source = clip_source.make_source(flags.videos, flags.records, FrameSettings(**given))
     label_map = read_label_map(flags.label_map)
     excluded = ava_csv.read_excluded_timestamps(flags.excluded) if flags.excluded else None
-    classes = find_examples(
-        ava_csv.read_annotations(flags.annotations),
-        ava_csv.read_detections(flags.detections),
-        label_map,
-        flags.top,
-        classes=flags.classes,
-        protocol=flags.protocol,
-        iou_threshold=flags.iou_threshold,
-        excluded=excluded,
+    with cli.slow("matching detections"):
+        classes = find_examples(
+            ava_csv.read_annotations(flags.annotations),
+            ava_csv.read_detections(flags.detections),
+            label_map,
+            flags.top,
+            classes=flags.classes,
+            protocol=flags.protocol,
+            iou_threshold=flags.iou_threshold,
+            excluded=excluded,
+        )
+    progress = Progress("drawing", "examples")
+    files = write_sheets(
+        classes, label_map.names, source, seconds, flags.output, progress=progress.to
     )
-    files = write_sheets(classes, label_map.names, source, seconds, flags.output)
+    progress.end()
     print(f"{len(classes)} classes; wrote {len(files)} sheets in {flags.output}")
     return 0
 

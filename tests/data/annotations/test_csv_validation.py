@@ -135,4 +135,4 @@ def test_how_many_videos_are_left_to_open_is_said(tmp_path, monkeypatch, capsys)
     rows = [f"{name},1,0.1,0.1,0.5,0.5,1,1" for name in "abbcz"]
     (tmp_path / "rows.csv").write_text("\n".join(rows))
     validate_csv(tmp_path / "rows.csv", durations=VideoTimes([tmp_path]))
-    assert "opening: 1 of 3 videos, 0.0 a second, 80 s left\n" in capsys.readouterr().err
+    assert "opening: 1 of 3 videos, 0.025 a second, 80 s left\n" in capsys.readouterr().err
