@@ -3,6 +3,7 @@
 import contextlib
 import importlib
 import importlib.util
+import json
 import os
 import pathlib
 import re
@@ -10,8 +11,8 @@ import signal
 import sys
 import traceback
 import types
-from collections.abc import Callable, Iterator
-from typing import NoReturn
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NoReturn
 
 from avatx import flags as flags_of_tools
 from avatx import freed_memory, stderr_noise
@@ -26,6 +27,7 @@ __all__ = [
     "as_called",
     "entry",
     "import_tensorflow",
+    "print_json",
     "run",
     "slow",
     "talk",
@@ -41,6 +43,11 @@ os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
 def talk(line: str) -> None:
     """Says a line that is no result: on standard error, naming command lines as they are called."""
     print(as_called(line), file=sys.stderr, flush=True)
+
+
+def print_json(result: Mapping[str, Any]) -> None:
+    """Prints what --json asks for: one document, and nothing else on standard output."""
+    print(json.dumps(result, indent=2, ensure_ascii=False))
 
 
 def run(main: Callable[[], int | None]) -> NoReturn:

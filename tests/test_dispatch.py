@@ -50,6 +50,11 @@ def test_help_and_version_come_at_once_and_without_tensorflow():
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("example:\n    avatx ")
     assert done.stdout.endswith("avatx 0.1.0\n")
+    assert 'eval "$(register-python-argcomplete avatx)"' in done.stdout
+    rows = [line for line in done.stdout.splitlines() if line.startswith("  ") and line[2] != " "]
+    of = {command.summary: command for command in commands.COMMANDS}
+    columns = {row.index(summary) for row in rows for summary in of if row.endswith(summary)}
+    assert len(columns) == 1
     for command in commands.COMMANDS:
         assert f"\n  {command.name} " in done.stdout
 
@@ -130,7 +135,7 @@ def test_the_steps_of_a_demo_are_said_as_it_was_called(tmp_path, monkeypatch, ca
     steps.run_step(tmp_path, None, "detect_video.py", "--video", "a b.mp4")
     steps.run_step(tmp_path, tmp_path, "detect_video.py")
     said = capfd.readouterr()
-    assert said.out == "detected\n"
+    assert said.out == "" and "\ndetected\n" in said.err  # that is no result of the demo
     assert "$ avatx detect --video 'a b.mp4'\n" in said.err
     assert f"avatx detect: {tmp_path} is there already" in said.err
 

@@ -29,6 +29,7 @@ def main(argv=None) -> int:
     parser.add_argument("--iou_threshold", type=float, default=0.5, help="default 0.5")
     parser.add_argument("--title", default="Where the errors are", help="heading of the page")
     parser.add_argument("--output", required=True, help="directory, made if it is not there")
+    parser.add_json()
     flags = parser.parse_args(argv)
 
     from avatx.atomic_folder import atomic_files
@@ -94,7 +95,11 @@ def main(argv=None) -> int:
             file.write(page)
     for finding in findings:
         cli.talk(f"note: {finding}")
-    print(os.path.join(flags.output, PAGE_FILE))
+    page_file = os.path.join(flags.output, PAGE_FILE)
+    if flags.json:
+        cli.print_json({"page": page_file, **sources, **analysis, "findings": findings})
+        return 0
+    print(page_file)
     return 0
 
 

@@ -27,12 +27,16 @@ def main(argv=None) -> int:
         help="weights of RGB I3D on Kinetics-400 with its logits, as --source of "
         "tools/import_i3d_weights.py (default %(default)s: fetched)",
     )
+    parser.add_json()
     arguments = parser.parse_args(argv)
     cli.import_tensorflow()
     from avatx.kinetics import export
 
     with cli.arguments_are_flags("output", weights="source", person_detector="saved_model"):
         export.export(arguments.saved_model, arguments.output, arguments.source)
+    if arguments.json:
+        cli.print_json({"output": arguments.output, "num_classes": len(export.class_names())})
+        return 0
     print(f"wrote {arguments.output}: {len(export.class_names())} actions of Kinetics-400")
     return 0
 

@@ -36,6 +36,7 @@ def parse_arguments(argv=None) -> argparse.Namespace:
         parser, default="as the model was trained", defaults={"video_start_seconds": "0"}
     )
     parser.add_override()
+    parser.add_json()
     arguments = parser.parse_args(argv)
     if bool(arguments.videos) == bool(arguments.records):
         parser.error("give either --videos or --records")
@@ -75,11 +76,15 @@ def main(argv=None) -> int:
     shares = attention_shares.measure(model, groundtruth, concerns, source, progress.to)
     progress.end()
     summary = attention_shares.summarize(shares, len(concerns), trained.class_names)
+    found = {"step": trained.step, **summary}
+    with atomic_text_file(flags.output) as file:
+        json.dump(found, file, indent=1, allow_nan=False)
+        file.write("\n")
+    if flags.json:
+        cli.print_json(found)
+        return 0
     for line in attention_shares.table(summary):
         print(line)
-    with atomic_text_file(flags.output) as file:
-        json.dump({"step": trained.step, **summary}, file, indent=1, allow_nan=False)
-        file.write("\n")
     print(f"step {trained.step}: wrote {flags.output}")
     return 0
 

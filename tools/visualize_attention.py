@@ -38,6 +38,7 @@ def parse_arguments(argv=None) -> argparse.Namespace:
         parser, default="as the model was trained", defaults={"video_start_seconds": "0"}
     )
     parser.add_override()
+    parser.add_json()
     arguments = parser.parse_args(argv)
     if bool(arguments.video) == bool(arguments.records):
         parser.error("give either --video or --records")
@@ -104,6 +105,17 @@ def main(argv=None) -> int:
     progress = Progress("drawing", "pictures")
     files = figure.write(flags.output, progress.to)
     progress.end()
+    if flags.json:
+        person = attended.person
+        cli.print_json(
+            {
+                "step": trained.step,
+                "box": [float(value) for value in person.box],
+                "actions": [action._asdict() for action in person.actions],
+                "files": [os.path.join(flags.output, name) for name in files],
+            }
+        )
+        return 0
     print(f"step {trained.step}: {actions}; wrote {', '.join(files)} in {flags.output}")
     return 0
 

@@ -7,6 +7,7 @@ Works on anybody's detections in AVA's csv format.
 """
 
 import argparse
+import os
 import signal
 import sys
 
@@ -43,6 +44,7 @@ def parse_arguments(argv=None) -> argparse.Namespace:
         default="0",
         defaults={"shorter_side": "400", "folder_frame_rate": "30"},
     )
+    parser.add_json()
     return parser.parse_args(argv)
 
 
@@ -85,6 +87,10 @@ def main(argv=None) -> int:
         classes, label_map.names, source, seconds, flags.output, progress=progress.to
     )
     progress.end()
+    if flags.json:
+        paths = [os.path.join(flags.output, name) for name in files]
+        cli.print_json({"num_classes": len(classes), "files": paths})
+        return 0
     print(f"{len(classes)} classes; wrote {len(files)} sheets in {flags.output}")
     return 0
 

@@ -18,7 +18,8 @@ def run_step(tools: pathlib.Path, result: pathlib.Path | None, tool: str, *argum
         talk(f"\ntools/{tool}: {result} is there already")
         return
     talk(f"\n$ {_called(command[0], tool)} {shlex.join(command[1:])}")
-    process = start([sys.executable, *command])
+    # What a step says of its result is no result of the program that runs it.
+    process = start([sys.executable, *command], stdout=sys.stderr.fileno())
     try:
         code = process.wait()
     except BaseException:  # ctrl-C, or the end by a signal: the tool first

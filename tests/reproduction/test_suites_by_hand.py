@@ -306,4 +306,4 @@ def test_a_row_of_several_tables_has_one_number():
 def test_this_interpreter_runs_the_steps(tmp_path, capfd):
     (tmp_path / "tool.py").write_text("import sys; print(sys.executable)")
     steps.run_step(tmp_path, None, "tool.py")
-    assert sys.executable in capfd.readouterr().out
+    assert sys.executable in capfd.readouterr().err

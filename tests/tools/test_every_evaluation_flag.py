@@ -73,6 +73,15 @@ def test_flags_of_the_metric(files, run):
     assert run(files, "--annotations", "train.csv")["mAP"] == 0
 
 
+def test_an_analysis_as_json(files, capsys):
+    plain = analysed(files)
+    capsys.readouterr()
+    assert analysed(files, "--json") == plain
+    said = json.loads(capsys.readouterr().out)
+    assert said["page"] == "out/analysis.html" and said["mAP"] == plain["mAP"]
+    assert isinstance(said["findings"], list)
+
+
 def test_flags_of_the_analysis(files):
     plain = analysed(files)
     assert [row["num_training_labels"] for row in plain["by_class"]] == [None, None]

@@ -9,6 +9,7 @@ import dataclasses
 import importlib
 import importlib.util
 import inspect
+import json
 import pathlib
 import signal
 
@@ -148,6 +149,14 @@ def test_a_flag(name, flag, monkeypatch, capsys, folder):
         if name in ("exporter_main", "import_i3d_weights", "make_playground"):
             del found[key]  # told by its place there
     assert found == expected
+
+
+@pytest.mark.parametrize("name", [name for name, tool in TOOLS.items() if "--json" in tool.flags])
+def test_json_is_all_that_is_printed(name, monkeypatch, capsys, folder):
+    if TOOLS[name].flags["--json"] is None:
+        pytest.skip("is run where its results are real")
+    told = run(name, [*TOOLS[name].base, "--json"], monkeypatch, capsys, folder)
+    assert isinstance(json.loads(told["printed"]), dict)
 
 
 def same(one, other) -> bool:
