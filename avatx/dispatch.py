@@ -40,7 +40,8 @@ def run(arguments: list[str]) -> int | None:
         group = [one for one in commands.COMMANDS if one.name.startswith(f"{first} ")]
         if arguments[1:] and arguments[1] not in ("-h", "--help"):
             raise UserError(_unknown(" ".join(arguments[:2])))
-        print("\n".join(f"  avatx {one.name:<24} {one.summary}" for one in group))
+        width = max(len(one.name) for one in group)
+        print("\n".join(f"  avatx {one.name:<{width}} {one.summary}" for one in group))
     else:
         raise UserError(_unknown(first))
     return 0
