@@ -3,6 +3,7 @@
 import contextlib
 import importlib
 import importlib.util
+import json
 import os
 import pathlib
 import re
@@ -10,13 +11,14 @@ import signal
 import sys
 import traceback
 import types
-from collections.abc import Callable, Iterator
-from typing import NoReturn
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NoReturn
 
 from avatx import flags as flags_of_tools
 from avatx import freed_memory, stderr_noise
 from avatx.errors import UserError
 from avatx.flags import Parser, as_called
+from avatx.progress import slow
 from avatx.refusals import refusal
 
 __all__ = [
@@ -25,7 +27,9 @@ __all__ = [
     "as_called",
     "entry",
     "import_tensorflow",
+    "print_json",
     "run",
+    "slow",
     "talk",
     "tool",
     "tools_folder",
@@ -39,6 +43,11 @@ os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
 def talk(line: str) -> None:
     """Says a line that is no result: on standard error, naming command lines as they are called."""
     print(as_called(line), file=sys.stderr, flush=True)
+
+
+def print_json(result: Mapping[str, Any]) -> None:
+    """Prints what --json asks for: one document, and nothing else on standard output."""
+    print(json.dumps(result, indent=2, ensure_ascii=False))
 
 
 def run(main: Callable[[], int | None]) -> NoReturn:
@@ -134,6 +143,6 @@ def arguments_are_flags(*names: str, **flags: str) -> Iterator[None]:
 
 def import_tensorflow() -> None:
     """Imports TensorFlow without the noise that it makes on stderr."""
-    with stderr_noise.dropped():
+    with slow("loading TensorFlow", in_files=False), stderr_noise.dropped():
         tensorflow = importlib.import_module("tensorflow")
         tensorflow.config.list_physical_devices("GPU")  # the first look for GPUs is noisy too

@@ -40,7 +40,8 @@ def run(arguments: list[str]) -> int | None:
         group = [one for one in commands.COMMANDS if one.name.startswith(f"{first} ")]
         if arguments[1:] and arguments[1] not in ("-h", "--help"):
             raise UserError(_unknown(" ".join(arguments[:2])))
-        print("\n".join(f"  avatx {one.name:<24} {one.summary}" for one in group))
+        width = max(len(one.name) for one in group)
+        print("\n".join(f"  avatx {one.name:<{width}} {one.summary}" for one in group))
     else:
         raise UserError(_unknown(first))
     return 0
@@ -77,11 +78,14 @@ def _parser_of_names(words: list[str]) -> argparse.ArgumentParser:
     """For the help, and for the shell, which asks for one word at a time."""
     group = words[0] if len(words) > 1 else ""
     names = [name.removeprefix(f"{group} ") for name in commands.BY_NAME if name.startswith(group)]
-    lines = [f"  {one.name:<24} {one.summary}" for one in commands.COMMANDS]
+    width = max(map(len, commands.BY_NAME))
+    lines = [f"  {one.name:<{width}} {one.summary}" for one in commands.COMMANDS]
     parser = argparse.ArgumentParser(
         prog="avatx",
         usage="avatx COMMAND [flags]   (avatx COMMAND --help; avatx --version)",
         description="commands:\n" + "\n".join(lines),
+        epilog='tab completes: pip install "avatx[completion]", then in each shell (~/.bashrc)\n'
+        '    eval "$(register-python-argcomplete avatx)"',
         formatter_class=argparse.RawDescriptionHelpFormatter,
         add_help=False,
     )

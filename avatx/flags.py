@@ -104,6 +104,10 @@ class Parser(argparse.ArgumentParser):
             help="sets a field of the configuration, as train_config.batch_size=4",
         )
 
+    def add_json(self) -> None:
+        """Adds --json, see `cli.print_json`."""
+        self.add_argument("--json", action="store_true", help="print the result as JSON")
+
     def format_help(self) -> str:
         """The example, then what argparse says; what a sub-command gives by itself is left out."""
         command = _Program.command

@@ -1,7 +1,11 @@
 """How far something is, with its rate and the time that is left, on stderr."""
 
+import contextlib
+import os
 import sys
+import threading
 import time
+from collections.abc import Iterator
 
 _FIRST = 2.0  # seconds: what is done by then says nothing
 _TERMINAL, _FILE = 0.5, 30.0  # seconds between two lines, where they replace each other or not
@@ -16,15 +20,24 @@ class Progress:
       total: how many there are; None where nobody knows.
     """
 
-    def __init__(self, what: str, unit: str, total: int | None = None):
-        self._what, self._unit, self._total = what, unit, total
+    def __init__(self, what: str, unit: str, total: float | None = None):
+        self._what: str | None = what
+        self._unit, self._total = unit, total
         self._begin = self._last = time.monotonic()
-        self.done, self._shown = 0, False
+        self.done: float = 0
+        self._shown = False
         self._terminal = sys.stderr.isatty()
 
-    def add(self, count: int) -> None:
+    def add(self, count: float) -> None:
         """So many more are done."""
-        self.done += count
+        self.to(self.done + count)
+
+    def to(self, done: float, total: float | None = None, what: str | None = None) -> None:
+        """So many are done by now, of another total or with another thing begun where they are."""
+        self.done = done
+        self._total = self._total if total is None else total
+        if what not in (None, self._what):
+            self._what, self._total, self._begin = what, total, time.monotonic()
         now = time.monotonic()
         if now - self._begin < _FIRST:
             return
@@ -36,9 +49,9 @@ class Progress:
     def line(self, seconds: float) -> str:
         """What is said after so many seconds."""
         rate = self.done / seconds
-        text = f"{self._what}: {self.done:,}"
-        text += f" of {self._total:,}" if self._total else ""
-        text += f" {self._unit}, {rate:.1f} a second"
+        text = f"{self._what}: {_number(self.done)}"
+        text += f" of {_number(self._total)}" if self._total else ""
+        text += f" {self._unit}, {rate:{'.1f' if rate >= 1 else '.2g'}} a second"
         if self._total and rate:
             text += f", {max(0, self._total - self.done) / rate:.0f} s left"
         return text
@@ -54,3 +67,55 @@ class Progress:
             print(f"\r\x1b[K{line}", end="", file=sys.stderr, flush=True)
         else:
             print(line, file=sys.stderr, flush=True)
+
+
+def _number(value: float) -> str:
+    return f"{value:,}" if isinstance(value, int) else f"{value:,.1f}"
+
+
+_busy = threading.Lock()  # while something is said to be slow, what it is made of is not
+
+
+@contextlib.contextmanager
+def slow(what: str, in_files: bool = True) -> Iterator[None]:
+    """Says what is done inside, if that takes more than two seconds and nobody can say how long.
+
+    Args:
+      what: "loading the model"; a line of its own, which a terminal forgets when it is done.
+      in_files: False says it on a terminal alone.
+    """
+    terminal = sys.stderr.isatty()
+    if not (terminal or in_files) or not _busy.acquire(blocking=False):
+        yield
+        return
+    said = threading.Event()
+    try:
+        # A copy, for `stderr_noise` holds back what is written to stderr while it is at work.
+        out = os.dup(sys.stderr.fileno())
+    except (OSError, ValueError):  # it is no file
+        out = None
+
+    def write(text: str) -> None:
+        if out is None:
+            sys.stderr.write(text)
+        else:
+            with contextlib.suppress(OSError):
+                os.write(out, text.encode())
+
+    def say() -> None:
+        said.set()
+        write(f"\r\x1b[K{what} ..." if terminal else f"{what} ...\n")
+
+    timer = threading.Timer(_FIRST, say)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        timer.join()
+        if said.is_set() and terminal:
+            write("\r\x1b[K")
+        if out is not None:
+            os.close(out)
+        _busy.release()

@@ -1,7 +1,7 @@
 """Times tools/evaluate_csv.py on files as large as AVA's validation set, made on the spot.
 
     python benchmarks/benchmark_evaluation.py
-    python benchmarks/benchmark_evaluation.py --groundtruth G --detections D --label_map L
+    python benchmarks/benchmark_evaluation.py --annotations G --detections D --label_map L
     python benchmarks/benchmark_evaluation.py --against OTHER_CHECKOUT     # in turns, same numbers
     python benchmarks/benchmark_evaluation.py --official FOLDER    # in turns with the official one
 
@@ -38,7 +38,7 @@ def main(argv=None) -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--groundtruth")
+    parser.add_argument("--annotations")
     parser.add_argument("--detections")
     parser.add_argument("--label_map")
     parser.add_argument("--keyframes", type=int, default=50_000, help="of the made files")
@@ -46,9 +46,9 @@ def main(argv=None) -> int:
     parser.add_argument("--official", help="folder of the official evaluator, run in turns too")
     add_timing_flags(parser, repeats=3)
     flags = parser.parse_args(argv)
-    given = [flags.groundtruth, flags.detections, flags.label_map]
+    given = [flags.annotations, flags.detections, flags.label_map]
     if any(given) and not all(given):
-        parser.error("give --groundtruth, --detections and --label_map, or none of them")
+        parser.error("give --annotations, --detections and --label_map, or none of them")
     if flags.repeats < 1 or flags.keyframes < 1:
         parser.error("--repeats and --keyframes: expected 1 or more")
 
@@ -120,7 +120,7 @@ def _made(directory: str, keyframes: int) -> list[str]:
 def _command(root: pathlib.Path, given: list[str], output: str) -> tuple[list[str], pathlib.Path]:
     """The tool of a checkout, and that checkout."""
     command = [sys.executable, str(root / "tools" / "evaluate_csv.py"), "--output", output]
-    names = ("--groundtruth", "--detections", "--label_map")
+    names = ("--groundtruth", "--detections", "--label_map")  # older checkouts know these alone
     command += [str(part) for pair in zip(names, given, strict=True) for part in pair]
     return command, root
 

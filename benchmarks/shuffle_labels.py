@@ -12,7 +12,7 @@ from avatx import cli
 
 def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--csv", required=True, help="AVA annotations")
+    parser.add_argument("--annotations", required=True, help="AVA annotations")
     parser.add_argument("--output", required=True, help="where the shuffled ones go")
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args(argv)
@@ -22,9 +22,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     from avatx.data.annotations.ava_csv import read_annotations, write_annotations
     from avatx.errors import UserError
 
-    table = read_annotations(arguments.csv)
+    table = read_annotations(arguments.annotations)
     if not len(table):
-        raise UserError(f"{arguments.csv}: no row with a box; nothing to shuffle")
+        raise UserError(f"{arguments.annotations}: no row with a box; nothing to shuffle")
     persons = np.column_stack([table.video_index, table.timestamp, table.boxes])
     _, person = np.unique(persons, axis=0, return_inverse=True)
     person = person.reshape(-1)

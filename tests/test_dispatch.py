@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import shlex
 import subprocess
 import sys
 import time
@@ -9,10 +10,13 @@ import time
 import pytest
 
 from avatx import cli, commands, dispatch, flags
+from avatx.config import shipped
 from avatx.errors import UserError
+from avatx.reproduction import steps
 from avatx.results import print_result, talk_on_stderr
 
 ROOT = pathlib.Path(__file__).parents[1]
+TOOLS = sorted(path.stem for path in (ROOT / "tools").glob("[a-z]*.py"))
 
 
 def avatx(*arguments, cwd=None, **environment):
@@ -33,8 +37,7 @@ def as_before(monkeypatch):
 
 
 def test_every_tool_is_a_command_and_every_command_a_tool():
-    tools = {path.stem for path in (ROOT / "tools").glob("[a-z]*.py")}
-    assert {command.tool for command in commands.COMMANDS} == tools
+    assert {command.tool for command in commands.COMMANDS} == {*TOOLS}
     assert len(commands.BY_NAME) == len(commands.COMMANDS)
 
 
@@ -47,6 +50,11 @@ def test_help_and_version_come_at_once_and_without_tensorflow():
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("example:\n    avatx ")
     assert done.stdout.endswith("avatx 0.1.0\n")
+    assert 'eval "$(register-python-argcomplete avatx)"' in done.stdout
+    rows = [line for line in done.stdout.splitlines() if line.startswith("  ") and line[2] != " "]
+    of = {command.summary: command for command in commands.COMMANDS}
+    columns = {row.index(summary) for row in rows for summary in of if row.endswith(summary)}
+    assert len(columns) == 1
     for command in commands.COMMANDS:
         assert f"\n  {command.name} " in done.stdout
 
@@ -64,6 +72,72 @@ def test_a_command_s_help_begins_with_an_example_of_it(name, capsys):
     assert not [flag for flag in own.given if flag.startswith("--") and f"{flag} " in said]
     assert f"usage: avatx {name} " in said
     assert "tools/" not in said and "--debug" in said
+    # What lies in a checkout is not there where avatx is installed.
+    assert "configs/" not in said and "this file" not in said
+    assert not [tool for tool in TOOLS if f"{tool}.py" in said]
+
+
+class Parsed(Exception):
+    pass
+
+
+def parsed(arguments, monkeypatch):
+    """(namespace, what is left for Beam) of a command line, by the tool's own parser."""
+    inner = flags.Parser.parse_known_args
+
+    def parse_args(self, args=None, namespace=None):
+        found, rest = inner(self, args, namespace)
+        if rest:
+            self.error(f"unrecognized arguments: {' '.join(rest)}")
+        raise Parsed(found, rest)
+
+    def parse_known_args(self, args=None, namespace=None):
+        raise Parsed(*inner(self, args, namespace))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(flags.Parser, "parse_args", parse_args)
+        patch.setattr(flags.Parser, "parse_known_args", parse_known_args)
+        with pytest.raises(Parsed) as raised:
+            dispatch.run(arguments)
+    return raised.value.args
+
+
+DEMO_CONFIG = str(ROOT / "configs/playground/demo.config")  # a default
+
+
+def examples(said):
+    """The command lines that a help begins with."""
+    block = said.removeprefix("example:\n").partition("\n\n")[0].replace("\\\n", " ")
+    return [shlex.split(line) for line in block.splitlines()]
+
+
+@pytest.mark.parametrize("name", sorted(commands.BY_NAME))
+def test_a_command_s_examples_are_taken_by_it(name, monkeypatch, capsys):
+    with pytest.raises(SystemExit):
+        dispatch.run([*name.split(), "--help"])
+    found = examples(capsys.readouterr().out)
+    assert found
+    for program, *arguments in found:
+        assert program == "avatx"
+        given, rest = parsed(arguments, monkeypatch)
+        assert not rest
+        config = getattr(given, "pipeline_config_path", None)
+        # The user's own, or one that is shipped: by the name that it has everywhere.
+        own = (None, DEMO_CONFIG, "faster_rcnn_resnet50_ava.config")
+        made = config in own or pathlib.Path(config).name == "pipeline.config"
+        assert made or config in shipped.names()
+    assert capsys.readouterr().err == ""  # no older name of a flag
+
+
+def test_the_steps_of_a_demo_are_said_as_it_was_called(tmp_path, monkeypatch, capfd):
+    (tmp_path / "detect_video.py").write_text("print('detected')")
+    monkeypatch.setattr(flags._Program, "command", commands.BY_NAME["demo"])
+    steps.run_step(tmp_path, None, "detect_video.py", "--video", "a b.mp4")
+    steps.run_step(tmp_path, tmp_path, "detect_video.py")
+    said = capfd.readouterr()
+    assert said.out == "" and "\ndetected\n" in said.err  # that is no result of the demo
+    assert "$ avatx detect --video 'a b.mp4'\n" in said.err
+    assert f"avatx detect: {tmp_path} is there already" in said.err
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,7 @@ def main(argv=None) -> int:
     parser.add_argument("--iou_threshold", type=float, default=0.5, help="default 0.5")
     parser.add_argument("--title", default="Where the errors are", help="heading of the page")
     parser.add_argument("--output", required=True, help="directory, made if it is not there")
+    parser.add_json()
     flags = parser.parse_args(argv)
 
     from avatx.atomic_folder import atomic_files
@@ -50,7 +51,9 @@ def main(argv=None) -> int:
     get_protocol(flags.protocol)  # a mistake here is told before large files are read
     label_map = read_label_map(flags.label_map)
     excluded = read_excluded_timestamps(flags.excluded) if flags.excluded else None
-    groundtruth = read_annotations(flags.annotations)
+    with cli.slow("reading the files"):
+        groundtruth = read_annotations(flags.annotations)
+        detections = read_detections(flags.detections)
     if not len(groundtruth) and not groundtruth.empty_keyframes:
         raise UserError(f"--annotations {flags.annotations} is empty: there is nothing to find")
     training = read_annotations(flags.train_annotations) if flags.train_annotations else None
@@ -59,16 +62,16 @@ def main(argv=None) -> int:
             f"--train_annotations {flags.train_annotations} holds no label; expected the training "
             "annotations, or leave it out"
         )
-    detections = read_detections(flags.detections)
-    analysis = analyze(
-        groundtruth,
-        detections,
-        label_map,
-        training=training,
-        protocol=flags.protocol,
-        iou_threshold=flags.iou_threshold,
-        excluded=excluded,
-    )
+    with cli.slow("analyzing"):
+        analysis = analyze(
+            groundtruth,
+            detections,
+            label_map,
+            training=training,
+            protocol=flags.protocol,
+            iou_threshold=flags.iou_threshold,
+            excluded=excluded,
+        )
     result = {**analysis, "per_class": {str(row["id"]): row for row in analysis["by_class"]}}
     findings = [
         *impossible_rows(groundtruth, label_map, flags.annotations),
@@ -92,7 +95,11 @@ def main(argv=None) -> int:
             file.write(page)
     for finding in findings:
         cli.talk(f"note: {finding}")
-    print(os.path.join(flags.output, PAGE_FILE))
+    page_file = os.path.join(flags.output, PAGE_FILE)
+    if flags.json:
+        cli.print_json({"page": page_file, **sources, **analysis, "findings": findings})
+        return 0
+    print(page_file)
     return 0
 
 

@@ -31,10 +31,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     from avatx import config
 
     loaded = config.load(arguments.pipeline_config_path, arguments.override)
-    cli.import_tensorflow()
-    from avatx.builders import missing_files, summary
+    with cli.slow("building the model"):
+        cli.import_tensorflow()
+        from avatx.builders import missing_files, summary
 
-    found = summary.summarize(loaded)
+        found = summary.summarize(loaded)
     missing = missing_files.missing_files(loaded)
     found["missing_files"] = [
         {"field": file.field, "path": file.path, "remedy": file.remedy} for file in missing

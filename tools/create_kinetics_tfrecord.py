@@ -57,6 +57,7 @@ def _arguments() -> argparse.ArgumentParser:
     )
     add("--jpeg_quality", type=int, default=90)
     add("--overwrite", action="store_true", help="write all shards again, also unchanged ones")
+    parser.add_json()
     return parser
 
 
@@ -100,8 +101,12 @@ def main(argv=None) -> int:
         overwrite=flags.overwrite,
         log=cli.talk,
     )
+    manifest = os.path.join(os.path.dirname(flags.output), NAME)
+    if flags.json:
+        cli.print_json({"manifest": manifest, **entry})
+        return 0
     print("\n".join(summary(entry)))
-    print(f"manifest: {os.path.join(os.path.dirname(flags.output), NAME)}")
+    print(f"manifest: {manifest}")
     return 0
 
 

@@ -3,8 +3,8 @@ evaluate, export, detect on a held-out video, write pictures and a page to look 
 
     python tools/demo.py --output runs/demo
 
-Every step is one of the command lines beside this file, printed before it runs. A step whose
-result is there already is left out, and training resumes: after ctrl-C run it again.
+Every step is a command line of its own, which is said before it runs. A step whose result is there
+already is left out, and training resumes: after ctrl-C run it again.
 """
 
 import functools

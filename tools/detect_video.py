@@ -79,20 +79,21 @@ def parse_arguments(argv=None) -> tuple[argparse.Namespace, list[str]]:
 def main(argv=None) -> int:
     arguments, beam_arguments = parse_arguments(argv)
     given = given_settings(arguments)
-    cli.import_tensorflow()
-    from avatx.data.video.frame_settings import for_model
-    from avatx.inference.video_detection import check_arguments
+    with cli.slow("loading TensorFlow", in_files=False):
+        cli.import_tensorflow()
+        from avatx.data.video.frame_settings import for_model
+        from avatx.inference.detector import Detector
+        from avatx.inference.video_detection import check_arguments
 
     if arguments.score_threshold is None:
         # Of 400 that sum to 1, and of those the five best, also a low one says something.
         arguments.score_threshold = 0.3 if arguments.actions is None else 0.05
     with cli.arguments_are_flags("score_threshold", "every", "batch_size"):
         check_arguments(arguments.score_threshold, arguments.every, arguments.batch_size)
-    from avatx.inference.detector import Detector
-
     if arguments.actions is not None:
         arguments.saved_model = _fetched(arguments)
-    detector = Detector(arguments.saved_model)
+    with cli.slow("loading the model"):
+        detector = Detector(arguments.saved_model)
     arguments.boxes = given_boxes(arguments)
     with cli.arguments_are_flags("optical_flow"):
         settings = for_model(detector.frame_settings, detector.has_flow, given)

@@ -51,6 +51,7 @@ def parse_arguments(argv=None) -> argparse.Namespace:
         help="of the video's copy: H.264, or VP8 for a Chromium that was built without H.264 "
         "(default %(default)s)",
     )
+    parser.add_json()
     arguments = parser.parse_args(argv)
     if not arguments.detections and not (arguments.saved_model and arguments.video):
         parser.error("give --detections, or --saved_model and --video")
@@ -102,6 +103,9 @@ def main(argv=None) -> int:
         cli.talk(f"note: {note}")
     if summary.no_attention and not flags.no_attention:
         cli.talk(f"note: no attention on the page: {summary.no_attention}")
+    if flags.json:
+        cli.print_json(summary._asdict())
+        return 0
     print(
         f"{summary.num_keyframes} keyframes, {summary.num_people} people in them, attention of "
         f"{summary.num_attended}; open {summary.index} in a browser"
@@ -119,10 +123,11 @@ def _detector(flags, result):
             path = None
     if not path or (flags.no_attention and result is not None):
         return None
-    cli.import_tensorflow()
-    from avatx.inference.detector import Detector
+    with cli.slow("loading the model"):
+        cli.import_tensorflow()
+        from avatx.inference.detector import Detector
 
-    return Detector(path)
+        return Detector(path)
 
 
 def _detect(flags, detector, boxes, folder) -> None:
@@ -140,7 +145,9 @@ def _detect(flags, detector, boxes, folder) -> None:
             boxes=boxes,
             progress=progress,
         )
-    print(f"{summary.num_detections} detections at {summary.num_keyframes} keyframes in {folder}")
+    cli.talk(
+        f"{summary.num_detections} detections at {summary.num_keyframes} keyframes in {folder}"
+    )
     if summary.highest:
         note = nothing_shown(summary.highest, flags.score_threshold)
         cli.talk(f"note: {note.replace('score_threshold', '--score_threshold')}")

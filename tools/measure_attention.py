@@ -13,6 +13,7 @@ import json
 from avatx import cli
 from avatx.data.video.frame_flags import add_frame_flags, given_settings, overridden
 from avatx.errors import UserError
+from avatx.progress import Progress
 
 
 def parse_arguments(argv=None) -> argparse.Namespace:
@@ -35,6 +36,7 @@ def parse_arguments(argv=None) -> argparse.Namespace:
         parser, default="as the model was trained", defaults={"video_start_seconds": "0"}
     )
     parser.add_override()
+    parser.add_json()
     arguments = parser.parse_args(argv)
     if bool(arguments.videos) == bool(arguments.records):
         parser.error("give either --videos or --records")
@@ -59,7 +61,8 @@ def main(argv=None) -> int:
     if not concerns:
         raise UserError(f"--concerned {flags.concerned}: has no rows; nobody's label is measured")
     groundtruth = ava_csv.read_annotations(flags.annotations)
-    model = AttentionModel(flags.pipeline_config_path, flags.checkpoint, flags.override)
+    with cli.slow("loading the model"):
+        model = AttentionModel(flags.pipeline_config_path, flags.checkpoint, flags.override)
     trained = model.trained
     source: clip_source.VideoClips | clip_source.RecordClips
     if flags.videos:
@@ -69,13 +72,19 @@ def main(argv=None) -> int:
         source = clip_source.VideoClips(flags.videos, settings)
     else:
         source = clip_source.RecordClips(flags.records, trained.clip.has_flow)
-    shares = attention_shares.measure(model, groundtruth, concerns, source)
+    progress = Progress("measuring", "keyframes")
+    shares = attention_shares.measure(model, groundtruth, concerns, source, progress.to)
+    progress.end()
     summary = attention_shares.summarize(shares, len(concerns), trained.class_names)
+    found = {"step": trained.step, **summary}
+    with atomic_text_file(flags.output) as file:
+        json.dump(found, file, indent=1, allow_nan=False)
+        file.write("\n")
+    if flags.json:
+        cli.print_json(found)
+        return 0
     for line in attention_shares.table(summary):
         print(line)
-    with atomic_text_file(flags.output) as file:
-        json.dump({"step": trained.step, **summary}, file, indent=1, allow_nan=False)
-        file.write("\n")
     print(f"step {trained.step}: wrote {flags.output}")
     return 0
 

@@ -10,6 +10,7 @@ After ctrl-C or a crash run it again: what is done is kept, what was cut off goe
 """
 
 import contextlib
+import json
 import os
 import pathlib
 import platform
@@ -18,6 +19,7 @@ import subprocess
 from avatx import __version__, cli, config
 from avatx.errors import UserError
 from avatx.reproduction import playground_data, processes, report, runner, suites
+from avatx.results import talk_on_stderr
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]  # a checkout, or avatx where it is installed
 TOOLS, CONFIGS = ROOT / "tools", ROOT / "configs"
@@ -54,6 +56,7 @@ def main(argv=None) -> int:
     for name, value in playground_data.Sizes._field_defaults.items():
         parser.add_argument(f"--{name}", type=int, default=value, help=f"playground ({value})")
     parser.add_argument("--report_only", action="store_true", help="tables of what is done")
+    parser.add_json()
     flags = parser.parse_args(argv)
     for name in ("seeds", "jobs", *playground_data.Sizes._fields):
         if getattr(flags, name) is not None and getattr(flags, name) < 1:
@@ -74,7 +77,7 @@ def main(argv=None) -> int:
     for run in runs:  # a mistake is told before hours are spent
         config.load(str(run.config_path), run.overrides)
     if not flags.report_only:
-        with processes.alone_in(output):
+        with processes.alone_in(output), talk_on_stderr():
             kinds = tuple(dict.fromkeys(suites.variant(run.row).data for run in runs))
             suite.prepare(TOOLS, CONFIGS, output, flags.data, sizes, kinds)
             jobs = flags.jobs or min(2, os.cpu_count() or 1)
@@ -82,8 +85,12 @@ def main(argv=None) -> int:
     names = [*suite.rows, *suites.rows_of(suite, suite.experiments)]
     everything = plan(names, max(flags.seeds, suites.seeds_in(output)))
     experiments = suite.experiments.values()
-    print("\n" + report.write_report(runs, everything, output, suite.note, experiments))
-    print(f"{output}/results.md")
+    text = report.write_report(runs, everything, output, suite.note, experiments)
+    if flags.json:
+        results = json.loads((output / "results.json").read_text())
+        cli.print_json({"report": f"{output}/results.md", "results": results})
+        return 0
+    print(f"\n{text}\n{output}/results.md")
     return 0
 
 

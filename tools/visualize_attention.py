@@ -14,6 +14,7 @@ import sys
 from avatx import cli
 from avatx.data.video.frame_flags import add_frame_flags, given_settings, overridden
 from avatx.errors import UserError
+from avatx.progress import Progress
 
 
 def parse_arguments(argv=None) -> argparse.Namespace:
@@ -37,6 +38,7 @@ def parse_arguments(argv=None) -> argparse.Namespace:
         parser, default="as the model was trained", defaults={"video_start_seconds": "0"}
     )
     parser.add_override()
+    parser.add_json()
     arguments = parser.parse_args(argv)
     if bool(arguments.video) == bool(arguments.records):
         parser.error("give either --video or --records")
@@ -77,7 +79,7 @@ def main(argv=None) -> int:
     from avatx.trained.attention_model import AttentionModel
 
     clip_source.check_seconds("--timestamp", flags.timestamp)
-    with cli.arguments_are_flags("checkpoint"):
+    with cli.arguments_are_flags("checkpoint"), cli.slow("loading the model"):
         model = AttentionModel(flags.pipeline_config_path, flags.checkpoint, flags.override)
     trained = model.trained
     shape = trained.clip
@@ -91,14 +93,29 @@ def main(argv=None) -> int:
         clip = clip_source.frames_of_video(flags.video, keyframe, offsets, settings)
     else:
         source = clip_source.RecordClips(flags.records, shape.has_flow)
-        source.prepare([(video_id, keyframe)], offsets)
+        with cli.slow("reading the records"):
+            source.prepare([(video_id, keyframe)], offsets)
         clip = source.clip(video_id, keyframe, offsets)
-    with cli.arguments_are_flags(number="person"):
+    with cli.arguments_are_flags(number="person"), cli.slow("looking at the clip"):
         attended = model.look(clip.frames, number, box)
     actions = ", ".join(f"{action.name} {action.score:.2f}" for action in attended.person.actions)
     name = flags.video_id or os.path.splitext(os.path.basename(flags.video.rstrip("/")))[0]
     title = f"{name}, {flags.timestamp:g} s"
-    files = AttentionFigure(clip, attended, shape.frame_rate, title).write(flags.output)
+    figure = AttentionFigure(clip, attended, shape.frame_rate, title)
+    progress = Progress("drawing", "pictures")
+    files = figure.write(flags.output, progress.to)
+    progress.end()
+    if flags.json:
+        person = attended.person
+        cli.print_json(
+            {
+                "step": trained.step,
+                "box": [float(value) for value in person.box],
+                "actions": [action._asdict() for action in person.actions],
+                "files": [os.path.join(flags.output, name) for name in files],
+            }
+        )
+        return 0
     print(f"step {trained.step}: {actions}; wrote {', '.join(files)} in {flags.output}")
     return 0
 

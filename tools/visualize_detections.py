@@ -7,12 +7,14 @@ Works on anybody's detections in AVA's csv format.
 """
 
 import argparse
+import os
 import signal
 import sys
 
 from avatx import cli
 from avatx.data.video.frame_flags import add_frame_flags, given_settings
 from avatx.errors import UserError
+from avatx.progress import Progress
 
 
 def parse_arguments(argv=None) -> argparse.Namespace:
@@ -42,6 +44,7 @@ def parse_arguments(argv=None) -> argparse.Namespace:
         default="0",
         defaults={"shorter_side": "400", "folder_frame_rate": "30"},
     )
+    parser.add_json()
     return parser.parse_args(argv)
 
 
@@ -68,17 +71,26 @@ def main(argv=None) -> int:
     source = clip_source.make_source(flags.videos, flags.records, FrameSettings(**given))
     label_map = read_label_map(flags.label_map)
     excluded = ava_csv.read_excluded_timestamps(flags.excluded) if flags.excluded else None
-    classes = find_examples(
-        ava_csv.read_annotations(flags.annotations),
-        ava_csv.read_detections(flags.detections),
-        label_map,
-        flags.top,
-        classes=flags.classes,
-        protocol=flags.protocol,
-        iou_threshold=flags.iou_threshold,
-        excluded=excluded,
+    with cli.slow("matching detections"):
+        classes = find_examples(
+            ava_csv.read_annotations(flags.annotations),
+            ava_csv.read_detections(flags.detections),
+            label_map,
+            flags.top,
+            classes=flags.classes,
+            protocol=flags.protocol,
+            iou_threshold=flags.iou_threshold,
+            excluded=excluded,
+        )
+    progress = Progress("drawing", "examples")
+    files = write_sheets(
+        classes, label_map.names, source, seconds, flags.output, progress=progress.to
     )
-    files = write_sheets(classes, label_map.names, source, seconds, flags.output)
+    progress.end()
+    if flags.json:
+        paths = [os.path.join(flags.output, name) for name in files]
+        cli.print_json({"num_classes": len(classes), "files": paths})
+        return 0
     print(f"{len(classes)} classes; wrote {len(files)} sheets in {flags.output}")
     return 0
 

@@ -9,7 +9,7 @@ import configparser
 import os
 from typing import NamedTuple
 
-from avatx.data.annotations.ava_csv import iterate_lines, split_fields
+from avatx.data.annotations.ava_csv import header_hint, iterate_lines, split_fields
 from avatx.errors import UserError, shown
 from avatx.importing.fields import FRAME_RATES, Record
 from avatx.importing.imported import Imported
@@ -75,6 +75,13 @@ class _Row(NamedTuple):
 
 
 def _row(path: str, number: int, line: str) -> _Row:
+    try:
+        return _parsed(path, number, line)
+    except UserError as error:
+        raise UserError(f"{error}{header_hint(number, line)}") from None
+
+
+def _parsed(path: str, number: int, line: str) -> _Row:
     fields = split_fields(line)
     if len(fields) < 6:
         raise UserError(

@@ -71,6 +71,7 @@ def classify(
     crop: tuple[int, int],
     max_frames: int = 250,
     frame_settings: Mapping[str, Any] | None = None,
+    progress: Callable[[float, float | None], None] = lambda seconds, duration: None,
 ) -> ClassifiedVideo:
     """Class scores of a video, or of the part of it that can be read.
 
@@ -81,6 +82,7 @@ def classify(
       crop: (height, width) of a clip, pixels.
       max_frames: longest clip, and so of memory.
       frame_settings: a `Known`, how frames were taken for training, as far as that is known.
+      progress: called with the seconds of video classified and its duration, None if not known.
 
     Raises:
       UserError: nothing can be read.
@@ -95,6 +97,7 @@ def classify(
         for clip in _parts(resampled(frames, frame_rate), max_frames):
             total = total + len(clip) * np.asarray(scores_of(np.stack(clip)[np.newaxis])[0], float)
             seen += len(clip)
+            progress(seen / frame_rate, reader.duration)
         if not seen:
             raise UserError(f"{path}: no frame can be read ({reader.error or 'it is empty'})")
         return ClassifiedVideo(total / seen, seen, reader.error)

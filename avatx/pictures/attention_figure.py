@@ -5,7 +5,7 @@ mean attention. `attention.png`, `keys.png` and the mp4 of the same names show t
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 from PIL import Image
@@ -54,23 +54,33 @@ class AttentionFigure:
         self._title = title
         self._colours, self._explained = unit_colours(attended.keys)
 
-    def write(self, folder: str) -> list[str]:
+    def write(
+        self, folder: str, progress: Callable[[int, int], None] = lambda done, count: None
+    ) -> list[str]:
         """Writes every file; returns their names.
+
+        Args:
+          folder: made if it is not there.
+          progress: called with the pictures drawn so far, frames of videos too, and their number.
 
         Raises:
           UserError: the folder cannot be written.
         """
+        sheets = {
+            "figure4.png": self.overview,
+            "attention.png": self.attention_sheet,
+            "keys.png": self.keys_sheet,
+        }
+        videos = {"attention.mp4": self.attention_frame, "keys.mp4": self.keys_frame}
+        count = len(sheets) + len(videos) * len(self._clip)
         with atomic_files(folder) as work:
-            pictures = {
-                "figure4.png": self.overview(),
-                "attention.png": self.attention_sheet(),
-                "keys.png": self.keys_sheet(),
-            }
-            for name, picture in pictures.items():
-                Image.fromarray(picture).save(os.path.join(work, name), optimize=True)
-            self._write_video(os.path.join(work, "attention.mp4"), self.attention_frame)
-            self._write_video(os.path.join(work, "keys.mp4"), self.keys_frame)
-        return [*pictures, "attention.mp4", "keys.mp4"]
+            for done, (name, sheet) in enumerate(sheets.items(), 1):
+                Image.fromarray(sheet()).save(os.path.join(work, name), optimize=True)
+                progress(done, count)
+            for name, draw in videos.items():
+                for _ in self._write_video(os.path.join(work, name), draw):
+                    progress(done := done + 1, count)
+        return [*sheets, *videos]
 
     def overview(self) -> np.ndarray:
         """The paper's figure 4."""
@@ -163,11 +173,12 @@ class AttentionFigure:
             attention_tile(self._clip[frame], one, cells, cell, box, name) for name, one in rows
         ]
 
-    def _write_video(self, path: str, draw: Callable[[int], np.ndarray]) -> None:
+    def _write_video(self, path: str, draw: Callable[[int], np.ndarray]) -> Iterator[None]:
+        """Yields at each frame that is written."""
         count = len(self._clip)
         first = draw(0)
         rate = min(self._frame_rate, count / _SHORTEST_VIDEO)
         with VideoWriter(path, rate, *first.shape[:2]) as writer:
-            writer.write(first)
-            for frame in range(1, count):
-                writer.write(draw(frame))
+            for frame in range(count):
+                writer.write(first if frame == 0 else draw(frame))
+                yield

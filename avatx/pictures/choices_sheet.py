@@ -1,7 +1,7 @@
 """What a new project's settings mean, seen on its own video: split, clip, frame size, anchors."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -59,7 +59,7 @@ def choices_sheet(
     )
     with matplotlib.rc_context({"font.size": 9, "text.color": INK, "axes.titlelocation": "left"}):
         figure = Figure(figsize=(_WIDTH, sum(inches)), layout="constrained", facecolor="white")
-        rows = figure.subfigures(3, 1, height_ratios=inches)
+        rows: Any = figure.subfigures(3, 1, height_ratios=inches)
         _draw_split(rows[0].add_subplot(), videos, num_videos, told["split"])
         _draw_clip(rows[1], shown, count, told["clip"])
         frame, sizes = rows[2].subplots(1, 2, width_ratios=[0.7, 0.3])

@@ -7,7 +7,7 @@ repeats where the video or record ends says so by it); and one sheet over all cl
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from PIL import Image
@@ -33,6 +33,8 @@ def write_sheets(
     source,
     seconds: Sequence[float],
     folder: str,
+    *,
+    progress: Callable[[int, int], None] = lambda done, count: None,
 ) -> list[str]:
     """Writes figure6.jpg, figure7.jpg, and `top_<class>.jpg` and `mistakes_<class>.jpg`.
 
@@ -42,6 +44,7 @@ def write_sheets(
       source: `avatx.data.input.clip_source.VideoClips` or `RecordClips`.
       seconds: of the frames shown, relative to the keyframe; ascending, 0 among them.
       folder: made if it is not there.
+      progress: called with the examples drawn so far and their number.
 
     Returns:
       The files' names. A sheet without examples is not written.
@@ -55,6 +58,9 @@ def write_sheets(
         for one in classes
         for example in [*one.top, *one.mistakes]
     }
+    count = sum(len(one.top) + len(one.mistakes) for one in classes)
+    done = 0
+    progress(done, count)
     source.prepare(wanted, offsets)
     with atomic_files(folder) as work:
         written = []
@@ -62,7 +68,10 @@ def write_sheets(
         for one in classes:
             name = class_names[one.class_id]
             for kind, examples in (("top", one.top), ("mistakes", one.mistakes)):
-                strips = [_strip(e, class_names, source, offsets) for e in examples]
+                strips = []
+                for example in examples:
+                    strips.append(_strip(example, class_names, source, offsets))
+                    progress(done := done + 1, count)
                 if not strips:
                     continue
                 best[kind].append(strips[0])

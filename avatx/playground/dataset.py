@@ -21,6 +21,7 @@ from avatx.atomic_folder import move_files, work_folder
 from avatx.errors import UserError
 from avatx.playground import classes, labels, scene
 from avatx.playground.script import CASTS, sample_scene
+from avatx.progress import Progress
 
 # Each split has its own stream of seeds.
 SPLITS = {"train": 1, "val": 2}
@@ -157,37 +158,24 @@ def run_tasks(make, tasks, num_workers, show_progress):
       num_workers: processes.
       show_progress: as of `generate`.
     """
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-    )
-
     workers = min(num_workers or os.cpu_count() or 1, len(tasks))
     annotated = {}
-    with Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        console=Console(stderr=True),
-        disable=not show_progress,
-    ) as progress:
-        bar = progress.add_task(f"{tasks[0][1]} videos", total=len(tasks))
+    progress = Progress(f"generating {tasks[0][1]}", "videos", len(tasks))
 
-        def collect(results):
-            for index, keyframes in results:
-                annotated[index] = keyframes
-                progress.advance(bar)
+    def collect(results):
+        for index, keyframes in results:
+            annotated[index] = keyframes
+            if show_progress:
+                progress.add(1)
 
+    try:
         if workers == 1:
             collect(map(make, tasks))
         else:
             with multiprocessing.get_context("spawn").Pool(workers) as pool:
                 collect(pool.imap_unordered(make, tasks, chunksize=max(1, len(tasks) // 500)))
+    finally:
+        progress.end()
     return [annotated[index] for index in range(len(tasks))]
 
 

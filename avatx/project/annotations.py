@@ -3,7 +3,7 @@
 import contextlib
 import os
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -16,7 +16,7 @@ from avatx.data.annotations.ava_csv import (
     split_fields,
 )
 from avatx.data.annotations.ava_table import AvaTable
-from avatx.data.annotations.csv_validation import BadRow, validate_csv
+from avatx.data.annotations.csv_validation import BadRow, validate_csv, video_ids
 from avatx.data.annotations.label_map import LabelMap
 from avatx.data.video.video_times import VideoTimes
 from avatx.errors import UserError
@@ -90,6 +90,12 @@ def as_csv(
         yield Source(os.path.join(folder, read.FILES[0]), path), result.label_map
 
 
+def refuse_bad_rows(source: Source, classes: LabelMap | None, times: VideoTimes) -> None:
+    """Raises UserError where a row is bad whatever is in the videos, and opens none of them."""
+    known = dict.fromkeys(name for name in video_ids(source.csv) if name in times)
+    _refuse(source, _bad_and_good(source, classes, known)[0], {})
+
+
 def read_rows(
     source: Source,
     classes: LabelMap | None,
@@ -109,17 +115,10 @@ def read_rows(
     Raises:
       UserError: there are bad rows or broken videos; or there is no row with a box.
     """
-    bad = list(validate_csv(source.csv, label_map=classes, durations=times).bad_rows)
+    bad, table = _bad_and_good(source, classes, times)
     times.end_progress()
-    listed = bool(bad) and not source.is_export
-    table = _without(source, {one.line for one in bad})
-    flat = _loses_its_area(table)
-    if flat.any():
-        bad += _flat_rows(source.csv, {one.line for one in bad})
-        bad.sort(key=lambda one: one.line)
-        table = part_of(table, ~flat, table.empty_keyframes)
     if not skip_bad_rows:
-        _refuse(source, bad, times.broken, " (tools/validate_csv.py lists all)" if listed else "")
+        _refuse(source, bad, times.broken)
     if bad:
         lines = {one.line for one in bad}
         where = source.place(bad[0])
@@ -130,10 +129,25 @@ def read_rows(
     return table
 
 
-def _refuse(source: Source, bad: list[BadRow], broken: dict[str, str], where_all: str) -> None:
+def _bad_and_good(
+    source: Source, classes: LabelMap | None, durations: Mapping[str, float | None]
+) -> tuple[list[BadRow], AvaTable]:
+    """The bad rows by line, and the table of the others; of flat ones `validate_csv` knows not."""
+    bad = list(validate_csv(source.csv, label_map=classes, durations=durations).bad_rows)
+    table = _without(source, {one.line for one in bad})
+    flat = _loses_its_area(table)
+    if flat.any():
+        bad += _flat_rows(source.csv, {one.line for one in bad})
+        bad.sort(key=lambda one: one.line)
+        table = part_of(table, ~flat, table.empty_keyframes)
+    return bad, table
+
+
+def _refuse(source: Source, bad: list[BadRow], broken: dict[str, str]) -> None:
     """Raises UserError with the first of what is wrong, if something is."""
-    problems = []
+    problems, where_all = [], ""
     if bad:
+        where_all = "" if source.is_export else " (tools/validate_csv.py lists all)"
         more = len({one.line for one in bad}) - 1
         first = f"{source.named}{':' if source.is_export else ','} {source.place(bad[0])}"
         problems.append(first + (f"; {more} more bad rows" if more else ""))

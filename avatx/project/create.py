@@ -19,7 +19,7 @@ from avatx.data.video.video_reader import VideoReader
 from avatx.data.video.video_times import VideoTimes
 from avatx.errors import UserError
 from avatx.progress import Progress
-from avatx.project.annotations import Source, as_csv, read_rows
+from avatx.project.annotations import Source, as_csv, read_rows, refuse_bad_rows
 from avatx.project.arguments import check_numbers, check_output, check_weights
 from avatx.project.choices import choose, choose_clip
 from avatx.project.choices_picture import choices_picture
@@ -96,13 +96,18 @@ def create_project(
     weights = weights or (None if from_scratch else os.path.join(output, "weights", "i3d"))
     classes = read_label_map(label_map) if label_map else None
     times = VideoTimes(list(videos))
+    held_out = None
+    if validation_annotations:
+        held_out = Source(validation_annotations, validation_annotations)
     with as_csv(annotations, videos, label_map, log) as (source, found):
         classes = classes or found
+        for one in (source, held_out):  # before the videos are opened, which takes longer
+            if one is not None and not skip_bad_rows:
+                refuse_bad_rows(one, classes, times)
         table = read_rows(source, classes, times, skip_bad_rows, log)
     split = None
-    if validation_annotations:
-        source = Source(validation_annotations, validation_annotations)
-        split = given_split(table, read_rows(source, classes, times, skip_bad_rows, log))
+    if held_out is not None:
+        split = given_split(table, read_rows(held_out, classes, times, skip_bad_rows, log))
     if classes is None:
         ids = {*table.class_id.tolist(), *(split.val.class_id.tolist() if split else ())}
         classes = LabelMap({class_id: f"class_{class_id}" for class_id in sorted(ids)})

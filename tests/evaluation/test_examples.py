@@ -180,7 +180,17 @@ def test_sheets_show_the_keyframe_between_its_neighbours(tmp_path):
     assert [read_code(frame) for frame in clip.frames] == [10, 20, 25]
 
     found = list(find(3).values())
-    written = write_sheets(found, NAMES, source, [-1, 0, 0.5], str(tmp_path / "out"))
+    told = []
+    written = write_sheets(
+        found,
+        NAMES,
+        source,
+        [-1, 0, 0.5],
+        str(tmp_path / "out"),
+        progress=lambda *done: told.append(done),
+    )
+    count = sum(len(one.top) + len(one.mistakes) for one in found)
+    assert told == [(done, count) for done in range(count + 1)]
     assert (
         sorted(written)
         == sorted(os.listdir(tmp_path / "out"))

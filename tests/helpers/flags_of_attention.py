@@ -48,6 +48,7 @@ MEASURE = Tool(
         "--videos": (["v1", "v2"], {"VideoClips.folders": ["v1", "v2"]}),
         "--records": None,  # in place of videos: below
         "--output": (["r"], {"printed": ...}),
+        "--json": ([], {"printed": ..., "table.summary": None}),
         "--shorter_side": (["123"], {"VideoClips.frame_settings.shorter_side": 123}),
         "--folder_frame_rate": (["6.5"], {"VideoClips.frame_settings.folder_frame_rate": 6.5}),
         "--frames_rate": (["6.5"], {"VideoClips.frame_settings.folder_frame_rate": 6.5}),
@@ -101,6 +102,7 @@ VISUALIZE = Tool(
         ),
         "--person": (["3"], {"look.number": 3}),
         "--output": (["r"], {"printed": ...}),
+        "--json": ([], {"printed": ...}),
         "--shorter_side": (["123"], {"frames_of_video.frame_settings.shorter_side": 123}),
         "--folder_frame_rate": (["6.5"], {"frames_of_video.frame_settings.folder_frame_rate": 6.5}),
         "--frames_rate": (["6.5"], {"frames_of_video.frame_settings.folder_frame_rate": 6.5}),
@@ -134,6 +136,7 @@ EXPLORE = Tool(
         "--video_format": (["webm"], {"write_explorer.video_format": "webm"}),
         # With a model: tests/explorer/test_explorer.py.
         "--saved_model": None,
+        "--json": None,
         "--no_attention": None,
         "--score_threshold": None,
         "--every": None,

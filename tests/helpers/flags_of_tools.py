@@ -6,6 +6,8 @@ from typing import NamedTuple
 import numpy as np
 
 from avatx.config.files import NamedFile
+from avatx.inference.people_of_videos import Summary as PeopleSummary
+from avatx.playground.dataset import Summary as PlaygroundSummary
 
 ROOT = pathlib.Path(__file__).parents[2]
 
@@ -127,6 +129,7 @@ OTHER_TOOLS = {
                 {"settings.frame_settings.video_start_seconds": 900.0},
             ),
             "--keyframe_seconds": (["902", "1798"], {"keyframe_seconds": [902, 1798]}),
+            "--json": ([], {"printed": ...}),
             "--optical_flow": (["dis"], {"settings.frame_settings.optical_flow": "dis"}),
             "--overwrite": ([], {"overwrite": True}),
         },
@@ -140,6 +143,7 @@ OTHER_TOOLS = {
             "--videos": (["v1", "v2"], {"videos": ["v1", "v2"]}),
             "--label_map": (["m"], {"label_map": "m"}),
             "--output_label_map": (["n"], {"output_label_map": "n"}),
+            "--json": ([], {"printed": ...}),
             "--output": (["p/y"], {"output": "p/y"}),
             "--num_shards": (["5"], {"num_shards": 5}),
             "--shorter_side": (["123"], {"settings.frame_settings.shorter_side": 123}),
@@ -200,7 +204,9 @@ OTHER_TOOLS = {
         ["--saved_model", "m", "--videos", "v", "--output", "o"],
         [
             Kept("avatx.inference.person_detector", "PersonDetector", Anything()),
-            Kept("avatx.inference.people_of_videos", "detect_people", Anything()),
+            Kept(
+                "avatx.inference.people_of_videos", "detect_people", PeopleSummary(1, 2, 3, [], {})
+            ),
             Kept("avatx.inference.movenet", "fetch"),
         ],
         {
@@ -212,6 +218,7 @@ OTHER_TOOLS = {
             "--score_threshold": (["0.125"], {"detect_people.score_threshold": 0.125}),
             "--person_class": (["7"], {"PersonDetector.person_class": 7}),
             "--tiles": (["3"], {"PersonDetector.tiles": 3}),
+            "--json": ([], {"printed": ...}),
             # Another command: tests/inference/test_people_of_videos.py.
             "--fetch_movenet": None,
             "--movenet_archive": None,
@@ -301,11 +308,14 @@ OTHER_TOOLS = {
         },
     ),
     "make_kinetics_detector": Tool(
-        ["--output", "o", "--person_detector", "m"],
+        ["--output", "o", "--saved_model", "m"],
         [Kept("avatx.kinetics.export", "export")],
         {
             "--output": (["p"], {"output": "p"}),
+            "--saved_model": (["n"], {"person_detector": "n"}),
             "--person_detector": (["n"], {"person_detector": "n"}),
+            "--source": (["w"], {"weights": "w"}),
+            "--json": ([], {"printed": ...}),
             "--weights": (["w"], {"weights": "w"}),
         },
     ),
@@ -400,7 +410,7 @@ OTHER_TOOLS = {
     "make_playground": Tool(
         ["--output", "o", "--split", "train", "--num_videos", "3"],
         [
-            Kept("avatx.playground", "generate", Anything()),
+            Kept("avatx.playground", "generate", PlaygroundSummary("train")),
             Kept("avatx.playground", "generate_actions", {}),
         ],
         {
@@ -410,6 +420,7 @@ OTHER_TOOLS = {
             "--seed": (["7"], {"generate.3": 7}),
             "--num_workers": (["2"], {"generate.num_workers": 2}),
             "--cast": (["crowd"], {"generate.cast": "crowd"}),
+            "--json": ([], {"printed": ...}),
             "--kind": (
                 ["actions"],
                 {
@@ -455,6 +466,7 @@ OTHER_TOOLS = {
             "--output": (["p"], {"write_sheets.folder": "p"}),
             "--classes": (["2", "1"], {"find_examples.classes": [2, 1]}),
             "--top": (["4"], {"find_examples.count": 4}),
+            "--json": ([], {"printed": ...}),
             "--seconds": (
                 ["2", "-0.5"],
                 {"check_seconds.seconds": [2, -0.5], "write_sheets.seconds": [-0.5, 0, 2]},

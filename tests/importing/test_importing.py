@@ -356,6 +356,15 @@ def test_what_is_annotated_once_a_second_is_all_kept(tmp_path):
         imported_coco(tmp_path, of_coco([3, 4], 10, listed=range(30)))
 
 
+def test_a_header_of_mot_is_said_to_be_one(tmp_path):
+    folder = tmp_path / "MOT17-04"
+    (folder / "gt").mkdir(parents=True)
+    (folder / "seqinfo.ini").write_text(SEQINFO)
+    (folder / "gt" / "gt.txt").write_text("frame,id,left,top,width,height\n1,1,2,3,4,5\n")
+    with pytest.raises(UserError, match="line 1: .*looks like a header"):
+        read_export(str(folder))
+
+
 def test_mot_once_a_second(tmp_path):
     folder = tmp_path / "walk"
     (folder / "gt").mkdir(parents=True)

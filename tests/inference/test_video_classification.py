@@ -34,7 +34,7 @@ def test_long_videos_are_averaged_over_their_parts_by_length(tmp_path):
     with VideoWriter(path, 10, 32, 32) as writer:
         for brightness in range(0, 250, 25):
             writer.write(np.full([32, 32, 3], brightness, np.uint8))
-    lengths = []
+    lengths, told = [], []
 
     def scores_of(clip):
         lengths.append(clip.shape[1])
@@ -42,8 +42,14 @@ def test_long_videos_are_averaged_over_their_parts_by_length(tmp_path):
         return clip.reshape(1, -1).mean(axis=1, keepdims=True)
 
     scores, num_frames, stopped = classify(
-        path, scores_of, frame_rate=10, crop=(16, 16), max_frames=4
+        path,
+        scores_of,
+        frame_rate=10,
+        crop=(16, 16),
+        max_frames=4,
+        progress=lambda *seconds: told.append(seconds),
     )
+    assert told == [(0.4, 1.0), (0.8, 1.0), (1.0, 1.0)]
     assert lengths == [4, 4, 2] and num_frames == 10 and stopped is None
     assert scores[0] == pytest.approx(np.arange(0, 250, 25).mean(), abs=2)
 

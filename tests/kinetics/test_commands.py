@@ -46,7 +46,7 @@ def cache(parts, tmp_path_factory):
     """A cache in which all that is fetched is there."""
     folder = tmp_path_factory.mktemp("cache")
     people, weights = parts
-    arguments = ["--person_detector", people, "--weights", weights]
+    arguments = ["--saved_model", people, "--source", weights]
     assert make_kinetics_detector.main([*arguments, "--output", str(folder / CACHED)]) == 0
     return folder
 

@@ -303,3 +303,17 @@ def test_each_map_is_drawn_where_it_belongs():
     assert [figure._person_tile(frame).caption for frame in (0, 3, 4, 7)] == [
         f"{seconds} s from the keyframe" for seconds in ("-0.25", "-0.12", "+0.00", "+0.38")
     ]
+
+
+def test_every_picture_is_counted(tmp_path):
+    clip = clip_source.Clip(np.full([4, 24, 36, 3], 90, np.uint8), wanted_times(0, 4, 8.0))
+    attended = Attended(
+        Person(np.array([0.4, 0.4, 0.6, 0.6]), ()),
+        np.full([1, 1, 2, 2, 3], 1 / 12, np.float32),
+        np.random.default_rng(0).normal(size=[1, 1, 2, 2, 3, 5]),
+        evenly((2, 2, 3), 4),
+    )
+    told = []
+    figure = AttentionFigure(clip, attended, 8.0, "v, 2 s")
+    figure.write(str(tmp_path / "out"), lambda *done: told.append(done))
+    assert told == [(done, 3 + 2 * 4) for done in range(1, 12)]  # sheets, and two videos' frames

@@ -10,6 +10,7 @@ from avatx import config, dispatch
 from avatx.config import schema
 from avatx.data.annotations.ava_csv import read_annotations
 from avatx.data.annotations.ava_table import AvaTable
+from avatx.data.video.video_times import VideoTimes
 from avatx.data.video.video_writer import VideoWriter
 from avatx.errors import UserError
 from avatx.project.anchors import fit_anchors, iou_with
@@ -195,7 +196,7 @@ def test_a_project_from_videos_and_csv(videos, monkeypatch):
 )
 def test_a_bad_row_is_told_or_left_out(videos, line, said):
     with open(videos / "mine.csv", "a") as file:
-        file.write(line + "\n" + "video_id,timestamp,x1,y1,x2,y2,action,person\n")
+        file.write(f"{line}\n{line[:-1]}2\n")
     with pytest.raises(UserError, match=said) as error:
         make(videos)
     assert "1 more bad rows" in str(error.value)
@@ -204,6 +205,18 @@ def test_a_bad_row_is_told_or_left_out(videos, line, said):
     project = make(videos, skip_bad_rows=True, log=told.append)
     assert "2 bad rows are left out, the first: line 46: " in told[0]
     assert len(project.split.train) + len(project.split.val) == 45
+
+
+@pytest.mark.parametrize("which", ["mine.csv", "val.csv"])
+def test_a_bad_row_is_told_before_a_video_is_opened(videos, which, monkeypatch):
+    opened = []
+    monkeypatch.setattr(VideoTimes, "_measure", lambda times, path: opened.append(path))
+    rows = (videos / "mine.csv").read_text()
+    (videos / "val.csv").write_text(rows)
+    (videos / which).write_text(f"video,time,x1,y1,x2,y2,action,person\n{rows}")
+    with pytest.raises(UserError, match=f"{which}, line 1: .*looks like a header"):
+        make(videos, validation_annotations=str(videos / "val.csv"))
+    assert not opened
 
 
 @pytest.mark.parametrize(

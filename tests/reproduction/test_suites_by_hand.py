@@ -229,7 +229,9 @@ def test_a_step_is_run_once(tmp_path, capfd):
     for _ in range(2):
         steps.run_step(tmp_path, result, "tool.py", result, 7)
     assert result.read_text() == "7"
-    said = capfd.readouterr().out
+    printed = capfd.readouterr()
+    said = printed.err
+    assert printed.out == ""
     assert f"$ python {tmp_path / 'tool.py'} {result} 7" in said and "is there already" in said
     for _ in range(2):  # one without a result of its own is run each time
         steps.run_step(tmp_path, None, "tool.py", result, 8)
@@ -304,4 +306,4 @@ def test_a_row_of_several_tables_has_one_number():
 def test_this_interpreter_runs_the_steps(tmp_path, capfd):
     (tmp_path / "tool.py").write_text("import sys; print(sys.executable)")
     steps.run_step(tmp_path, None, "tool.py")
-    assert sys.executable in capfd.readouterr().out
+    assert sys.executable in capfd.readouterr().err

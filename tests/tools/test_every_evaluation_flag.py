@@ -73,6 +73,15 @@ def test_flags_of_the_metric(files, run):
     assert run(files, "--annotations", "train.csv")["mAP"] == 0
 
 
+def test_an_analysis_as_json(files, capsys):
+    plain = analysed(files)
+    capsys.readouterr()
+    assert analysed(files, "--json") == plain
+    said = json.loads(capsys.readouterr().out)
+    assert said["page"] == "out/analysis.html" and said["mAP"] == plain["mAP"]
+    assert isinstance(said["findings"], list)
+
+
 def test_flags_of_the_analysis(files):
     plain = analysed(files)
     assert [row["num_training_labels"] for row in plain["by_class"]] == [None, None]
@@ -138,7 +147,9 @@ def test_flags_of_the_shuffling(files):
     found = {}
     for seed in ("0", "0", "1"):
         main = load("shuffle_labels").main
-        assert main(["--csv", "labels.csv", "--output", "shuffled.csv", "--seed", seed]) == 0
+        assert (
+            main(["--annotations", "labels.csv", "--output", "shuffled.csv", "--seed", seed]) == 0
+        )
         table = ava_csv.read_annotations(files / "shuffled.csv")
         places = list(zip(table.timestamp, table.boxes[:, 1], table.class_id, strict=True))
         assert sorted(table.class_id) == sorted([*range(1, 8)] * 2)  # as often as before

@@ -9,6 +9,7 @@ import dataclasses
 import importlib
 import importlib.util
 import inspect
+import json
 import pathlib
 import signal
 
@@ -150,6 +151,14 @@ def test_a_flag(name, flag, monkeypatch, capsys, folder):
     assert found == expected
 
 
+@pytest.mark.parametrize("name", [name for name, tool in TOOLS.items() if "--json" in tool.flags])
+def test_json_is_all_that_is_printed(name, monkeypatch, capsys, folder):
+    if TOOLS[name].flags["--json"] is None:
+        pytest.skip("is run where its results are real")
+    told = run(name, [*TOOLS[name].base, "--json"], monkeypatch, capsys, folder)
+    assert isinstance(json.loads(told["printed"]), dict)
+
+
 def same(one, other) -> bool:
     try:
         return bool(one == other)
@@ -212,6 +221,26 @@ def test_what_a_model_was_trained_with_is_kept(monkeypatch, capsys, folder):
         found = {key: value for key, value in told.items() if key.startswith(prefix)}
         assert found == {f"{prefix}{key}": value for key, value in expected.items()}
         monkeypatch.undo()
+
+
+def test_only_of_kinetics_are_the_names_of_classes_known(monkeypatch, capsys, folder):
+    from avatx.errors import UserError
+
+    class Of400:
+        class model:
+            num_classes, image_size = 400, (32, 48)
+
+        trained, frame_rate, scores = TOOLS["classify_video"].kept[0].result.trained, 25.0, None
+
+    tool = TOOLS["classify_video"]
+    restored = tool.kept[0]._replace(result=Of400)
+    classified = tool.kept[1]._replace(result=(np.eye(400)[5], 8, None))
+    base = tool.base[: tool.base.index("--label_map")]
+    monkeypatch.setitem(TOOLS, "classify_video", tool._replace(kept=[restored, classified]))
+    told = run("classify_video", [*base, "--top", "1"], monkeypatch, capsys, folder)
+    assert told["printed"] == "1.00000     6  archery"
+    with pytest.raises(UserError, match="--label_map is missing"):
+        run("classify_video", [*base, "--pipeline_config_path", "p"], monkeypatch, capsys, folder)
 
 
 def test_attention_from_records(monkeypatch, capsys, folder):

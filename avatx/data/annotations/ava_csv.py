@@ -20,8 +20,8 @@ import gzip
 import os
 import re
 import zlib
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Callable, Iterator
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
@@ -48,6 +48,7 @@ __all__ = [
     "header_hint",
     "iterate_lines",
     "parse_row",
+    "parsed_rows",
     "read_annotations",
     "read_detections",
     "read_excluded_timestamps",
@@ -69,6 +70,7 @@ _COLUMNS = ("video", "timestamp", "x1", "y1", "x2", "y2", "class", "last")
 _NOT_PLAIN = (b'"', b"\0", b"(")
 _HEXADECIMAL = re.compile(rb",\s*[-+]?0[xX]")
 _COORDINATES = ("x1", "y1", "x2", "y2")
+_Parsed = TypeVar("_Parsed")
 
 
 class Row(NamedTuple):
@@ -152,7 +154,7 @@ def header_hint(number: int, line: str) -> str:
     """What to add to a message about a line that names columns; nothing for any other line."""
     if number != 1 or re.search(r"\d", line) and not re.search(r"\b[xy]_?[12]\b", line):
         return ""
-    return "; this looks like a header, which AVA's csv files do not have: remove the line"
+    return "; this looks like a header, which the file may not have: remove the line"
 
 
 def split_fields(line: str) -> list[str]:
@@ -266,6 +268,29 @@ def iterate_lines(path) -> Iterator[tuple[int, str]]:
         yield from _lines(chunk, path, before)
 
 
+def parsed_rows(path, parse: Callable[[list[str]], _Parsed]) -> Iterator[_Parsed]:
+    """Yields what `parse` makes of the fields of every line that is not blank.
+
+    Args:
+      path: a csv without a header, may be gzipped.
+      parse: raises ValueError saying what is wrong.
+
+    Raises:
+      UserError: the file cannot be read, or a line is wrong; names it, and a header as one.
+    """
+    path = os.fspath(path)
+    for number, line in iterate_lines(path):
+        yield _parsed(path, number, line, parse)
+
+
+def _parsed(path: str, number: int, line: str, parse: Callable[[list[str]], _Parsed]) -> _Parsed:
+    try:
+        return parse(split_fields(line))
+    except ValueError as error:
+        hint = header_hint(number, line)
+        raise UserError(f"{path}, line {number}: {error}{hint}: {line[:80]}") from None
+
+
 def _lines(chunk: bytes, path: str, before: int) -> Iterator[tuple[int, str]]:
     number, at = before + 1, 0
     for match in re.finditer(rb"[^\n]+", chunk):  # a split would make a text of each blank line
@@ -351,11 +376,7 @@ def _parse_carefully(
     """Any chunk, row by row. Raises UserError naming the line."""
     rows = []
     for number, line in _lines(chunk, path, before):
-        try:
-            row = parse_row(split_fields(line), kind)
-        except ValueError as error:
-            hint = header_hint(number, line)
-            raise UserError(f"{path}, line {number}: {error}{hint}: {line[:80]}") from None
+        row = _parsed(path, number, line, lambda fields: parse_row(fields, kind))
         if row.box is None:
             empty_keyframes.append(keyframe_key(row.video_id, row.timestamp))
         else:
@@ -425,15 +446,11 @@ def read_detections(path) -> AvaTable:
 
 def read_excluded_timestamps(path) -> set[Keyframe]:
     """Reads rows of (video, timestamp). Raises UserError with file and line for any other row."""
-    excluded = set()
-    for number, line in iterate_lines(path):
-        try:
-            fields = split_fields(line)
-            if len(fields) != 2:
-                raise ValueError(f"has {len(fields)} columns instead of 2 (video id, timestamp)")
-            row = parse_row(fields, ANNOTATIONS)
-        except ValueError as error:
-            hint = header_hint(number, line)
-            raise UserError(f"{path}, line {number}: {error}{hint}: {line[:80]}") from None
-        excluded.add(keyframe_key(row.video_id, row.timestamp))
-    return excluded
+
+    def parse(fields: list[str]) -> Keyframe:
+        if len(fields) != 2:
+            raise ValueError(f"has {len(fields)} columns instead of 2 (video id, timestamp)")
+        row = parse_row(fields, ANNOTATIONS)
+        return keyframe_key(row.video_id, row.timestamp)
+
+    return set(parsed_rows(path, parse))

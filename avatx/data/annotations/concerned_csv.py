@@ -7,13 +7,12 @@ AVA does not say it; the playground does, in a csv beside its annotations, witho
 A row for each label that concerns another person; ids are those of the annotations' last column.
 """
 
-import os
 from collections.abc import Iterable
 from typing import NamedTuple
 
 from avatx.atomic_file import atomic_text_file
-from avatx.data.annotations.ava_csv import format_timestamp, iterate_lines, split_fields
-from avatx.errors import UserError, shown
+from avatx.data.annotations.ava_csv import format_timestamp, parsed_rows
+from avatx.errors import shown
 
 _COLUMNS = ("video id", "timestamp", "class id", "person id", "concerned person's id")
 
@@ -44,14 +43,7 @@ def read_concerned(path) -> list[Concern]:
     Raises:
       UserError: it cannot be read, or a row is none; with the line.
     """
-    path = os.fspath(path)
-    rows = []
-    for number, line in iterate_lines(path):
-        try:
-            rows.append(_parse(split_fields(line)))
-        except ValueError as error:
-            raise UserError(f"{path}, line {number}: {error}: {line[:80]}") from None
-    return rows
+    return list(parsed_rows(path, _parse))
 
 
 def _parse(fields: list[str]) -> Concern:

@@ -14,6 +14,7 @@ frame 1 is second 0, and a keyframe takes the nearest frame.
 """
 
 import configparser
+import contextlib
 import glob
 import json
 import os
@@ -80,35 +81,34 @@ def _matching(path: str) -> list[str]:
 def read_csv(path: str) -> Rows:
     """AVA's detection format; of a row without a score it is 1."""
     videos, seconds, boxes, scores, looked_at = [], [], [], [], []
-    for number, line in ava_csv.iterate_lines(path):
-        try:
-            fields = ava_csv.split_fields(line)
-            if len(fields) >= 7 and not fields[6].strip():
-                fields[6] = "0"
-            row = ava_csv.parse_row(fields, ava_csv.DETECTIONS)
-            if row.box is None:
-                looked_at.append((row.video_id, row.timestamp))
-                continue
-            if not np.isfinite(row.box).all():
-                raise ValueError("has a coordinate that is not finite")
-            if max(map(abs, row.box)) > _LARGEST:
-                raise ValueError(
-                    f"has a coordinate of {max(map(abs, row.box)):g}, as of pixels; expected "
-                    "x1, y1, x2, y2 as parts of the frame, 0 to 1"
-                )
-            if not 0 <= row.last <= 1:
-                hint = " (is this an annotation file with person ids?)" if row.last > 1 else ""
-                raise ValueError(f"score is {row.last:g}; expected 0 to 1{hint}")
-        except ValueError as error:
-            hint = ""
-            if number == 1 and "not a number" in str(error):
-                hint = "; AVA files have no header line"
-            raise UserError(f"{path}, line {number}: {error}{hint}: {line[:80]}") from None
+    for row in ava_csv.parsed_rows(path, _detection):
+        if row.box is None:
+            looked_at.append((row.video_id, row.timestamp))
+            continue
         videos.append(row.video_id)
         seconds.append(row.timestamp)
         boxes.append(row.box)
         scores.append(row.last)
     return Rows(videos, *_arrays(seconds, boxes, scores), looked_at=looked_at)
+
+
+def _detection(fields: list[str]) -> ava_csv.Row:
+    if len(fields) >= 7 and not fields[6].strip():
+        fields[6] = "0"
+    row = ava_csv.parse_row(fields, ava_csv.DETECTIONS)
+    if row.box is None:
+        return row
+    if not np.isfinite(row.box).all():
+        raise ValueError("has a coordinate that is not finite")
+    if max(map(abs, row.box)) > _LARGEST:
+        raise ValueError(
+            f"has a coordinate of {max(map(abs, row.box)):g}, as of pixels; expected "
+            "x1, y1, x2, y2 as parts of the frame, 0 to 1"
+        )
+    if not 0 <= row.last <= 1:
+        hint = " (is this an annotation file with person ids?)" if row.last > 1 else ""
+        raise ValueError(f"score is {row.last:g}; expected 0 to 1{hint}")
+    return row
 
 
 def read_coco(path: str, images_path: str = "") -> Rows:
@@ -166,16 +166,7 @@ def read_mot(path: str) -> Rows:
     sequence = _sequence(path)
     name, rate, height, width = sequence
     seconds, boxes, scores = [], [], []
-    for number, line in ava_csv.iterate_lines(path):
-        try:
-            fields = [float(field) for field in line.split(",")[:7]]
-            if len(fields) < 6 or not np.isfinite(fields).all():
-                raise ValueError
-        except ValueError:
-            raise UserError(
-                f"{path}, line {number}: expected frame, id, left, top, width, height, score; "
-                f"is {line[:80]}"
-            ) from None
+    for fields in ava_csv.parsed_rows(path, _mot_numbers):
         score = fields[6] if len(fields) > 6 and fields[6] != -1 else 1.0
         frame, _, x, y, w, h = fields[:6]
         seconds.append((frame - 1) / rate)
@@ -184,6 +175,14 @@ def read_mot(path: str) -> Rows:
     return Rows(
         [name] * len(scores), *_arrays(seconds, boxes, scores), tolerance={name: 0.5 / rate}
     )
+
+
+def _mot_numbers(fields: list[str]) -> list[float]:
+    with contextlib.suppress(ValueError):
+        numbers = [float(field) for field in fields[:7]]
+        if len(numbers) >= 6 and np.isfinite(numbers).all():
+            return numbers
+    raise ValueError("expected frame, id, left, top, width, height, score")
 
 
 def _sequence(path: str) -> tuple[str, float, float, float]:

@@ -25,6 +25,7 @@ from avatx.data.records import manifest, planned_segment, record_shard
 from avatx.data.records.record_plan import RecordPlan, RecordSettings, fingerprint
 from avatx.data.records.record_shard import read_json, write_text
 from avatx.errors import UserError
+from avatx.progress import Progress
 
 MAX_SHARDS = 99_999
 
@@ -223,30 +224,11 @@ def _progress_path(plan_path: str) -> str:
 
 
 class _Progress:
-    """A bar of keyframes (or videos), kept up from the small files that the workers write."""
+    """Keyframes (or videos) so far, kept up from the small files that the workers write."""
 
     def __init__(self, plan_paths: list[str], total: int, unit: str):
-        from rich.console import Console
-        from rich.progress import (
-            BarColumn,
-            MofNCompleteColumn,
-            Progress,
-            TextColumn,
-            TimeElapsedColumn,
-            TimeRemainingColumn,
-        )
-
         self._paths = [_progress_path(path) for path in plan_paths]
-        self._bar = Progress(
-            TextColumn(unit),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            TextColumn("left"),
-            TimeRemainingColumn(),
-            console=Console(stderr=True),
-        )
-        self._task = self._bar.add_task(unit, total=total)
+        self._line = Progress("writing", unit, total)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
 
@@ -255,7 +237,7 @@ class _Progress:
         for path in self._paths:
             with contextlib.suppress(ValueError, tf.errors.OpError):  # not begun
                 done += int(read_json(path))
-        self._bar.update(self._task, completed=done)
+        self._line.to(done)
 
     def _watch(self) -> None:
         began = time.monotonic()
@@ -263,7 +245,6 @@ class _Progress:
             self._update()
 
     def __enter__(self) -> "_Progress":
-        self._bar.start()
         self._thread.start()
         return self
 
@@ -271,7 +252,7 @@ class _Progress:
         self._stop.set()
         self._thread.join()
         self._update()
-        self._bar.stop()
+        self._line.end()
         for path in self._paths:
             if tf.io.gfile.exists(path):
                 tf.io.gfile.remove(path)

@@ -1,6 +1,6 @@
 """Whether a moment of an id's video can be had: for the check of a csv, as records are made."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -44,6 +44,12 @@ class VideoTimes(Mapping):
         self._refused: dict[str, str] = {}
         self.broken: dict[str, str] = {}
         self._progress: Progress | None = None
+
+    def expect(self, video_ids: Iterable[str]) -> None:
+        """Says that these will be asked for: the line that says how many are open knows of all."""
+        left = [name for name in video_ids if name not in self._times and name in self]
+        if left:
+            self._progress = Progress("opening", "videos", len(left))
 
     def end_progress(self) -> None:
         """Nobody asks for a while: the line that says how many videos were opened is done."""

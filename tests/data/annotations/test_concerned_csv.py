@@ -32,5 +32,8 @@ def test_a_mistake_is_one_line_with_its_place(tmp_path, row, said):
     with pytest.raises(UserError, match="c.csv, line 3: ") as raised:
         read_concerned(tmp_path / "c.csv")
     assert said in str(raised.value) and "\n" not in str(raised.value)
+    (tmp_path / "c.csv").write_text("video,time,class,person,concerned\nv,1,80,0,1\n")
+    with pytest.raises(UserError, match="line 1: .*looks like a header"):
+        read_concerned(tmp_path / "c.csv")
     with pytest.raises(UserError, match="cannot be read"):
         read_concerned(tmp_path / "gone.csv")

@@ -120,3 +120,19 @@ def test_durations_from_a_csv(tmp_path):
     for bad in ("v", "v,x", "v,1,2", "v,-3"):
         with pytest.raises(UserError, match="line 2"):
             read_durations(write(tmp_path, ["v,900.5", bad]))
+
+
+def test_how_many_videos_are_left_to_open_is_said(tmp_path, monkeypatch, capsys):
+    now = [0.0]
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
+
+    def measure(times, path):
+        now[0] += 40.0
+
+    monkeypatch.setattr(VideoTimes, "_measure", measure)
+    for name in "abc":
+        (tmp_path / f"{name}.mp4").touch()
+    rows = [f"{name},1,0.1,0.1,0.5,0.5,1,1" for name in "abbcz"]
+    (tmp_path / "rows.csv").write_text("\n".join(rows))
+    validate_csv(tmp_path / "rows.csv", durations=VideoTimes([tmp_path]))
+    assert "opening: 1 of 3 videos, 0.025 a second, 80 s left\n" in capsys.readouterr().err

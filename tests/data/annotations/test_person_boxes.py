@@ -96,7 +96,7 @@ def test_mot_takes_the_nearest_frame(tmp_path):
         ("a.csv", "film,1,10,20,30,40,1,0.5\n", "line 1: has a coordinate of 40, as of pixels"),
         ("a.csv", "film,1,0.1,0.2,0.3,0.4,1,17\n", "score is 17.*annotation file"),
         ("a.csv", "film,1,0.1,0.2,0.3\n", "line 1: has 5 columns instead of 2, 7 or 8"),
-        ("a.csv", "video,time,x1,y1,x2,y2,c,s\n", "line 1: .*no header line"),
+        ("a.csv", "video,time,x1,y1,x2,y2,c,s\n", "line 1: .*looks like a header"),
         ("a.csv", "film,1,nan,0.2,0.3,0.4,1,0.5\n", "not finite"),
         ("a.csv", "film,1e9,0.1,0.2,0.3,0.4,1,0.5\n", "time of 1e\\+09 s; expected seconds"),
         ("a.pkl", "", "by the name's ending"),
@@ -130,6 +130,8 @@ def test_an_absent_file_and_a_wrong_sequence(tmp_path):
     )
     with pytest.raises(UserError, match="line 1: expected frame, id"):
         read(tmp_path, "a.txt", "1,2,3,4\n")
+    with pytest.raises(UserError, match="line 1: .*looks like a header"):
+        read(tmp_path, "a.txt", "frame,id,left,top,width,height,score\n1,2,3,4,5,6,1\n")
 
 
 def test_an_empty_file_knows_nothing(tmp_path):
