@@ -134,7 +134,8 @@ def _clip(fields: dict[str, str], where: str, finder: VideoFolder) -> LabelledCl
         return LabelledClip(
             file, finder.find(file), _text(fields, "label", where), start, end, where
         )
-    path = next((path for path in paths if tf.io.gfile.exists(path)), None)
+    # A broken link is there: reading it says where it leads.
+    path = next((path for path in paths if os.path.lexists(path) or tf.io.gfile.exists(path)), None)
     stem = os.path.splitext(file)[0]
     return LabelledClip(stem, path, _text(fields, "label", where), start, end, where)
 

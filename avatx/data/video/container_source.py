@@ -11,6 +11,7 @@ import numpy as np
 
 from avatx.data.times import MICROSECONDS
 from avatx.data.video import reading_event
+from avatx.data.video.orientation import orientation_of
 from avatx.data.video.packet_scan import PacketScan, is_unindexed, may_join, scan
 from avatx.data.video.packet_source import (
     WAIT_SECONDS,
@@ -69,10 +70,10 @@ class ContainerSource:
             raise UserError(f"{self.path}: no frame of it can be decoded ({why})")
         picture = first[1]
         self._origin = self._clock.last or 0
-        self.rotation = getattr(picture, "rotation", 0) % 360
+        self._orientation = orientation_of(picture)
         self.size = (
             (picture.width, picture.height)
-            if self.rotation in (90, 270)
+            if self._orientation.is_on_its_side
             else (picture.height, picture.width)
         )
         self.duration = self._duration()
@@ -206,7 +207,8 @@ class ContainerSource:
             "container": self._format,
             "codec": context.name,
             "pixel_format": context.pix_fmt,
-            "rotation": self.rotation,
+            "rotation": self._orientation.rotation,
+            **({"mirrored": True} if self._orientation.mirrored else {}),
         }
 
     def _microseconds(self, ticks: int) -> int:
@@ -303,13 +305,11 @@ class ContainerSource:
     def to_rgb(self, picture, size: tuple[int, int] | None = None) -> np.ndarray:
         """[H, W, 3] uint8 RGB of an av.VideoFrame, resized to (height, width) `size`."""
         height, width = size or self.size
-        if self.rotation in (90, 270):
+        if self._orientation.is_on_its_side:
             height, width = width, height
         # AREA averages the source pixels a target pixel covers: no aliasing when shrinking.
         array = picture.reformat(width, height, "rgb24", interpolation="AREA").to_ndarray()
-        if self.rotation:
-            array = np.ascontiguousarray(np.rot90(array, self.rotation // 90))
-        return array
+        return self._orientation.apply(array)
 
     def jpeg_bytes(self, picture) -> None:
         return None

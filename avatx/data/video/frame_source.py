@@ -42,7 +42,9 @@ def has_frames(folder: str) -> bool:
 
 
 def _is_frame(entry: os.DirEntry) -> bool:
-    return not entry.name.startswith(".") and bool(_NAME.search(entry.name)) and entry.is_file()
+    is_named = not entry.name.startswith(".") and bool(_NAME.search(entry.name))
+    # `entry.is_file()` raises where a link leads to itself.
+    return is_named and os.path.isfile(entry.path)
 
 
 def of_one_kind(folder: str, files: list[tuple[int, str]]) -> tuple[list[tuple[int, str]], str]:

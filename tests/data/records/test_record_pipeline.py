@@ -384,6 +384,16 @@ def test_a_video_that_became_unreadable_leaves_its_shards(small):
     assert small.versions() == again
 
 
+def test_a_broken_link_is_missing_and_the_rest_goes_on(small):
+    (small.videos / "pal.mp4").unlink()
+    os.symlink("/nowhere/pal.mp4", small.videos / "pal.mp4")
+    entry = small.make()
+    (skip,) = entry["skipped"]
+    assert skip["video_id"] == "pal" and skip["num_keyframes"] == 7
+    assert skip["reason"] == "is a link to /nowhere/pal.mp4, which is not there"
+    assert {name for name, _ in small.keyframes()} == {"film"}
+
+
 def test_a_full_disk_is_one_line(small, monkeypatch):
     def full(*arguments, **keywords):
         raise OSError(28, "No space left on device")
