@@ -7,6 +7,8 @@ import pytest
 
 from avatx.data.annotations.ava_csv import read_annotations
 from avatx.data.annotations.label_map import read_label_map
+from avatx.data.video.frame_settings import FrameSettings
+from avatx.data.video.video_reader import VideoReader
 from avatx.data.video.video_writer import VideoWriter
 from avatx.errors import UserError
 from avatx.importing.read import FILES, guess_format, read_export, write_result
@@ -282,7 +284,7 @@ def imported_cvat(tmp_path, parts, **arguments):
     )
     meta = f"<meta>{''.join(metas)}<labels>{label}</labels></meta>"
     path.write_text(f"<annotations>{meta}{''.join(tracks)}</annotations>")
-    return read_export(str(path), frame_rate=10, **arguments)
+    return read_export(str(path), **{"frame_rate": 10, **arguments})
 
 
 def times(result):
@@ -354,6 +356,130 @@ def test_what_is_annotated_once_a_second_is_all_kept(tmp_path):
     assert "6 of its 60 frames" in result.notes[0]
     with pytest.raises(UserError, match="coco.json.*2 boxes between.*a smaller `every`"):
         imported_coco(tmp_path, of_coco([3, 4], 10, listed=range(30)))
+
+
+def write_slow_then_fast(path, num=30):
+    """A second a frame for ten frames, then ten frames a second; the times."""
+    times = np.concatenate([np.arange(10.0), 10 + np.arange(num - 10) / 10])
+    with VideoWriter(str(path), 10, 48, 64) as writer:
+        for time in times:
+            writer.write(np.zeros((48, 64, 3), np.uint8), time=time)
+    return times
+
+
+@pytest.mark.parametrize("tool", ["cvat", "cvat with a step", "coco", "mot"])
+def test_a_frame_of_a_video_of_variable_rate_is_at_its_own_time(tmp_path, tool):
+    """Two seconds of it, one of a slow part and one of a fast one."""
+    (tmp_path / "videos").mkdir()
+    shown = write_slow_then_fast(tmp_path / "videos" / "a.mp4")
+    videos, frames = [str(tmp_path / "videos")], (4, 24)
+    if tool == "coco":
+        data = of_coco(frames, 10, listed=range(30))
+        result = imported_coco(tmp_path, data, videos=videos)
+    elif tool == "mot":
+        (tmp_path / "seqinfo.ini").write_text(SEQINFO.replace("MOT16-99", "a"))
+        (tmp_path / "gt.txt").write_text(
+            "".join(f"{frame + 1},4,11,6,20,40,1,1,1\n" for frame in frames)
+        )
+        result = read_export(str(tmp_path / "gt.txt"), videos=videos)
+    else:
+        step = {"size": 8, "frame_filter": "step=4"} if "step" in tool else {"size": 30}
+        part = of_cvat(frames, stop_frame=29, **step)
+        result = imported_cvat(tmp_path, [part], videos=videos, frame_rate=None)
+    np.testing.assert_allclose(result.table.timestamp, shown[[4, 24]], atol=1e-4)
+    # Whoever gives a rate has it.
+    export = next(path for path in tmp_path.iterdir() if path.name in EXPORTS)
+    given = read_export(str(export), videos=videos, frame_rate=10, every=0)
+    assert given.table.timestamp.tolist() == [0.4, 2.4]
+
+
+EXPORTS = ("annotations.xml", "coco.json", "gt.txt")
+
+
+def test_keyframes_of_a_video_of_variable_rate_are_seconds_apart(tmp_path):
+    (tmp_path / "videos").mkdir()
+    write_slow_then_fast(tmp_path / "videos" / "a.mp4", 61)
+    part = of_cvat(range(61), size=61, stop_frame=60)
+    result = imported_cvat(tmp_path, [part], videos=[str(tmp_path / "videos")], frame_rate=None)
+    np.testing.assert_allclose(result.table.timestamp, np.arange(16), atol=0.101)
+
+
+def write_frames(folder, numbers):
+    from PIL import Image
+
+    folder.mkdir(parents=True)
+    for number in numbers:
+        Image.new("RGB", (64, 48), (number, 0, 0)).save(folder / f"{number:06d}.png")
+
+
+@pytest.mark.parametrize("first", [0, 1, 3])
+@pytest.mark.parametrize("with_folder", [True, False])
+def test_numbers_in_coco_s_names_are_those_of_a_folder_of_frames(tmp_path, first, with_folder):
+    """Whatever number a folder begins with, its picture is shown when its box is said to be."""
+    numbers = range(first, first + 30)
+    write_frames(tmp_path / "videos" / "a", numbers)
+    wanted = first + 7
+    data = of_coco([wanted], 10, listed=[] if first == 3 else numbers)
+    videos = [str(tmp_path / "videos")] if with_folder else []
+    result = imported_coco(tmp_path, data, videos=videos)
+    if first == 3 and not with_folder:  # the one image that is listed: nobody can know
+        assert result.table.timestamp.tolist() == [1] and "counted from 0" in result.notes[0]
+        return
+    settings = FrameSettings(folder_frame_rate=10)
+    with VideoReader(str(tmp_path / "videos" / "a"), frame_settings=settings) as reader:
+        shown = {int(frame[0, 0, 0]): time for time, frame in reader.frames()}
+    assert result.table.timestamp.tolist() == [shown[wanted]]
+
+
+def test_a_frame_index_counts_from_0(tmp_path):
+    data = of_coco([7], 10, listed=range(1, 30))
+    for image in data["images"]:
+        image["frame_index"] = image["id"]
+    assert imported_coco(tmp_path, data).table.timestamp.tolist() == [0.7]
+
+
+def test_two_videos_of_one_name_are_not_mixed(tmp_path):
+    first, second = of_cvat([0, 10]), of_cvat([0, 10])
+    second = (
+        second[0].replace("<id>1", "<id>2").replace("a.mp4", "b/a.mp4"),
+        second[1].replace('task_id="1"', 'task_id="2"'),
+    )
+    with pytest.raises(UserError, match="'a.mp4' and 'b/a.mp4' would both be video 'a'"):
+        imported_cvat(tmp_path, [first, second])
+    same = (second[0].replace("b/a.mp4", "a.mp4"), second[1])
+    assert len(imported_cvat(tmp_path, [first, same]).table)  # two tasks of one film
+
+    data = of_coco([0, 10], 10)
+    del data["videos"]
+    for image, folder in zip(data["images"], ("one/a", "two/a"), strict=True):
+        del image["video_id"]
+        image["file_name"] = f"{folder}/{image['id']:06d}.jpg"
+    with pytest.raises(UserError, match="'one/a' and 'two/a' would both be video 'a'"):
+        imported_coco(tmp_path, data, frame_rate=10)
+    data = of_coco([0, 10], 10)
+    data["videos"].append({"id": 2, "name": "two/a.avi", "fps": 10})
+    data["images"][1]["video_id"] = 2
+    with pytest.raises(UserError, match="'a .video_id 1.' and 'two/a.avi .video_id 2.'"):
+        imported_coco(tmp_path, data)
+
+    write_video(tmp_path / "room.mp4", (32, 64), 10)
+    project = json.loads(json.dumps(VIA))
+    project["file"]["2"] = {"fid": "2", "fname": "other/room.mp4", "type": 4, "loc": 1, "src": ""}
+    project["view"]["2"] = {"fid_list": ["2"]}
+    project["metadata"]["1_b"]["vid"] = "2"
+    (tmp_path / "project.json").write_text(json.dumps(project))
+    with pytest.raises(UserError, match="'room.mp4' and 'other/room.mp4' would both be"):
+        read_export(str(tmp_path / "project.json"), videos=[str(tmp_path)])
+
+
+def test_mot_s_sequence_lies_beside_the_file_or_above(tmp_path):
+    folder = tmp_path / "flat"
+    folder.mkdir()
+    (folder / "gt.txt").write_text("1,4,11,6,20,40,1,1,1\n")
+    (tmp_path / "seqinfo.ini").write_text(SEQINFO.replace("MOT16-99", "above"))
+    assert read_export(str(folder / "gt.txt")).table.video_names == ["above"]
+    (folder / "seqinfo.ini").write_text("\ufeff" + SEQINFO.replace("MOT16-99", "100%"))
+    assert read_export(str(folder / "gt.txt")).table.video_names == ["100%"]
 
 
 def test_mot_once_a_second(tmp_path):

@@ -33,6 +33,9 @@ _UNSEEKABLE = frozenset(("h264", "hevc", "m4v", "mjpeg", "mpeg", "mpegvideo", "m
 _DURATION_FROM_ZERO = frozenset(("matroska,webm", "flv", "live_flv"))
 # There a packet is marked where one before it was lost, too; what it holds may be whole.
 _BROADCAST = frozenset(("mpegts", "mpegtsraw", "mpeg", "rtsp", "rtp", "sdp"))
+# There a packet is a picture, and its presentation time that of the picture...
+_ONE_PICTURE_A_PACKET = frozenset(("mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm"))
+_HIDDEN_PICTURES = ("vp8",)  # ...but of these codecs, some of whose packets are not shown
 _DOUBTED_PACKETS = 48  # read to find out whether presentation times are to be trusted
 _LATE_SECONDS = 0.1  # between the first sound and the first picture, before anything is said
 
@@ -59,7 +62,8 @@ class ContainerSource:
         self.frame_rate = float(rate) if rate else None
         self._scan = self._scanned()
         self._clock = self._make_clock(by_arrival=source.container.format.name == "avi")
-        if self._is_doubtful() and not self._presentation_times_ascend():
+        self._has_wrong_times = self._is_doubtful() and not self._presentation_times_ascend()
+        if self._has_wrong_times:
             self._clock = self._make_clock(by_arrival=True)
         self._origin = 0
         self.duration: float | None = None
@@ -301,6 +305,29 @@ class ContainerSource:
                 return itertools.chain([first], pictures)
         self._packets.open()
         return self._decode()
+
+    def picture_times(self) -> np.ndarray:
+        """See `VideoReader.picture_times`; of no live source."""
+        stamps = self._packet_stamps()
+        if stamps is not None:
+            times = [self._microseconds(stamp) for stamp in stamps]
+            return np.array([time for time in times if time >= 0], np.int64)
+        return np.array([time for time, _ in self.pictures(None)], np.int64)
+
+    def _packet_stamps(self) -> list[int] | None:
+        """Ticks of all pictures in order of presentation; None where packets do not say them."""
+        if (
+            self._format not in _ONE_PICTURE_A_PACKET
+            or self._stream.codec_context.name in _HIDDEN_PICTURES
+            or self._has_wrong_times
+            or not self._can_seek
+        ):
+            return None
+        self._packets.open()
+        packets = (one for one in self._packets.packets() if one.size and not one.is_discard)
+        stamps = [packet.pts for packet in packets]
+        known = sorted({stamp for stamp in stamps if stamp is not None})
+        return known if len(known) == len(stamps) else None
 
     def to_rgb(self, picture, size: tuple[int, int] | None = None) -> np.ndarray:
         """[H, W, 3] uint8 RGB of an av.VideoFrame, resized to (height, width) `size`."""

@@ -35,6 +35,17 @@ def frame_files(folder: str) -> list[tuple[int, str]]:
     return sorted((int(match[1]), match.string) for match in matches if match)
 
 
+def first_number(folder: str) -> int | None:
+    """The number of the folder's first frame; None where it has none."""
+    files = frame_files(folder)
+    return of_one_kind(folder, files)[0][0][0] if files else None
+
+
+def shift_of(first: int) -> int:
+    """What a frame's number is above its place, counted from 0, if `first` is the first number."""
+    return min(1, first)
+
+
 def has_frames(folder: str) -> bool:
     """Whether the folder holds a numbered frame."""
     with os.scandir(folder) as entries:
@@ -118,7 +129,7 @@ class FrameFolder:
         if gap:
             self.events.add(ReadingEvent(reading_event.HOLES, 0, gap))
         self.frame_times = np.rint(
-            (np.array(numbers) - min(1, numbers[0])) * (MICROSECONDS / frame_rate)
+            (np.array(numbers) - shift_of(numbers[0])) * (MICROSECONDS / frame_rate)
         ).astype(np.int64)
         self.duration = self.frame_times[-1] / MICROSECONDS + 1 / frame_rate
         self.stated_end = round(self.duration * MICROSECONDS)

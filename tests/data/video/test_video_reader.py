@@ -22,6 +22,7 @@ from PIL import Image
 from avatx.data.video.clip_sampling import nearest_frames
 from avatx.data.video.frame_settings import FrameSettings
 from avatx.data.video.video_reader import VideoReader
+from avatx.data.video.video_writer import VideoWriter
 from avatx.errors import UserError
 
 NUM_FRAMES = 160
@@ -239,6 +240,23 @@ def test_a_display_matrix_is_undone(film, tmp_path, matrix, shown):
         np.testing.assert_array_equal(frame, shown(plain))
         wanted = shown(plain[::2, ::2]).astype(int)
         assert np.abs(small.astype(int) - wanted).mean() < 20
+
+
+@pytest.mark.parametrize("container", ["mp4", "matroska", "mov", "mpegts", "webm"])
+def test_picture_times_are_those_of_the_pictures(video, tmp_path, container):
+    """Without decoding where packets tell; to a microsecond, pictures out of order and all."""
+    path = tmp_path / f"film.{container}"
+    if container == "webm":
+        with VideoWriter(str(path), 25, 48, 64) as writer:
+            for index in range(NUM_FRAMES):
+                writer.write(np.full((48, 64, 3), index, np.uint8))
+    else:
+        remux(video[0], path, container)
+    with VideoReader(path) as reader:
+        times = reader.picture_times()
+        decoded = [round(time * 1e6) for time, _ in reader.frames()]
+    assert len(times) == NUM_FRAMES
+    np.testing.assert_array_equal(times, decoded)
 
 
 def test_a_name_with_a_colon_is_no_protocol(film, tmp_path, monkeypatch):

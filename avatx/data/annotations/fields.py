@@ -1,4 +1,4 @@
-"""Fields of an export: what is damaged is refused with the file, the record and what was there."""
+"""Fields of what other tools write: a damaged one is refused, and its record is named."""
 
 import math
 import re
