@@ -17,9 +17,9 @@ import xml.etree.ElementTree as ElementTree
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from avatx.data.annotations.fields import MAX_FRAME, Record
+from avatx.data.annotations.fields import MAX_FRAME, Record, is_person
 from avatx.errors import UserError, shown
-from avatx.importing.actions import actions_of, is_person
+from avatx.importing.actions import actions_of
 from avatx.importing.imported import Imported
 from avatx.importing.video_facts import Videos
 
