@@ -20,6 +20,7 @@ from avatx.data.video.reading_event import ReadingEvent
 from avatx.errors import UserError
 
 _NAME = re.compile(r"(\d+)\.(jpe?g|png)$", re.IGNORECASE)
+_MAX_NUMBER = 999_999_999  # a year at 30 frames a second
 _NO_PICTURES = ("flow",)  # x and y of optical flow, which other projects keep beside the frames
 _USUAL = ("img_", "image_", "frame_", "rgb_", "")
 
@@ -122,6 +123,11 @@ class FrameFolder:
         for former, latter in itertools.pairwise(files):
             if former[0] == latter[0]:
                 raise UserError(f"{path}: {former[1]} and {latter[1]} have the same number")
+        if numbers[-1] > _MAX_NUMBER:
+            raise UserError(
+                f"{path}: {files[-1][1]}: its number is no frame's; expected at most "
+                f"{_MAX_NUMBER:,}, the frames' place in the video and not a date"
+            )
         self._names = [name for _, name in files]
         if left:
             self.events.add(ReadingEvent(reading_event.PREFIXES, 0, left))

@@ -96,6 +96,8 @@ def test_mot_takes_the_nearest_frame(tmp_path):
     [
         ("a.csv", "film,1,10,20,30,40,1,0.5\n", "line 1: has a coordinate of 40, as of pixels"),
         ("a.csv", "film,1,0.1,0.2,0.3,0.4,1,17\n", "score is 17.*annotation file"),
+        ("a.csv", "film;1;0.1;0.2;0.3;0.4;1;1\n", "separated by ';' .expected commas"),
+        ("a.csv", "film\t1\t0.1\t0.2\t0.3\t0.4\n", "separated by tabs .expected commas"),
         ("a.csv", "film,1,0.1,0.2,0.3\n", "line 1: has 5 columns instead of 2, 7 or 8"),
         ("a.csv", "video,time,x1,y1,x2,y2,c,s\n", "line 1: .*no header line"),
         ("a.csv", "film,1,nan,0.2,0.3,0.4,1,0.5\n", "not finite"),

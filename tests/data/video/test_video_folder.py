@@ -1,8 +1,10 @@
 """Which file is the video of an id, and what tells a changed one."""
 
 import os
+import shutil
 
 import pytest
+from PIL import Image
 
 from avatx.data.video.frame_source import frame_files
 from avatx.data.video.video_folder import VideoFolder, identity
@@ -72,3 +74,13 @@ def test_a_broken_link_has_an_identity_and_one_line(tmp_path):
     os.symlink("000003.jpg", tmp_path / "frames/000003.jpg")
     assert identity(str(tmp_path / "frames"))["files"] == 3 != alone["files"]
     assert frame_files(str(tmp_path / "frames")) == [(1, "000001.jpg")]
+
+
+def test_a_date_is_no_number_of_a_frame(tmp_path):
+    picture = Image.new("RGB", (8, 8))
+    for name in ("20230101120000123456.jpg", "20230101120000.jpg"):
+        (tmp_path / "frames").mkdir()
+        picture.save(tmp_path / "frames" / name)
+        with pytest.raises(UserError, match=f"{name}: its number is no frame's"):
+            VideoReader(tmp_path / "frames")
+        shutil.rmtree(tmp_path / "frames")
