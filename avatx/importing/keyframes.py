@@ -65,7 +65,7 @@ def choose_keyframes(
         return [], trusted
     # What is `every` from its neighbours stays; of what is denser, the frames nearest to the grid.
     # Where a frame is in time, in frames of the average distance.
-    places = annotated
+    places: np.ndarray = annotated
     if seconds is not None:
         places = np.array([seconds(int(frame)) for frame in annotated]) * frame_rate
     ends = np.flatnonzero(np.diff(places) >= wanted - _HALF_A_FRAME) + 1

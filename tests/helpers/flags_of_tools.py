@@ -6,7 +6,6 @@ from typing import NamedTuple
 import numpy as np
 
 from avatx.config.files import NamedFile
-from avatx.data.video.frame_settings import FrameSettings
 
 ROOT = pathlib.Path(__file__).parents[2]
 
@@ -213,14 +212,14 @@ OTHER_TOOLS = {
             "--score_threshold": (["0.125"], {"detect_people.score_threshold": 0.125}),
             "--person_class": (["7"], {"PersonDetector.person_class": 7}),
             "--tiles": (["3"], {"PersonDetector.tiles": 3}),
-            "--folder_frame_rate": (
-                ["12.5"],
-                {"detect_people.frame_settings": FrameSettings(folder_frame_rate=12.5)},
-            ),
-            "--video_start_seconds": (
-                ["900"],
-                {"detect_people.frame_settings": FrameSettings(video_start_seconds=900.0)},
-            ),
+            **{
+                f"--{flag}": (["6.5"], {f"detect_people.frame_settings.{name}": 6.5})
+                for flag, name in (
+                    ("folder_frame_rate", "folder_frame_rate"),
+                    ("frames_rate", "folder_frame_rate"),
+                    ("video_start_seconds", "video_start_seconds"),
+                )
+            },
             # Another command: tests/inference/test_people_of_videos.py.
             "--fetch_movenet": None,
             "--movenet_archive": None,
