@@ -2,14 +2,11 @@
 
 import json
 
-import numpy as np
 import pytest
+from made_exports import SEQINFO, imported_coco, imported_cvat, of_coco, of_cvat, write_video
 
 from avatx.data.annotations.ava_csv import read_annotations
 from avatx.data.annotations.label_map import read_label_map
-from avatx.data.video.frame_settings import FrameSettings
-from avatx.data.video.video_reader import VideoReader
-from avatx.data.video.video_writer import VideoWriter
 from avatx.errors import UserError
 from avatx.importing.read import FILES, guess_format, read_export, write_result
 
@@ -106,16 +103,6 @@ COCO = {
     ],
 }  # fmt: skip
 
-SEQINFO = """[Sequence]
-name=MOT16-99
-imDir=img1
-frameRate=5
-seqLength=11
-imWidth=100
-imHeight=50
-imExt=.jpg
-"""
-
 
 def rows(result):
     table = result.table
@@ -131,13 +118,6 @@ def rows(result):
             strict=True,
         )
     ]
-
-
-def write_video(path, size, frame_rate):
-    height, width = size
-    with VideoWriter(str(path), frame_rate, height, width) as writer:
-        for _ in range(3):
-            writer.write(np.zeros((height, width, 3), np.uint8))
 
 
 def test_cvat(tmp_path):
@@ -259,34 +239,6 @@ def test_what_is_written_is_read_again(tmp_path):
     assert report["without_a_place"]["labels 'running', which the label map lacks"] == 1
 
 
-def of_cvat(kept, **fields):
-    """A CVAT task at 10 frames a second, with a box of somebody who walks at each of `kept`."""
-    texts = {"size": 60, "start_frame": 0, "stop_frame": 59, "frame_filter": "", **fields}
-    boxes = "".join(
-        f'<box frame="{frame}" outside="0" xtl="5" ytl="5" xbr="25" ybr="40">'
-        '<attribute name="action">walk</attribute></box>'
-        for frame in kept
-    )
-    task = "".join(f"<{name}>{text}</{name}>" for name, text in texts.items())
-    return (
-        f"<task><id>1</id>{task}<source>a.mp4</source><original_size><width>64</width>"
-        "<height>48</height></original_size></task>",
-        f'<track id="0" label="person" task_id="1">{boxes}</track>',
-    )
-
-
-def imported_cvat(tmp_path, parts, **arguments):
-    path = tmp_path / "annotations.xml"
-    metas, tracks = zip(*parts, strict=True)
-    label = (
-        "<label><name>person</name><attributes><attribute><name>action</name>"
-        "<input_type>select</input_type></attribute></attributes></label>"
-    )
-    meta = f"<meta>{''.join(metas)}<labels>{label}</labels></meta>"
-    path.write_text(f"<annotations>{meta}{''.join(tracks)}</annotations>")
-    return read_export(str(path), **{"frame_rate": 10, **arguments})
-
-
 def times(result):
     return result.table.timestamp.tolist(), [time for _, time in result.table.empty_keyframes]
 
@@ -320,31 +272,6 @@ def test_frames_of_a_cvat_project_are_counted_on(tmp_path):
     assert [row[:2] for row in rows(result)] == [("a", 0), ("a", 1), ("b", 7), ("b", 8)]
 
 
-def of_coco(frames, rate, category="person", listed=(), **attributes):
-    """A COCO file with a person at each of `frames`; `listed` are frames without."""
-    attributes = attributes or {"action": "walk"}
-    return {
-        "videos": [{"id": 1, "name": "a", "fps": rate}],
-        "categories": [{"id": 1, "name": category}],
-        "images": [
-            {"id": frame, "file_name": f"a/frame_{frame:06d}.jpg", "width": 64, "height": 48,
-             "video_id": 1}
-            for frame in sorted({*frames, *listed})
-        ],
-        "annotations": [
-            {"id": frame, "image_id": frame, "category_id": 1, "bbox": [5, 5, 20, 30],
-             "attributes": attributes}
-            for frame in frames
-        ],
-    }  # fmt: skip
-
-
-def imported_coco(tmp_path, data, **arguments):
-    path = tmp_path / "coco.json"
-    path.write_text(json.dumps(data))
-    return read_export(str(path), **arguments)
-
-
 def test_what_is_annotated_once_a_second_is_all_kept(tmp_path):
     sparse = of_coco(range(0, 1800, 30), 29.97)
     assert len(imported_coco(tmp_path, sparse).table) == 60
@@ -356,86 +283,6 @@ def test_what_is_annotated_once_a_second_is_all_kept(tmp_path):
     assert "6 of its 60 frames" in result.notes[0]
     with pytest.raises(UserError, match="coco.json.*2 boxes between.*a smaller `every`"):
         imported_coco(tmp_path, of_coco([3, 4], 10, listed=range(30)))
-
-
-def write_slow_then_fast(path, num=30):
-    """A second a frame for ten frames, then ten frames a second; the times."""
-    times = np.concatenate([np.arange(10.0), 10 + np.arange(num - 10) / 10])
-    with VideoWriter(str(path), 10, 48, 64) as writer:
-        for time in times:
-            writer.write(np.zeros((48, 64, 3), np.uint8), time=time)
-    return times
-
-
-@pytest.mark.parametrize("tool", ["cvat", "cvat with a step", "coco", "mot"])
-def test_a_frame_of_a_video_of_variable_rate_is_at_its_own_time(tmp_path, tool):
-    """Two seconds of it, one of a slow part and one of a fast one."""
-    (tmp_path / "videos").mkdir()
-    shown = write_slow_then_fast(tmp_path / "videos" / "a.mp4")
-    videos, frames = [str(tmp_path / "videos")], (4, 24)
-    if tool == "coco":
-        data = of_coco(frames, 10, listed=range(30))
-        result = imported_coco(tmp_path, data, videos=videos)
-    elif tool == "mot":
-        (tmp_path / "seqinfo.ini").write_text(SEQINFO.replace("MOT16-99", "a"))
-        (tmp_path / "gt.txt").write_text(
-            "".join(f"{frame + 1},4,11,6,20,40,1,1,1\n" for frame in frames)
-        )
-        result = read_export(str(tmp_path / "gt.txt"), videos=videos)
-    else:
-        step = {"size": 8, "frame_filter": "step=4"} if "step" in tool else {"size": 30}
-        part = of_cvat(frames, stop_frame=29, **step)
-        result = imported_cvat(tmp_path, [part], videos=videos, frame_rate=None)
-    np.testing.assert_allclose(result.table.timestamp, shown[[4, 24]], atol=1e-4)
-    # Whoever gives a rate has it.
-    export = next(path for path in tmp_path.iterdir() if path.name in EXPORTS)
-    given = read_export(str(export), videos=videos, frame_rate=10, every=0)
-    assert given.table.timestamp.tolist() == [0.4, 2.4]
-
-
-EXPORTS = ("annotations.xml", "coco.json", "gt.txt")
-
-
-def test_keyframes_of_a_video_of_variable_rate_are_seconds_apart(tmp_path):
-    (tmp_path / "videos").mkdir()
-    write_slow_then_fast(tmp_path / "videos" / "a.mp4", 61)
-    part = of_cvat(range(61), size=61, stop_frame=60)
-    result = imported_cvat(tmp_path, [part], videos=[str(tmp_path / "videos")], frame_rate=None)
-    np.testing.assert_allclose(result.table.timestamp, np.arange(16), atol=0.101)
-
-
-def write_frames(folder, numbers):
-    from PIL import Image
-
-    folder.mkdir(parents=True)
-    for number in numbers:
-        Image.new("RGB", (64, 48), (number, 0, 0)).save(folder / f"{number:06d}.png")
-
-
-@pytest.mark.parametrize("first", [0, 1, 3])
-@pytest.mark.parametrize("with_folder", [True, False])
-def test_numbers_in_coco_s_names_are_those_of_a_folder_of_frames(tmp_path, first, with_folder):
-    """Whatever number a folder begins with, its picture is shown when its box is said to be."""
-    numbers = range(first, first + 30)
-    write_frames(tmp_path / "videos" / "a", numbers)
-    wanted = first + 7
-    data = of_coco([wanted], 10, listed=[] if first == 3 else numbers)
-    videos = [str(tmp_path / "videos")] if with_folder else []
-    result = imported_coco(tmp_path, data, videos=videos)
-    if first == 3 and not with_folder:  # the one image that is listed: nobody can know
-        assert result.table.timestamp.tolist() == [1] and "counted from 0" in result.notes[0]
-        return
-    settings = FrameSettings(folder_frame_rate=10)
-    with VideoReader(str(tmp_path / "videos" / "a"), frame_settings=settings) as reader:
-        shown = {int(frame[0, 0, 0]): time for time, frame in reader.frames()}
-    assert result.table.timestamp.tolist() == [shown[wanted]]
-
-
-def test_a_frame_index_counts_from_0(tmp_path):
-    data = of_coco([7], 10, listed=range(1, 30))
-    for image in data["images"]:
-        image["frame_index"] = image["id"]
-    assert imported_coco(tmp_path, data).table.timestamp.tolist() == [0.7]
 
 
 def test_two_videos_of_one_name_are_not_mixed(tmp_path):
