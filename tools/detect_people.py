@@ -11,6 +11,7 @@ import argparse
 import dataclasses
 
 from avatx import cli
+from avatx.data.video.frame_flags import add_frame_flags, given_settings
 from avatx.errors import UserError
 
 
@@ -36,6 +37,12 @@ def parse_arguments(argv=None) -> argparse.Namespace:
         default=1,
         help="look at N x N overlapping parts of each frame, for small people (default 1)",
     )
+    add_frame_flags(
+        parser,
+        ("folder_frame_rate", "video_start_seconds"),
+        default="as of records",
+        defaults={"folder_frame_rate": "30", "video_start_seconds": "0"},
+    )
     add("--fetch_movenet", metavar="FOLDER", help="fetch MoveNet, write it there, and end")
     add(
         "--movenet_archive",
@@ -46,7 +53,9 @@ def parse_arguments(argv=None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-@cli.arguments_are_flags("annotations", "every", "output", "score_threshold", "tiles", "videos")
+@cli.arguments_are_flags(
+    *("annotations", "every", "output", "person_class", "score_threshold", "tiles", "videos")
+)
 def main(argv=None) -> int:
     arguments = parse_arguments(argv)
     if arguments.fetch_movenet is not None:
@@ -56,7 +65,9 @@ def main(argv=None) -> int:
             raise UserError(f"--{name} is missing (or give --fetch_movenet FOLDER)")
     if arguments.every is not None and arguments.annotations is not None:
         raise UserError("--every and --annotations: give one of them")
+    given = given_settings(arguments)
     cli.import_tensorflow()
+    from avatx.data.video.frame_settings import FrameSettings
     from avatx.inference.people_of_videos import detect_people
     from avatx.inference.person_detector import PersonDetector
     from avatx.inference.video_bar import video_bar
@@ -71,6 +82,7 @@ def main(argv=None) -> int:
             every=1.0 if arguments.every is None else arguments.every,
             annotations=arguments.annotations,
             score_threshold=arguments.score_threshold,
+            frame_settings=FrameSettings(**given),
             progress=lambda video, seconds, duration: show(seconds, duration, video),
         )
     for note in summary.notes:

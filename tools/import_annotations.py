@@ -5,7 +5,8 @@ r"""Turns annotations of CVAT, VIA, COCO or MOT Challenge into AVA's csv.
 
 Writes annotations.csv, label_map.pbtxt and import_report.json to the output folder, and says what
 had no place there. Formats: "CVAT for video 1.1" (XML), VIA 3 (project JSON or csv), COCO with
-track_id (JSON), MOT Challenge (gt.txt beside seqinfo.ini).
+track_id (JSON), MOT Challenge (gt.txt, with
+seqinfo.ini beside it or in the folder above).
 """
 
 import json
@@ -32,9 +33,9 @@ def main(argv=None) -> int:
         nargs="+",
         default=[],
         metavar="DIR",
-        help="folders of the videos: sizes and rates that the export lacks",
+        help="folders of the videos: sizes, and when their frames are shown",
     )
-    add("--frame_rate", type=float, help="of the videos (default: what they say)")
+    add("--frame_rate", type=float, help="of the videos, in place of what they and the export say")
     add(
         "--every",
         type=float,

@@ -76,7 +76,7 @@ def main(argv=None) -> int:
     add("--num_frames", type=int, help="of a clip (default: 64, 8 without a GPU)")
     add("--frame_rate", type=float, help="of a clip (default: so that it covers an action)")
     add("--skip_bad_rows", action="store_true", help="leave bad rows out rather than refuse them")
-    add("--overwrite", action="store_true", help="replace an earlier config in the output folder")
+    add("--overwrite", action="store_true", help="replace an earlier project's files")
     add("--json", action="store_true", help="print what was measured and decided as JSON")
     flags = parser.parse_args(argv)
 

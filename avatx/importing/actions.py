@@ -3,8 +3,9 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
+from avatx.data.annotations.fields import is_person
+
 _NOTHING = {"", "none", "no", "nothing", "no action", "n/a", "undefined", "__undefined__", "false"}
-_PEOPLE = ("person", "people", "pedestrian", "human", "man", "woman", "player")
 _IDS = ("track_id", "track", "person_id", "id")
 # What the tools themselves write among a box's attributes: CVAT's five internal ones, its z_order,
 # source and groups, and those of the formats that datumaro, CVAT's exporter, reads and writes.
@@ -14,11 +15,6 @@ _BOOKKEEPING = {
     *("visibility", "ignored", "truncated", "difficult"),
 }
 _TOLD = ("occluded", "rotation", "truncated", "difficult")
-
-
-def is_person(label: str) -> bool:
-    """Whether a label is a kind of person, and no action."""
-    return label.strip().lower() in _PEOPLE
 
 
 def is_identity(name: str) -> bool:

@@ -3,7 +3,8 @@
     image: {id, file_name, width, height, video_id?, frame_index or frame_id?}
     annotation: {image_id, category_id, bbox: [x, y, width, height], track_id?, attributes?}
 
-Without `frame_index` a frame's number is the last one in its file name: `film/000123.jpg`.
+`frame_index` counts from 0. Without it a frame's number is the last one in its file name,
+`film/000123.jpg`, counted as a folder of such frames is: from 1, unless there is a frame 0.
 """
 
 import os
@@ -12,9 +13,10 @@ from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from avatx.data.annotations.fields import MAX_FRAME, Record
+from avatx.data.video.frame_source import shift_of
 from avatx.errors import UserError, shown
 from avatx.importing.actions import actions_of, is_true
-from avatx.importing.fields import MAX_FRAME, Record
 from avatx.importing.imported import Imported
 from avatx.importing.via import read_json
 from avatx.importing.video_facts import Videos
@@ -23,11 +25,18 @@ _INDEX_FIELDS = ("frame_index", "frame_id", "frame")
 
 
 class _Image(NamedTuple):
-    """A frame, counted from 0, of a video; frames a second; (height, width) in pixels."""
+    """Attributes:
+    video: id.
+    frame: its number, counted from 0.
+    is_named: whether that is of the file's name, which may be counted from 1.
+    rate: frames a second, None where the file does not say.
+    size: (height, width) in pixels.
+    """
 
     video: str
     frame: int
-    rate: float
+    is_named: bool
+    rate: float | None
     size: tuple[int, int]
 
 
@@ -53,9 +62,10 @@ def read_coco(
     file = Record(path, data)
     categories = {key: one.text("name") for key, one in _by_id(file.records("categories"))}
     named = dict(_by_id(file.records("videos", [])))
-    images = {key: _image(one, named, videos) for key, one in _by_id(file.records("images"))}
+    images = {key: _image(one, named, imported) for key, one in _by_id(file.records("images"))}
+    images = _from_zero(images, imported, videos)
     annotations = file.records("annotations")
-    wanted = _keyframes(images, annotations, imported)
+    wanted = _keyframes(images, annotations, imported, videos)
     for one in annotations:
         image = _found(one, "image_id", images)
         category = _found(one, "category_id", categories)
@@ -85,7 +95,10 @@ def read_coco(
 
 
 def _keyframes(
-    images: Mapping[Hashable, _Image], annotations: list[Record], imported: Imported
+    images: Mapping[Hashable, _Image],
+    annotations: list[Record],
+    imported: Imported,
+    videos: Videos,
 ) -> dict[str, dict[int, float]]:
     """Video -> {frame: seconds} of its keyframes."""
     people: defaultdict[str, set[int]] = defaultdict(set)
@@ -93,13 +106,45 @@ def _keyframes(
         image = _found(one, "image_id", images)
         people[image.video].add(image.frame)
     listed: defaultdict[str, set[int]] = defaultdict(set)
-    rates: dict[str, float] = {}
+    rates: dict[str, float | None] = {}
     for image in images.values():
         listed[image.video].add(image.frame)
         rates.setdefault(image.video, image.rate)
     return {
-        video: imported.keyframes(video, people[video], sorted(frames), rates[video])
+        video: imported.keyframes(
+            video, people[video], sorted(frames), videos.clock(video, rates[video])
+        )
         for video, frames in listed.items()
+    }
+
+
+def _from_zero(
+    images: Mapping[Hashable, _Image], imported: Imported, videos: Videos
+) -> dict[Hashable, _Image]:
+    """The images, those that are known by their names counted from 0 as the others are.
+
+    A folder of frames says what its first one is called. Without it a file whose numbers begin at 1
+    lists the first one, too; of numbers that begin later nobody knows.
+    """
+    smallest: dict[str, int] = {}
+    for image in images.values():
+        if image.is_named:
+            smallest[image.video] = min(smallest.get(image.video, image.frame), image.frame)
+    shifts = {}
+    for video, least in smallest.items():
+        first = videos.first_number(video)
+        if first is None and least > 1:
+            imported.notes.append(
+                f"video {video!r}: the numbers in its file names begin with {least} and are taken "
+                "as counted from 0; a `frame_index` of each image, or the folder of all frames, "
+                "would tell"
+            )
+        shifts[video] = shift_of(first) if first is not None else int(least == 1)
+    return {
+        key: image._replace(frame=max(image.frame - shifts[image.video], 0))
+        if image.is_named
+        else image
+        for key, image in images.items()
     }
 
 
@@ -135,9 +180,10 @@ def _values(attributes: Record, lost: Counter) -> dict[str, str]:
     return values
 
 
-def _image(image: Record, named: Mapping[Hashable, Record], videos: Videos) -> _Image:
+def _image(image: Record, named: Mapping[Hashable, Record], imported: Imported) -> _Image:
     folder, file = os.path.split(image.text("file_name"))
-    entry = named.get(image.key("video_id", None), Record(image.where, {}))
+    key = image.key("video_id", None)
+    entry = named.get(key, Record(image.where, {}))
     name = entry.text("name", "") or entry.text("file_name", "") or os.path.basename(folder)
     stem, extension = os.path.splitext(os.path.basename(name))
     video = stem if re.fullmatch(r"\.[A-Za-z]\w{1,4}", extension) else os.path.basename(name)
@@ -146,6 +192,10 @@ def _image(image: Record, named: Mapping[Hashable, Record], videos: Videos) -> _
             f"{image.where}: of which video {shown(image.text('file_name'))} is says neither a "
             "`video_id` nor a folder in its name"
         )
+    if entry.names():
+        imported.only(video, f"{name} (video_id {key})", "entry")
+    else:
+        imported.only(video, folder, "folder")
     field = next((name for name in _INDEX_FIELDS if name in image), None)
     if field:
         number = image.whole(field)
@@ -154,5 +204,5 @@ def _image(image: Record, named: Mapping[Hashable, Record], videos: Videos) -> _
         number = int(digits[-1]) if digits else -1
         if not 0 <= number <= MAX_FRAME:
             raise image.refused("file_name", "the number of a frame, or a `frame_index` beside it")
-    rate = entry.frame_rate("fps") or entry.frame_rate("frame_rate") or videos.frame_rate(video)
-    return _Image(video, number, rate, image.size())
+    rate = entry.frame_rate("fps") or entry.frame_rate("frame_rate")
+    return _Image(video, number, field is None, rate, image.size())

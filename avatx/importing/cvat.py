@@ -17,9 +17,9 @@ import xml.etree.ElementTree as ElementTree
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from avatx.data.annotations.fields import MAX_FRAME, Record, is_person
 from avatx.errors import UserError, shown
-from avatx.importing.actions import actions_of, is_person
-from avatx.importing.fields import MAX_FRAME, Record
+from avatx.importing.actions import actions_of
 from avatx.importing.imported import Imported
 from avatx.importing.video_facts import Videos
 
@@ -74,14 +74,14 @@ def read_cvat(
     """
     root = _root(path)
     kinds = _attribute_kinds(root)
-    tasks = _tasks(root, path)
+    tasks = _tasks(root, path, imported)
     _read_tracks(root, path, tasks, imported)
     for task in tasks.values():
         boxes = {shape.frame for shape in task.shapes if shape.element.tag == "box"}
-        rate = videos.frame_rate(task.video)
-        wanted = imported.keyframes(task.video, boxes, task.frames, rate, task.hidden)
+        clock = videos.clock(task.video)
+        wanted = imported.keyframes(task.video, boxes, task.frames, clock, task.hidden)
         for shape in task.shapes:
-            seconds = shape.frame / rate
+            seconds = clock.seconds(shape.frame)
             if shape.element.tag != "box":
                 what = f"{shape.element.tag} shapes, which are no boxes"
                 imported.somebody(task.video, seconds, what)
@@ -184,7 +184,7 @@ def _attribute_kinds(root) -> dict[str, dict[str, str]]:
     }
 
 
-def _tasks(root, path: str) -> dict[str, _Task]:
+def _tasks(root, path: str, imported: Imported) -> dict[str, _Task]:
     """Task id -> its video. A job's export has the same fields in <job>."""
     found: dict[str, _Task] = {}
     subset, offset = "", 0
@@ -199,8 +199,9 @@ def _tasks(root, path: str) -> dict[str, _Task]:
         frames, length = _frames(task)
         if size is not None:
             source = task.text("source", "") or meta.findtext("source") or task.text("name", "")
+            video = os.path.splitext(os.path.basename(source))[0]
             found[task_id] = _Task(
-                os.path.splitext(os.path.basename(source))[0],
+                imported.only(video, source),
                 frames,
                 offset,
                 Record(f"{task.where}: original_size", _texts(size)).size(),

@@ -5,10 +5,11 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from avatx.data.annotations.ava_table import AvaTable
+from avatx.data.annotations.fields import checked_video
 from avatx.data.annotations.label_map import LabelMap
 from avatx.errors import UserError, shortened, shown
-from avatx.importing.fields import checked_video
 from avatx.importing.keyframes import choose_keyframes
+from avatx.importing.video_facts import Clock
 
 _BETWEEN = "boxes between the keyframes"
 
@@ -33,13 +34,33 @@ class Imported:
     _occupied: set[tuple[str, float]] = field(default_factory=set)
     _people: dict[tuple[str, object], int] = field(default_factory=dict)
     _counts: Counter = field(default_factory=Counter)
+    _sources: dict[tuple[str, str], str] = field(default_factory=dict)
+
+    def only(self, video: str, source: str, kind: str = "") -> str:
+        """The video's id, if all that is called so is one video.
+
+        Args:
+          video: id.
+          source: what tells that video from others, as the export calls it.
+          kind: of source, where there are several; those of one kind are compared.
+
+        Raises:
+          UserError: another one has that id already, so that their people would be mixed.
+        """
+        first = self._sources.setdefault((video, kind), source)
+        if first != source:
+            raise UserError(
+                f"{self.path}: {shown(first)} and {shown(source)} would both be video "
+                f"{shown(video)}; give them names of their own, here and in the folder of videos"
+            )
+        return video
 
     def keyframes(
         self,
         video: str,
         people: Collection[int],
         listed: Sequence[int],
-        frame_rate: float,
+        clock: Clock,
         hidden: Iterable[tuple[int, int]] = (),
     ) -> dict[int, float]:
         """{frame: seconds} of a video's keyframes, each a moment that was annotated.
@@ -48,7 +69,7 @@ class Imported:
           video: id.
           people: frames with somebody in a box.
           listed: frames that the export has, in ascending order.
-          frame_rate: frames a second.
+          clock: when its frames are shown.
           hidden: (a, b): between frames a and b somebody is there without a box.
 
         Raises:
@@ -56,7 +77,14 @@ class Imported:
         """
         checked_video(self.path, video)
         try:
-            chosen, trusted = choose_keyframes(people, listed, frame_rate, self.every, hidden)
+            chosen, trusted = choose_keyframes(
+                people,
+                listed,
+                clock.frame_rate,
+                self.every,
+                hidden,
+                None if clock.times is None else clock.seconds,
+            )
         except ValueError as error:
             raise UserError(f"{self.path}: video {shown(video)}: has {error}") from error
         if not trusted and len(listed) > len(people):
@@ -64,7 +92,7 @@ class Imported:
                 f"video {video!r}: people are annotated at {len(people):,} of its {len(listed):,} "
                 "frames; the others are not taken for moments at which nobody is"
             )
-        found = {frame: frame / frame_rate for frame in chosen}
+        found = {frame: clock.seconds(frame) for frame in chosen}
         self._moments.update((video, round(seconds, 6)) for seconds in found.values())
         return found
 

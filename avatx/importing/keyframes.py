@@ -5,7 +5,7 @@ people may be annotated once a second. There a frame between two annotated ones,
 at which nobody is, would be a false negative; a moment where people are must not be lost either.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
@@ -23,6 +23,7 @@ def choose_keyframes(
     frame_rate: float,
     every: float,
     hidden: Iterable[tuple[int, int]] = (),
+    seconds: Callable[[int], float] | None = None,
 ) -> tuple[list[int], bool]:
     """The keyframes, and whether frames without people were taken for annotated.
 
@@ -37,6 +38,7 @@ def choose_keyframes(
       frame_rate: frames a second.
       every: seconds between keyframes; 0 for all.
       hidden: (a, b): between frames a and b somebody is there without a box.
+      seconds: frame -> when it is shown; by default at frame / frame_rate.
 
     Returns:
       Frames in ascending order; whether those of `listed` that are without people could be
@@ -62,9 +64,14 @@ def choose_keyframes(
     if not len(annotated):
         return [], trusted
     # What is `every` from its neighbours stays; of what is denser, the frames nearest to the grid.
-    ends = np.flatnonzero(np.diff(annotated) >= wanted - _HALF_A_FRAME) + 1
-    runs = np.split(annotated, ends)
-    return [frame for run in runs for frame in _nearest_to_grid(run, wanted)], trusted
+    # Where a frame is in time, in frames of the average distance.
+    places: np.ndarray = annotated
+    if seconds is not None:
+        places = np.array([seconds(int(frame)) for frame in annotated]) * frame_rate
+    ends = np.flatnonzero(np.diff(places) >= wanted - _HALF_A_FRAME) + 1
+    runs = np.split(np.arange(len(places)), ends)
+    kept = [run[_nearest_to_grid(places[run], wanted)] for run in runs]
+    return annotated[np.concatenate(kept)].tolist(), trusted
 
 
 def _enumerated(listed: Sequence[int]) -> np.ndarray:
@@ -93,13 +100,13 @@ def _between(frames: np.ndarray, spans: Iterable[tuple[int, int]]) -> np.ndarray
     return np.cumsum(change)[:-1] > 0
 
 
-def _nearest_to_grid(run: np.ndarray, wanted: float) -> list[int]:
+def _nearest_to_grid(run: np.ndarray, wanted: float) -> np.ndarray:
     """Of frames nearer to each other than `wanted`, those nearest to its multiples between them.
 
-    Where there is none the first, so that no run is lost.
+    Where there is none the first, so that no run is lost. They are told by their indices.
     """
     if len(run) < 2:
-        return run.tolist()
+        return np.arange(len(run))
     # Only multiples beside a frame: what is done is bounded by the frames, whatever their numbers.
     below = np.floor(run / wanted)
     numbers = np.unique(np.concatenate([below, below + 1]))
@@ -107,8 +114,8 @@ def _nearest_to_grid(run: np.ndarray, wanted: float) -> list[int]:
     last = np.floor(run[-1] / wanted + _NEAR)
     moments = numbers[(numbers >= first) & (numbers <= last)] * wanted
     if not len(moments):
-        return [int(run[0])]
+        return np.zeros(1, np.int64)
     after = np.clip(np.searchsorted(run, moments), 1, len(run) - 1)
     before = after - 1
     is_before = moments - run[before] <= run[after] - moments
-    return np.unique(run[np.where(is_before, before, after)]).tolist()
+    return np.unique(np.where(is_before, before, after))

@@ -1,19 +1,19 @@
-"""MOT Challenge: gt.txt beside seqinfo.ini.
+"""MOT Challenge: gt.txt, with seqinfo.ini beside it or in the folder above.
 
     frame, id, left, top, width, height, confidence, class, visibility
 
 Boxes alone: what people do is not in there, so all get the one action that is given.
 """
 
-import configparser
 import os
 from typing import NamedTuple
 
 from avatx.data.annotations.ava_csv import header_hint, iterate_lines, split_fields
+from avatx.data.annotations.fields import Record
+from avatx.data.annotations.mot_files import find_sequence, frame_and_box, read_sequence
 from avatx.errors import UserError, shown
-from avatx.importing.fields import FRAME_RATES, Record
 from avatx.importing.imported import Imported
-from avatx.importing.video_facts import Videos
+from avatx.importing.video_facts import Clock, Videos
 
 _PEDESTRIAN = (1, -1)  # class of a row; -1 and none in MOT15, which has people alone
 _OTHER_PEOPLE = (2, 7)  # on a vehicle, and standing still
@@ -40,15 +40,15 @@ def read_mot(path: str, imported: Imported, videos: Videos, action: str = "perso
     file = path
     if os.path.isdir(path):
         file = os.path.join(path, "gt", "gt.txt")
-    name, rate, size = _sequence(file, videos)
+    name, clock, size = _sequence(file, videos)
     rows = [_row(file, number, line) for number, line in iterate_lines(file)]
     if not rows:
         raise UserError(f"{file}: is empty; expected rows of boxes")
     frames = [row.frame for row in rows]
     people = {row.frame for row in rows if row.considered and row.kind in _PEDESTRIAN}
-    wanted = imported.keyframes(name, people, range(min(frames), max(frames) + 1), rate)
+    wanted = imported.keyframes(name, people, range(min(frames), max(frames) + 1), clock)
     for row in rows:
-        seconds = row.frame / rate
+        seconds = clock.seconds(row.frame)
         what = ""
         if not row.considered:
             what = "boxes that MOT does not consider (confidence 0)"
@@ -91,33 +91,19 @@ def _parsed(path: str, number: int, line: str) -> _Row:
     row = Record(f"{path}, line {number}", dict(zip(_COLUMNS, fields, strict=False)))
     # MOT15's rows end in the world's x, y, z: three values from column 8, and no class.
     kind = row.whole("class", least=-1) if len(fields) == 9 else -1
-    left, top, width, height = (row.number(name) for name in _COLUMNS[2:6])
     considered = len(fields) < 7 or row.number("confidence") != 0
     row.number("visibility", 1.0)
-    # In the file both frames and pixels are counted from 1.
-    frame = row.whole("frame", least=1) - 1
-    box = (left - 1, top - 1, left - 1 + width, top - 1 + height)
+    frame, box = frame_and_box(row)
     return _Row(frame, row.whole("id", least=-1, most=_MAX_ID), box, considered, kind)
 
 
-def _sequence(path: str, videos: Videos) -> tuple[str, float, tuple[int, int]]:
-    """(Name, frames a second, (height, width))."""
-    above = os.path.dirname(os.path.dirname(os.path.abspath(path)))
-    info = os.path.join(above, "seqinfo.ini")
-    if not os.path.exists(info):
-        name = os.path.basename(above)
+def _sequence(path: str, videos: Videos) -> tuple[str, Clock, tuple[int, int]]:
+    """(Name, when its frames are shown, (height, width))."""
+    info = find_sequence(path)
+    if info is None:
+        name = os.path.basename(os.path.dirname(os.path.dirname(os.path.abspath(path))))
         if os.path.basename(path) != "gt.txt":
             name = os.path.splitext(os.path.basename(path))[0]
-        return name, videos.frame_rate(name), videos.size(name)
-    parser = configparser.ConfigParser(interpolation=None)
-    try:
-        parser.read(info, encoding="utf-8-sig")
-        section = parser["Sequence"]
-    except (configparser.Error, KeyError, ValueError) as error:
-        raise UserError(
-            f"{info}: {error}; expected [Sequence] with name, frameRate, imWidth, imHeight"
-        ) from error
-    names = ("name", "frameRate", "imHeight", "imWidth")  # the section knows them in any case
-    fields = Record(f"{info}: [Sequence]", {name: section.get(name) for name in names})
-    rate = fields.number("frameRate", least=FRAME_RATES[0], most=FRAME_RATES[1])
-    return fields.text("name"), rate, fields.size("imHeight", "imWidth")
+        return name, videos.clock(name), videos.size(name)
+    name, rate, size = read_sequence(info)
+    return name, videos.clock(name, rate), size

@@ -9,11 +9,11 @@ from avatx.atomic_file import atomic_text_file
 from avatx.atomic_folder import atomic_files
 from avatx.data.annotations.ava_csv_writer import write_annotations
 from avatx.data.annotations.ava_table import AvaTable
+from avatx.data.annotations.fields import FRAME_RATES
 from avatx.data.annotations.label_map import LabelMap, read_label_map, write_label_map
 from avatx.errors import UserError
 from avatx.importing.coco import read_coco
 from avatx.importing.cvat import read_cvat
-from avatx.importing.fields import FRAME_RATES
 from avatx.importing.imported import Imported
 from avatx.importing.mot import read_mot
 from avatx.importing.via import read_json, read_via

@@ -12,9 +12,9 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from avatx.data.annotations.fields import MAX_SECONDS, Record, as_number
 from avatx.errors import UserError
 from avatx.importing.actions import actions_of, is_identity
-from avatx.importing.fields import MAX_SECONDS, Record, as_number
 from avatx.importing.imported import Imported
 from avatx.importing.video_facts import Videos
 
@@ -54,7 +54,7 @@ def read_via(
       UserError: it is no such file.
     """
     for shape in _csv_shapes(path) if path.lower().endswith(".csv") else _json_shapes(path):
-        video = os.path.splitext(os.path.basename(shape.file))[0]
+        video = imported.only(os.path.splitext(os.path.basename(shape.file))[0], shape.file)
         record = shape.record
         moments, corners = record.items("z", []), record.items("xy", [])
         if not corners:

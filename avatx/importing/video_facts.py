@@ -1,11 +1,36 @@
 """Sizes and frame rates of the videos that an export speaks of, which many exports do not say."""
 
+import os
 from collections.abc import Sequence
+from typing import NamedTuple
 
+import numpy as np
+
+from avatx.data.annotations.fields import checked_video
+from avatx.data.times import MICROSECONDS
+from avatx.data.video.frame_source import first_number
 from avatx.data.video.video_folder import VideoFolder
 from avatx.data.video.video_reader import VideoReader
 from avatx.errors import UserError, shown
-from avatx.importing.fields import checked_video
+
+
+class Clock(NamedTuple):
+    """When a video's frames are shown.
+
+    Attributes:
+      frame_rate: frames a second, on average.
+      times: [N] seconds of its frames; None where the rate alone is known.
+    """
+
+    frame_rate: float
+    times: np.ndarray | None = None
+
+    def seconds(self, frame: int) -> float:
+        """Seconds of a frame, counted from 0; those past the last one go on at the rate."""
+        if self.times is None or not len(self.times):
+            return frame / self.frame_rate
+        beyond = max(frame - (len(self.times) - 1), 0)
+        return float(self.times[frame - beyond]) + beyond / self.frame_rate
 
 
 class Videos:
@@ -23,17 +48,53 @@ class Videos:
         self._annotations = annotations
         self._folder = VideoFolder(list(folders)) if folders else None
         self._given = frame_rate
+        self._clocks: dict[str, Clock] = {}
         self._known: dict[str, tuple[tuple[int, int], float | None]] = {}
 
-    def frame_rate(self, video: str) -> float:
-        """Frames a second. Raises UserError where nobody says."""
-        rate = self._given if self._given is not None else self._look(video, "frame rate")[1]
+    def clock(self, video: str, stated: float | None = None) -> Clock:
+        """When its frames are shown: as `frame_rate` has it, as the video, or as is stated.
+
+        Frames of a folder are known by their numbers, so the rate tells when they are shown.
+
+        Args:
+          video: id.
+          stated: frames a second, as the annotations have them; None where they do not.
+
+        Raises:
+          UserError: nobody says.
+        """
+        if video not in self._clocks:
+            self._clocks[video] = self._clock(video, stated)
+        return self._clocks[video]
+
+    def _clock(self, video: str, stated: float | None) -> Clock:
+        if self._given is not None:
+            return Clock(self._given)
+        path = self._find(video)
+        if path is None and stated is not None:
+            return Clock(stated)
+        try:
+            rate = self._look(video, "frame rate")[1] or stated
+        except UserError:
+            if stated is None:
+                raise
+            return Clock(stated)  # what is wrong with the video, making records tells
+        if path is None or os.path.isdir(path):
+            rate = stated or rate
         if rate is None:
             raise UserError(
                 f"{self._annotations}: video {shown(video)} does not say its frame rate; give "
                 "`frame_rate`"
             )
-        return rate
+        if path is None or os.path.isdir(path):
+            return Clock(rate)
+        with VideoReader(path) as reader:
+            return Clock(rate, reader.picture_times() / MICROSECONDS)
+
+    def first_number(self, video: str) -> int | None:
+        """The number of a folder's first frame; None where the video is no folder."""
+        path = self._find(video)
+        return first_number(path) if path is not None and os.path.isdir(path) else None
 
     def size(self, video: str) -> tuple[int, int]:
         """(height, width) in pixels. Raises UserError where the video is absent."""

@@ -9,6 +9,7 @@ import numpy as np
 from avatx.data.annotations.ava_csv import read_annotations, write_detections
 from avatx.data.annotations.ava_table import AvaTable, Keyframe
 from avatx.data.times import FAR_FUTURE, MICROSECONDS, to_microseconds
+from avatx.data.video.frame_settings import FrameSettings
 from avatx.data.video.video_reader import VideoReader
 from avatx.errors import UserError, first_line
 from avatx.inference.person_detector import People
@@ -46,6 +47,7 @@ def detect_people(
     every: float | None = 1.0,
     annotations: str | None = None,
     score_threshold: float = 0.05,
+    frame_settings: FrameSettings | None = None,
     progress: Callable[[str, float, float | None], None] = lambda video, seconds, duration: None,
 ) -> Summary:
     """Writes `output`, which appears whole or not at all.
@@ -60,10 +62,13 @@ def detect_people(
       every: seconds between the frames that are looked at, from the first on.
       annotations: AVA csv whose keyframes are looked at instead.
       score_threshold: people of a lower score are left out.
+      frame_settings: when a folder's frames are shown, and the csv's time of a video's first frame;
+        as records of the videos have them.
       progress: called with the video, the seconds read and its duration, None where unknown.
 
     Raises:
-      UserError: a bad argument, none of the annotated videos, or no video that can be read.
+      UserError: a bad argument, none of the annotated videos, no video that can be read, or no
+        keyframe in any of them.
     """
     if not 0 <= score_threshold <= 1:
         raise UserError(f"score_threshold {score_threshold}: expected 0 to 1")
@@ -94,7 +99,15 @@ def detect_people(
             notes.append(f"{name}: not annotated, left out")
             continue
         try:
-            of_video, told = _look(name, path, detector, every, wanted, score_threshold, progress)
+            of_video, told = _look(
+                name,
+                path,
+                detector,
+                _multiples(every or 1.0) if wanted is None else wanted,
+                score_threshold,
+                frame_settings or FrameSettings(),
+                progress,
+            )
         except Exception as error:  # any: a dozen libraries have read what somebody made
             if has_no_room(error):
                 raise
@@ -111,6 +124,12 @@ def detect_people(
             else ""
         )
         raise UserError(f"{path}: {reason}{others}; nothing was written")
+    if not found.num_keyframes:
+        raise UserError(
+            f"no frame of {done} videos was looked at, so nothing was written"
+            + (f"; for one, {notes[-1]}" if notes else "")
+        )
+    notes += getattr(detector, "notes", ())
     table = AvaTable.from_columns(
         found.names,
         found.times,
@@ -145,17 +164,32 @@ def _look(
     name: str,
     path: str,
     detector: Callable[[np.ndarray], People],
-    every: float | None,
-    wanted: list[float] | None,
+    wanted: Sequence[float] | Iterator[float],
     score_threshold: float,
+    frame_settings: FrameSettings,
     progress: Callable[[str, float, float | None], None],
 ) -> tuple[_Found, list[str]]:
-    """One video's people, and notes."""
+    """One video's people, and notes.
+
+    What is wanted is a sequence of seconds by the csv's clock, each of which should be there, or an
+    endless one by the video's.
+    """
     found, notes = _Found(), []
-    with VideoReader(path) as reader:
-        moments = _multiples(every or 1.0) if wanted is None else iter(wanted)
-        for seconds, frame in frames_at(reader, moments):
-            progress(name, seconds, reader.duration)
+    start = frame_settings.video_start_seconds
+    number = None
+    if isinstance(wanted, Sequence):
+        moments = [seconds - start for seconds in wanted if seconds >= start]
+        number = len(moments)
+        if number < len(wanted):
+            notes.append(
+                f"{name}: {len(wanted) - number} of {len(wanted)} keyframes lie before the video's "
+                f"first frame, at {start:g} s"
+            )
+        wanted = iter(moments)
+    with VideoReader(path, frame_settings=frame_settings) as reader:
+        for moment, frame in frames_at(reader, wanted):
+            progress(name, moment, reader.duration)
+            seconds = round(moment + start, 6)
             people = detector(frame)
             found.num_keyframes += 1
             kept = people.scores >= score_threshold
@@ -165,12 +199,12 @@ def _look(
             found.times += [seconds] * int(kept.sum())
             found.boxes += people.boxes[kept].tolist()
             found.scores += people.scores[kept].tolist()
-        if reader.error and wanted is None and not found.num_keyframes:
+        if reader.error and number is None and not found.num_keyframes:
             raise UserError(f"{path}: no frame of it can be decoded ({reader.error})")
-        if wanted is not None and found.num_keyframes < len(wanted):
+        if number is not None and found.num_keyframes < number:
             notes.append(
-                f"{name}: {len(wanted) - found.num_keyframes} of {len(wanted)} keyframes lie past "
-                "the video's end"
+                f"{name}: {number - found.num_keyframes} of {number} keyframes lie past the "
+                "video's end"
             )
         if reader.error:
             notes.append(f"{name}: stopped early: {reader.error}")

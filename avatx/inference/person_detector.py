@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from avatx import stderr_noise
-from avatx.errors import UserError
+from avatx.errors import UserError, shown
 from avatx.inference.detector import find_saved_model, load_saved_model
 
 # Each with its shape.
@@ -66,6 +66,8 @@ class PersonDetector:
                 f"tiles {tiles}: expected 1 to {_MOST_TILES}; a frame is looked at that number "
                 "squared times"
             )
+        if person_class < 0:
+            raise UserError(f"person_class {person_class}: expected a class id, 0 or more")
         import tensorflow as tf
 
         try:
@@ -86,6 +88,18 @@ class PersonDetector:
         (self.input_name,) = inputs
         self._person_class = person_class
         self._tiles = tiles
+        self._classes: set[int] = set()
+
+    @property
+    def notes(self) -> list[str]:
+        """What is to be said after frames were looked at."""
+        if not self._classes or self._person_class in self._classes:
+            return []
+        seen = shown(", ".join(map(str, sorted(self._classes))))
+        return [
+            f"no detection is of person_class {self._person_class}; this detector's were of "
+            f"classes {seen}"
+        ]
 
     def __call__(self, frame: np.ndarray) -> People:
         """The people of a frame [H, W, 3] uint8 RGB."""
@@ -103,6 +117,7 @@ class PersonDetector:
             outputs = self.signature(**{self.input_name: tf.constant(picture[np.newaxis])})
         boxes, scores, classes, count = (outputs[name].numpy()[0] for name in _OUTPUTS)
         kept = np.arange(len(scores)) < int(count)
+        self._classes.update(classes[kept].astype(int).tolist())
         kept &= (classes.astype(int) == self._person_class) & np.isfinite(boxes).all(axis=1)
         scale = np.array([bottom - top, right - left] * 2, np.float32)
         corner = np.array([top, left] * 2, np.float32)

@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections.abc import Mapping, Sequence
 
 from avatx.errors import UserError, shown
 
@@ -27,13 +28,16 @@ def check_numbers(
             raise UserError(f"{name} {value:g}: expected {low:g} to {high:g}")
 
 
-def check_output(output: str, config_file: str, overwrite: bool) -> None:
-    """Raises UserError for a folder that a config cannot name, or that has one already.
+def check_output(
+    output: str, files: Sequence[str], inputs: Mapping[str, str | None], overwrite: bool
+) -> None:
+    """Raises UserError for a folder that a config cannot name, or where a file would be lost.
 
     Args:
       output: the folder.
-      config_file: name of the config in it.
-      overwrite: whether there may be one.
+      files: names of what is written to it.
+      inputs: argument -> path of what is read, None where it is not given.
+      overwrite: whether files of these names may be replaced; those that are read never are.
     """
     _check_path("output", output, r"\,")
     if os.path.lexists(output) and not os.path.isdir(output):
@@ -43,8 +47,18 @@ def check_output(output: str, config_file: str, overwrite: bool) -> None:
         above = os.path.dirname(above)
     if not os.path.isdir(above) or not os.access(above, os.W_OK):
         raise UserError(f"output {output}: cannot be made, for {above} is no folder to write to")
-    if os.path.exists(os.path.join(output, config_file)) and not overwrite:
-        raise UserError(f"output {output}: holds a {config_file}; give a new folder or `overwrite`")
+    written = {os.path.realpath(os.path.join(output, name)): name for name in files}
+    for argument, path in inputs.items():
+        if path is not None and os.path.realpath(path) in written:
+            raise UserError(
+                f"output {output}: {argument} {path} is a file that would be written there; give "
+                "a new folder, or move it"
+            )
+    there = [name for name in files if os.path.lexists(os.path.join(output, name))]
+    if there and not overwrite:
+        raise UserError(
+            f"output {output}: holds {', '.join(there)}; give a new folder or `overwrite`"
+        )
 
 
 def check_weights(weights: str | None, from_scratch: bool) -> None:

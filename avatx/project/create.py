@@ -84,14 +84,20 @@ def create_project(
       num_frames: of a clip; None chooses.
       frame_rate: of a clip; None chooses.
       skip_bad_rows: leave bad rows and broken videos out rather than refuse them.
-      overwrite: replace an earlier config in `output`.
+      overwrite: replace files of an earlier project in `output`; never one that is read here.
       log: takes lines about what is going on.
 
     Raises:
-      UserError: what is given cannot be trained on, or `output` holds a config already.
+      UserError: what is given cannot be trained on, or a file of these names in `output` would be
+        lost.
     """
     check_numbers(validation_share, num_frames, frame_rate)
-    check_output(output, CONFIG_FILE, overwrite)
+    inputs = {
+        "annotations": annotations,
+        "validation_annotations": validation_annotations,
+        "label_map": label_map,
+    }
+    check_output(output, FILES, inputs, overwrite)
     check_weights(weights, from_scratch)
     weights = weights or (None if from_scratch else os.path.join(output, "weights", "i3d"))
     classes = read_label_map(label_map) if label_map else None

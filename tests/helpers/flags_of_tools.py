@@ -219,6 +219,14 @@ OTHER_TOOLS = {
             "--person_class": (["7"], {"PersonDetector.person_class": 7}),
             "--tiles": (["3"], {"PersonDetector.tiles": 3}),
             "--json": ([], {"printed": ...}),
+            **{
+                f"--{flag}": (["6.5"], {f"detect_people.frame_settings.{name}": 6.5})
+                for flag, name in (
+                    ("folder_frame_rate", "folder_frame_rate"),
+                    ("frames_rate", "folder_frame_rate"),
+                    ("video_start_seconds", "video_start_seconds"),
+                )
+            },
             # Another command: tests/inference/test_people_of_videos.py.
             "--fetch_movenet": None,
             "--movenet_archive": None,

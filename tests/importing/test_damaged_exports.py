@@ -85,6 +85,9 @@ class _Reader:
     def __exit__(self, *unused):
         pass
 
+    def picture_times(self):
+        return np.arange(60) * 100_000
+
 
 @pytest.fixture
 def attempt(tmp_path, monkeypatch):

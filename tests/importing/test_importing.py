@@ -2,12 +2,11 @@
 
 import json
 
-import numpy as np
 import pytest
+from made_exports import SEQINFO, imported_coco, imported_cvat, of_coco, of_cvat, write_video
 
 from avatx.data.annotations.ava_csv import read_annotations
 from avatx.data.annotations.label_map import read_label_map
-from avatx.data.video.video_writer import VideoWriter
 from avatx.errors import UserError
 from avatx.importing.read import FILES, guess_format, read_export, write_result
 
@@ -104,16 +103,6 @@ COCO = {
     ],
 }  # fmt: skip
 
-SEQINFO = """[Sequence]
-name=MOT16-99
-imDir=img1
-frameRate=5
-seqLength=11
-imWidth=100
-imHeight=50
-imExt=.jpg
-"""
-
 
 def rows(result):
     table = result.table
@@ -129,13 +118,6 @@ def rows(result):
             strict=True,
         )
     ]
-
-
-def write_video(path, size, frame_rate):
-    height, width = size
-    with VideoWriter(str(path), frame_rate, height, width) as writer:
-        for _ in range(3):
-            writer.write(np.zeros((height, width, 3), np.uint8))
 
 
 def test_cvat(tmp_path):
@@ -257,34 +239,6 @@ def test_what_is_written_is_read_again(tmp_path):
     assert report["without_a_place"]["labels 'running', which the label map lacks"] == 1
 
 
-def of_cvat(kept, **fields):
-    """A CVAT task at 10 frames a second, with a box of somebody who walks at each of `kept`."""
-    texts = {"size": 60, "start_frame": 0, "stop_frame": 59, "frame_filter": "", **fields}
-    boxes = "".join(
-        f'<box frame="{frame}" outside="0" xtl="5" ytl="5" xbr="25" ybr="40">'
-        '<attribute name="action">walk</attribute></box>'
-        for frame in kept
-    )
-    task = "".join(f"<{name}>{text}</{name}>" for name, text in texts.items())
-    return (
-        f"<task><id>1</id>{task}<source>a.mp4</source><original_size><width>64</width>"
-        "<height>48</height></original_size></task>",
-        f'<track id="0" label="person" task_id="1">{boxes}</track>',
-    )
-
-
-def imported_cvat(tmp_path, parts, **arguments):
-    path = tmp_path / "annotations.xml"
-    metas, tracks = zip(*parts, strict=True)
-    label = (
-        "<label><name>person</name><attributes><attribute><name>action</name>"
-        "<input_type>select</input_type></attribute></attributes></label>"
-    )
-    meta = f"<meta>{''.join(metas)}<labels>{label}</labels></meta>"
-    path.write_text(f"<annotations>{meta}{''.join(tracks)}</annotations>")
-    return read_export(str(path), frame_rate=10, **arguments)
-
-
 def times(result):
     return result.table.timestamp.tolist(), [time for _, time in result.table.empty_keyframes]
 
@@ -318,31 +272,6 @@ def test_frames_of_a_cvat_project_are_counted_on(tmp_path):
     assert [row[:2] for row in rows(result)] == [("a", 0), ("a", 1), ("b", 7), ("b", 8)]
 
 
-def of_coco(frames, rate, category="person", listed=(), **attributes):
-    """A COCO file with a person at each of `frames`; `listed` are frames without."""
-    attributes = attributes or {"action": "walk"}
-    return {
-        "videos": [{"id": 1, "name": "a", "fps": rate}],
-        "categories": [{"id": 1, "name": category}],
-        "images": [
-            {"id": frame, "file_name": f"a/frame_{frame:06d}.jpg", "width": 64, "height": 48,
-             "video_id": 1}
-            for frame in sorted({*frames, *listed})
-        ],
-        "annotations": [
-            {"id": frame, "image_id": frame, "category_id": 1, "bbox": [5, 5, 20, 30],
-             "attributes": attributes}
-            for frame in frames
-        ],
-    }  # fmt: skip
-
-
-def imported_coco(tmp_path, data, **arguments):
-    path = tmp_path / "coco.json"
-    path.write_text(json.dumps(data))
-    return read_export(str(path), **arguments)
-
-
 def test_what_is_annotated_once_a_second_is_all_kept(tmp_path):
     sparse = of_coco(range(0, 1800, 30), 29.97)
     assert len(imported_coco(tmp_path, sparse).table) == 60
@@ -363,6 +292,50 @@ def test_a_header_of_mot_is_said_to_be_one(tmp_path):
     (folder / "gt" / "gt.txt").write_text("frame,id,left,top,width,height\n1,1,2,3,4,5\n")
     with pytest.raises(UserError, match="line 1: .*looks like a header"):
         read_export(str(folder))
+
+
+def test_two_videos_of_one_name_are_not_mixed(tmp_path):
+    first, second = of_cvat([0, 10]), of_cvat([0, 10])
+    second = (
+        second[0].replace("<id>1", "<id>2").replace("a.mp4", "b/a.mp4"),
+        second[1].replace('task_id="1"', 'task_id="2"'),
+    )
+    with pytest.raises(UserError, match="'a.mp4' and 'b/a.mp4' would both be video 'a'"):
+        imported_cvat(tmp_path, [first, second])
+    same = (second[0].replace("b/a.mp4", "a.mp4"), second[1])
+    assert len(imported_cvat(tmp_path, [first, same]).table)  # two tasks of one film
+
+    data = of_coco([0, 10], 10)
+    del data["videos"]
+    for image, folder in zip(data["images"], ("one/a", "two/a"), strict=True):
+        del image["video_id"]
+        image["file_name"] = f"{folder}/{image['id']:06d}.jpg"
+    with pytest.raises(UserError, match="'one/a' and 'two/a' would both be video 'a'"):
+        imported_coco(tmp_path, data, frame_rate=10)
+    data = of_coco([0, 10], 10)
+    data["videos"].append({"id": 2, "name": "two/a.avi", "fps": 10})
+    data["images"][1]["video_id"] = 2
+    with pytest.raises(UserError, match="'a .video_id 1.' and 'two/a.avi .video_id 2.'"):
+        imported_coco(tmp_path, data)
+
+    write_video(tmp_path / "room.mp4", (32, 64), 10)
+    project = json.loads(json.dumps(VIA))
+    project["file"]["2"] = {"fid": "2", "fname": "other/room.mp4", "type": 4, "loc": 1, "src": ""}
+    project["view"]["2"] = {"fid_list": ["2"]}
+    project["metadata"]["1_b"]["vid"] = "2"
+    (tmp_path / "project.json").write_text(json.dumps(project))
+    with pytest.raises(UserError, match="'room.mp4' and 'other/room.mp4' would both be"):
+        read_export(str(tmp_path / "project.json"), videos=[str(tmp_path)])
+
+
+def test_mot_s_sequence_lies_beside_the_file_or_above(tmp_path):
+    folder = tmp_path / "flat"
+    folder.mkdir()
+    (folder / "gt.txt").write_text("1,4,11,6,20,40,1,1,1\n")
+    (tmp_path / "seqinfo.ini").write_text(SEQINFO.replace("MOT16-99", "above"))
+    assert read_export(str(folder / "gt.txt")).table.video_names == ["above"]
+    (folder / "seqinfo.ini").write_text("\ufeff" + SEQINFO.replace("MOT16-99", "100%"))
+    assert read_export(str(folder / "gt.txt")).table.video_names == ["100%"]
 
 
 def test_mot_once_a_second(tmp_path):

@@ -1,6 +1,7 @@
 """Boxes of people by any detector of the Object Detection API's signature, and MoveNet's."""
 
 import csv
+import functools
 import hashlib
 import json
 import os
@@ -12,8 +13,11 @@ import tarfile
 import numpy as np
 import pytest
 import tensorflow as tf
+from PIL import Image
 
+from avatx.data.annotations.ava_csv import read_detections
 from avatx.data.annotations.person_box_files import read_person_boxes
+from avatx.data.video.frame_settings import FrameSettings
 from avatx.data.video.video_writer import VideoWriter
 from avatx.errors import UserError
 from avatx.inference import movenet, people_of_videos, tfjs_graph
@@ -100,6 +104,58 @@ def test_annotated_keyframes_in_place_of_regular_ones(saved_model, film, tmp_pat
     assert not (tmp_path / "b.csv").exists()
 
 
+def test_times_are_the_csv_s(film, tmp_path):
+    """Of a video whose first frame is not at 0, and of frames in a folder at another rate."""
+    shown = []
+
+    def detector(frame):
+        shown.append(int(frame[0, 0, 0]))
+        return People(np.array([[0.1, 0.1, 0.9, 0.9]], np.float32), np.ones(1, np.float32))
+
+    (tmp_path / "steps").mkdir()
+    for number in range(1, 21):
+        picture = Image.fromarray(np.full([8, 8, 3], number, np.uint8))
+        picture.save(tmp_path / "steps" / f"{number:03d}.png")
+    (tmp_path / "truth.csv").write_text("steps,899\nsteps,900.4\nsteps,902\n")
+    output = str(tmp_path / "people.csv")
+    settings = FrameSettings(folder_frame_rate=5, video_start_seconds=900)
+    find = functools.partial(
+        people_of_videos.detect_people,
+        [str(tmp_path / "steps")],
+        output,
+        detector,
+        frame_settings=settings,
+    )
+    summary = find(annotations=str(tmp_path / "truth.csv"))
+    assert read_detections(output).timestamp.tolist() == [900.4, 902]
+    assert shown == [3, 11] and "1 of 3 keyframes lie before the video's" in summary.notes[0]
+    find(every=1.5)
+    assert read_detections(output).timestamp.tolist() == [900, 901.5, 903]
+    os.remove(output)
+    (tmp_path / "truth.csv").write_text("steps,1\nsteps,2\n")
+    with pytest.raises(UserError, match="no frame of 1 videos .*nothing was written; .*at 900 s"):
+        find(annotations=str(tmp_path / "truth.csv"))
+    assert not os.path.exists(output)
+
+
+def test_the_classes_that_were_seen_are_named(saved_model, film, tmp_path):
+    output = str(tmp_path / "people.csv")
+    summary = people_of_videos.detect_people([film], output, PersonDetector(saved_model, 7))
+    assert summary.notes == [
+        "no detection is of person_class 7; this detector's were of classes '1, 18'"
+    ]
+    dogs = people_of_videos.detect_people([film], output, PersonDetector(saved_model, 18))
+    assert dogs.notes == []
+
+
+def test_a_picture_is_no_video(film, tmp_path):
+    Image.fromarray(np.zeros([8, 8, 3], np.uint8)).save(tmp_path / "picture.mp4", "png")
+    output, find = str(tmp_path / "people.csv"), people_of_videos.detect_people
+    nobody = People(np.zeros([0, 4], np.float32), np.zeros(0, np.float32))
+    summary = find([film, str(tmp_path / "picture.mp4")], output, lambda frame: nobody)
+    assert "is a picture" in summary.failed[str(tmp_path / "picture.mp4")]
+
+
 def test_tiles_see_what_the_frame_has_where_it_is(saved_model):
     frame = np.zeros([80, 120, 3], np.uint8)
     frame[50:70, 90:110] = 255  # in the last tile alone
@@ -136,6 +192,9 @@ def test_a_person_of_several_tiles_is_one():
         (["--tiles", "100"], "--tiles 100: expected 1 to 8; a frame is looked at"),
         (["--annotations", "a.csv", "--every", "1"], "give one of them"),
         (["--annotations", "absent.csv"], "absent.csv cannot be read"),
+        (["--person_class", "-3"], "--person_class -3: expected a class id, 0 or more"),
+        (["--folder_frame_rate", "0"], "--folder_frame_rate 0"),
+        (["--video_start_seconds", "nan"], "--video_start_seconds nan"),
     ],
 )
 def test_mistakes_are_one_line(saved_model, film, tmp_path, flags, message):

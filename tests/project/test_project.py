@@ -1,6 +1,7 @@
 """What is measured, how it is split, and what config comes of it."""
 
 import json
+import os
 
 import numpy as np
 import pytest
@@ -178,11 +179,45 @@ def test_a_project_from_videos_and_csv(videos, monkeypatch):
     with Image.open(videos / "out" / "choices.jpg") as picture:
         assert picture.size[0] == 1100
     assert "(choices.jpg)" in page
-    with pytest.raises(UserError, match="holds a pipeline.config"):
+    with pytest.raises(UserError, match="holds pipeline.config"):
         make(videos)
     make(videos, overwrite=True, from_scratch=True)
     loaded = config.load(str(videos / "out" / "pipeline.config"))
     assert loaded.train_config.fine_tune_checkpoint == ""
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_users_file_of_the_same_name_is_not_replaced(videos, name):
+    (videos / "out").mkdir()
+    (videos / "out" / name).write_text("mine")
+    with pytest.raises(UserError, match=f"holds {name}; give a new folder or `overwrite`"):
+        make(videos)
+    assert (videos / "out" / name).read_text() == "mine"
+    assert os.listdir(videos / "out") == [name]
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+@pytest.mark.parametrize(
+    "argument, name",
+    [
+        ("annotations", "train.csv"),
+        ("validation_annotations", "val.csv"),
+        ("label_map", "label_map.pbtxt"),
+    ],
+)
+def test_what_is_read_is_never_replaced(videos, argument, name, overwrite):
+    (videos / "out").mkdir()
+    given = {"annotations": "mine.csv", "label_map": "mine.pbtxt"}
+    (videos / "out" / name).write_text((videos / given.get(argument, "mine.csv")).read_text())
+    before = (videos / "out" / name).read_text()
+    os.symlink(videos / "out", videos / "link")
+    given = {one: str(videos / path) for one, path in given.items()}
+    given[argument] = str(videos / "link" / name)
+    with pytest.raises(UserError, match=f"{argument} .*{name} is a file that would be written"):
+        create_project(
+            [str(videos / "videos")], output=str(videos / "out"), overwrite=overwrite, **given
+        )
+    assert (videos / "out" / name).read_text() == before
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ import gzip
 import os
 import re
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple, TypeVar
 
 import numpy as np
@@ -107,7 +107,8 @@ def parse_row(fields: list[str], kind: str) -> Row:
     coordinates, which the metric knows how to treat; annotations may not.
     """
     if len(fields) not in (2, 7, 8):
-        raise ValueError(f"has {len(fields)} columns instead of 2, 7 or 8")
+        hint = separator_hint(fields)
+        raise ValueError(f"has {len(fields)} columns instead of 2, 7 or 8{hint}")
     video_id = fields[0]
     if not video_id.strip():
         raise ValueError("has no video id")
@@ -168,6 +169,14 @@ def split_fields(line: str) -> list[str]:
         return next(csv.reader([line]))
     except csv.Error as error:
         raise ValueError(f"is not csv ({error})") from None
+
+
+def separator_hint(fields: Sequence[str]) -> str:
+    """What to add to an error about too few columns, where something else than commas is there."""
+    for separator, name in ((";", "';'"), ("\t", "tabs"), ("|", "'|'")):
+        if any(separator in field for field in fields):
+            return f"; it is separated by {name} (expected commas)"
+    return ""
 
 
 def _blocks(path: str) -> Iterator[bytes]:
@@ -449,7 +458,8 @@ def read_excluded_timestamps(path) -> set[Keyframe]:
 
     def parse(fields: list[str]) -> Keyframe:
         if len(fields) != 2:
-            raise ValueError(f"has {len(fields)} columns instead of 2 (video id, timestamp)")
+            hint = separator_hint(fields)
+            raise ValueError(f"has {len(fields)} columns instead of 2 (video id, timestamp){hint}")
         row = parse_row(fields, ANNOTATIONS)
         return keyframe_key(row.video_id, row.timestamp)
 

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from avatx import file_systems
+from avatx.data.annotations.ava_csv import separator_hint
 from avatx.data.annotations.label_map import LabelMap, read_label_map
 from avatx.data.times import MICROSECONDS
 from avatx.data.video.video_folder import VideoFolder, has_video_extension, holds_video
@@ -102,7 +103,8 @@ def read_csv(path: str, videos: Sequence[str] | None = None) -> list[LabelledCli
             continue
         where = f"{path}, line {line}"
         if len(row) > len(columns) or len(row) < (len(columns) if kinetics else 2):
-            raise UserError(f"{where}: {len(row)} columns; expected {','.join(columns)}")
+            hint = separator_hint(row)
+            raise UserError(f"{where}: {len(row)} columns; expected {','.join(columns)}{hint}")
         # A list that is not Kinetics' may leave the last columns out.
         fields = dict(zip(columns, (value.strip() for value in row), strict=False))
         try:
@@ -134,7 +136,8 @@ def _clip(fields: dict[str, str], where: str, finder: VideoFolder) -> LabelledCl
         return LabelledClip(
             file, finder.find(file), _text(fields, "label", where), start, end, where
         )
-    path = next((path for path in paths if tf.io.gfile.exists(path)), None)
+    # A broken link is there: reading it says where it leads.
+    path = next((path for path in paths if os.path.lexists(path) or tf.io.gfile.exists(path)), None)
     stem = os.path.splitext(file)[0]
     return LabelledClip(stem, path, _text(fields, "label", where), start, end, where)
 

@@ -6,33 +6,40 @@
                             the images in a file of their own
     NAME.txt                MOT Challenge: frame, id, left, top, width, height, score, ...
 
-The first is normalised, the others are in pixels. A class, where there is one, is not looked at,
-but in COCO, where `category_id` 1 is a person. A COCO image tells its video and time by `video`
+The first is normalised, the others are in pixels, MOT Challenge's counted from 1. A class, where
+there is one, is not looked at, but in COCO: there a person is the category of that name where the
+file has categories, else `category_id` 1. A COCO image tells its video and time by `video`
 and `time` (seconds), or by a `file_name` VIDEO/SECONDS.jpg or VIDEO_SECONDS.jpg. A MOT sequence
 has its `seqinfo.ini` beside the file or in the folder above: name, frameRate, imWidth, imHeight;
 frame 1 is second 0, and a keyframe takes the nearest frame.
 """
 
-import configparser
-import contextlib
 import glob
 import json
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import Any
 
 import numpy as np
 
 from avatx import file_systems
 from avatx.data.annotations import ava_csv
-from avatx.data.annotations.person_boxes import PersonBoxes, Rows, gather
+from avatx.data.annotations.fields import Record, as_number, is_person
+from avatx.data.annotations.mot_files import (
+    SEQUENCE,
+    find_sequence,
+    frame_and_box,
+    read_sequence,
+)
+from avatx.data.annotations.person_boxes import MAX_TIME, PersonBoxes, Rows, gather
 from avatx.errors import UserError, shown
 
 _PERSON = 1  # COCO's
 _IMAGE_NAME = re.compile(r"(.+)[/_](\d+(?:\.\d+)?)\.\w+")
+_LARGEST_SCORE = 1e6
 _LARGEST = 2.0  # of a normalised coordinate; detectors reach a little beyond the frame
-_SEQUENCE = "seqinfo.ini"
+_MOT_COLUMNS = ("frame", "id", "left", "top", "width", "height", "score")
 
 
 def read_person_boxes(
@@ -68,6 +75,12 @@ def read_person_boxes(
                 "(COCO) or NAME.txt (MOT Challenge), by the name's ending"
             )
     source = files[0] if len(files) == 1 else f"{files[0]} and {len(files) - 1} more"
+    highest = max((part.scores.max() for part in parts if len(part.scores)), default=None)
+    if highest is not None and highest < score_threshold:
+        raise UserError(
+            f"{source}: no box reaches score_threshold {score_threshold:g}; the highest score is "
+            f"{highest:.3g}"
+        )
     return gather(parts, source, score_threshold, max_number_of_boxes)
 
 
@@ -96,6 +109,10 @@ def _detection(fields: list[str]) -> ava_csv.Row:
     if len(fields) >= 7 and not fields[6].strip():
         fields[6] = "0"
     row = ava_csv.parse_row(fields, ava_csv.DETECTIONS)
+    if not abs(row.timestamp) <= MAX_TIME:
+        raise ValueError(
+            f"time is {row.timestamp:g} s; expected seconds of a video, 25 days at most"
+        )
     if row.box is None:
         return row
     if not np.isfinite(row.box).all():
@@ -114,145 +131,123 @@ def _detection(fields: list[str]) -> ava_csv.Row:
 def read_coco(path: str, images_path: str = "") -> Rows:
     """COCO's annotations with scores, or results."""
     content = _json(path)
-    if isinstance(content, dict):
-        images = content.get("images")
-        found = content.get("annotations")
-        where = path
-    else:
+    where, of_images = path, content
+    if isinstance(content, list):
         if not images_path:
             raise UserError(
                 f"{path}: COCO results name images by number; give the file that has them as "
                 "coco_images_path (an object with `images`)"
             )
-        where, found = images_path, content
-        of_images = _json(images_path)
-        images = of_images.get("images") if isinstance(of_images, dict) else None
-    if not isinstance(images, list):
+        where, of_images = images_path, _json(images_path)
+    if not isinstance(of_images, dict) or not isinstance(of_images.get("images"), list):
         raise UserError(f"{where}: has no list `images`; expected a COCO file")
-    if not isinstance(found, list):
+    if isinstance(content, dict) and not isinstance(content.get("annotations"), list):
         raise UserError(f"{path}: has no list `annotations`; expected a COCO file or results")
-    by_id = {}
-    for index, image in enumerate(images):
-        name = f"{where}, images[{index}]"
-        by_id[_field(image, "id", name)] = (*_moment(image, name), *_size(image, name))
-    videos, seconds, boxes, scores = [], [], [], []
-    for index, one in enumerate(found):
-        name = f"{path}, entry {index}"
-        image_id = _field(one, "image_id", name)
+    file = Record(where, of_images)
+    person = _person_id(file)
+    by_id: dict[Hashable, tuple[str, float, tuple[int, int]]] = {}
+    for image in file.records("images"):
+        key = image.key("id")
+        if key in by_id:
+            raise image.refused("id", "an id that no image before it has")
+        by_id[key] = (*_moment(image), image.size())
+    videos, seconds, boxes, scores, others = [], [], [], [], set()
+    for index, entry in enumerate(content if isinstance(content, list) else content["annotations"]):
+        one = Record(f"{path}: entry {index}", entry)
+        image_id = one.key("image_id")
         if image_id not in by_id:
-            raise UserError(
-                f"{name}: image_id is {shown(image_id)}, which is none of the images of {where}"
-            )
-        if one.get("category_id", _PERSON) != _PERSON:
+            raise one.refused("image_id", f"one of the images of {where}")
+        category = one.key("category_id", person)
+        if category != person:
+            others.add(category)
             continue
-        video, time, height, width = by_id[image_id]
-        box = _field(one, "bbox", name)
-        score = one.get("score", 1.0)
-        if not (isinstance(box, list) and len(box) == 4 and all(map(_is_number, box))):
-            raise UserError(f"{name}: bbox is {shown(box)}; expected [x, y, width, height], pixels")
-        if not (_is_number(score) and 0 <= score <= 1):
-            raise UserError(f"{name}: score is {shown(score)}; expected 0 to 1")
-        x, y, w, h = box
+        video, time, (height, width) = by_id[image_id]
+        x, y, w, h = one.numbers("bbox", 4)
         videos.append(video)
         seconds.append(time)
         boxes.append((y / height, x / width, (y + h) / height, (x + w) / width))
-        scores.append(score)
-    looked_at = [(video, time) for video, time, _, _ in by_id.values()]
+        scores.append(one.number("score", 1.0, 0, 1))
+    if others and not boxes:
+        raise UserError(
+            f"{path}: holds no person, category id {shown(person)}; its rows are of category ids "
+            f"{shown(', '.join(sorted(map(str, others))))}"
+        )
+    looked_at = [(video, time) for video, time, _ in by_id.values()]
     return Rows(videos, *_arrays(seconds, boxes, scores), looked_at=looked_at)
+
+
+def _person_id(file: Record) -> Hashable:
+    """The id of the category of people."""
+    names = {one.key("id"): one.text("name", "") for one in file.records("categories", [])}
+    if not names:
+        return _PERSON
+    people = [key for key, name in names.items() if name.strip().lower() == "person"]
+    people = people or [key for key, name in names.items() if is_person(name)]
+    if len(people) != 1:
+        raise UserError(
+            f"{file.where}: of its categories {shown(', '.join(map(str, names.values())))} "
+            f"{len(people)} are people; expected one, called person"
+        )
+    return people[0]
 
 
 def read_mot(path: str) -> Rows:
     """MOT Challenge's detections or tracks; a score of -1 is none, and so is 1."""
-    sequence = _sequence(path)
-    name, rate, height, width = sequence
+    info = find_sequence(path)
+    if info is None:
+        raise UserError(
+            f"{path}: there is no {SEQUENCE} beside it or in the folder above; a MOT file needs "
+            "one, [Sequence] with name, frameRate, imWidth and imHeight"
+        )
+    name, rate, (height, width) = read_sequence(info)
     seconds, boxes, scores = [], [], []
-    for fields in ava_csv.parsed_rows(path, _mot_numbers):
-        score = fields[6] if len(fields) > 6 and fields[6] != -1 else 1.0
-        frame, _, x, y, w, h = fields[:6]
-        seconds.append((frame - 1) / rate)
-        boxes.append((y / height, x / width, (y + h) / height, (x + w) / width))
-        scores.append(score)
+    for number, line in ava_csv.iterate_lines(path):
+        try:
+            frame, (left, top, right, bottom), score = _mot_row(f"{path}, line {number}", line)
+        except UserError as error:
+            raise UserError(f"{error}{ava_csv.header_hint(number, line)}") from None
+        seconds.append(frame / rate)
+        boxes.append((top / height, left / width, bottom / height, right / width))
+        scores.append(1.0 if score == -1 else score)
     return Rows(
         [name] * len(scores), *_arrays(seconds, boxes, scores), tolerance={name: 0.5 / rate}
     )
 
 
-def _mot_numbers(fields: list[str]) -> list[float]:
-    with contextlib.suppress(ValueError):
-        numbers = [float(field) for field in fields[:7]]
-        if len(numbers) >= 6 and np.isfinite(numbers).all():
-            return numbers
-    raise ValueError("expected frame, id, left, top, width, height, score")
-
-
-def _sequence(path: str) -> tuple[str, float, float, float]:
-    """Of seqinfo.ini: name, frames a second, height and width in pixels."""
-    folder = os.path.dirname(path)
-    for place in (folder, os.path.dirname(folder)):
-        info = os.path.join(place, _SEQUENCE)
-        if os.path.exists(info):
-            break
-    else:
-        raise UserError(
-            f"{path}: there is no {_SEQUENCE} beside it or in the folder above; a MOT file needs "
-            "one, [Sequence] with name, frameRate, imWidth and imHeight"
-        )
-    parser = configparser.ConfigParser()
-    try:
-        parser.read(info, "utf-8")
-        section = parser["Sequence"]
-        numbers = [float(section[key]) for key in ("frameRate", "imHeight", "imWidth")]
-        if not all(0 < number < 1e9 for number in numbers):
-            raise ValueError
-        return section["name"], numbers[0], numbers[1], numbers[2]
-    except (configparser.Error, KeyError, ValueError, OSError):
-        raise UserError(
-            f"{info}: expected [Sequence] with name, and frameRate, imWidth and imHeight, numbers "
-            "over 0"
-        ) from None
+def _mot_row(where: str, line: str) -> tuple[int, tuple[float, float, float, float], float]:
+    """Its frame, left, top, right and bottom in pixels, all counted from 0, and its score."""
+    fields = line.split(",")
+    if len(fields) < len(_MOT_COLUMNS) - 1:
+        raise UserError(f"{where}: expected {', '.join(_MOT_COLUMNS)}; is {line[:80]}")
+    row = Record(where, dict(zip(_MOT_COLUMNS, fields, strict=False)))
+    row.number("id")
+    # A score may be of any range: detectors of MOT's public detections have their own.
+    score = row.number("score", -1.0, -_LARGEST_SCORE, _LARGEST_SCORE)
+    return *frame_and_box(row), score
 
 
 def _json(path: str) -> Any:
     try:
         with file_systems.open_binary(path) as file:
             content = json.loads(file.read())
-    except (OSError, ValueError) as error:  # JSON's and UTF-8's errors are ValueErrors
+    except (OSError, ValueError, RecursionError) as error:  # JSON's and UTF-8's are ValueErrors
         raise UserError(f"{path} cannot be read as JSON: {error}") from error
     if not isinstance(content, dict | list):
         raise UserError(f"{path}: holds {shown(content)}; expected COCO's object or list")
     return content
 
 
-def _field(entry: Any, field: str, name: str) -> Any:
-    if not isinstance(entry, dict) or field not in entry:
-        raise UserError(f"{name}: has no `{field}`; expected a COCO file")
-    value = entry[field]
-    if field.endswith("id") and not isinstance(value, int | str):
-        raise UserError(f"{name}: {field} is {shown(value)}; expected a number or a text")
-    return value
-
-
-def _moment(image: dict, name: str) -> tuple[str, float]:
-    if isinstance(image.get("video"), str) and _is_number(image.get("time")):
-        return image["video"], image["time"]
-    match = _IMAGE_NAME.fullmatch(str(image.get("file_name", "")))
-    if not match:
-        raise UserError(
-            f"{name}: does not tell its video and time; expected `video` and `time` (seconds), or "
-            f"file_name VIDEO/SECONDS.jpg, is {shown(image.get('file_name'))}"
+def _moment(image: Record) -> tuple[str, float]:
+    if "video" in image and "time" in image:
+        return image.text("video"), image.number("time", None, -MAX_TIME, MAX_TIME)
+    match = _IMAGE_NAME.fullmatch(image.text("file_name", ""))
+    seconds = match and as_number(match[2])
+    if not match or seconds is None or seconds > MAX_TIME:
+        raise image.refused(
+            "file_name",
+            "VIDEO/SECONDS.jpg, or `video` and `time` (seconds) beside it",
         )
-    return match[1], float(match[2])
-
-
-def _size(image: dict, name: str) -> tuple[float, float]:
-    height, width = image.get("height", 0), image.get("width", 0)
-    if not all(_is_number(one) and one > 0 for one in (height, width)):
-        raise UserError(f"{name}: height and width are {shown((height, width))}; expected pixels")
-    return height, width
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and np.isfinite(value)
+    return match[1], seconds
 
 
 def _arrays(seconds, boxes, scores) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -15,6 +15,7 @@ from avatx.data.times import MICROSECONDS, to_microseconds
 from avatx.errors import UserError
 
 _LATEST = 1 << 41  # microseconds: 25 days, so that (video, time) fits one int64
+MAX_TIME = (_LATEST - 1) // MICROSECONDS  # seconds
 _SAME_TIME = 1_000  # microseconds: what three written decimals may differ by
 
 
@@ -146,12 +147,14 @@ def gather(
                 tolerance[names[video]] = max(_SAME_TIME, round(seconds * MICROSECONDS))
 
     def keys(videos, seconds) -> np.ndarray:
-        times = to_microseconds(np.asarray(seconds, np.float64))
-        if np.abs(times).max(initial=0) >= _LATEST:
+        seconds = np.asarray(seconds, np.float64)
+        bad = seconds[~(np.abs(seconds) <= MAX_TIME)]
+        if len(bad):
             raise UserError(
-                f"{source}: holds a time of {np.abs(times).max() / MICROSECONDS:g} s; expected "
-                "seconds of a video, 25 days at most"
+                f"{source}: holds a time of {bad[0]:g} s; expected seconds of a video, 25 days at "
+                "most"
             )
+        times = to_microseconds(seconds)
         return key_of(np.array([names[video] for video in videos], np.int64), times)
 
     moment = np.concatenate(

@@ -7,6 +7,8 @@ Beam's workers get the names of those files, a shard each, and write the shards
 Beside the shards lies a folder `.avatx-<name>`: for each finished shard a `.done.json` with
 the fingerprint of what it was made from, and while a run lasts its plans and unfinished files. A
 shard whose fingerprint still agrees is not written again; whatever a killed run left is removed.
+Shards without a record take their places last, and only where the run has a record at all: a run
+that can read nothing leaves an earlier one's shards as they are.
 """
 
 import contextlib
@@ -21,6 +23,7 @@ from typing import Any
 import tensorflow as tf
 
 from avatx import beam_pipeline, file_systems
+from avatx.atomic_file import atomic_binary_file
 from avatx.data.records import manifest, planned_segment, record_shard
 from avatx.data.records.record_plan import RecordPlan, RecordSettings, fingerprint
 from avatx.data.records.record_shard import read_json, write_text
@@ -47,36 +50,53 @@ class ShardFiles:
     def plan(self, index: int) -> str:
         return os.path.join(self.state, self._stem(index) + ".plan.json")
 
+    def empty(self, index: int) -> str:
+        """What there is to say of a shard without a record, until it takes its place."""
+        return os.path.join(self.state, self._stem(index) + ".empty.json")
+
     def _stem(self, index: int) -> str:
         return f"{self.name}-{index:05d}-of-{self.num_shards:05d}"
 
-    def clean(self) -> int:
-        """Removes what a killed run left and the shards of another count; gives their number.
-
-        Raises:
-          UserError: there are such shards that this program did not write.
-        """
+    def clean(self) -> None:
+        """Removes what a killed run left."""
         tf.io.gfile.makedirs(self.state)
         for name in file_systems.names_in(self.state):
             if not name.endswith(".done.json"):
                 tf.io.gfile.remove(os.path.join(self.state, name))
+
+    def others(self) -> list[str]:
+        """Names of this prefix's shards of another count."""
         pattern = re.compile(re.escape(self.name) + r"-\d{5}-of-(\d{5})\.tfrecord")
-        others = [
+        return [
             name
             for name in file_systems.names_in(self.folder or ".")
             if (found := pattern.fullmatch(name)) and int(found[1]) != self.num_shards
         ]
-        for name in others:
-            done = os.path.join(self.state, name.replace(".tfrecord", ".done.json"))
-            if not tf.io.gfile.exists(done):
+
+    def check_ours(self, names: Sequence[str]) -> None:
+        """Raises UserError where this program did not write one of `others`."""
+        for name in names:
+            if not tf.io.gfile.exists(self._done_of(name)):
                 raise UserError(
                     f"{os.path.join(self.folder, name)} belongs to another number of shards and "
                     "was not written by this program; move it away or choose another `output`"
                 )
-        for name in others:
-            tf.io.gfile.remove(os.path.join(self.folder, name))
-            tf.io.gfile.remove(os.path.join(self.state, name.replace(".tfrecord", ".done.json")))
-        return len(others)
+
+    def remove(self, names: Sequence[str]) -> None:
+        """Removes shards of `others`; another worker may be at it."""
+        for name in names:
+            for path in (os.path.join(self.folder, name), self._done_of(name)):
+                _remove(path)
+
+    def _done_of(self, name: str) -> str:
+        return os.path.join(self.state, name.replace(".tfrecord", ".done.json"))
+
+    def give_up(self) -> None:
+        """Leaves the folder as it was where no shard was written."""
+        for index in range(self.num_shards):
+            _remove(self.empty(index))
+        if not file_systems.names_in(self.state):
+            tf.io.gfile.rmtree(self.state)
 
     def finished(self, index: int, wanted_fingerprint: str) -> dict[str, Any] | None:
         """The result of a shard that need not be written again, else None."""
@@ -136,9 +156,9 @@ def create_records(
     options = beam_pipeline.parse_arguments(beam_arguments)
     try:
         manifest.read_manifest(files.folder)  # before any work: it may be somebody else's
-        removed = files.clean()
-        if removed:
-            log(f"removed {removed} shards of an earlier run with another number of shards")
+        files.clean()
+        others = files.others()
+        files.check_ours(others)
         todo, num_todo = [], 0
         for index, segments in enumerate(plan.shards):
             digest = fingerprint(segments, settings, label_map)
@@ -152,6 +172,9 @@ def create_records(
                     {
                         "shard": files.shard(index),
                         "done": files.done(index),
+                        "empty": files.empty(index),
+                        "output": prefix,
+                        "num_shards": len(plan.shards),
                         "fingerprint": digest,
                         "settings": settings.to_dict(),
                         "segments": [segment.to_dict() for segment in segments],
@@ -172,32 +195,54 @@ def create_records(
         finally:
             for path in plans:
                 tf.io.gfile.remove(path)
-    results = [
-        {**read_json(files.done(index)), "shard": os.path.basename(files.shard(index))}
-        for index in range(len(plan.shards))
-    ]
+    results = [_result(files, index) for index in range(len(plan.shards))]
     if not any(result["records"] for result in results):
-        for index in range(len(plan.shards)):
-            tf.io.gfile.remove(files.shard(index))
-        tf.io.gfile.rmtree(files.state)
         skip = next(skip for result in results for skip in result["skipped"])
+        files.give_up()
         what = "keyframe of any video" if plan.unit == "keyframes" else "video"
         raise UserError(
             f"no {what} could be read, so nothing was written; "
             f"for one, {skip['video_id']}: {skip['reason']}"
         )
+    if others:
+        files.remove(others)
+        log(f"removed {len(others)} shards of an earlier run with another number of shards")
+    for index in todo:
+        if tf.io.gfile.exists(files.empty(index)):
+            _put_empty(files, index)
     entry = manifest.make_entry(plan, results, settings.to_dict(), inputs)
     manifest.write_manifest(files.folder, files.name, entry)
     return entry
 
 
+def _result(files: ShardFiles, index: int) -> dict[str, Any]:
+    """What came of a shard, whether or not it has its place."""
+    path = files.empty(index)
+    result = read_json(path if tf.io.gfile.exists(path) else files.done(index))
+    return {**result, "shard": os.path.basename(files.shard(index))}
+
+
+def _put_empty(files: ShardFiles, index: int) -> None:
+    """Gives a shard without a record its place: an empty file."""
+    result = read_json(files.empty(index))
+    _remove(files.done(index))
+    with atomic_binary_file(files.shard(index)) as file:
+        file.write(b"")
+    write_text(files.done(index), json.dumps(result))
+    tf.io.gfile.remove(files.empty(index))
+
+
 def write_planned_shard(plan_path: str) -> None:
-    """What a Beam worker does: the shard that a plan file describes, then its `.done.json`."""
+    """What a Beam worker does: the shard that a plan file describes, then its `.done.json`.
+
+    Of a shard without a record only the launcher knows what is to become: it gets a note.
+    """
     plan = read_json(plan_path)
 
-    def forget_the_old_one() -> None:
-        if tf.io.gfile.exists(plan["done"]):
-            tf.io.gfile.remove(plan["done"])
+    def forget_the_old_ones() -> None:
+        files = ShardFiles(plan["output"], plan["num_shards"])
+        files.remove(files.others())  # two counts never lie side by side
+        _remove(plan["done"])
 
     def tell(number: int) -> None:
         write_text(_progress_path(plan_path), str(number), lasting=False)
@@ -210,13 +255,21 @@ def write_planned_shard(plan_path: str) -> None:
             dict(plan["class_names"]),
             temporary_folder=os.path.dirname(plan_path),
             on_progress=tell,
-            before_rename=forget_the_old_one,
+            before_rename=forget_the_old_ones,
         )
-        write_text(plan["done"], json.dumps({**result, "fingerprint": plan["fingerprint"]}))
+        told = json.dumps({**result, "fingerprint": plan["fingerprint"]})
+        write_text(plan["done"] if result["records"] else plan["empty"], told)
     except UserError as error:
         raise beam_pipeline.told(str(error)) from error
     except (OSError, tf.errors.OpError) as error:
         raise beam_pipeline.told(f"{plan['shard']}: cannot be written ({error})") from error
+
+
+def _remove(path: str) -> None:
+    """Removes a file that may not be there."""
+    with contextlib.suppress(tf.errors.NotFoundError):
+        if tf.io.gfile.exists(path):
+            tf.io.gfile.remove(path)
 
 
 def _progress_path(plan_path: str) -> str:

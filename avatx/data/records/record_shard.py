@@ -1,5 +1,6 @@
 """Writes one shard: opens its videos one after the other, one segment in memory at a time."""
 
+import contextlib
 import json
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -17,6 +18,10 @@ _READERS: dict[type, Callable] = {
     PlannedSegment: keyframe_segment.read,
     PlannedVideo: labelled_video.read,
 }
+
+
+class _NoRecord(Exception):
+    """Of no segment a record came, so the unfinished file is given up."""
 
 
 def _read_or_skip(planned: Planned, settings: RecordSettings, class_names: dict[int, str]):
@@ -45,6 +50,8 @@ def write_shard(
 ) -> dict[str, Any]:
     """Writes the records of `segments` to `path`, which appears whole or not at all.
 
+    Where no record comes of them nothing is written, and what is called `path` already stays.
+
     Args:
       path: the shard.
       segments: see `RecordPlan.shards`.
@@ -55,10 +62,12 @@ def write_shard(
       before_rename: called when the new file is about to take its place.
 
     Returns:
-      JSON-able: `bytes` of the file, `records`, `frames`, `keyframes`, `jpeg_bytes`, the
-      `skipped` examples (see `keyframe_segment.read`), and for each video the facts of its source.
+      JSON-able: `bytes` of the file, 0 if none was written, `records`, `frames`, `keyframes`,
+      `jpeg_bytes`, the `skipped` examples (see `keyframe_segment.read`), and for each video the
+      facts of its source.
     """
     result: dict[str, Any] = {
+        "bytes": 0,
         "records": 0,
         "frames": 0,
         "keyframes": 0,
@@ -68,7 +77,7 @@ def write_shard(
     }
     done = 0
     try:
-        with atomic_path(path, temporary_folder) as temporary:
+        with contextlib.suppress(_NoRecord), atomic_path(path, temporary_folder) as temporary:
             with tf.io.TFRecordWriter(temporary) as writer:
                 for planned in segments:
                     segment, skipped = _read_or_skip(planned, settings, class_names)
@@ -89,9 +98,7 @@ def write_shard(
                     done += len(planned.times)
                     on_progress(done)
             if not result["records"]:
-                # The writer of records makes no file on s3:// where none was written.
-                with tf.io.gfile.GFile(temporary, "wb") as file:
-                    file.write(b"")
+                raise _NoRecord
             result["bytes"] = tf.io.gfile.stat(temporary).length
             before_rename()
     except (OSError, tf.errors.OpError) as error:

@@ -11,6 +11,7 @@ import numpy as np
 
 from avatx.data.times import MICROSECONDS
 from avatx.data.video import reading_event
+from avatx.data.video.orientation import orientation_of
 from avatx.data.video.packet_scan import PacketScan, is_unindexed, may_join, scan
 from avatx.data.video.packet_source import (
     WAIT_SECONDS,
@@ -32,6 +33,9 @@ _UNSEEKABLE = frozenset(("h264", "hevc", "m4v", "mjpeg", "mpeg", "mpegvideo", "m
 _DURATION_FROM_ZERO = frozenset(("matroska,webm", "flv", "live_flv"))
 # There a packet is marked where one before it was lost, too; what it holds may be whole.
 _BROADCAST = frozenset(("mpegts", "mpegtsraw", "mpeg", "rtsp", "rtp", "sdp"))
+# There a packet is a picture, and its presentation time that of the picture...
+_ONE_PICTURE_A_PACKET = frozenset(("mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm"))
+_HIDDEN_PICTURES = ("vp8",)  # ...but of these codecs, some of whose packets are not shown
 _DOUBTED_PACKETS = 48  # read to find out whether presentation times are to be trusted
 _LATE_SECONDS = 0.1  # between the first sound and the first picture, before anything is said
 
@@ -58,7 +62,8 @@ class ContainerSource:
         self.frame_rate = float(rate) if rate else None
         self._scan = self._scanned()
         self._clock = self._make_clock(by_arrival=source.container.format.name == "avi")
-        if self._is_doubtful() and not self._presentation_times_ascend():
+        self._has_wrong_times = self._is_doubtful() and not self._presentation_times_ascend()
+        if self._has_wrong_times:
             self._clock = self._make_clock(by_arrival=True)
         self._origin = 0
         self.duration: float | None = None
@@ -69,10 +74,10 @@ class ContainerSource:
             raise UserError(f"{self.path}: no frame of it can be decoded ({why})")
         picture = first[1]
         self._origin = self._clock.last or 0
-        self.rotation = getattr(picture, "rotation", 0) % 360
+        self._orientation = orientation_of(picture)
         self.size = (
             (picture.width, picture.height)
-            if self.rotation in (90, 270)
+            if self._orientation.is_on_its_side
             else (picture.height, picture.width)
         )
         self.duration = self._duration()
@@ -206,7 +211,8 @@ class ContainerSource:
             "container": self._format,
             "codec": context.name,
             "pixel_format": context.pix_fmt,
-            "rotation": self.rotation,
+            "rotation": self._orientation.rotation,
+            **({"mirrored": True} if self._orientation.mirrored else {}),
         }
 
     def _microseconds(self, ticks: int) -> int:
@@ -300,16 +306,37 @@ class ContainerSource:
         self._packets.open()
         return self._decode()
 
+    def picture_times(self) -> np.ndarray:
+        """See `VideoReader.picture_times`; of no live source."""
+        stamps = self._packet_stamps()
+        if stamps is not None:
+            times = [self._microseconds(stamp) for stamp in stamps]
+            return np.array([time for time in times if time >= 0], np.int64)
+        return np.array([time for time, _ in self.pictures(None)], np.int64)
+
+    def _packet_stamps(self) -> list[int] | None:
+        """Ticks of all pictures in order of presentation; None where packets do not say them."""
+        if (
+            self._format not in _ONE_PICTURE_A_PACKET
+            or self._stream.codec_context.name in _HIDDEN_PICTURES
+            or self._has_wrong_times
+            or not self._can_seek
+        ):
+            return None
+        self._packets.open()
+        packets = (one for one in self._packets.packets() if one.size and not one.is_discard)
+        stamps = [packet.pts for packet in packets]
+        known = sorted({stamp for stamp in stamps if stamp is not None})
+        return known if len(known) == len(stamps) else None
+
     def to_rgb(self, picture, size: tuple[int, int] | None = None) -> np.ndarray:
         """[H, W, 3] uint8 RGB of an av.VideoFrame, resized to (height, width) `size`."""
         height, width = size or self.size
-        if self.rotation in (90, 270):
+        if self._orientation.is_on_its_side:
             height, width = width, height
         # AREA averages the source pixels a target pixel covers: no aliasing when shrinking.
         array = picture.reformat(width, height, "rgb24", interpolation="AREA").to_ndarray()
-        if self.rotation:
-            array = np.ascontiguousarray(np.rot90(array, self.rotation // 90))
-        return array
+        return self._orientation.apply(array)
 
     def jpeg_bytes(self, picture) -> None:
         return None

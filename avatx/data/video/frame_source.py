@@ -20,6 +20,7 @@ from avatx.data.video.reading_event import ReadingEvent
 from avatx.errors import UserError
 
 _NAME = re.compile(r"(\d+)\.(jpe?g|png)$", re.IGNORECASE)
+_MAX_NUMBER = 999_999_999  # a year at 30 frames a second
 _NO_PICTURES = ("flow",)  # x and y of optical flow, which other projects keep beside the frames
 _USUAL = ("img_", "image_", "frame_", "rgb_", "")
 
@@ -35,6 +36,17 @@ def frame_files(folder: str) -> list[tuple[int, str]]:
     return sorted((int(match[1]), match.string) for match in matches if match)
 
 
+def first_number(folder: str) -> int | None:
+    """The number of the folder's first frame; None where it has none."""
+    files = frame_files(folder)
+    return of_one_kind(folder, files)[0][0][0] if files else None
+
+
+def shift_of(first: int) -> int:
+    """What a frame's number is above its place, counted from 0, if `first` is the first number."""
+    return min(1, first)
+
+
 def has_frames(folder: str) -> bool:
     """Whether the folder holds a numbered frame."""
     with os.scandir(folder) as entries:
@@ -42,7 +54,9 @@ def has_frames(folder: str) -> bool:
 
 
 def _is_frame(entry: os.DirEntry) -> bool:
-    return not entry.name.startswith(".") and bool(_NAME.search(entry.name)) and entry.is_file()
+    is_named = not entry.name.startswith(".") and bool(_NAME.search(entry.name))
+    # `entry.is_file()` raises where a link leads to itself.
+    return is_named and os.path.isfile(entry.path)
 
 
 def of_one_kind(folder: str, files: list[tuple[int, str]]) -> tuple[list[tuple[int, str]], str]:
@@ -109,6 +123,11 @@ class FrameFolder:
         for former, latter in itertools.pairwise(files):
             if former[0] == latter[0]:
                 raise UserError(f"{path}: {former[1]} and {latter[1]} have the same number")
+        if numbers[-1] > _MAX_NUMBER:
+            raise UserError(
+                f"{path}: {files[-1][1]}: its number is no frame's; expected at most "
+                f"{_MAX_NUMBER:,}, the frames' place in the video and not a date"
+            )
         self._names = [name for _, name in files]
         if left:
             self.events.add(ReadingEvent(reading_event.PREFIXES, 0, left))
@@ -116,7 +135,7 @@ class FrameFolder:
         if gap:
             self.events.add(ReadingEvent(reading_event.HOLES, 0, gap))
         self.frame_times = np.rint(
-            (np.array(numbers) - min(1, numbers[0])) * (MICROSECONDS / frame_rate)
+            (np.array(numbers) - shift_of(numbers[0])) * (MICROSECONDS / frame_rate)
         ).astype(np.int64)
         self.duration = self.frame_times[-1] / MICROSECONDS + 1 / frame_rate
         self.stated_end = round(self.duration * MICROSECONDS)

@@ -12,6 +12,9 @@ from avatx.errors import UserError, first_line
 WAIT_SECONDS = 30.0  # for the next data of a pipe, a camera or a server
 _MOST_ERRORS = 100  # in a row, without a packet between them
 _TENSORFLOW_SCHEMES = ("gs://", "s3://", "az://", "hdfs://", "viewfs://")
+# Formats of FFmpeg: it makes a film of a picture or of a text, too.
+_PICTURES = frozenset(["image2", "image2pipe", "tty"])
+_ATTACHED_PICTURE = 0x400  # AV_DISPOSITION_ATTACHED_PIC, as of an album
 
 
 class PacketSource:
@@ -42,7 +45,7 @@ class PacketSource:
         self.ended = False
         is_remote = path.startswith(_TENSORFLOW_SCHEMES)
         if "://" not in path and not os.path.exists(path):
-            raise UserError(f"{path}: no such file or folder")
+            raise UserError(f"{path}: {_absence(path)}")
         # Only what is no file can keep one waiting.
         waits = not is_remote and not is_regular_file(path)
         self._wait_seconds = wait_seconds
@@ -70,15 +73,22 @@ class PacketSource:
                 f"{self.path}: cannot be read as video "
                 f"({type(error).__name__}: {first_line(error)})"
             ) from error
-        if self.stream is None:
+        if self.stream is None or self._has_a_cover_alone:
             raise UserError(f"{self.path}: holds no video stream")
+        if self._is_picture:
+            raise UserError(
+                f"{self.path}: is a picture or a text, and no video; expected a file with a film "
+                "in it, or a folder of numbered pictures"
+            )
         self.stream.thread_type = "AUTO"
         self.stream.codec_context.thread_count = self._num_threads
 
     def _open(self) -> None:
         import av
 
-        what: Any = self.path
+        # Of a relative name FFmpeg takes what is before a colon for a protocol.
+        is_here = "://" not in self.path and os.path.exists(self.path)
+        what: Any = os.path.abspath(self.path) if is_here else self.path
         if self.path.startswith(_TENSORFLOW_SCHEMES):
             import tensorflow as tf
 
@@ -92,6 +102,18 @@ class PacketSource:
             **tags,
         )
         self.stream = self.container.streams.best("video")
+
+    @property
+    def _is_picture(self) -> bool:
+        """Whether it is a file of which FFmpeg makes a film, though nobody filmed it."""
+        names = self.container.format.name.split(",")
+        return is_regular_file(self.path) and any(
+            name in _PICTURES or name.endswith("_pipe") for name in names
+        )
+
+    @property
+    def _has_a_cover_alone(self) -> bool:
+        return bool(getattr(self.stream, "disposition", 0) & _ATTACHED_PICTURE)
 
     def _waited(self) -> str:
         return f"no data for {self._wait_seconds:g} seconds"
@@ -157,6 +179,13 @@ class PacketSource:
         self._close_container()
         if isinstance(self._within, TimeLimit):
             self._within.close()
+
+
+def _absence(path: str) -> str:
+    """Why there is nothing."""
+    if os.path.islink(path):
+        return f"is a link to {os.readlink(path)}, which is not there"
+    return "no such file or folder"
 
 
 def is_regular_file(path: str) -> bool:

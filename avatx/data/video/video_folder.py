@@ -34,8 +34,8 @@ VIDEO_EXTENSIONS = frozenset(
         "y4m",
     ]
 )
-# FFmpeg makes a film of a picture or of a text, too.
-_NO_FILMS = frozenset(["image2", "image2pipe", "tty", "concat", "lavfi", "webp_pipe", "hls"])
+# Lists of films: no film of their own where nobody names them.
+_LISTS = frozenset(["concat", "lavfi", "hls"])
 
 
 class VideoFolder:
@@ -130,15 +130,10 @@ def holds_video(path: str) -> bool:
     except UserError:
         return False
     try:
-        formats = source.container.format.name.split(",")
-        is_picture = any(name in _NO_FILMS or name.endswith("_pipe") for name in formats)
-        cover = bool(getattr(source.stream, "disposition", 0) & _ATTACHED_PICTURE)
-        return not is_picture and not cover and source.stream.codec_context.width > 0
+        is_list = not _LISTS.isdisjoint(source.container.format.name.split(","))
+        return not is_list and source.stream.codec_context.width > 0
     finally:
         source.close()
-
-
-_ATTACHED_PICTURE = 0x400  # AV_DISPOSITION_ATTACHED_PIC, as of an album
 
 
 def _is_folder(path: str, video_id: str) -> bool:
@@ -153,15 +148,28 @@ def _is_known(path: str, video_id: str) -> bool:
 
 
 def identity(path: str) -> dict[str, Any]:
-    """What tells a changed video from an unchanged one without reading it."""
-    if os.path.isdir(path):
-        with os.scandir(path) as entries:
-            stats = [entry.stat() for entry in entries]
-        return {
-            "files": len(stats),
-            "bytes": sum(stat.st_size for stat in stats),
-            "modified": max((stat.st_mtime_ns for stat in stats), default=0),
-        }
+    """What tells a changed video from an unchanged one without reading it.
+
+    Of what is not there, as behind a broken link, it says so: reading it tells why.
+    """
+    try:
+        return _folder_identity(path) if os.path.isdir(path) else _file_identity(path)
+    except (OSError, tf.errors.OpError):
+        return {"bytes": None, "modified": None}
+
+
+def _folder_identity(path: str) -> dict[str, Any]:
+    with os.scandir(path) as entries:
+        # A broken link is no frame, but it is there.
+        stats = [entry.stat(follow_symlinks=os.path.exists(entry.path)) for entry in entries]
+    return {
+        "files": len(stats),
+        "bytes": sum(stat.st_size for stat in stats),
+        "modified": max((stat.st_mtime_ns for stat in stats), default=0),
+    }
+
+
+def _file_identity(path: str) -> dict[str, Any]:
     try:
         path.encode()
     except UnicodeEncodeError:  # a name in another encoding, which TensorFlow does not take

@@ -7,7 +7,7 @@ decoded as they are asked for, and seeking lands on the key frame before the wan
 
 import os
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -99,6 +99,14 @@ class VideoReader:
     def frame_times(self) -> np.ndarray | None:
         """Of a folder: when each of its frames is shown, [N] int64 microseconds; else None."""
         return self._source.frame_times
+
+    def picture_times(self) -> np.ndarray:
+        """When each picture of a folder or file is shown, [N] int64 microseconds, ascending.
+
+        The packets say it without decoding in most files; others are decoded.
+        """
+        times = self.frame_times
+        return cast(ContainerSource, self._source).picture_times() if times is None else times
 
     @property
     def stated_end(self) -> int | None:

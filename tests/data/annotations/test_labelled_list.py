@@ -74,6 +74,8 @@ def test_kinetics_own_csv(tmp_path):
         ),
         ("file,class,start,end\na.mp4,x,0,1\n", "line 1: the heading file,class,start,end is not"),
         ("a.mp4\n", "line 1: 1 columns"),
+        ("a.mp4;x\n", "separated by ';' (expected commas)"),
+        ("file\tlabel\na.mp4\tx\n", "separated by tabs (expected commas)"),
         ("a.mp4,x,1,2,3\n", "line 1: 5 columns"),
         ("a.mp4,x\nb.mp4,\n", "line 2: label is empty"),
         (",x\n", "line 1: file is empty"),

@@ -7,6 +7,7 @@ import pytest
 
 from avatx.data.annotations.person_box_files import read_person_boxes
 from avatx.errors import UserError
+from avatx.importing.read import read_export
 
 
 def read(tmp_path, name, text, **options):
@@ -81,7 +82,7 @@ def test_mot_takes_the_nearest_frame(tmp_path):
         "[Sequence]\nname=PETS\nframeRate=10\nimWidth=200\nimHeight=100\n"
     )
     (tmp_path / "det/det.txt").write_text(
-        "1,-1,20,10,40,50,0.5,-1,-1,-1\n11,-1,20,10,40,50,-1,-1,-1,-1\n"
+        "1,-1,21,11,40,50,0.5,-1,-1,-1\n11,-1,21,11,40,50,-1,-1,-1,-1\n"
     )
     table = read_person_boxes([str(tmp_path / "*/det.txt")])
     np.testing.assert_allclose(table.at("PETS", 0).boxes, [[0.1, 0.1, 0.6, 0.3]])
@@ -95,10 +96,16 @@ def test_mot_takes_the_nearest_frame(tmp_path):
     [
         ("a.csv", "film,1,10,20,30,40,1,0.5\n", "line 1: has a coordinate of 40, as of pixels"),
         ("a.csv", "film,1,0.1,0.2,0.3,0.4,1,17\n", "score is 17.*annotation file"),
+        ("a.csv", "film;1;0.1;0.2;0.3;0.4;1;1\n", "separated by ';' .expected commas"),
+        ("a.csv", "film\t1\t0.1\t0.2\t0.3\t0.4\n", "separated by tabs .expected commas"),
         ("a.csv", "film,1,0.1,0.2,0.3\n", "line 1: has 5 columns instead of 2, 7 or 8"),
         ("a.csv", "video,time,x1,y1,x2,y2,c,s\n", "line 1: .*looks like a header"),
         ("a.csv", "film,1,nan,0.2,0.3,0.4,1,0.5\n", "not finite"),
-        ("a.csv", "film,1e9,0.1,0.2,0.3,0.4,1,0.5\n", "time of 1e\\+09 s; expected seconds"),
+        (
+            "a.csv",
+            "film,1e9,0.1,0.2,0.3,0.4,1,0.5\n",
+            "line 1: time is 1e\\+09 s; expected seconds",
+        ),
         ("a.pkl", "", "by the name's ending"),
         ("a.json", "{", "cannot be read as JSON"),
         ("a.json", "3", "holds 3; expected COCO's"),
@@ -107,9 +114,13 @@ def test_mot_takes_the_nearest_frame(tmp_path):
         (
             "a.json",
             '{"images": [{"id": 1, "file_name": "x"}], "annotations": []}',
-            "expected `video` and `time`",
+            "expected VIDEO/SECONDS.jpg, or `video` and `time`",
         ),
-        ("a.json", '{"images": [], "annotations": [{"image_id": 3}]}', "image_id is 3, which is"),
+        (
+            "a.json",
+            '{"images": [], "annotations": [{"image_id": 3}]}',
+            "entry 0: image_id is 3; expected one of",
+        ),
         ("a.txt", "1,2,3,4,5,6\n", "there is no seqinfo.ini beside it"),
     ],
 )
@@ -123,7 +134,7 @@ def test_an_absent_file_and_a_wrong_sequence(tmp_path):
     with pytest.raises(UserError, match="absent.csv: no such file"):
         read_person_boxes([str(tmp_path / "absent.csv")])
     (tmp_path / "seqinfo.ini").write_text("[Sequence]\nname=a\nframeRate=0\n")
-    with pytest.raises(UserError, match="seqinfo.ini: expected"):
+    with pytest.raises(UserError, match="seqinfo.ini: .*frameRate is '0'; expected"):
         read(tmp_path, "a.txt", "1,2,3,4,5,6\n")
     (tmp_path / "seqinfo.ini").write_text(
         "[Sequence]\nname=a\nframeRate=5\nimWidth=2\nimHeight=2\n"
@@ -132,6 +143,90 @@ def test_an_absent_file_and_a_wrong_sequence(tmp_path):
         read(tmp_path, "a.txt", "1,2,3,4\n")
     with pytest.raises(UserError, match="line 1: .*looks like a header"):
         read(tmp_path, "a.txt", "frame,id,left,top,width,height,score\n1,2,3,4,5,6,1\n")
+
+
+BEYOND = (1e20, -1e20, 1e300, 10**30, 10**400, "NaN", True, None, [], {}, "x")
+
+
+@pytest.mark.parametrize("value", BEYOND)
+@pytest.mark.parametrize(
+    "part, field",
+    [
+        *(("images", field) for field in ("time", "width", "height", "id", "video", "file_name")),
+        *(("annotations", field) for field in ("image_id", "category_id", "bbox", "score")),
+    ],
+)
+def test_a_field_of_coco_that_cannot_be_is_one_line(tmp_path, part, field, value):
+    content = json.loads(json.dumps(COCO))
+    content[part][1 if part == "images" else 0][field] = value
+    try:
+        table = read(tmp_path, "a.json", json.dumps(content))
+    except UserError as error:
+        assert str(error).startswith(str(tmp_path / "a.json"))
+    else:  # a value that may be, or stands for none
+        assert value is None or field in ("id", "video", "file_name")
+        assert np.isfinite(table.boxes).all()
+
+
+@pytest.mark.parametrize(
+    "content",
+    ['{"images": [1], "annotations": []}', "[" * 100_000, '{"images": [], "annotations": [1]}'],
+)
+def test_a_broken_json_is_one_line(tmp_path, content):
+    with pytest.raises(UserError, match="a.json"):
+        read(tmp_path, "a.json", content)
+
+
+@pytest.mark.parametrize("column", range(7))
+@pytest.mark.parametrize("value", ["1e300", "1e20", "nan", "inf", "x", "", "-2", "1.5", "0"])
+def test_a_field_of_mot_that_cannot_be_is_one_line(tmp_path, column, value):
+    (tmp_path / "seqinfo.ini").write_text(SEQUENCE)
+    row = ["1", "3", "21", "11", "40", "50", "0.5"]
+    row[column] = value
+    wrong = value in ("nan", "inf", "x", "") or column == 0
+    if column == 6:  # no score is a score of 1, and detectors have ranges of their own
+        wrong = value in ("1e300", "1e20", "nan", "inf", "x")
+    if not wrong:
+        assert np.isfinite(read(tmp_path, "a.txt", ",".join(row)).boxes).all()
+        return
+    with pytest.raises(UserError, match="a.txt, line 1: "):
+        read(tmp_path, "a.txt", ",".join(row))
+
+
+SEQUENCE = "[Sequence]\nname=a\nframeRate=10\nimWidth=200\nimHeight=100\n"
+
+
+def test_mot_is_read_as_the_importer_reads_it(tmp_path):
+    """One convention of pixels and frames, and one of seqinfo.ini: a BOM, a percent sign."""
+    (tmp_path / "seqinfo.ini").write_text("\ufeff" + SEQUENCE.replace("=a", "=100%"))
+    table = read(tmp_path, "gt.txt", "3,1,21,11,40,50,1,1,1\n")
+    imported = read_export(str(tmp_path / "gt.txt"), every=0).table
+    assert imported.video_names == ["100%"] and imported.timestamp.tolist() == [0.2]
+    np.testing.assert_allclose(table.at("100%", 200_000).boxes, imported.boxes, atol=1e-6)
+
+
+def test_coco_s_people_are_the_category_called_person(tmp_path):
+    content = json.loads(json.dumps(COCO))
+    content["categories"] = [{"id": 1, "name": "car"}, {"id": 3, "name": "person"}]
+    table = read(tmp_path, "a.json", json.dumps(content))
+    np.testing.assert_allclose(table.at("film", 12_500_000).scores, [0.9])
+    content["categories"][1]["name"] = "dog"
+    with pytest.raises(UserError, match="categories 'car, dog' 0 are people; expected one"):
+        read(tmp_path, "a.json", json.dumps(content))
+    del content["categories"]
+    for one in content["annotations"]:
+        one["category_id"] += 1
+    with pytest.raises(UserError, match="no person, category id 1; its rows are of .*'2, 4'"):
+        read(tmp_path, "a.json", json.dumps(content))
+    content["images"][1]["id"] = 7
+    with pytest.raises(UserError, match="images.1.*id is 7; expected an id that no image before"):
+        read(tmp_path, "a.json", json.dumps(content))
+
+
+def test_a_threshold_above_all_scores_is_told(tmp_path):
+    with pytest.raises(UserError, match="reaches score_threshold 0.8; the highest score is 0.75"):
+        read(tmp_path, "a.json", json.dumps(COCO), score_threshold=0.8)
+    assert len(read(tmp_path, "a.json", json.dumps(COCO), score_threshold=0.75).boxes) == 1
 
 
 def test_an_empty_file_knows_nothing(tmp_path):

@@ -99,5 +99,6 @@ def test_the_lookup_is_the_table_s_eagerly_and_in_a_graph(tmp_path):
                 key = tf.constant(video), tf.constant(time, tf.int64)
                 np.testing.assert_array_equal(lookup(*key).boxes, expected)
                 np.testing.assert_array_equal(in_graph(*key).boxes, expected)
-    empty = PersonBoxLookup(read_person_boxes([given.input_path[0]], score_threshold=1.0), 3)
+    (tmp_path / "nobody.csv").write_text("film,0\n")
+    empty = PersonBoxLookup(read_person_boxes([str(tmp_path / "nobody.csv")]), 3)
     assert empty(tf.constant("film"), tf.constant(0, tf.int64)).boxes.shape == (0, 4)

@@ -347,6 +347,53 @@ def test_nothing_readable_leaves_nothing(small):
     assert [path for path in (small.folder / "out").rglob("*") if path.is_file()] == []
 
 
+@pytest.mark.parametrize("num_shards", [3, 2])
+def test_a_run_that_reads_nothing_leaves_the_earlier_records(small, num_shards):
+    small.make()
+    before = small.versions()
+    manifest = (small.folder / "out" / "manifest.json").read_text()
+    films = {path: path.read_bytes() for path in small.videos.iterdir()}
+    for path in films:
+        path.unlink()  # a link to the library
+        path.write_bytes(b"nonsense")
+    with pytest.raises(UserError, match="could be read, so nothing was written"):
+        small.make(num_shards=num_shards)
+    assert small.versions() == before and len(small.keyframes()) == 14
+    assert (small.folder / "out" / "manifest.json").read_text() == manifest
+    assert small.leftovers() == []
+    for path, content in films.items():
+        path.write_bytes(content)
+    small.make(num_shards=num_shards)
+    assert len(small.shards()) == num_shards and len(small.keyframes()) == 14
+
+
+def test_a_video_that_became_unreadable_leaves_its_shards(small):
+    """Where anything is read the records are what can be read now, as the manifest says."""
+    small.make(num_shards=9)
+    for path in small.videos.glob("pal*"):
+        path.unlink()
+        path.write_bytes(b"nonsense")
+    entry = small.make(num_shards=9)
+    assert {name for name, _ in small.keyframes()} == {"film"} == {*entry["videos"]}
+    assert [shard["bytes"] for shard in entry["shards"]] == [
+        path.stat().st_size for path in small.shards()
+    ]
+    assert small.leftovers() == []
+    again = small.versions()
+    small.make(num_shards=9)
+    assert small.versions() == again
+
+
+def test_a_broken_link_is_missing_and_the_rest_goes_on(small):
+    (small.videos / "pal.mp4").unlink()
+    os.symlink("/nowhere/pal.mp4", small.videos / "pal.mp4")
+    entry = small.make()
+    (skip,) = entry["skipped"]
+    assert skip["video_id"] == "pal" and skip["num_keyframes"] == 7
+    assert skip["reason"] == "is a link to /nowhere/pal.mp4, which is not there"
+    assert {name for name, _ in small.keyframes()} == {"film"}
+
+
 def test_a_full_disk_is_one_line(small, monkeypatch):
     def full(*arguments, **keywords):
         raise OSError(28, "No space left on device")

@@ -1,10 +1,14 @@
 """Which file is the video of an id, and what tells a changed one."""
 
 import os
+import shutil
 
 import pytest
+from PIL import Image
 
+from avatx.data.video.frame_source import frame_files
 from avatx.data.video.video_folder import VideoFolder, identity
+from avatx.data.video.video_reader import VideoReader
 from avatx.errors import UserError
 
 
@@ -56,3 +60,27 @@ def test_identity_changes_with_length_and_time(tmp_path):
     for number, modified in ((1, 3_000), (2, 8_000)):
         os.utime(touch(tmp_path / f"frames/{number}.jpg", b"ab"), ns=(0, modified))
     assert identity(str(tmp_path / "frames")) == {"files": 2, "bytes": 4, "modified": 8_000}
+
+
+def test_a_broken_link_has_an_identity_and_one_line(tmp_path):
+    touch(tmp_path / "frames/000001.jpg")
+    for target, name in (("/nowhere/x.mp4", "a.mp4"), ("b.mp4", "b.mp4")):
+        os.symlink(target, tmp_path / name)
+        assert identity(str(tmp_path / name)) == {"bytes": None, "modified": None}
+        with pytest.raises(UserError, match=f"{name}: is a link to {target}, which is not there"):
+            VideoReader(tmp_path / name)
+    alone = identity(str(tmp_path / "frames"))
+    os.symlink("/nowhere/x.jpg", tmp_path / "frames/000002.jpg")
+    os.symlink("000003.jpg", tmp_path / "frames/000003.jpg")
+    assert identity(str(tmp_path / "frames"))["files"] == 3 != alone["files"]
+    assert frame_files(str(tmp_path / "frames")) == [(1, "000001.jpg")]
+
+
+def test_a_date_is_no_number_of_a_frame(tmp_path):
+    picture = Image.new("RGB", (8, 8))
+    for name in ("20230101120000123456.jpg", "20230101120000.jpg"):
+        (tmp_path / "frames").mkdir()
+        picture.save(tmp_path / "frames" / name)
+        with pytest.raises(UserError, match=f"{name}: its number is no frame's"):
+            VideoReader(tmp_path / "frames")
+        shutil.rmtree(tmp_path / "frames")

@@ -22,6 +22,7 @@ from PIL import Image
 from avatx.data.video.clip_sampling import nearest_frames
 from avatx.data.video.frame_settings import FrameSettings
 from avatx.data.video.video_reader import VideoReader
+from avatx.data.video.video_writer import VideoWriter
 from avatx.errors import UserError
 
 NUM_FRAMES = 160
@@ -203,21 +204,76 @@ class _QuietHandler(http.server.SimpleHTTPRequestHandler):
         pass
 
 
-def test_rotation_is_undone(film, tmp_path):
-    """A telephone's video: the matrix in the track header turns it by 90 degrees clockwise."""
+# Of a display matrix (a, b, c, d): (x, y) is shown at (a x + c y, b x + d y).
+@pytest.mark.parametrize(
+    "matrix, shown",
+    [
+        ((1, 0, 0, 1), lambda picture: picture),
+        ((0, 1, -1, 0), lambda picture: np.rot90(picture, -1)),  # as of a telephone: clockwise
+        ((-1, 0, 0, -1), lambda picture: np.rot90(picture, 2)),
+        ((0, -1, 1, 0), lambda picture: np.rot90(picture)),
+        ((-1, 0, 0, 1), np.fliplr),
+        ((1, 0, 0, -1), np.flipud),
+        ((0, 1, 1, 0), lambda picture: picture.transpose(1, 0, 2)),
+        ((0, -1, -1, 0), lambda picture: np.rot90(picture, 2).transpose(1, 0, 2)),
+        ((0.5, -0.5, 0.5, 0.5), None),  # of another angle: of some size, nothing is raised
+        ((0, 0, 0, 0), lambda picture: picture),
+    ],
+)
+def test_a_display_matrix_is_undone(film, tmp_path, matrix, shown):
+    """The matrix in the track's header turns and mirrors what is shown."""
     data = bytearray(film[0].read_bytes())
-    matrix = data.index(b"tkhd") + 44
+    begin = data.index(b"tkhd") + 44
     one = 1 << 16
-    rotation = np.array([0, one, 0, -one, 0, 0, 48 * one, 0, 1 << 30], ">i4")
-    data[matrix : matrix + 36] = rotation.tobytes()
+    a, b, c, d = (round(value * one) for value in matrix)
+    data[begin : begin + 36] = np.array([a, b, 0, c, d, 0, 0, 0, 1 << 30], ">i4").tobytes()
     path = tmp_path / "turned.mp4"
     path.write_bytes(data)
+    with VideoReader(film[0]) as reader:
+        _, plain = list(reader.frames(0, 2.1))[-1]
     with VideoReader(path) as reader:
-        assert reader.size == (160, 48)
         _, frame = list(reader.frames(0, 2.1))[-1]
-        _, small = list(reader.frames(0, 2.1, size=(80, 24)))[-1]
-    assert frame.shape == (160, 48, 3) and small.shape == (80, 24, 3)
-    assert read_code(np.rot90(frame)) == 50 and read_code(np.rot90(small)) == 50
+        half = (reader.size[0] // 2, reader.size[1] // 2)
+        _, small = list(reader.frames(0, 2.1, size=half))[-1]
+        assert frame.shape[:2] == reader.size and small.shape[:2] == half
+    if shown is not None:
+        np.testing.assert_array_equal(frame, shown(plain))
+        wanted = shown(plain[::2, ::2]).astype(int)
+        assert np.abs(small.astype(int) - wanted).mean() < 20
+
+
+@pytest.mark.parametrize("container", ["mp4", "matroska", "mov", "mpegts", "webm"])
+def test_picture_times_are_those_of_the_pictures(video, tmp_path, container):
+    """Without decoding where packets tell; to a microsecond, pictures out of order and all."""
+    path = tmp_path / f"film.{container}"
+    if container == "webm":
+        with VideoWriter(str(path), 25, 48, 64) as writer:
+            for index in range(NUM_FRAMES):
+                writer.write(np.full((48, 64, 3), index, np.uint8))
+    else:
+        remux(video[0], path, container)
+    with VideoReader(path) as reader:
+        times = reader.picture_times()
+        decoded = [round(time * 1e6) for time, _ in reader.frames()]
+    assert len(times) == NUM_FRAMES
+    np.testing.assert_array_equal(times, decoded)
+
+
+def test_a_name_with_a_colon_is_no_protocol(film, tmp_path, monkeypatch):
+    (tmp_path / "10:30:00.mp4").write_bytes(film[0].read_bytes())
+    monkeypatch.chdir(tmp_path)
+    with VideoReader("10:30:00.mp4") as reader:
+        assert len(_read(reader)[1]) == NUM_FRAMES
+
+
+@pytest.mark.parametrize("file_format", ["png", "jpeg", "bmp", "webp", "tiff"])
+@pytest.mark.parametrize("extension", ["picture", "mp4"])
+def test_a_picture_is_no_film(tmp_path, file_format, extension):
+    path = tmp_path / f"a.{extension}"
+    picture = Image.fromarray(np.full((48, 64, 3), 90, np.uint8))
+    picture.save(path, {"picture": file_format}.get(extension, file_format))
+    with pytest.raises(UserError, match=f"a.{extension}: (is a picture|cannot be read as video)"):
+        VideoReader(path)
 
 
 def test_truncated_video_gives_what_is_there(film, tmp_path):

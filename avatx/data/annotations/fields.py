@@ -1,4 +1,4 @@
-"""Fields of an export: what is damaged is refused with the file, the record and what was there."""
+"""Fields of what other tools write: a damaged one is refused, and its record is named."""
 
 import math
 import re
@@ -14,6 +14,7 @@ MAX_SECONDS = 1e9
 FRAME_RATES = (1e-3, 1e6)  # frames a second
 _NUMBER = re.compile(r"\s*[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?\s*", re.ASCII)
 _REQUIRED: Any = object()
+_PEOPLE = ("person", "people", "pedestrian", "human", "man", "woman", "player")
 
 
 class Record:
@@ -156,6 +157,11 @@ def as_number(value: object) -> float | None:
     except OverflowError:
         return None
     return number if math.isfinite(number) else None
+
+
+def is_person(label: str) -> bool:
+    """Whether a label is a kind of person, and no action."""
+    return label.strip().lower() in _PEOPLE
 
 
 def checked_video(where: str, video: str) -> str:

@@ -1,0 +1,89 @@
+"""At which moment of its video an annotated frame is."""
+
+import numpy as np
+import pytest
+from made_exports import SEQINFO, imported_coco, imported_cvat, of_coco, of_cvat
+from PIL import Image
+
+from avatx.data.video.frame_settings import FrameSettings
+from avatx.data.video.video_reader import VideoReader
+from avatx.data.video.video_writer import VideoWriter
+from avatx.importing.read import read_export
+
+
+def write_slow_then_fast(path, num=30):
+    """A second a frame for ten frames, then ten frames a second; the times."""
+    times = np.concatenate([np.arange(10.0), 10 + np.arange(num - 10) / 10])
+    with VideoWriter(str(path), 10, 48, 64) as writer:
+        for time in times:
+            writer.write(np.zeros((48, 64, 3), np.uint8), time=time)
+    return times
+
+
+@pytest.mark.parametrize("tool", ["cvat", "cvat with a step", "coco", "mot"])
+def test_a_frame_of_a_video_of_variable_rate_is_at_its_own_time(tmp_path, tool):
+    """Two seconds of it, one of a slow part and one of a fast one."""
+    (tmp_path / "videos").mkdir()
+    shown = write_slow_then_fast(tmp_path / "videos" / "a.mp4")
+    videos, frames = [str(tmp_path / "videos")], (4, 24)
+    if tool == "coco":
+        data = of_coco(frames, 10, listed=range(30))
+        result = imported_coco(tmp_path, data, videos=videos)
+    elif tool == "mot":
+        (tmp_path / "seqinfo.ini").write_text(SEQINFO.replace("MOT16-99", "a"))
+        (tmp_path / "gt.txt").write_text(
+            "".join(f"{frame + 1},4,11,6,20,40,1,1,1\n" for frame in frames)
+        )
+        result = read_export(str(tmp_path / "gt.txt"), videos=videos)
+    else:
+        step = {"size": 8, "frame_filter": "step=4"} if "step" in tool else {"size": 30}
+        part = of_cvat(frames, stop_frame=29, **step)
+        result = imported_cvat(tmp_path, [part], videos=videos, frame_rate=None)
+    np.testing.assert_allclose(result.table.timestamp, shown[[4, 24]], atol=1e-4)
+    # Whoever gives a rate has it.
+    export = next(path for path in tmp_path.iterdir() if path.name in EXPORTS)
+    given = read_export(str(export), videos=videos, frame_rate=10, every=0)
+    assert given.table.timestamp.tolist() == [0.4, 2.4]
+
+
+EXPORTS = ("annotations.xml", "coco.json", "gt.txt")
+
+
+def test_keyframes_of_a_video_of_variable_rate_are_seconds_apart(tmp_path):
+    (tmp_path / "videos").mkdir()
+    write_slow_then_fast(tmp_path / "videos" / "a.mp4", 61)
+    part = of_cvat(range(61), size=61, stop_frame=60)
+    result = imported_cvat(tmp_path, [part], videos=[str(tmp_path / "videos")], frame_rate=None)
+    np.testing.assert_allclose(result.table.timestamp, np.arange(16), atol=0.101)
+
+
+def write_frames(folder, numbers):
+    folder.mkdir(parents=True)
+    for number in numbers:
+        Image.new("RGB", (64, 48), (number, 0, 0)).save(folder / f"{number:06d}.png")
+
+
+@pytest.mark.parametrize("first", [0, 1, 3])
+@pytest.mark.parametrize("with_folder", [True, False])
+def test_numbers_in_coco_s_names_are_those_of_a_folder_of_frames(tmp_path, first, with_folder):
+    """Whatever number a folder begins with, its picture is shown when its box is said to be."""
+    numbers = range(first, first + 30)
+    write_frames(tmp_path / "videos" / "a", numbers)
+    wanted = first + 7
+    data = of_coco([wanted], 10, listed=[] if first == 3 else numbers)
+    videos = [str(tmp_path / "videos")] if with_folder else []
+    result = imported_coco(tmp_path, data, videos=videos)
+    if first == 3 and not with_folder:  # the one image that is listed: nobody can know
+        assert result.table.timestamp.tolist() == [1] and "counted from 0" in result.notes[0]
+        return
+    settings = FrameSettings(folder_frame_rate=10)
+    with VideoReader(str(tmp_path / "videos" / "a"), frame_settings=settings) as reader:
+        shown = {int(frame[0, 0, 0]): time for time, frame in reader.frames()}
+    assert result.table.timestamp.tolist() == [shown[wanted]]
+
+
+def test_a_frame_index_counts_from_0(tmp_path):
+    data = of_coco([7], 10, listed=range(1, 30))
+    for image in data["images"]:
+        image["frame_index"] = image["id"]
+    assert imported_coco(tmp_path, data).table.timestamp.tolist() == [0.7]
