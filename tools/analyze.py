@@ -30,6 +30,9 @@ def main(argv=None) -> int:
     parser.add_argument("--title", default="Where the errors are", help="heading of the page")
     parser.add_argument("--output", required=True, help="directory, made if it is not there")
     flags = parser.parse_args(argv)
+    cli.check_outputs(
+        flags, *(os.path.join(flags.output, one) for one in (PAGE_FILE, NUMBERS_FILE))
+    )
 
     from avatx.atomic_folder import atomic_files
     from avatx.data.annotations.ava_csv import (

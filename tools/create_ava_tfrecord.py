@@ -79,6 +79,8 @@ def main(argv=None) -> int:
     from avatx.data.records.record_plan import RecordSettings
     from avatx.data.video.frame_settings import FrameSettings
 
+    manifest = os.path.join(os.path.dirname(flags.output), NAME)
+    cli.check_outputs(flags, manifest)
     with cli.arguments_are_flags("jpeg_quality", "seconds_per_record", "margin_seconds"):
         settings = RecordSettings(
             FrameSettings(**given),
@@ -100,7 +102,7 @@ def main(argv=None) -> int:
         log=cli.talk,
     )
     print("\n".join(summary(entry)))
-    print(f"manifest: {os.path.join(os.path.dirname(flags.output), NAME)}")
+    print(f"manifest: {manifest}")
     return 0
 
 

@@ -54,6 +54,7 @@ def main(argv=None) -> int:
             raise UserError(f"--{name} is missing (or give --fetch_movenet FOLDER)")
     if arguments.every is not None and arguments.annotations is not None:
         raise UserError("--every and --annotations: give one of them")
+    cli.check_outputs(arguments)
     cli.import_tensorflow()
     from avatx.inference.people_of_videos import detect_people
     from avatx.inference.person_detector import PersonDetector
