@@ -43,6 +43,7 @@ def main(argv=None) -> int:
     from avatx.data.annotations.label_map import read_label_map
     from avatx.errors import UserError
     from avatx.evaluation.analysis import analyze
+    from avatx.evaluation.coverage import unmatched_exclusions
     from avatx.evaluation.diagnosis import diagnose
     from avatx.evaluation.false_positives import describe_kinds
     from avatx.evaluation.impossible_rows import impossible_rows
@@ -76,6 +77,7 @@ def main(argv=None) -> int:
     findings = [
         *impossible_rows(groundtruth, label_map, flags.annotations),
         *impossible_rows(detections, label_map, flags.detections),
+        *unmatched_exclusions(excluded, groundtruth, detections),
         *diagnose(result, groundtruth, detections, label_map, excluded=excluded),
     ]
 
