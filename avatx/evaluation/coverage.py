@@ -48,7 +48,9 @@ def unmatched_exclusions(
       keyframes: see there.
     """
     listed = sorted(excluded or ())
-    there = {*groundtruth.keyframes(), *detections.keyframes(), *(keyframes or ())} if listed else ()
+    there = (
+        {*groundtruth.keyframes(), *detections.keyframes(), *(keyframes or ())} if listed else ()
+    )
     if not listed or not there.isdisjoint(listed):
         return []
     spans: dict[str, tuple[float, float]] = {}

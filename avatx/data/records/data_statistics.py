@@ -214,7 +214,9 @@ def _scan(files: list[str], unit: str, clip: tuple[int, float] | None) -> DataSt
                 count(class_ids)
                 if frames:
                     frames.add_segment(video_id.decode(errors="replace"), *times)
-            found = DataStatistics(unit, len(files), keyframes, labels, empty, boxes, keyframes - len(seen))
+            found = DataStatistics(
+                unit, len(files), keyframes, labels, empty, boxes, keyframes - len(seen)
+            )
     return dataclasses.replace(found, missing=frames)
 
 
