@@ -1,4 +1,4 @@
-"""Which keyframes the parts of an evaluation have in common, where no number shows that they do not."""
+"""Keyframes that the parts of an evaluation do not have in common, where no number shows it."""
 
 from collections.abc import Iterable
 
@@ -48,10 +48,10 @@ def unmatched_exclusions(
       keyframes: see there.
     """
     listed = sorted(excluded or ())
-    there = (
-        {*groundtruth.keyframes(), *detections.keyframes(), *(keyframes or ())} if listed else ()
-    )
-    if not listed or not there.isdisjoint(listed):
+    if not listed:
+        return []
+    there = {*groundtruth.keyframes(), *detections.keyframes(), *(keyframes or ())}
+    if not there.isdisjoint(listed):
         return []
     spans: dict[str, tuple[float, float]] = {}
     for video, seconds in there:

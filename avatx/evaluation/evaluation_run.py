@@ -58,11 +58,11 @@ class TableCollector:
             video_id = decode_video_id(batch.keyframes.video_id[i])
             keyframe = keyframe_key(video_id, float(batch.keyframes.timestamp[i]))
             if keyframe in self._seen:
+                shown = f"{keyframe[0]},{ava_csv.format_timestamp(keyframe[1])}"
                 raise UserError(
-                    f"keyframe {keyframe[0]},{ava_csv.format_timestamp(keyframe[1])} is there twice "
-                    "among the evaluation's records, and each would be scored against both; does "
-                    "eval_input_reader's input_path name records of two writings, or files twice? "
-                    "Remove the older ones, or name the files of one"
+                    f"keyframe {shown} is there twice in the evaluation's records, and each would "
+                    "be scored against both; does eval_input_reader's input_path name records of "
+                    "two writings, or files twice? Remove the older ones, or name the files of one"
                 )
             self._seen.add(keyframe)
             self.keyframes.append(keyframe)
