@@ -1,5 +1,6 @@
 """How every command line of tools/ starts and ends."""
 
+import argparse
 import contextlib
 import importlib
 import importlib.util
@@ -15,9 +16,9 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NoReturn
 
 from avatx import flags as flags_of_tools
-from avatx import freed_memory, stderr_noise
+from avatx import freed_memory, outputs, stderr_noise
 from avatx.errors import UserError
-from avatx.flags import Parser, as_called
+from avatx.flags import Parser, as_called, not_negative
 from avatx.progress import slow
 from avatx.refusals import refusal
 
@@ -25,8 +26,10 @@ __all__ = [
     "Parser",
     "arguments_are_flags",
     "as_called",
+    "check_outputs",
     "entry",
     "import_tensorflow",
+    "not_negative",
     "print_json",
     "run",
     "slow",
@@ -139,6 +142,33 @@ def arguments_are_flags(*names: str, **flags: str) -> Iterator[None]:
         if text == str(error):
             raise
         raise UserError(text) from error
+
+
+def check_outputs(flags: argparse.Namespace, *files: str, by: str = "output") -> None:
+    """Refuses, before a tool reads anything, what it could not or must not write at its end.
+
+    Args:
+      flags: of the tool. Any text among them may be the name of a file that it reads.
+      *files: those that it writes where `by` is no file itself but a folder or a prefix of theirs.
+      by: the flag that says what is written.
+
+    Raises:
+      UserError: the file cannot be written, or one of them is read.
+    """
+    given = {
+        name: [one for one in (value if isinstance(value, list) else [value]) if _is_text(one)]
+        for name, value in vars(flags).items()
+        if name != by
+    }
+    with arguments_are_flags(by, *given):
+        path = getattr(flags, by)
+        if not files:
+            outputs.check_file(path, by)
+        outputs.refuse_overwriting(files or [path], given, by)
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and bool(value)
 
 
 def import_tensorflow() -> None:

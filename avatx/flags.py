@@ -7,6 +7,7 @@ tools/detect_video.py`. Its docstring names the last of them; what it prints nam
 import argparse
 import contextlib
 import difflib
+import math
 import os
 import pathlib
 import re
@@ -65,8 +66,24 @@ class _Debug(argparse.Action):
         _Program.debug = True
 
 
+def finite(text: str) -> float:
+    """A number, which NaN and the infinities are not: a parser's `float`."""
+    value = float(text)
+    if not math.isfinite(value):
+        raise argparse.ArgumentTypeError(f"{text}: expected a finite number")
+    return value
+
+
+def not_negative(text: str) -> float:
+    """`finite`, 0 or more."""
+    with contextlib.suppress(ValueError):
+        if (value := finite(text)) >= 0:
+            return value
+    raise argparse.ArgumentTypeError(f"{text}: expected a number, 0 or more")
+
+
 class Parser(argparse.ArgumentParser):
-    """An `ArgumentParser` of a tool.
+    """An `ArgumentParser` of a tool. Numbers are finite.
 
     Attributes:
       older: {older name of a flag: its name}, taken with a note on stderr and not in the help.
@@ -85,6 +102,7 @@ class Parser(argparse.ArgumentParser):
         options.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
         super().__init__(prog=program(), description=description, **options)
         self.older = dict(older or {})
+        self.register("type", float, finite)
         self.add_argument(
             "--debug",
             action=_Debug,

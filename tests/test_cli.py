@@ -1,5 +1,6 @@
 """How a command line starts and ends: exit codes, one line a mistake, no noise."""
 
+import argparse
 import pathlib
 import subprocess
 import sys
@@ -157,3 +158,30 @@ def test_an_empty_value_and_a_name_with_a_dash_are_told(tmp_path, monkeypatch, c
             parser.parse_args()
         assert said in capsys.readouterr().err
     assert parser.parse_args(["--video=-film.mp4"]).video == "-film.mp4"
+
+
+class Parsed(Exception):
+    pass
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.glob("tools/[a-z]*.py")), ids=lambda path: path.stem)
+def test_numbers_of_every_tool_are_finite(path, monkeypatch):
+    def parse(parser, *_):
+        raise Parsed(parser)
+
+    monkeypatch.setattr(cli.Parser, "parse_known_args", parse)
+    with pytest.raises(Parsed) as caught:
+        cli.tool(path.stem).main([])
+    parser = caught.value.args[0]
+    for action in parser._actions:
+        if action.type in (float, cli.not_negative):
+            for text in ("nan", "inf", "-inf", "1e400"):
+                with pytest.raises(argparse.ArgumentError, match=f"{text}: expected a "):
+                    parser._get_value(action, text)
+            with pytest.raises(argparse.ArgumentError, match="much"):
+                parser._get_value(action, "much")
+            assert parser._get_value(action, "2.5") == 2.5
+        if action.dest.endswith("timeout"):
+            with pytest.raises(argparse.ArgumentError, match="-1: expected a number, 0 or more"):
+                parser._get_value(action, "-1")
+            assert parser._get_value(action, "0") == 0

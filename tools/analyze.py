@@ -31,6 +31,9 @@ def main(argv=None) -> int:
     parser.add_argument("--output", required=True, help="directory, made if it is not there")
     parser.add_json()
     flags = parser.parse_args(argv)
+    cli.check_outputs(
+        flags, *(os.path.join(flags.output, one) for one in (PAGE_FILE, NUMBERS_FILE))
+    )
 
     from avatx.atomic_folder import atomic_files
     from avatx.data.annotations.ava_csv import (
@@ -41,6 +44,7 @@ def main(argv=None) -> int:
     from avatx.data.annotations.label_map import read_label_map
     from avatx.errors import UserError
     from avatx.evaluation.analysis import analyze
+    from avatx.evaluation.coverage import unmatched_exclusions
     from avatx.evaluation.diagnosis import diagnose
     from avatx.evaluation.false_positives import describe_kinds
     from avatx.evaluation.impossible_rows import impossible_rows
@@ -76,6 +80,7 @@ def main(argv=None) -> int:
     findings = [
         *impossible_rows(groundtruth, label_map, flags.annotations),
         *impossible_rows(detections, label_map, flags.detections),
+        *unmatched_exclusions(excluded, groundtruth, detections),
         *diagnose(result, groundtruth, detections, label_map, excluded=excluded),
     ]
 

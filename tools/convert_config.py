@@ -19,6 +19,7 @@ def main(argv=None) -> int:
     parser.add_argument("--output", required=True, metavar="FILE", help="ours, a new file")
     parser.add_argument("--json", action="store_true", help="print what was done as JSON")
     flags = parser.parse_args(argv)
+    cli.check_outputs(flags)
 
     from avatx import config
     from avatx.atomic_file import atomic_text_file

@@ -80,6 +80,8 @@ def main(argv=None) -> int:
     from avatx.data.records.record_plan import RecordSettings
     from avatx.data.video.frame_settings import FrameSettings
 
+    manifest = os.path.join(os.path.dirname(flags.output), NAME)
+    cli.check_outputs(flags, manifest)
     with cli.arguments_are_flags("jpeg_quality", "seconds_per_record", "margin_seconds"):
         settings = RecordSettings(
             FrameSettings(**given),

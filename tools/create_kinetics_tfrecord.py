@@ -82,6 +82,11 @@ def main(argv=None) -> int:
     from avatx.data.records.record_plan import RecordSettings
     from avatx.data.video.frame_settings import FrameSettings
 
+    manifest = os.path.join(os.path.dirname(flags.output), NAME)
+    cli.check_outputs(flags, manifest)
+    if flags.label_map is None:
+        classes = flags.output_label_map or f"{flags.output}_label_map.pbtxt"
+        cli.check_outputs(flags, classes, by="output_label_map")
     with cli.arguments_are_flags("jpeg_quality"):
         settings = RecordSettings(
             FrameSettings(**{"shorter_side": 256, **given}),

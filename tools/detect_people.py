@@ -66,6 +66,7 @@ def main(argv=None) -> int:
     if arguments.every is not None and arguments.annotations is not None:
         raise UserError("--every and --annotations: give one of them")
     given = given_settings(arguments)
+    cli.check_outputs(arguments)
     cli.import_tensorflow()
     from avatx.data.video.frame_settings import FrameSettings
     from avatx.inference.people_of_videos import detect_people

@@ -84,7 +84,10 @@ def main(argv=None) -> int:
         from avatx.data.video.frame_settings import for_model
         from avatx.inference.detector import Detector
         from avatx.inference.video_detection import check_arguments
+        from avatx.inference.video_outputs import RESULTS
 
+    # Of many videos, each has a folder of its own there.
+    cli.check_outputs(arguments, *(os.path.join(arguments.output, name) for name in RESULTS))
     if arguments.score_threshold is None:
         # Of 400 that sum to 1, and of those the five best, also a low one says something.
         arguments.score_threshold = 0.3 if arguments.actions is None else 0.05

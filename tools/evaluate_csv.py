@@ -5,7 +5,6 @@ r"""Scores a detection csv as AVA does.
 """
 
 import json
-import os
 
 from avatx import cli
 from avatx.results import print_result, talk_on_stderr
@@ -24,6 +23,7 @@ def main(argv=None) -> int:
     parser.add_argument("--output", required=True, help="JSON file to write")
     parser.add_argument("--json", action="store_true", help="print the numbers as JSON, too")
     flags = parser.parse_args(argv)
+    cli.check_outputs(flags)
 
     from avatx.data.annotations.ava_csv import (
         read_annotations,
@@ -32,6 +32,7 @@ def main(argv=None) -> int:
     )
     from avatx.data.annotations.label_map import read_label_map
     from avatx.errors import UserError
+    from avatx.evaluation.coverage import unmatched_exclusions
     from avatx.evaluation.diagnosis import diagnose
     from avatx.evaluation.frame_map import evaluate
     from avatx.evaluation.impossible_rows import impossible_rows
@@ -40,11 +41,6 @@ def main(argv=None) -> int:
     from avatx.evaluation.report import localization_line, print_report, write_json
 
     get_protocol(flags.protocol)  # a mistake here is told before large files are read
-    directory = os.path.dirname(os.path.abspath(flags.output))
-    if not os.path.isdir(directory):
-        raise UserError(f"--output {flags.output}: there is no directory {directory}")
-    if os.path.isdir(flags.output):
-        raise UserError(f"--output {flags.output}: is a folder; expected a file, of JSON")
     label_map = read_label_map(flags.label_map)
     excluded = read_excluded_timestamps(flags.excluded) if flags.excluded else None
     groundtruth = read_annotations(flags.annotations)
@@ -61,6 +57,7 @@ def main(argv=None) -> int:
     findings = [
         *impossible_rows(groundtruth, label_map, flags.annotations),
         *impossible_rows(detections, label_map, flags.detections),
+        *unmatched_exclusions(excluded, groundtruth, detections),
         *diagnose(result, groundtruth, detections, label_map, excluded=excluded),
     ]
     with talk_on_stderr(shows_results=not flags.json):

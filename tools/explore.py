@@ -70,9 +70,10 @@ def parse_arguments(argv=None) -> argparse.Namespace:
 )
 def main(argv=None) -> int:
     flags = parse_arguments(argv)
-    from avatx.explorer.explorer import check_output
+    from avatx.explorer.explorer import NAMES, check_output
     from avatx.explorer.result import read_result
 
+    cli.check_outputs(flags, *(os.path.join(flags.output, name) for name in sorted(NAMES)))
     check_output(flags.output)
     result = read_result(flags.detections) if flags.detections else None
     boxes = given_boxes(flags)

@@ -62,6 +62,7 @@ def main(argv=None) -> int:
     cli.import_tensorflow()
     from avatx.importing import read
 
+    cli.check_outputs(flags, *(os.path.join(flags.output, name) for name in read.FILES))
     result = read.read_export(
         flags.annotations,
         flags.format,

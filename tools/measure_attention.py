@@ -49,6 +49,7 @@ def parse_arguments(argv=None) -> argparse.Namespace:
 def main(argv=None) -> int:
     flags = parse_arguments(argv)
     given = given_settings(flags)
+    cli.check_outputs(flags)
     cli.import_tensorflow()
     from avatx.atomic_file import atomic_text_file
     from avatx.data.annotations import ava_csv, concerned_csv

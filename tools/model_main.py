@@ -31,7 +31,7 @@ def main(argv=None) -> int:
     )
     parser.add_argument(
         "--eval_timeout",
-        type=float,
+        type=cli.not_negative,
         default=3600.0,
         metavar="SECONDS",
         help="with --checkpoint: longest wait for the next checkpoint (default 3600)",
@@ -46,7 +46,7 @@ def main(argv=None) -> int:
     )
     parser.add_argument(
         "--peer_timeout",
-        type=float,
+        type=cli.not_negative,
         default=600.0,
         metavar="SECONDS",
         help="on several machines: longest wait for the others at the start (default 600)",

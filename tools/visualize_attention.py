@@ -16,6 +16,8 @@ from avatx.data.video.frame_flags import add_frame_flags, given_settings, overri
 from avatx.errors import UserError
 from avatx.progress import Progress
 
+FILES = ("figure4.png", "attention.png", "keys.png", "attention.mp4", "keys.mp4")
+
 
 def parse_arguments(argv=None) -> argparse.Namespace:
     parser = cli.Parser(__doc__)
@@ -71,6 +73,7 @@ def main(argv=None) -> int:
     given = given_settings(flags)
     # `kill` cleans up as ctrl-C does.
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+    cli.check_outputs(flags, *(os.path.join(flags.output, name) for name in FILES))
     cli.import_tensorflow()
     from avatx.data.input import clip_source
     from avatx.data.video.clip_sampling import wanted_times

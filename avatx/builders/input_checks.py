@@ -1,6 +1,7 @@
-"""Whether the files that a run reads are there, before anything is built or written."""
+"""Whether the files that a run reads are there, and its csv files in order, before it begins."""
 
 from avatx.builders.missing_files import missing_files
+from avatx.data.annotations import ava_csv
 from avatx.data.records.remote_files import match_files
 from avatx.errors import UserError, relative_to
 from avatx.protos import action_faster_rcnn_pb2, pipeline_pb2
@@ -8,6 +9,8 @@ from avatx.protos import action_faster_rcnn_pb2, pipeline_pb2
 
 def check(config: pipeline_pb2.PipelineConfig, training: bool, evaluating: bool) -> None:
     """Raises a UserError that names the field, the file and what to do, where one is missing.
+
+    The csv files of an evaluation, which is made hours later, are read once, for their mistakes.
 
     Args:
       config: names the files.
@@ -34,3 +37,18 @@ def check(config: pipeline_pb2.PipelineConfig, training: bool, evaluating: bool)
             raise UserError(
                 f"{file.field} = {file.path!r}{relative_to(file.path)}: no such file; {file.remedy}"
             )
+    if evaluating:
+        _check_csv_files(config.eval_config)
+
+
+def _check_csv_files(config) -> None:
+    """Raises a UserError that names the field where a csv file of `eval_config` has a mistake."""
+    for field, read in (
+        ("groundtruth_path", ava_csv.read_annotations),
+        ("excluded_timestamps_path", ava_csv.read_excluded_timestamps),
+    ):
+        if path := getattr(config, field):
+            try:
+                read(path)
+            except UserError as error:
+                raise UserError(f"eval_config.{field}: {error}") from error

@@ -94,7 +94,8 @@ def best_checkpoint(model_dir: str) -> KeptCheckpoint | None:
         return None
     try:
         with tf.io.gfile.GFile(os.path.join(directory, BEST_INFORMATION), "r") as file:
-            numbers = {name: float(value) for name, value in json.loads(file.read()).items()}
+            known = json.loads(file.read())
+        numbers = {name: float(one) for name, one in known.items() if not isinstance(one, dict)}
         step = int(numbers.pop(BEST_STEP))
     except (tf.errors.OpError, ValueError, TypeError, KeyError, AttributeError):
         return KeptCheckpoint(found[0], checkpoint_step(found[0]), os.path.basename(found[0]))

@@ -13,7 +13,8 @@ from avatx.core.structures import Batch, Detections, decode_video_id
 from avatx.data.annotations import ava_csv
 from avatx.data.annotations.ava_table import AvaTable, keyframe_key
 from avatx.data.annotations.label_map import LabelMap
-from avatx.evaluation import report
+from avatx.errors import UserError
+from avatx.evaluation import coverage, report
 from avatx.evaluation.diagnosis import diagnose
 from avatx.evaluation.frame_map import evaluate
 from avatx.evaluation.impossible_rows import impossible_rows
@@ -43,14 +44,27 @@ class TableCollector:
 
     def __init__(self):
         self.keyframes: list[tuple[str, float]] = []
+        self._seen: set[tuple[str, float]] = set()
         self._groundtruth = _Columns()
         self._detections = _Columns()
 
     def add(self, batch: Batch, detections: Detections) -> None:
-        """Adds the valid clips of one replica's batch; all fields are numpy arrays."""
+        """Adds the valid clips of one replica's batch; all fields are numpy arrays.
+
+        Raises:
+          UserError: a keyframe was added before.
+        """
         for i in np.flatnonzero(batch.valid):
             video_id = decode_video_id(batch.keyframes.video_id[i])
             keyframe = keyframe_key(video_id, float(batch.keyframes.timestamp[i]))
+            if keyframe in self._seen:
+                shown = f"{keyframe[0]},{ava_csv.format_timestamp(keyframe[1])}"
+                raise UserError(
+                    f"keyframe {shown} is there twice in the evaluation's records, and each would "
+                    "be scored against both; does eval_input_reader's input_path name records of "
+                    "two writings, or files twice? Remove the older ones, or name the files of one"
+                )
+            self._seen.add(keyframe)
             self.keyframes.append(keyframe)
             count = int(batch.groundtruth.num_boxes[i])
             person, label = np.nonzero(batch.groundtruth.labels[i, :count])
@@ -179,7 +193,12 @@ def score(evaluated: Evaluated, label_map: LabelMap, options) -> Scores:
         excluded = ava_csv.read_excluded_timestamps(options.excluded_timestamps_path)
     which = {"excluded": excluded, "keyframes": evaluated.keyframes}
     rules = dict(protocol=options.protocol, **which)
-    metrics, findings = {"protocol": options.protocol}, []
+    metrics = {"protocol": options.protocol}
+    findings = coverage.unmatched_exclusions(excluded, groundtruth, detections, evaluated.keyframes)
+    if options.groundtruth_path:
+        findings += coverage.unevaluated_keyframes(
+            groundtruth, options.groundtruth_path, evaluated.keyframes, excluded
+        )
     if "ava_frame_map" in options.metrics_set:
         iou = options.iou_threshold
         metrics = evaluate(groundtruth, detections, label_map, iou_threshold=iou, **rules)

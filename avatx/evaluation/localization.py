@@ -146,6 +146,7 @@ def best_of_repeats(boxes: np.ndarray, group: np.ndarray, score: np.ndarray) -> 
     return at_highest[np.searchsorted(at_highest, starts)]
 
 
+@np.errstate(over="ignore", invalid="ignore")  # of boxes too large to have an area
 def suppress(boxes: np.ndarray, group: np.ndarray, iou_threshold: float) -> np.ndarray:
     """Greedy non-maximum suppression in many groups at once.
 

@@ -190,6 +190,8 @@ def best_overlaps(gt_boxes, gt_cell, detection_boxes, rows, cell):
     return _best_overlaps(gt_boxes, cells, detection_boxes, rows, cell)
 
 
+# Boxes may be of any finite size, those of detections infinite: their areas overflow.
+@np.errstate(over="ignore", invalid="ignore", divide="ignore")
 def _best_overlaps(gt_boxes, gt_cells, detection_boxes, rows, cell):
     """As `best_overlaps`; `gt_cells`: cells with groundtruth, where each begins, how many."""
     best, best_iou = np.full(len(rows), -1, np.int64), np.zeros(len(rows))
@@ -217,8 +219,9 @@ def _best_overlaps(gt_boxes, gt_cells, detection_boxes, rows, cell):
         intersection = np.maximum(0.0, height) * np.maximum(0.0, width)
         iou = intersection / (area[detection] + gt_area[candidate] - intersection)
         highest = np.maximum.reduceat(iou, pair_start)
-        at_highest = np.flatnonzero(iou == highest[detection])
+        # Of two areas that overflow it is no number: the highest of all, as numpy has it, and 0.
+        at_highest = np.flatnonzero((iou == highest[detection]) | np.isnan(iou))
         first = at_highest[np.flatnonzero(np.diff(detection[at_highest], prepend=-1))]
         best[begin + has] = candidate[first]
-        best_iou[begin + has] = highest
+        best_iou[begin + has] = np.where(np.isnan(highest), 0.0, highest)
     return best, best_iou

@@ -31,10 +31,11 @@ class People(NamedTuple):
         return self.labels.any(axis=1)
 
 
+@np.errstate(over="ignore", invalid="ignore")
 def box_area(boxes: np.ndarray) -> np.ndarray:
-    """[N, 4] to [N] float64."""
+    """[N, 4] to [N] float64, finite: 0 of no number, the largest there is of a larger one."""
     sides = np.maximum(boxes[:, 2:] - boxes[:, :2], 0.0)
-    return sides[:, 0] * sides[:, 1]
+    return np.nan_to_num(sides[:, 0] * sides[:, 1])
 
 
 def find_people(matched: MatchedDetections, groundtruth: AvaTable, label_map: LabelMap) -> People:

@@ -1,11 +1,11 @@
 """Finds people in videos, for `proposal_source: EXTERNAL`: a csv in AVA's detection format."""
 
 import dataclasses
-import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
+from avatx import outputs
 from avatx.data.annotations.ava_csv import read_annotations, write_detections
 from avatx.data.annotations.ava_table import AvaTable, Keyframe
 from avatx.data.times import FAR_FUTURE, MICROSECONDS, to_microseconds
@@ -76,7 +76,8 @@ def detect_people(
         raise UserError(f"every {every}: expected seconds, 0.001 or more")
     keyframes = None if annotations is None else _keyframes(annotations)
     found_videos = find_videos(videos).videos
-    _check_output(output, [*found_videos, *([] if annotations is None else [annotations])])
+    outputs.check_file(output)
+    outputs.refuse_overwriting([output], {"videos": found_videos, "annotations": annotations})
     notes: list[str] = []
     paths = _by_id(found_videos, notes)
     if keyframes is not None and not keyframes.keys() & paths.keys():
@@ -215,30 +216,6 @@ def _reason(path: str, error: Exception) -> str:
     if isinstance(error, UserError):
         return str(error).removeprefix(f"{path}: ")
     return f"cannot be looked at ({type(error).__name__}: {first_line(error)})"
-
-
-def _check_output(output: str, inputs: Iterable[str]) -> None:
-    """Refuses, before any work, a file that could not be written at its end.
-
-    Args:
-      output: the csv.
-      inputs: files that it must not take the place of.
-
-    Raises:
-      UserError: it cannot be written, or is one of `inputs`.
-    """
-    if "://" in output:
-        return
-    folder = os.path.dirname(os.path.abspath(output))
-    if os.path.isdir(output):
-        raise UserError(f"output {output}: is a folder; expected a file, a csv")
-    if not os.path.isdir(folder):
-        raise UserError(f"output {output}: there is no folder {folder}; make it first")
-    if not os.access(folder, os.W_OK):
-        raise UserError(f"output {output}: nothing can be written in {folder}")
-    for one in inputs:
-        if os.path.realpath(one) == os.path.realpath(output):
-            raise UserError(f"output {output}: is one of the files that are read; give another")
 
 
 def _by_id(videos: Sequence[str], notes: list[str]) -> dict[str, str]:

@@ -72,6 +72,7 @@ class TrainingController(orbit.Controller):
                 self._initialize()
                 return
         self._last_saved = int(self.global_step.numpy())
+        self._evaluated.rewind(self._last_saved)
         self.trainer.last_checkpoint = path
 
     def train(self, steps: int, checkpoint_at_completion: bool = True) -> None:

@@ -90,6 +90,11 @@ def _devices(name: str) -> list:
                 f"distribution_strategy {name!r}: there is no device {device!r}; this machine "
                 f"has {', '.join(sorted(available))}"
             )
+        if wanted.count(device) > 1:
+            raise UserError(
+                f"distribution_strategy {name!r}: names {device!r} {wanted.count(device)} times; "
+                "each replica needs a device of its own"
+            )
     return [available[device] for device in wanted]
 
 

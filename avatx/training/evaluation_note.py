@@ -32,6 +32,15 @@ class EvaluationNote:
                 json.dump({"step": step}, file)
         self.step = step
 
+    def forget(self) -> None:
+        """Begins anew: what was there is not of this training."""
+        self.step = -1
+
+    def rewind(self, step: int) -> None:
+        """Notes that a training goes on from this step: of what it did after, nothing is left."""
+        if self.step > step:
+            self.write(step)
+
     def _read(self) -> int:
         try:
             with tf.io.gfile.GFile(self._path, "r") as file:

@@ -39,7 +39,7 @@ class LastStart:
         settings = [f"{name} {then} -> {now}" for name, then, now in self.changed_settings()]
         inputs = [
             f"{field}: {what}"
-            for field, files in self._input_files.items()
+            for field, files in self.input_files.items()
             if field in self._inputs and (what := _difference(self._inputs[field], files))
         ]
         lines = []
@@ -53,12 +53,13 @@ class LastStart:
     def write(self) -> None:
         """Notes what this start is with."""
         write_config(self._experiment)
-        if self._input_files:
+        if self.input_files:
             with atomic_text_file(self._inputs_path) as file:
-                json.dump(self._input_files, file, indent=1)
+                json.dump(self.input_files, file, indent=1)
 
     @functools.cached_property
-    def _input_files(self) -> dict[str, dict[str, str]]:
+    def input_files(self) -> dict[str, dict[str, str]]:
+        """`Experiment.input_files()`, looked at once."""
         return self._experiment.input_files()
 
 

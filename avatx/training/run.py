@@ -20,9 +20,9 @@ from avatx.checkpoints import paths, restore, saver, waiting
 from avatx.checkpoints.reader import DamagedCheckpoint
 from avatx.errors import UserError, first_line
 from avatx.evaluation.evaluation_run import METRICS_FILE
-from avatx.training import fine_tuning, precision_check, report
+from avatx.training import earlier_results, fine_tuning, precision_check, report
 from avatx.training.best_checkpoint import CHECKPOINT_NAME as BEST_CHECKPOINT_NAME
-from avatx.training.best_checkpoint import BestCheckpoint
+from avatx.training.best_checkpoint import BestCheckpoint, evaluation_settings
 from avatx.training.controller import TrainingController
 from avatx.training.distribution import check_batch_size, check_compiled_update, make_strategy
 from avatx.training.evaluation_note import EvaluationNote
@@ -163,8 +163,7 @@ class _CheckpointEvaluation:
         self._checked = False
 
     def __call__(self, path: str) -> dict[str, float]:
-        writer = self._controller.eval_summary_manager.summary_writer()
-        with self._strategy.scope(), writer.as_default():  # for the evaluator's pictures
+        with self._strategy.scope():
             self._step.assign(
                 restore.restore_for_inference(self._model, path, self._experiment.changed_settings)
             )
@@ -180,6 +179,9 @@ class _CheckpointEvaluation:
             # Where there are checkpoints, the file says how they were trained.
             if self._is_chief and not paths.checkpoint_paths(self._experiment.model_dir):
                 write_config(self._experiment)
+        # Not before: a checkpoint that is refused leaves no events. The evaluator writes pictures.
+        writer = self._controller.eval_summary_manager.summary_writer()
+        with self._strategy.scope(), writer.as_default():
             metrics = self._evaluator.evaluate(tf.constant(-1))
         self._controller.eval_summary_manager.write_summaries(metrics)
         self._controller.eval_summary_manager.flush()
@@ -343,7 +345,8 @@ def _make_controller(
     checkpoint = tf.train.Checkpoint(
         model=model, optimizer=optimizer.checkpointed, global_step=global_step
     )
-    evaluator, eval_actions = None, []
+    evaluated = EvaluationNote(experiment.model_dir, workers)
+    evaluator, best = None, None
     if evaluate:
         evaluator = kind.make_evaluator(
             experiment,
@@ -355,9 +358,14 @@ def _make_controller(
             # One worker alone stops where it is.
             between=stop.raise_if_asked if workers.are_several else lambda: None,
         )
-        if experiment.eval.best_checkpoint_metric:
-            eval_actions.append(
-                _best_checkpoint_action(experiment, checkpoint, global_step, workers)
+        if metric := experiment.eval.best_checkpoint_metric:
+            directory = os.path.join(experiment.model_dir, paths.BEST_DIRECTORY)
+            best = BestCheckpoint(
+                directory,
+                metric,
+                checkpoint,
+                workers,
+                lambda: evaluation_settings(experiment, last_start.input_files),
             )
 
     def initialize() -> None:
@@ -365,18 +373,28 @@ def _make_controller(
             print(line)
         if optimizer.average is not None:
             reset_average(optimizer.average, model)
+        if workers.is_chief and (folder := earlier_results.set_aside(experiment.model_dir)):
+            print(
+                f"{experiment.model_dir} holds no checkpoint to go on from, and results of an "
+                f"earlier training, which were moved to {folder}"
+            )
+        for one in (evaluated, best):
+            if one is not None:
+                one.forget()
 
     return TrainingController(
         trainer=trainer,
         evaluator=evaluator,
-        eval_actions=eval_actions,
+        eval_actions=[lambda metrics: best.offer(metrics, int(global_step.numpy()))]
+        if best
+        else [],
         options=options,
         initialize=initialize,
         changes=last_start.changed_settings,
         saver=saver.saver_of(workers.is_chief)(
             checkpoint, experiment.model_dir, CHECKPOINT_NAME, options.checkpoints_to_keep
         ),
-        evaluated=EvaluationNote(experiment.model_dir, workers),
+        evaluated=evaluated,
         stop=stop,
         global_step=global_step,
         strategy=strategy,
@@ -393,21 +411,6 @@ def _summaries(experiment: Experiment, name: str, is_chief: bool, global_step) -
         f"{prefix}summary_dir": directory,
         f"{prefix}summary_manager": ScalarSummaries(directory, global_step),
     }
-
-
-def _best_checkpoint_action(experiment: Experiment, checkpoint, global_step, workers: Workers):
-    """Keeps the checkpoint of the best evaluation in `best/`."""
-    directory = os.path.join(experiment.model_dir, paths.BEST_DIRECTORY)
-    metric = experiment.eval.best_checkpoint_metric
-    best = BestCheckpoint(directory, metric, checkpoint, workers)
-
-    def action(metrics: dict[str, float]) -> None:
-        step = int(global_step.numpy())
-        if best.offer(metrics, step):
-            told = f"{metrics[metric]:.4f} at step {step}"
-            print(f"best {metric} so far: {told}, kept in {directory}")
-
-    return action
 
 
 def _check_inputs(experiment: Experiment, training: bool, evaluating: bool) -> None:

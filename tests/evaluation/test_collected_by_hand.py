@@ -8,6 +8,7 @@ from default_options import default
 
 from avatx.core.structures import VIDEO_ID_BYTES, Batch, Detections, Groundtruth, Keyframes
 from avatx.data.annotations.label_map import LabelMap
+from avatx.errors import UserError
 from avatx.evaluation import evaluation_run
 from avatx.training.options import EvalOptions
 
@@ -92,3 +93,25 @@ def test_what_is_written(collected, tmp_path):
 def test_nothing_collected():
     result = evaluation_run.TableCollector().result()
     assert len(result.groundtruth) == len(result.detections) == 0 and result.keyframes == []
+
+
+def test_a_keyframe_that_is_there_twice_is_named():
+    def batch(*seconds):
+        count = len(seconds)
+        names = np.stack([video_id("a")] * count)
+        groundtruth = Groundtruth(
+            np.zeros([count, 1, 4], np.float32), np.zeros([count, 1, 3]), np.zeros(count, int), ()
+        )
+        valid = np.array([one is not None for one in seconds])
+        times = np.array([one or 0.0 for one in seconds])
+        return Batch((), groundtruth, Keyframes(names, times), valid)
+
+    def found(number):
+        columns = (np.zeros([number, 1, *more]) for more in ([4], [], [], [3], []))
+        return Detections(*columns, num_detections=np.zeros(number, int))
+
+    collector = evaluation_run.TableCollector()
+    collector.add(batch(1.0, 2.0), found(2))
+    collector.add(batch(3.0, None, None), found(3))  # a batch is filled up
+    with pytest.raises(UserError, match="^keyframe a,0002 is there twice .* input_path"):
+        collector.add(batch(4.0, 2.0), found(2))

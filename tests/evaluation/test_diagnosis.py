@@ -162,3 +162,14 @@ def test_everything_excluded_is_not_blamed_on_the_label_map():
     result = evaluate(groundtruth, detections, LABEL_MAP, excluded=excluded)
     (finding,) = diagnose(result, groundtruth, detections, LABEL_MAP, excluded=excluded)
     assert result["mAP"] is None and "excluded" in finding and "different data" not in finding
+
+
+def test_a_run_of_our_own_is_told_when_it_is_scored_against_another_part():
+    """The run's keyframes are all in its detections; those of the groundtruth are others."""
+    groundtruth, detections = good_detections()
+    other = groundtruth.select(slice(None))
+    other_keys(other)
+    rules = {"keyframes": detections.keyframes()}
+    result = evaluate(other, detections, LABEL_MAP, **rules)
+    (finding,) = diagnose(result, other, detections, LABEL_MAP, **rules)
+    assert finding.startswith("not one of 600 detections lies on a keyframe that the groundtruth")

@@ -24,7 +24,7 @@ ELSEWHERE = {
 }
 
 
-def scores(**options):
+def evaluation(**options):
     """A stander found at IoU 0.65, and one at a keyframe of nobody, which scores higher."""
     groundtruth = AvaTable.from_columns(
         ["v"], [1.0], [BOX], [12], person_id=[1], empty_keyframes=[("v", 7.0)]
@@ -33,7 +33,15 @@ def scores(**options):
         ["v", "v"], [1.0, 7.0], [NARROW, BOX], [12, 12], score=[0.5, 0.9]
     )
     evaluated = evaluation_run.Evaluated(groundtruth, detections, [("v", 1.0), ("v", 7.0)])
-    return evaluation_run.score(evaluated, NAMES, default(EvalOptions, **options)).metrics
+    return evaluation_run.score(evaluated, NAMES, default(EvalOptions, **options))
+
+
+def scores(**options):
+    return evaluation(**options).metrics
+
+
+def findings(**options):
+    return evaluation(**options).findings
 
 
 def test_every_option_is_changed_here():
@@ -89,6 +97,26 @@ def test_groundtruth_path(tmp_path):
     (tmp_path / "truth.csv").write_text("v,0007,0.1,0.1,0.5,0.5,12,0\n")
     found = scores(groundtruth_path=str(tmp_path / "truth.csv"))
     assert (found["mAP"], found["person_AP_75"]) == (1, 1)
+
+
+def test_what_was_not_evaluated_is_told_at_any_map(tmp_path):
+    """The run had v,1 and v,7."""
+    path = tmp_path / "truth.csv"
+    for rows, told in (
+        ("v,0007,0.1,0.1,0.5,0.5,12,0\n", []),
+        (
+            "v,0007,0.1,0.1,0.5,0.5,12,0\nv,0009,0.1,0.1,0.5,0.5,12,0\nw,0009\n",
+            [
+                f"2 of the 3 keyframes of {path} were not evaluated, the first is v,0009; their "
+                "labels count as missed"
+            ],
+        ),
+    ):
+        path.write_text(rows)
+        assert findings(groundtruth_path=str(path)) == told
+    (tmp_path / "excluded.csv").write_text("v.mp4,0001\nv.mp4,0007\n")
+    (told,) = findings(excluded_timestamps_path=str(tmp_path / "excluded.csv"))
+    assert told.startswith("2 of the 2 excluded keyframes are in neither")
 
 
 def test_excluded_timestamps_path(tmp_path):

@@ -1,5 +1,7 @@
 """The fast frame-mAP against the plain one, and the rules of EVALUATION.md one by one."""
 
+import json
+
 import numpy as np
 import pytest
 from plain_frame_map import plain_evaluate
@@ -7,7 +9,10 @@ from plain_frame_map import plain_evaluate
 from avatx.data.annotations.ava_table import AvaTable, empty_table
 from avatx.data.annotations.label_map import LabelMap
 from avatx.errors import UserError
+from avatx.evaluation.analysis import analyze
+from avatx.evaluation.diagnosis import diagnose
 from avatx.evaluation.frame_map import average_precision, evaluate
+from avatx.evaluation.localization import evaluate_localization
 
 LABEL_MAP = LabelMap({1: "bend", 3: "crouch", 12: "stand"})
 BOX, FAR = (0.1, 0.1, 0.5, 0.5), (0.6, 0.6, 0.9, 0.9)
@@ -238,3 +243,39 @@ def test_equal_scores_of_several_classes_at_the_border_of_the_cap():
     assert sum(one["num_detections"] for one in result["per_class"].values()) == 50
     assert result["per_class"]["1"]["num_true_positives"] == 0
     assert result["per_class"]["12"]["num_true_positives"] == 1
+
+
+INF, NAN = float("inf"), float("nan")
+HUGE = (0.0, 0.0, 1e200, 1e200)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("protocol", ["AVA_2020", "AVA_2019", "AVA_2018"])
+@pytest.mark.parametrize(
+    "truth, found, ap",
+    [
+        (BOX, (0.1, 0.1, INF, 0.5), 0.0),
+        (BOX, (-INF, 0.1, INF, 0.5), 0.0),
+        (BOX, (NAN,) * 4, 0.0),
+        (BOX, HUGE, 0.0),
+        (HUGE, BOX, 0.0),
+        (HUGE, HUGE, 0.0),  # infinity in infinity is no number, and no number reaches a threshold
+    ],
+)
+def test_boxes_without_an_area_are_no_warning_of_numpy(truth, found, ap, protocol):
+    groundtruth = table([("v", 1, truth, 12, 0), ("v", 1, FAR, 12, 1)], "person_id")
+    detections = table(
+        [("v", 1, found, 12, 0.9), ("v", 1, found, 1, 0.8), ("v", 1, FAR, 12, 0.1)], "score"
+    )
+    result = evaluate(groundtruth, detections, LABEL_MAP, protocol=protocol)
+    alone = {1: evaluate(groundtruth, detections.select([2]), LABEL_MAP)}  # FAR is found
+    assert alone[1]["mAP"] == 0.5 and 0 < result["mAP"] <= 0.5
+    assert result["per_class"]["12"]["num_true_positives"] == 1
+    rules = {"protocol": protocol}
+    people = evaluate_localization(groundtruth, detections, **rules)
+    broken = analyze(groundtruth, detections, LABEL_MAP, **rules)
+    json.dumps([result, people, broken], allow_nan=False)
+    diagnose(result, groundtruth, detections, LABEL_MAP)
+    nothing = evaluate(groundtruth, detections.select([0]), LABEL_MAP, **rules)
+    diagnose(nothing, groundtruth, detections.select([0]), LABEL_MAP)
+    assert nothing["mAP"] == ap

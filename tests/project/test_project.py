@@ -467,5 +467,5 @@ def test_the_command(videos, capsys, monkeypatch):
     assert told["files"][0] == "o/pipeline.config"
     assert told["measured"]["num_boxes"] == 45 and told["measured"]["people_at_most"] == 3
     assert told["measured"]["videos"]["a"]["frame_rate"] == 8
-    with pytest.raises(UserError, match="^--frame_rate inf: expected"):
-        dispatch.run([*arguments, "--overwrite", "--frame_rate", "inf"])
+    with pytest.raises(UserError, match="^--frame_rate .*: expected"):
+        dispatch.run([*arguments, "--overwrite", "--frame_rate", "1e15"])

@@ -29,3 +29,8 @@ def test_batch_size_must_divide():
     message = str(raised.value)
     assert "train_config.batch_size = 10" in message
     assert "train_config.gradient_accumulation_steps = 4 x 2 = 8" in message
+
+
+def test_a_device_is_named_once():
+    with pytest.raises(UserError, match="distribution_strategy .*'cpu:0' 2 times"):
+        make_strategy("mirrored:cpu:0, CPU:0")

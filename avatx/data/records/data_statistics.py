@@ -33,6 +33,7 @@ class DataStatistics:
       labels_of_class: class id -> rows or videos, classes without any left out.
       num_keyframes_without_people: of keyframes only.
       num_boxes: of keyframes only: people.
+      num_repeated: of keyframes only: those that were there before in the set.
       missing: frames of clips that no frame of the video is near to; None where nobody looked.
       holed_videos: where nobody looked, the videos whose frames are not all there by the manifest.
     """
@@ -43,6 +44,7 @@ class DataStatistics:
     labels_of_class: dict[int, int] | None = None
     num_keyframes_without_people: int | None = None
     num_boxes: int | None = None
+    num_repeated: int = 0
     missing: MissingFrames | None = None
     holed_videos: tuple[str, ...] = ()
 
@@ -79,9 +81,17 @@ class DataStatistics:
         classes = ", ".join(
             f"{(class_names or {}).get(class_id, class_id)} {count:,}" for class_id, count in most
         )
-        lines = (name, text), (f"{name} labels", classes)
+        lines = [(name, text), (f"{name} labels", classes)]
+        if self.num_repeated:
+            lines.append(
+                (
+                    f"{name} repeats",
+                    f"{self.num_repeated:,} keyframes are there more than once: are these records "
+                    "of two writings, in one folder?",
+                )
+            )
         if self.missing is None or not self.missing.number:
-            return lines
+            return tuple(lines)
         return *lines, (f"{name} frames", self.missing.in_words())
 
 
@@ -194,15 +204,19 @@ def _scan(files: list[str], unit: str, clip: tuple[int, float] | None) -> DataSt
             found = DataStatistics(unit, len(files), examples, labels)
         else:
             keyframes = empty = boxes = 0
+            seen: set[tuple[bytes, int]] = set()
             for class_ids, people, lengths, video_id, *times in _parsed(files, _rows):
                 keyframes += len(lengths)
+                seen.update((video_id, int(time)) for time in times[1])
                 empty += int((lengths == 0).sum())
                 owner = np.repeat(np.arange(len(lengths)), lengths)[:, np.newaxis]
                 boxes += len(np.unique(np.concatenate([owner, people], axis=1), axis=0))
                 count(class_ids)
                 if frames:
                     frames.add_segment(video_id.decode(errors="replace"), *times)
-            found = DataStatistics(unit, len(files), keyframes, labels, empty, boxes)
+            found = DataStatistics(
+                unit, len(files), keyframes, labels, empty, boxes, keyframes - len(seen)
+            )
     return dataclasses.replace(found, missing=frames)
 
 

@@ -35,6 +35,17 @@ def test_small_sets_are_counted(tmp_path):
     assert dict(more.lines("data"))["data labels"] == "2 3,000, 3 5, 1 2"  # the most frequent first
 
 
+def test_keyframes_that_are_there_twice_are_told(tmp_path):
+    for name in ("a", "b"):
+        write(tmp_path / f"{name}.tfrecord", [segment("v", [keyframe(0), keyframe(1_000_000)])])
+    write(tmp_path / "c.tfrecord", [segment("w", [keyframe(0)])])
+    found = describe([str(tmp_path / "*.tfrecord")], "keyframes")
+    assert (found.num_examples, found.num_repeated) == (5, 2)
+    assert dict(found.lines("data"))["data repeats"].startswith("2 keyframes are there more than")
+    once = describe([str(tmp_path / "[bc].tfrecord")], "keyframes")
+    assert once.num_repeated == 0 and "data repeats" not in dict(once.lines("data"))
+
+
 def test_large_sets_are_counted_by_the_manifest(tmp_path):
     pattern = write_set(tmp_path, num_files=2)
     assert describe([pattern], "keyframes", scanned_bytes=0).num_examples is None

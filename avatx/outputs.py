@@ -1,0 +1,70 @@
+"""What is about to be written, looked at before anything is read: writable, and none of the inputs.
+
+Files take their names when all is done (`atomic_file`), so that a mistake would else be told only
+after the work; and what is written over one's own annotations is gone.
+"""
+
+import glob
+import os
+from collections.abc import Iterable, Mapping
+
+from avatx.errors import UserError
+
+_OF_CHECKPOINTS = ".index"  # of a prefix
+
+
+def check_file(path: str, argument: str = "output") -> None:
+    """Refuses a file that could not be written; one that is remote, its file system says later.
+
+    Args:
+      path: the file.
+      argument: what names it.
+
+    Raises:
+      UserError: it is a folder, or its folder is not there or not writable.
+    """
+    if "://" in path:
+        return
+    target = os.path.realpath(path)
+    folder = os.path.dirname(target)
+    if os.path.isdir(target):
+        raise UserError(f"{argument} {path}: is a folder; expected a file")
+    if not os.path.isdir(folder):
+        raise UserError(f"{argument} {path}: there is no folder {folder}; make it first")
+    is_device = os.path.exists(target) and not os.path.isfile(target)  # written to as it is
+    if not os.access(target if is_device else folder, os.W_OK):
+        raise UserError(f"{argument} {path}: nothing can be written in {folder}")
+
+
+def refuse_overwriting(
+    files: Iterable[str],
+    inputs: Mapping[str, str | Iterable[str] | None],
+    argument: str = "output",
+) -> None:
+    """Refuses to write a file that is read, under whatever name.
+
+    Args:
+      files: what is written.
+      inputs: argument to what is read: paths, patterns of paths, prefixes of checkpoints. What is
+        no file that is there is left alone.
+      argument: what names the files that are written.
+
+    Raises:
+      UserError: one of `files` is one of `inputs`.
+    """
+    read = [(name, path) for name, value in inputs.items() for path in _files_of(value)]
+    for file in files:
+        for name, path in read:
+            if os.path.isfile(file) and os.path.samefile(file, path):
+                raise UserError(
+                    f"{argument} {file}: is one of the files that are read (`{name}`); give another"
+                )
+
+
+def _files_of(value: str | Iterable[str] | None) -> list[str]:
+    values = [value] if isinstance(value, str) else value or ()
+    found = []
+    for one in values:
+        named = [one, one + _OF_CHECKPOINTS, *(glob.glob(one) if glob.has_magic(one) else ())]
+        found += [path for path in named if os.path.isfile(path)]
+    return found
