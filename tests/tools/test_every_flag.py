@@ -302,14 +302,14 @@ def test_the_demo_s_flags(monkeypatch, tmp_path):
             "--output",
             str(tmp_path / "o"),
             "--pipeline_config_path",
-            "mine.config",
+            "playground/i3d_r64",  # read before anything is made
             "--train_videos",
             "5",
             "--val_videos",
             "3",
             "--override",
-            "a=1",
-            "b=2",
+            "train_config.batch_size=1",
+            "train_config.seed=2",
         ],
         monkeypatch,
     )
@@ -322,9 +322,9 @@ def test_the_demo_s_flags(monkeypatch, tmp_path):
     seeds = [value_after(line, "--seed") for line in lines if line[0] == "make_playground.py"]
     assert seeds == ["1", "2"]
     (training,) = [line for line in lines if line[0] == "model_main.py"]
-    assert value_after(training, "--pipeline_config_path") == "mine.config"
+    assert value_after(training, "--pipeline_config_path") == "playground/i3d_r64"
     overrides = training[training.index("--override") + 1 :]
-    assert overrides[-2:] == ["a=1", "b=2"]
+    assert overrides[-2:] == ["train_config.batch_size=1", "train_config.seed=2"]
     data = tmp_path / "o" / "data"
     for reader, split in (("train", "train"), ("eval", "val")):
         key = f"{reader}_input_reader"

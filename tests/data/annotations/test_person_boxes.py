@@ -186,6 +186,10 @@ def test_a_field_of_mot_that_cannot_be_is_one_line(tmp_path, column, value):
     wrong = value in ("nan", "inf", "x", "") or column == 0
     if column == 6:  # no score is a score of 1, and detectors have ranges of their own
         wrong = value in ("1e300", "1e20", "nan", "inf", "x")
+    if (column, value) == (6, "-2"):
+        with pytest.raises(UserError, match="reaches score_threshold 0; the highest score is -2"):
+            read(tmp_path, "a.txt", ",".join(row))
+        return
     if not wrong:
         assert np.isfinite(read(tmp_path, "a.txt", ",".join(row)).boxes).all()
         return
