@@ -84,6 +84,9 @@ def test_steps_per_loop_bounds_the_steps_between_looks():
         def _report(self, step):
             pass
 
+        def mean_loss(self):
+            return 0.0
+
     more = "summary_interval: 8 checkpoint_interval: 100"
     optimizer = f"adam_optimizer {{ {RATE} }}"
     Controller(options_of(optimizer, f"{more} steps_per_loop: 3")).train(

@@ -145,7 +145,7 @@ def test_flags_are_those_given():
         ("--frames_rate 0", "--folder_frame_rate 0: expected frames a second"),
         ("--max_frame_rate -1", "--max_frame_rate -1: expected 0"),
         ("--optical_flow tvl1", "--optical_flow tvl1: expected dis or farneback"),
-        ("--video_start_seconds inf", "--video_start_seconds inf: expected seconds"),
+        ("--video_start_seconds 1e15", "--video_start_seconds 1e\\+15: expected seconds"),
     ],
 )
 def test_mistakes_are_named_by_flag(arguments, message):
