@@ -1,7 +1,6 @@
 """The pages: their links lead somewhere, and their commands are such as the tools take.
 
-Commands are parsed by the tools' own parsers and not run; tests/test_extending.py and
-tests/test_first_steps.py run theirs.
+Commands are parsed by the tools' own parsers; tests/test_pages_run.py runs those that can be.
 """
 
 import argparse
@@ -12,6 +11,7 @@ import shlex
 import sys
 
 import pytest
+from documented_commands import commands
 
 from avatx.commands import BY_NAME, Command
 
@@ -60,19 +60,6 @@ def test_every_link_inside_leads_somewhere(name):
         elif "docs" in path.parts and "docs" not in there.parts:
             wrong.append(f"{target}: is not on the site; name it in `backquotes`")
     assert not wrong
-
-
-def commands(text: str):
-    """Each command of the page's code blocks, its lines joined, without what is piped on."""
-    fenced = re.findall(r"^```(?:sh|bash|console)?\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
-    indented = re.findall(
-        r"(?:^    .*\n?)+", re.sub(r"^```.*?^```$", "", text, flags=re.M | re.S), re.M
-    )
-    for block in [*fenced, *indented]:
-        joined = re.sub(r"\\\n\s*", " ", block)
-        for line in joined.splitlines():
-            if re.search(r"\S+\.py\b|\bavatx\b|\bmake\b", line):
-                yield line.strip()
 
 
 def words(command: str) -> list[str]:
