@@ -4,6 +4,7 @@ Commands are parsed by the tools' own parsers; tests/test_pages_run.py runs thos
 """
 
 import argparse
+import ast
 import importlib.util
 import pathlib
 import re
@@ -223,3 +224,41 @@ def test_the_site_has_every_page():
     required = re.findall(r"^[^#\s]\S*", (ROOT / "requirements/docs.txt").read_text(), re.MULTILINE)
     extra = re.search(r'"docs": \[(.*?)\]', (ROOT / "setup.py").read_text().replace("[python]", ""))
     assert [r.replace("[python]", "") for r in required] == re.findall(r'"(.*?)"', extra[1])
+
+
+def documented_functions():
+    """(Where, function) of all that docs/api.md shows, by their source."""
+    for name in re.findall(r"^::: (\S+)$", (ROOT / "docs" / "api.md").read_text(), re.MULTILINE):
+        parts = name.split(".")
+        long = next(n for n in range(len(parts), 0, -1) if module_file(parts[:n]).is_file())
+        body = ast.parse(module_file(parts[:long]).read_text()).body
+        for part in parts[long:]:
+            (found,) = [one for one in body if getattr(one, "name", None) == part]
+            body = [found] if isinstance(found, ast.FunctionDef) else found.body
+        for one in body:
+            inside = one.body if isinstance(one, ast.ClassDef) else [one]
+            functions = [one for one in inside if isinstance(one, ast.FunctionDef)]
+            yield from ((name, one) for one in functions)
+
+
+def module_file(parts: list[str]) -> pathlib.Path:
+    return ROOT.joinpath(*parts).with_suffix(".py")
+
+
+def test_the_reference_has_a_type_for_each_argument_that_it_tells_of():
+    """`make docs` is strict about it."""
+    looked_at, untyped = 0, []
+    for where, function in documented_functions():
+        told = re.search(
+            r"^Args:\n((?:  .*\n?|\n)*)", ast.get_docstring(function) or "", re.MULTILINE
+        )
+        names = re.findall(r"^  (\w+):", told[1], re.MULTILINE) if told else []
+        arguments = [*function.args.posonlyargs, *function.args.args, *function.args.kwonlyargs]
+        looked_at += len(names)
+        untyped += [
+            f"{where}: {function.name}: {one.arg}"
+            for one in arguments
+            if one.arg in names and one.annotation is None
+        ]
+    assert not untyped
+    assert looked_at > 20

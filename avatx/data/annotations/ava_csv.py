@@ -277,7 +277,9 @@ def iterate_lines(path) -> Iterator[tuple[int, str]]:
         yield from _lines(chunk, path, before)
 
 
-def parsed_rows(path, parse: Callable[[list[str]], _Parsed]) -> Iterator[_Parsed]:
+def parsed_rows(
+    path: str | os.PathLike[str], parse: Callable[[list[str]], _Parsed]
+) -> Iterator[_Parsed]:
     """Yields what `parse` makes of the fields of every line that is not blank.
 
     Args:
