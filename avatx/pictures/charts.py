@@ -60,12 +60,17 @@ class _Chart:
 
     def pixels(self, dots_an_inch: int = 150) -> np.ndarray:
         """[H, W, 3] uint8 on white."""
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        return figure_pixels(self.figure, dots_an_inch)
 
-        self.figure.set_dpi(dots_an_inch)
-        canvas = FigureCanvasAgg(self.figure)
-        canvas.draw()
-        return np.asarray(canvas.buffer_rgba())[..., :3].copy()
+
+def figure_pixels(figure: Any, dots_an_inch: int) -> np.ndarray:
+    """A matplotlib figure as [H, W, 3] uint8, without pyplot and its state."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    figure.set_dpi(dots_an_inch)
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[..., :3].copy()
 
 
 def _embeddable(svg: str, name: str) -> str:

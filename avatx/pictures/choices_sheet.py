@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from avatx.pictures.charts import figure_pixels
 from avatx.pictures.colours import COUNT, INK, NEUTRAL, POSE, WITH_OBJECTS
 
 MOST_VIDEOS = 8  # lines of the split
@@ -65,7 +66,7 @@ def choices_sheet(
         frame, sizes = rows[2].subplots(1, 2, width_ratios=[0.7, 0.3])
         _draw_frame(frame, shown, told["size"])
         _draw_sizes(sizes, shown)
-        return _pixels(figure)
+        return figure_pixels(figure, _DOTS_AN_INCH)
 
 
 def _draw_split(axes, videos: Sequence[Keyframes], number: int, told: str) -> None:
@@ -143,12 +144,3 @@ def _rectangle(axes, top, left, height, width, colour: str, style: str) -> None:
 
 def _short(text: str, most: int) -> str:
     return text if len(text) <= most else f"{text[: most - 1]}…"
-
-
-def _pixels(figure) -> np.ndarray:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-
-    canvas = FigureCanvasAgg(figure)
-    figure.set_dpi(_DOTS_AN_INCH)
-    canvas.draw()
-    return np.asarray(canvas.buffer_rgba())[..., :3].copy()

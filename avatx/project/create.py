@@ -120,7 +120,8 @@ def create_project(
         log("note: no label map was given, so classes are called class_1 and so on")
 
     whole = _joined(*split[:2]) if split else table
-    facts = _facts(whole, times, list(videos))
+    paths = _paths(whole, list(videos))
+    facts = _facts(paths, times)
     measures = measure(whole, facts)
     machine = this_machine()
     clip = choose_clip(measures, machine, num_frames, frame_rate)
@@ -167,8 +168,6 @@ def create_project(
         os.getcwd(),
     )
     _check_config(text, output)
-    folder_of_videos = VideoFolder(list(videos))
-    paths = {name: str(folder_of_videos.find(name)) for name in facts}
     picture = choices_picture(measures, split, choices, paths)
     with atomic_files(output, replaces=FILES if overwrite else ()) as folder:
         for name, content in ((CONFIG_FILE, text), (README, page)):
@@ -237,16 +236,23 @@ def _joined(one: AvaTable, other: AvaTable) -> AvaTable:
     )
 
 
-def _facts(table: AvaTable, times: VideoTimes, folders: list[str]) -> dict[str, VideoFacts]:
-    """Of each video that the table names."""
+def _paths(table: AvaTable, folders: list[str]) -> dict[str, str]:
+    """The file of each video that the table names."""
     folder = VideoFolder(folders)
-    facts = {}
-    names = dict.fromkeys([*table.video_names, *(key[0] for key in table.empty_keyframes)])
-    progress = Progress("measuring", "videos", len(names))
-    for name in names:
+    paths = {}
+    for name in dict.fromkeys([*table.video_names, *(key[0] for key in table.empty_keyframes)]):
         path = folder.find(name)
         if path is None:  # `read_rows` has found each
             raise UserError(f"{name}: there is no such video in {', '.join(folders)}")
+        paths[name] = path
+    return paths
+
+
+def _facts(paths: Mapping[str, str], times: VideoTimes) -> dict[str, VideoFacts]:
+    """Of each video."""
+    facts = {}
+    progress = Progress("measuring", "videos", len(paths))
+    for name, path in paths.items():
         with VideoReader(path, frame_settings=FrameSettings()) as reader:
             height, width = reader.size
             facts[name] = VideoFacts(height, width, reader.frame_rate or 25.0, times[name] or 0.0)
