@@ -3,7 +3,7 @@
 They do not change the score: the official evaluator reads them, and so does ours, by its rules.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from avatx.data.annotations.ava_csv_writer import format_timestamp
 from avatx.data.annotations.ava_table import AvaTable
 from avatx.data.annotations.label_map import LabelMap
 from avatx.errors import shortened
+from avatx.ordered_threads import in_threads
 
 _LOOKED_AT_ONCE = 1 << 16  # rows, to stay in the processor's cache
 _ROUNDING = 1e-6  # of float32 boxes that end at the border of the frame
@@ -25,70 +26,90 @@ def impossible_rows(table: AvaTable, label_map: LabelMap, name: str) -> list[str
       label_map: the classes that are evaluated.
       name: of the table, as "detections" or its path.
     """
-    some_at_once = (
-        table.select(slice(begin, begin + _LOOKED_AT_ONCE))
-        for begin in range(0, len(table), _LOOKED_AT_ONCE)
+    known = np.fromiter(label_map.names, np.int64)
+    whole = table.score is not None and _all_whole(table.score)
+
+    def kinds(begin: int) -> np.ndarray:
+        block = slice(begin, begin + _LOOKED_AT_ONCE)
+        score = None if table.score is None else table.score[block]
+        return _kinds(table.boxes[block], table.class_id[block], score, known, whole)
+
+    begins = range(0, len(table), _LOOKED_AT_ONCE)
+    of_kind = np.concatenate(
+        [np.zeros((len(_WORDS), 0), bool), *(block for _, block in in_threads(kinds, begins))],
+        axis=1,
     )
-    if not any(rows.any() for part in some_at_once for rows, _ in _kinds(part, label_map)):
-        return []  # nearly always, and without masks of a whole table
-    wrong = np.zeros(len(table), bool)
-    parts = []
-    for rows, words in _kinds(table, label_map):
-        if rows.any():
-            parts.append(f"{np.count_nonzero(rows)} {words(rows)}")
-            wrong |= rows
-    if not parts:  # what some rows look like by themselves, all of them may not
+    parts = [
+        f"{np.count_nonzero(rows)} {words(table, rows)}"
+        for words, rows in zip(_WORDS, of_kind, strict=True)
+        if rows.any()
+    ]
+    if not parts:
         return []
-    video, seconds = table.moment(int(np.flatnonzero(wrong)[0]))
+    wrong = of_kind.any(axis=0)
+    video, seconds = table.moment(int(np.argmax(wrong)))
     return [
         f"{name}: {np.count_nonzero(wrong)} of {len(table)} rows cannot be right: "
         f"{'; '.join(parts)}; the first is at {shortened(video, 80)},{format_timestamp(seconds)}"
     ]
 
 
-def _kinds(table: AvaTable, label_map: LabelMap) -> Iterator[tuple]:
-    """([N] bool, what is said of the marked rows after their number)."""
-    class_id, scores = table.class_id, table.score  # annotations have no scores
+def _kinds(boxes, class_id, score, known: np.ndarray, whole: bool) -> np.ndarray:
+    """[kinds, n] bool, which of some rows are of each kind of `_WORDS`.
 
-    def classes(rows: np.ndarray) -> str:
-        ids = np.unique(class_id[rows])
-        return ", ".join(map(str, ids[:5])) + (", ..." if len(ids) > 5 else "")
-
+    Args:
+      boxes: [n, 4] float64.
+      class_id: [n] int32.
+      score: [n] float64, None of annotations.
+      known: ids of the label map.
+      whole: all scores of the table are whole numbers.
+    """
     low = class_id < 1
-    yield (
-        low,
-        lambda rows: (
-            f"of class {classes(rows)}, where ids begin at 1 (are all ids too low by "
-            f"{1 - int(class_id.min())}?)"
-        ),
+    y1, x1, y2, x2 = boxes.T
+    finite = np.isfinite(y1) & np.isfinite(x1) & np.isfinite(y2) & np.isfinite(x2)
+    lowest = np.minimum(np.minimum(y1, x1), np.minimum(y2, x2))
+    highest = np.maximum(np.maximum(y1, x1), np.maximum(y2, x2))
+    no = np.zeros(len(class_id), bool)
+    return np.stack(
+        [
+            low,
+            no if score is None else ~low & ~np.isin(class_id, known),
+            no if score is None else ~np.isfinite(score),
+            # Scores may be of any range; whole numbers, all of them, are hardly any.
+            (score > 1) if whole else no,
+            ~finite,
+            finite & ((y1 >= y2) | (x1 >= x2)),
+            finite & ((lowest < -_ROUNDING) | (highest > 1 + _ROUNDING)),
+        ]
     )
-    if scores is not None:
-        yield (
-            ~low & ~np.isin(class_id, np.fromiter(label_map.names, np.int64)),
-            lambda rows: f"of classes that the label map lacks ({classes(rows)})",
-        )
-        yield ~np.isfinite(scores), lambda rows: "with a score that is no finite number"
-        # Scores may be of any range; whole numbers, all of them, are hardly any.
-        yield (
-            (scores > 1) & bool((scores == np.round(scores)).all()),
-            lambda rows: (
-                "with a score above 1, and all scores are whole numbers (are these annotations, "
-                "whose eighth column is a person's number?)"
-            ),
-        )
-    finite = np.isfinite(table.boxes).all(axis=1)
-    low_side, high_side = table.boxes[:, :2], table.boxes[:, 2:]
-    yield ~finite, lambda rows: "with a coordinate that is no finite number"
-    yield (
-        finite & (low_side >= high_side).any(axis=1),
-        lambda rows: "with a box inverted or without area",
-    )
-    outside = (low_side < -_ROUNDING) | (high_side < -_ROUNDING)
-    outside |= (low_side > 1 + _ROUNDING) | (high_side > 1 + _ROUNDING)
-    yield (
-        finite & outside.any(axis=1),
-        lambda rows: (
-            f"with a box outside of the frame (coordinates from {table.boxes[rows].min():g} to "
-            f"{table.boxes[rows].max():g}, expected 0 to 1)"
-        ),
-    )
+
+
+# What is said of the rows of each kind after their number.
+_WORDS: tuple[Callable[[AvaTable, np.ndarray], str], ...] = (
+    lambda table, rows: (
+        f"of class {_classes(table, rows)}, where ids begin at 1 (are all ids too low by "
+        f"{1 - int(table.class_id.min())}?)"
+    ),
+    lambda table, rows: f"of classes that the label map lacks ({_classes(table, rows)})",
+    lambda table, rows: "with a score that is no finite number",
+    lambda table, rows: (
+        "with a score above 1, and all scores are whole numbers (are these annotations, "
+        "whose eighth column is a person's number?)"
+    ),
+    lambda table, rows: "with a coordinate that is no finite number",
+    lambda table, rows: "with a box inverted or without area",
+    lambda table, rows: (
+        f"with a box outside of the frame (coordinates from {table.boxes[rows].min():g} to "
+        f"{table.boxes[rows].max():g}, expected 0 to 1)"
+    ),
+)
+
+
+def _classes(table: AvaTable, rows: np.ndarray) -> str:
+    ids = np.unique(table.class_id[rows])
+    return ", ".join(map(str, ids[:5])) + (", ..." if len(ids) > 5 else "")
+
+
+def _all_whole(scores: np.ndarray) -> bool:
+    """Whether all are whole numbers; the first few nearly always tell."""
+    return all(bool((part == np.round(part)).all()) for part in (scores[:1000], scores))

@@ -22,6 +22,7 @@ from avatx.evaluation.keyframe_blocks import blocks_of_keyframes
 from avatx.evaluation.keyframe_index import index_keyframes
 from avatx.evaluation.metrics import IOU_THRESHOLDS
 from avatx.evaluation.protocol import DEFAULT_PROTOCOL
+from avatx.ordered_threads import in_threads
 
 PERSON = LabelMap({1: "person"})
 MERGING_IOU = 0.5  # two detections that overlap more are one person
@@ -109,14 +110,18 @@ def merge_detections(table: AvaTable, iou_threshold: float = MERGING_IOU) -> Ava
     valid = y1 < y2
     valid &= x1 < x2
     runs = index_keyframes((table,), ()).runs_of_tables[0]
-    kept = []
-    for rows, _, group in blocks_of_keyframes(runs, valid, by_appearance=False):
+
+    def survivors(block) -> np.ndarray:
+        rows, _, group = block
         if iou_threshold < 1:  # equal boxes overlap more: the best of them decides
             best = best_of_repeats(table.boxes[rows], group, scores_of(table, rows))
             rows, group = rows[best], group[best]
         order = np.lexsort((-scores_of(table, rows), group))
         rows = rows[order]
-        kept.append(rows[suppress(table.boxes[rows], group, iou_threshold)])
+        return rows[suppress(table.boxes[rows], group, iou_threshold)]
+
+    blocks = blocks_of_keyframes(runs, valid, by_appearance=False)
+    kept = [rows for _, rows in in_threads(survivors, blocks)]
     merged = table.select(np.concatenate(kept) if kept else np.zeros(0, int))
     merged.class_id = np.ones(len(merged), np.int32)
     return merged

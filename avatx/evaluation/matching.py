@@ -15,6 +15,7 @@ import numpy as np
 from avatx.data.annotations.ava_table import AvaTable, Keyframe
 from avatx.data.annotations.label_map import LabelMap
 from avatx.evaluation.countable_rows import (
+    detection_blocks,
     detection_rows,
     groundtruth_rows,
     order_by_class,
@@ -23,6 +24,7 @@ from avatx.evaluation.countable_rows import (
 )
 from avatx.evaluation.keyframe_index import KeyframeIndex, index_keyframes
 from avatx.evaluation.protocol import Protocol
+from avatx.ordered_threads import in_threads
 
 _PAIRED_AT_ONCE = 1 << 18  # detections, to bound memory
 
@@ -106,25 +108,31 @@ class Matching:
 
     def blocks(self, *iou_thresholds: float) -> Iterator[tuple[MatchedBlock, ...]]:
         """The detections that count, matched at each threshold: they differ in what is true."""
-        detections, number_of_classes = self._detections, len(self._evaluated)
-        gt_cell = self.groundtruth_keyframe.astype(np.int64) * number_of_classes
+        gt_cell = self.groundtruth_keyframe.astype(np.int64) * len(self._evaluated)
         gt_cell += self.groundtruth_class_id
         cells = np.unique(gt_cell, return_index=True, return_counts=True)
-        for rows, keyframe, through_heap in detection_rows(
-            detections, self._runs, self.included, self._evaluated, self._protocol
-        ):
-            score = scores_of(detections, rows)
-            class_id = detections.class_id[rows]
-            cell = keyframe.astype(np.int64) * number_of_classes + class_id
-            best, best_iou = _best_overlaps(
-                self._groundtruth_boxes, cells, detections.boxes, rows, cell
-            )
-            urgency = np.where(through_heap, 0.0, -score)
-            columns = (rows, class_id, score, keyframe, best, best_iou)
-            yield tuple(
-                MatchedBlock(*columns, _true_positive(best, best_iou, urgency, threshold))
-                for threshold in iou_thresholds
-            )
+        blocks = detection_blocks(
+            self._detections, self._runs, self.included, self._evaluated, self._protocol
+        )
+        matched = in_threads(lambda block: self._matched(block, cells, iou_thresholds), blocks)
+        return (at_thresholds for _, at_thresholds in matched if len(at_thresholds[0].row))
+
+    def _matched(self, block, gt_cells, iou_thresholds) -> tuple[MatchedBlock, ...]:
+        """A block of `detection_blocks`, matched at each threshold; nothing here is changed."""
+        detections = self._detections
+        rows, keyframe, through_heap = detection_rows(detections, self._protocol, *block)
+        score = scores_of(detections, rows)
+        class_id = detections.class_id[rows]
+        cell = keyframe.astype(np.int64) * len(self._evaluated) + class_id
+        best, best_iou = _best_overlaps(
+            self._groundtruth_boxes, gt_cells, detections.boxes, rows, cell
+        )
+        urgency = np.where(through_heap, 0.0, -score)
+        columns = (rows, class_id, score, keyframe, best, best_iou)
+        return tuple(
+            MatchedBlock(*columns, _true_positive(best, best_iou, urgency, threshold))
+            for threshold in iou_thresholds
+        )
 
 
 def _true_positive(best, best_iou, urgency, iou_threshold: float) -> np.ndarray:

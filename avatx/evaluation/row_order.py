@@ -4,7 +4,7 @@ The official evaluator pushes a keyframe's rows through a min-heap of the tuples
 (score, class, y1, x1, y2, x2), keeps at most `capacity` of them, and sorts the heap's array by
 descending score. Where no two scores are equal that is the same as sorting the best `capacity`
 rows, which numpy does for all keyframes together; only keyframes with equal scores that matter,
-or with NaN, go through a real heap here.
+or with NaN, go through a heap here: small ones together, others through Python's.
 """
 
 import heapq
@@ -12,6 +12,7 @@ import heapq
 import numpy as np
 
 from avatx.data.annotations.ava_table import AvaTable
+from avatx.evaluation.pushed_heaps import LARGEST, order_by_heaps
 
 
 def heap_order(table: AvaTable, rows: np.ndarray, score, capacity: int | None) -> np.ndarray:
@@ -68,10 +69,33 @@ def order_in_keyframes(
     at = np.flatnonzero(through_heap[keyframe])
     if not len(at):
         return rows[:0]
-    groups = np.split(at, np.flatnonzero(np.diff(keyframe[at])) + 1)
-    return np.concatenate(
-        [heap_order(table, rows[group], score[group], capacity) for group in groups]
-    )
+    group = keyframe[at]
+    starts = np.flatnonzero(np.diff(group, prepend=-1))
+    counts = np.diff(np.append(starts, len(at)))
+    columns = (score[at], table.class_id[rows[at]], *table.boxes[rows[at]].T)
+    # NaN is neither less nor more than anything: where it comes to lie is Python's to say.
+    no_number = np.isnan(columns[0])
+    for side in columns[2:]:
+        no_number |= np.isnan(side)
+    small = counts <= (LARGEST if capacity is None else min(capacity, LARGEST))
+    small &= ~np.logical_or.reduceat(no_number, starts)
+    pushed = np.flatnonzero(np.repeat(small, counts))
+    heap = pushed[order_by_heaps(tuple(column[pushed] for column in columns), group[pushed])]
+    heap = heap[np.lexsort((-columns[0][heap], group[heap]))]
+    orders = [rows[at[heap]]]
+    for begin, count in zip(starts[~small].tolist(), counts[~small].tolist(), strict=True):
+        of_one = at[begin : begin + count]
+        orders.append(heap_order(table, rows[of_one], score[of_one], capacity))
+    if len(orders) == 1:
+        return orders[0]
+    groups = [
+        group[heap],
+        *(
+            np.full(len(order), number)
+            for order, number in zip(orders[1:], group[starts[~small]], strict=True)
+        ),
+    ]
+    return np.concatenate(orders)[np.argsort(np.concatenate(groups), kind="stable")]
 
 
 def best_of_keyframes(

@@ -39,6 +39,7 @@ from avatx.data.annotations.ava_table import (
     keyframe_key,
 )
 from avatx.errors import UserError, shown
+from avatx.ordered_threads import in_threads
 
 __all__ = [
     "ANNOTATIONS",
@@ -86,11 +87,17 @@ class Row(NamedTuple):
 class _Columns(NamedTuple):
     """What a chunk holds."""
 
-    video_index: np.ndarray
+    video_names: list[str]
+    video_index: np.ndarray  # into `video_names`
     timestamp: np.ndarray
     boxes: np.ndarray
     class_id: np.ndarray
     last: np.ndarray
+
+    @property
+    def by_row(self) -> tuple[np.ndarray, ...]:
+        """The columns that a table has row by row."""
+        return self.boxes, self.class_id, self.last
 
 
 def _number(text: str, name: str) -> float:
@@ -254,11 +261,14 @@ def _check_lines(chunk: bytes, path: str, before: int) -> int:
                 f"{path}, line {number}: holds a carriage return that ends no line; "
                 "expected lines that end in a newline, or in both"
             )
-    ends = np.flatnonzero(np.frombuffer(chunk, np.uint8) == ord("\n"))
-    lengths = np.diff(ends, prepend=-1, append=len(chunk))
-    if lengths.max() > _MAX_LINE:
-        raise _too_long(path, before + int(np.argmax(lengths > _MAX_LINE)) + 1)
-    return len(ends)
+    is_end = np.frombuffer(chunk, np.uint8) == ord("\n")
+    # A line of so many bytes would hold a whole one of these windows.
+    window = _MAX_LINE // 2
+    if any(chunk.find(b"\n", at, at + window) < 0 for at in range(0, len(chunk), window)):
+        lengths = np.diff(np.flatnonzero(is_end), prepend=-1, append=len(chunk))
+        if lengths.max() > _MAX_LINE:
+            raise _too_long(path, before + int(np.argmax(lengths > _MAX_LINE)) + 1)
+    return int(np.count_nonzero(is_end))
 
 
 def _too_long(path: str, number: int) -> UserError:
@@ -330,7 +340,7 @@ def _column(chunked, out: np.ndarray | None = None) -> np.ndarray:
     return np.concatenate(parts, out=out) if parts else np.empty(0)
 
 
-def _parse_fast(chunk: bytes, kind: str, codes: dict) -> _Columns | None:
+def _parse_fast(chunk: bytes, kind: str) -> _Columns | None:
     """A chunk whose rows all have 7 or all 8 plain columns; None if it is not such a chunk."""
     import pyarrow
     import pyarrow.csv
@@ -350,7 +360,9 @@ def _parse_fast(chunk: bytes, kind: str, codes: dict) -> _Columns | None:
     try:
         table = pyarrow.csv.read_csv(
             pyarrow.BufferReader(pyarrow.py_buffer(chunk)),
-            read_options=pyarrow.csv.ReadOptions(column_names=names, block_size=1 << 20),
+            read_options=pyarrow.csv.ReadOptions(
+                column_names=names, block_size=1 << 20, use_threads=False
+            ),
             parse_options=pyarrow.csv.ParseOptions(quote_char=False),
             convert_options=pyarrow.csv.ConvertOptions(column_types=types, null_values=[]),
         )
@@ -359,6 +371,7 @@ def _parse_fast(chunk: bytes, kind: str, codes: dict) -> _Columns | None:
     number = table.num_rows
     video_index = np.empty(number, np.int32)
     boxes = np.empty((number, 4), np.float64)
+    codes: dict[str, int] = {}
     start = 0
     for part in table["video"].chunks:
         names = part.dictionary.to_pylist()
@@ -378,11 +391,11 @@ def _parse_fast(chunk: bytes, kind: str, codes: dict) -> _Columns | None:
         last = _column(table["last"])
     else:
         last = np.full(number, 1.0 if kind == DETECTIONS else -1)
-    return _Columns(video_index, timestamp, boxes, class_id, last)
+    return _Columns(list(codes), video_index, timestamp, boxes, class_id, last)
 
 
 def _parse_carefully(
-    chunk: bytes, kind: str, codes: dict, path: str, before: int, empty_keyframes: list[Keyframe]
+    chunk: bytes, kind: str, path: str, before: int, empty_keyframes: list[Keyframe]
 ) -> _Columns:
     """Any chunk, row by row. Raises UserError naming the line."""
     rows = []
@@ -392,8 +405,11 @@ def _parse_carefully(
             empty_keyframes.append(keyframe_key(row.video_id, row.timestamp))
         else:
             rows.append(row)
+    codes: dict[str, int] = {}
+    index = [codes.setdefault(row.video_id, len(codes)) for row in rows]
     return _Columns(
-        np.array([codes.setdefault(row.video_id, len(codes)) for row in rows], np.int32),
+        list(codes),
+        np.array(index, np.int32),
         np.array([row.timestamp for row in rows], np.float64),
         np.array([row.box for row in rows], np.float64).reshape(-1, 4),
         np.array([row.class_id for row in rows], np.int32),
@@ -406,14 +422,18 @@ def _read(path, kind: str) -> AvaTable:
     codes: dict[str, int] = {}
     empty_keyframes: list[Keyframe] = []
     moments: list[Moments] = []
-    empty = _parse_carefully(b"", kind, codes, path, 0, empty_keyframes)
-    columns = [column.copy() for column in empty[2:]]  # each the owner of its memory
-    for before, chunk in _chunks(path):
-        part = _parse_fast(chunk, kind, codes)
+    empty = _parse_carefully(b"", kind, path, 0, empty_keyframes)
+    columns = [column.copy() for column in empty.by_row]  # each the owner of its memory
+    for (before, chunk), part in in_threads(
+        lambda piece: _parse_fast(piece[1], kind), _chunks(path)
+    ):
         if part is None:
-            part = _parse_carefully(chunk, kind, codes, path, before, empty_keyframes)
-        moments.append(Moments.of_rows(part.video_index, part.timestamp))
-        for column, rows in zip(columns, part[2:], strict=True):
+            part = _parse_carefully(chunk, kind, path, before, empty_keyframes)
+        index = np.array(
+            [codes.setdefault(name, len(codes)) for name in part.video_names], np.int32
+        )
+        moments.append(Moments.of_rows(index[part.video_index], part.timestamp))
+        for column, rows in zip(columns, part.by_row, strict=True):
             _append(column, rows)
     if len(columns[0]) >= _MANY_ROWS:
         freed_memory.give_back()
