@@ -17,6 +17,7 @@ from avatx.errors import UserError
 from avatx.evaluation.countable_rows import order_by_class, order_by_score, scores_of
 from avatx.evaluation.matching import MatchedDetections, Matching
 from avatx.evaluation.protocol import DEFAULT_PROTOCOL, get_protocol
+from avatx.ordered_threads import in_threads
 
 MANY_ROWS = 1 << 18  # from here on memory matters
 
@@ -170,16 +171,23 @@ def evaluate_at(
         kept.append((borders, at_thresholds[0].row[order].astype(index), *true))
     num_groundtruth = np.bincount(matching.groundtruth_class_id, minlength=label_map.max_id + 1)
     no_rows = [np.zeros(0, index), *(np.zeros(0, bool) for _ in iou_thresholds)]
-    per_class: list[dict[str, Any]] = [{} for _ in iou_thresholds]
-    for number, name in label_map.names.items():
+
+    def ranked(number: int) -> list[np.ndarray]:
+        """Of a class: what is true at each threshold, by descending score."""
         rows, *true = (
             np.concatenate([empty, *(one[at][one[0][number] : one[0][number + 1]] for one in kept)])
             for at, empty in enumerate(no_rows, start=1)
         )
         order = order_by_score(scores_of(detections, rows))
+        return [hits[order] for hits in true]
+
+    per_class: list[dict[str, Any]] = [{} for _ in iou_thresholds]
+    for number, true in in_threads(ranked, label_map.names):
         for results, hits in zip(per_class, true, strict=True):
-            results[str(number)] = _class_result(name, hits[order], int(num_groundtruth[number]))
-    del kept
+            results[str(number)] = _class_result(
+                label_map.names[number], hits, int(num_groundtruth[number])
+            )
+    kept.clear()
     if len(detections) >= MANY_ROWS:
         freed_memory.give_back()
     return [
