@@ -1,3 +1,4 @@
+import gc
 import pathlib
 import random
 import signal
@@ -11,6 +12,12 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Lets all tests import the modules that they share (importlib mode does not).
 sys.path.insert(0, str(pathlib.Path(__file__).parent / "helpers"))
+
+
+def pytest_collection_finish(session):
+    """What was imported stays, and a training that collects garbage need not walk it."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_runtest_setup(item):

@@ -17,9 +17,8 @@ _LARGEST_LOG_RATIO = 4.135166556742356
 
 def area(boxes: tf.Tensor) -> tf.Tensor:
     """Areas [...] of boxes [..., 4]; 0 for an empty or inverted box."""
-    height = tf.maximum(boxes[..., 2] - boxes[..., 0], 0.0)
-    width = tf.maximum(boxes[..., 3] - boxes[..., 1], 0.0)
-    return height * width
+    ymin, xmin, ymax, xmax = tf.unstack(boxes, 4, axis=-1)
+    return tf.maximum(ymax - ymin, 0.0) * tf.maximum(xmax - xmin, 0.0)
 
 
 def iou(boxes: tf.Tensor, others: tf.Tensor) -> tf.Tensor:
@@ -28,8 +27,9 @@ def iou(boxes: tf.Tensor, others: tf.Tensor) -> tf.Tensor:
     0 where the union is empty. Leading dimensions broadcast.
     """
     boxes, others = boxes[..., :, tf.newaxis, :], others[..., tf.newaxis, :, :]
-    upper_left = tf.maximum(boxes[..., :2], others[..., :2])  # [..., N, M, 2]
-    lower_right = tf.minimum(boxes[..., 2:], others[..., 2:])
+    corners, other_corners = tf.split(boxes, 2, axis=-1), tf.split(others, 2, axis=-1)
+    upper_left = tf.maximum(corners[0], other_corners[0])  # [..., N, M, 2]
+    lower_right = tf.minimum(corners[1], other_corners[1])
     intersection = area(tf.concat([upper_left, lower_right], axis=-1))
     union = area(boxes) + area(others) - intersection
     return tf.math.divide_no_nan(intersection, union)
@@ -55,13 +55,14 @@ def encode(boxes: tf.Tensor, anchors: tf.Tensor) -> tf.Tensor:
 
 def decode(encodings: tf.Tensor, anchors: tf.Tensor) -> tf.Tensor:
     """Boxes [..., 4], not clipped: the inverse of `encode` for proper boxes."""
-    offsets = encodings / tf.constant(SCALE_FACTORS)
+    shift, log_ratio = tf.split(encodings / tf.constant(SCALE_FACTORS), 2, axis=-1)
     anchor_center, anchor_size = _center_and_size(anchors)
-    center = offsets[..., :2] * anchor_size + anchor_center
-    size = tf.exp(tf.minimum(offsets[..., 2:], _LARGEST_LOG_RATIO)) * anchor_size
+    center = shift * anchor_size + anchor_center
+    size = tf.exp(tf.minimum(log_ratio, _LARGEST_LOG_RATIO)) * anchor_size
     return tf.concat([center - size / 2, center + size / 2], axis=-1)
 
 
 def _center_and_size(boxes):
-    size = boxes[..., 2:] - boxes[..., :2]
-    return boxes[..., :2] + size / 2, size
+    upper_left, lower_right = tf.split(boxes, 2, axis=-1)
+    size = lower_right - upper_left
+    return upper_left + size / 2, size

@@ -11,6 +11,7 @@ frame 4 i + 3. How much is padded depends on the size of the input, so it is kno
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import numpy as np
 import tensorflow as tf
 
 from avatx.core.structures import CellPositions
@@ -40,14 +41,18 @@ def cell_positions(windows: Sequence[Window], clip_size) -> CellPositions:
       windows: the strided layers, from the clip on.
       clip_size: (T, H, W) of the clip, ints or scalar int tensors.
     """
-    axes = [
-        _axis([[part and part[axis] for part in window] for window in windows], size)
-        for axis, size in enumerate(clip_size)
-    ]
-    first, stride = zip(*axes, strict=True)
-    return CellPositions(
-        tf.stack(first), tf.constant(stride, tf.float32), tf.cast(tf.stack(clip_size), tf.float32)
-    )
+    size = layer_size = tf.stack(clip_size)  # [3]
+    first, step = tf.zeros([3]), np.ones([3], np.float32)
+    for window in windows:
+        kernel, stride = np.array(window.kernel), np.array(window.stride)
+        output_size = -(-layer_size // stride)
+        covered = (output_size - 1) * stride - layer_size  # but for the kernel
+        shift = _shift(kernel, covered)
+        if window.shortcut is not None:
+            shift = (shift + _shift(np.array(window.shortcut), covered)) / 2
+        first += step * shift
+        step, layer_size = step * np.float32(stride), output_size
+    return CellPositions(first, tf.constant(step), tf.cast(size, tf.float32))
 
 
 def as_cells(boxes: tf.Tensor, positions: CellPositions) -> tf.Tensor:
@@ -74,20 +79,7 @@ def nearest_frame(positions: CellPositions, num_frames, frame: tf.Tensor) -> tf.
     return tf.argmin(tf.abs(looks - frame), output_type=tf.int32)
 
 
-def _axis(windows, size):
-    """Where cell 0 looks, and input cells to a cell, along one axis."""
-    first, step = tf.constant(0.0), 1
-    for kernel, stride, shortcut in windows:
-        shift = _shift(kernel, stride, size)
-        if shortcut is not None:
-            shift = (shift + _shift(shortcut, stride, size)) / 2
-        first += step * shift
-        step *= stride
-        size = -(-size // stride)
-    return first, step
-
-
-def _shift(kernel, stride, size):
-    """The middle of the first window, in cells of the layer's input."""
-    padding = tf.maximum((-(-size // stride) - 1) * stride + kernel - size, 0)
-    return (kernel - 1) / 2 - tf.cast(padding // 2, tf.float32)
+def _shift(kernel: np.ndarray, covered: tf.Tensor) -> tf.Tensor:
+    """The middle of the first window, [3] float32 in cells of the layer's input."""
+    padding = tf.maximum(covered + kernel, 0)
+    return np.float32(kernel - 1) / 2 - tf.cast(padding // 2, tf.float32)

@@ -104,11 +104,12 @@ def export(
                 "leave it out, or use a tx_box_predictor or tx_i3d_box_predictor"
             )
     progress = Progress("exporting", "steps", len(signatures) + 1)
-    for function in signatures.values():  # traced once: saving takes what is here
-        function.get_concrete_function()
+    traced = {}
+    for name, function in signatures.items():
+        traced[name] = function.get_concrete_function()  # of a function saving traces another
         progress.add(1)
     os.makedirs(output_directory, exist_ok=True)
-    tf.saved_model.save(module, output_directory, signatures=signatures)
+    tf.saved_model.save(module, output_directory, signatures=traced)
     progress.add(1)
     progress.end()
 

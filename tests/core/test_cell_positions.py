@@ -81,3 +81,10 @@ def test_the_feature_frame_nearest_to_the_keyframe(frames, nearest):
     positions = i3d((frames, 32, 32))
     found = cell_positions.nearest_frame(positions, -(-frames // 4), tf.constant(frames / 2))
     assert found.dtype == tf.int32 and int(found) == nearest
+
+
+def test_they_are_few_operations():
+    """Every graph of a model has them."""
+    run = tf.function(lambda size: i3d(tf.unstack(size)), autograph=False)
+    graph = run.get_concrete_function(tf.TensorSpec([3], tf.int32)).graph
+    assert len(graph.get_operations()) < 150

@@ -112,3 +112,16 @@ def test_attention_is_left_out_unless_asked_and_refused_where_there_is_none(tmp_
     assert "serving_attention" not in tf.saved_model.load(str(tmp_path / "a")).signatures
     with pytest.raises(UserError, match="no attention"):
         saved_model.export(model, 16, 12.5, CLASS_NAMES, str(tmp_path / "b"), attention=True)
+
+
+def test_each_signature_is_traced_once(model, tmp_path, monkeypatch):
+    """Saving would trace each a second time, which is most of what an export takes."""
+    traced = []
+
+    def predict(*given, real=model.predict, **options):
+        traced.append(options)
+        return real(*given, **options)
+
+    monkeypatch.setattr(model, "predict", predict)
+    saved_model.export(model, 16, 12.5, CLASS_NAMES, str(tmp_path / "e"), attention=True)
+    assert len(traced) == 3  # of clips, of JPEG frames, with attention

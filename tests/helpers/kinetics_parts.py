@@ -9,9 +9,9 @@ FRAMES = 9
 NAMES = {1: "sit", 2: "stand", 3: "walk", 4: "run"}
 
 
-def make_classifier() -> I3DClassifier:
+def make_classifier(depth_multiplier=0.05) -> I3DClassifier:
     tf.random.set_seed(1)
-    classifier = I3DClassifier(len(NAMES), depth_multiplier=0.05)
+    classifier = I3DClassifier(len(NAMES), depth_multiplier=depth_multiplier)
     classifier.build([1, None, None, None, 3])
     return classifier
 

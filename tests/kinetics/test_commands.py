@@ -1,5 +1,6 @@
 """The commands of Kinetics actions, on parts that are at hand; what is fetched, without network."""
 
+import functools
 import hashlib
 import json
 import pathlib
@@ -17,12 +18,22 @@ from avatx.errors import UserError
 from avatx.inference import movenet
 from avatx.inference.detector import Detector
 from avatx.kinetics import export, sample_video
-from avatx.trunks.i3d import I3DClassifier
+from avatx.trunks import i3d
 
 sys.path.append(str(pathlib.Path(__file__).parents[2]))
 from tools import demo_real, detect_video, make_kinetics_detector
 
 CACHED = f"kinetics400-{export._REVISION}"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def narrow():
+    """I3D of a twentieth of its width, its 400 classes and all else as published."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            i3d, "I3DClassifier", functools.partial(i3d.I3DClassifier, depth_multiplier=0.05)
+        )
+        yield
 
 
 def write_weights(classifier, prefix):
@@ -35,10 +46,8 @@ def write_weights(classifier, prefix):
 def parts(tmp_path_factory):
     """Folder of a person detector, and the prefix of made-up weights of 400 classes."""
     folder = tmp_path_factory.mktemp("parts")
-    classifier = I3DClassifier(400)
-    classifier.build([1, None, None, None, 3])
     people = save_person_detector(str(folder / "people"))
-    return people, write_weights(classifier, str(folder / "i3d"))
+    return people, write_weights(_full(400), str(folder / "i3d"))
 
 
 @pytest.fixture(scope="module")
@@ -164,14 +173,14 @@ def test_weights_that_do_not_fit(parts, tmp_path):
     tf.train.Checkpoint(trunk=_full(400).trunk).write(trunk_only)
     with pytest.raises(UserError, match="variables of the tail are missing"):
         export.export(people, str(tmp_path / "o"), trunk_only)
-    narrow = write_weights(make_classifier(), str(tmp_path / "narrow"))
+    other = write_weights(make_classifier(depth_multiplier=0.1), str(tmp_path / "other"))
     with pytest.raises(UserError, match="has shape .* expected"):
-        export.export(people, str(tmp_path / "o"), narrow)
+        export.export(people, str(tmp_path / "o"), other)
     assert not (tmp_path / "o").exists()
 
 
 def _full(num_classes):
-    classifier = I3DClassifier(num_classes)
+    classifier = i3d.I3DClassifier(num_classes)
     classifier.build([1, None, None, None, 3])
     return classifier
 

@@ -45,6 +45,7 @@ def arguments(folder, output):
         prefix + "image_resizer.fixed_shape_resizer.width=64",
         prefix + "first_stage_max_proposals=8",
         prefix + "trunk.i3d.depth_multiplier=0.125",
+        prefix + "trunk.i3d.final_endpoint=MaxPool3d_3a_3x3",
         f"train_input_reader.label_map_path={folder}/map.pbtxt",
         f"eval_input_reader.label_map_path={folder}/map.pbtxt",
     ]

@@ -4,6 +4,7 @@ import dataclasses
 import io
 
 import numpy as np
+import pytest
 import tensorflow as tf
 from PIL import Image
 from tiny_experiment import make_model, tiny_experiment
@@ -36,10 +37,16 @@ def with_pictures(experiment, count):
     return dataclasses.replace(experiment, eval=options)
 
 
-def test_every_evaluation_shows_the_same_clips(tmp_path):
-    experiment = with_pictures(tiny_experiment(tmp_path / "model", interval=2), 3)
-    run.train_and_eval(experiment)
-    pictures = read_pictures(tmp_path / "model" / "eval")
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A model folder, evaluated after two steps and after four, each time with three pictures."""
+    folder = tmp_path_factory.mktemp("trained") / "model"
+    run.train_and_eval(with_pictures(tiny_experiment(folder, interval=2), 3))
+    return folder
+
+
+def test_every_evaluation_shows_the_same_clips(trained, tmp_path):
+    pictures = read_pictures(trained / "eval")
     clips = [f"clip{i + 1}_video{i}@{900 + i}" for i in range(3)]
     assert set(pictures) == {f"{kind}/{clip}" for kind in ("clips", "attention") for clip in clips}
     for name, steps in pictures.items():
@@ -52,16 +59,15 @@ def test_every_evaluation_shows_the_same_clips(tmp_path):
     np.testing.assert_array_equal(first[2][:, : half - 10], first[4][:, : half - 10])
 
     # A checkpoint evaluated on its own is shown too, and 0 turns pictures off.
-    run.evaluate(with_pictures(tiny_experiment(tmp_path / "alone"), 1), str(tmp_path / "model"))
+    run.evaluate(with_pictures(tiny_experiment(tmp_path / "alone"), 1), str(trained))
     alone = read_pictures(tmp_path / "alone" / "eval")
     assert set(alone) == {f"attention/{clips[0]}", f"clips/{clips[0]}"}
     np.testing.assert_array_equal(alone[f"clips/{clips[0]}"][4], first[4])
-    run.evaluate(tiny_experiment(tmp_path / "none"), str(tmp_path / "model"))
+    run.evaluate(tiny_experiment(tmp_path / "none"), str(trained))
     assert read_pictures(tmp_path / "none" / "eval") == {}
 
 
-def test_two_replicas_show_what_one_shows(tmp_path, start_python):
-    run.train(tiny_experiment(tmp_path / "model", num_steps=2))
+def test_two_replicas_show_what_one_shows(trained, tmp_path, start_python):
     code = """
 import dataclasses, sys
 import tensorflow as tf
@@ -75,14 +81,13 @@ experiment = tiny_experiment(sys.argv[1])
 options = dataclasses.replace(experiment.eval, num_visualizations=3)
 run.evaluate(dataclasses.replace(experiment, eval=options), sys.argv[2])
 """
-    process = start_python(code, tmp_path / "two", tmp_path / "model")
+    process = start_python(code, tmp_path / "two", trained)
     _, errors = process.communicate()
     assert process.returncode == 0, errors[-3000:]
-    run.evaluate(with_pictures(tiny_experiment(tmp_path / "one"), 3), str(tmp_path / "model"))
-    one, two = (read_pictures(tmp_path / name / "eval") for name in ("one", "two"))
+    one, two = (read_pictures(folder / "eval") for folder in (trained, tmp_path / "two"))
     assert len(one) == 6 and set(one) == set(two)
     for name in one:
-        difference = np.abs(one[name][2].astype(int) - two[name][2])
+        difference = np.abs(one[name][4].astype(int) - two[name][4])
         assert np.mean(difference > 8) < 0.01
 
 

@@ -11,7 +11,7 @@ import avatx.cli
 import tensorflow as tf
 from avatx.trunks.i3d import I3D
 
-trunk = I3D(recompute=sys.argv[1] == "True")
+trunk = I3D("Mixed_4b", recompute=sys.argv[1] == "True")
 
 @tf.function(autograph=False)
 def step(clips):

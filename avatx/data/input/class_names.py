@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import tensorflow as tf
 
 from avatx.data.annotations.label_map import read_label_map
-from avatx.data.records.graph_check import check
+from avatx.data.records.graph_check import check, first_of, first_values, value_at
 
 
 class ClassNames:
@@ -37,14 +37,12 @@ class ClassNames:
           names: [R] string, or [0] of a record without names.
         """
         count = tf.minimum(tf.size(class_ids), tf.size(names))
-        class_ids, names = class_ids[:count], names[:count]
+        class_ids, names = first_values(class_ids, count), first_values(names, count)
         known = (class_ids >= 1) & (class_ids < len(self._names))
         expected = tf.gather(self._names, tf.where(known, class_ids, 0))
         wrong = (names != expected) & (names != "") & (expected != "")
 
-        def first(values: tf.Tensor, filler) -> tf.Tensor:
-            return tf.concat([tf.boolean_mask(values, wrong), [filler]], axis=0)[0]
-
+        at = _first_place(wrong)
         remedy = (
             "; expected the label map that the records were made with: set label_map_path to it, "
             "or write the records again"
@@ -54,11 +52,11 @@ class ClassNames:
             [
                 *record_name,
                 " calls class ",
-                first(class_ids, 0),
+                value_at(class_ids, at, 0),
                 " '",
-                first(names, ""),
+                value_at(names, at, ""),
                 f"' and {self._path} '",
-                first(expected, ""),
+                value_at(expected, at, ""),
                 f"'{remedy}",
             ],
         )
@@ -67,18 +65,24 @@ class ClassNames:
         # Of a class that the map lacks: does it have the name under another id?
         is_listed = tf.constant(self._listed) == names[:, tf.newaxis]  # [R, classes]
         wrong = (expected == "") & (names != "") & tf.reduce_any(is_listed, axis=1)
+        at = _first_place(wrong)
         listed_id = tf.gather(self._ids, tf.argmax(tf.cast(is_listed, tf.int32), axis=1))
         of_none = check(
             ~tf.reduce_any(wrong),
             [
                 *record_name,
                 " calls class ",
-                first(class_ids, 0),
+                value_at(class_ids, at, 0),
                 " '",
-                first(names, ""),
+                value_at(names, at, ""),
                 f"', which in {self._path} is class ",
-                first(listed_id, 0),
+                value_at(listed_id, at, 0),
                 remedy,
             ],
         )
         return [of_other, of_none]
+
+
+def _first_place(wrong: tf.Tensor) -> tf.Tensor:
+    """[R] bool -> [] int64, the first that is; 0 where none is."""
+    return first_of(tf.squeeze(tf.where(wrong), axis=1))

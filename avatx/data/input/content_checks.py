@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
-from avatx.data.records.graph_check import check
+from avatx.data.records.graph_check import check, first_of
 
 
 def has_a_time_for_each_frame(name: Sequence, frames: tf.Tensor, timestamps: tf.Tensor):
@@ -43,7 +43,7 @@ def has_classes_of_the_model(name: Sequence, class_ids: tf.Tensor, num_classes: 
         [
             *name,
             " has class id ",
-            tf.concat([wrong, [0]], axis=0)[0],
+            first_of(wrong),
             f"; expected 1 to num_classes = {num_classes}; is the label map of the "
             "config the one that the records were made with?",
         ],

@@ -19,7 +19,7 @@ None of it grows with the data set or with time.
 """
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import tensorflow as tf
 
@@ -132,14 +132,22 @@ class KeyframeSource:
             if known is not None:
                 return sum(known)
         count = 0
-        segments = self._segments(tf.constant(files), 1, self.options.max_skipped_share)
-        numbers = segments.map(lambda segment: tf.size(self._for_training(segment)))
         with explained(files):
-            for number in numbers.as_numpy_iterator():
+            for number in self._numbers_for_training(few=at_least is not None):
                 count += int(number)
                 if at_least is not None and count >= at_least:
                     break
         return count
+
+    def _numbers_for_training(self, few: bool) -> Iterable:
+        """Of each record how many keyframes training looks at; with `few` the first comes soon."""
+        share = self.options.max_skipped_share
+        if few and not share:  # it takes longer to build a dataset than to parse a record
+            records = tf.data.TFRecordDataset(self.files)
+            return (tf.size(self._for_training(self._parser.segment(one))) for one in records)
+        segments = self._segments(tf.constant(self.files), 1, share)
+        numbers = segments.map(lambda segment: tf.size(self._for_training(segment)))
+        return numbers.as_numpy_iterator()
 
     def finish(
         self,

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import tensorflow as tf
 
-from avatx.data.records.graph_check import check
+from avatx.data.records.graph_check import check, first_of, first_values, value_at
 
 _REMEDY = "; write the records again"
 
@@ -19,17 +19,17 @@ def has_video_id(name: Sequence, column: str, video_id: tf.Tensor):
 
 def ascends(name: Sequence, column: str, times: tf.Tensor):
     """An op that fails unless times, [N] int64 microseconds, are strictly ascending."""
-    wrong = tf.where(times[1:] <= times[:-1])[:, 0]
-    at = tf.concat([wrong, [0]], axis=0)[0]
+    wrong = _where(times[1:] <= times[:-1])
+    at = first_of(wrong)
     padded = tf.concat([times, [0, 0]], axis=0)
     return check(
         tf.size(wrong) == 0,
         [
             *name,
             f": {column} is not strictly ascending: ",
-            padded[at + 1],
+            tf.gather(padded, at + 1),
             " comes after ",
-            padded[at],
+            tf.gather(padded, at),
             _REMEDY,
         ],
     )
@@ -46,53 +46,54 @@ def as_many_values(
       of_steps: its column.
       columns: name to [K, (N_k)]; the first is what the others are compared with.
     """
+    names, splits = list(columns), [values.row_splits for values in columns.values()]
     count = tf.size(steps, tf.int64)
-    (first_name, first), *_ = columns.items()
-    checks = []
-    for column, values in columns.items():
-        lengths, expected = values.row_lengths(), first.row_lengths()
-        alike = tf.size(lengths, tf.int64) == count
-        checks.append(
-            check(
-                alike,
-                [
-                    *name,
-                    f": {column} has ",
-                    tf.size(lengths, tf.int64),
-                    f" steps and {of_steps} ",
-                    count,
-                    "; expected as many",
-                    _REMEDY,
-                ],
-            )
-        )
-        common = tf.minimum(tf.size(lengths), tf.size(expected))
-        wrong = tf.where(lengths[:common] != expected[:common])[:, 0]
-        at = tf.concat([wrong, [0]], axis=0)[0]
-        checks.append(
-            check(
-                tf.size(wrong) == 0,
-                [
-                    *name,
-                    f": {column} has ",
-                    tf.concat([lengths, [0]], axis=0)[at],
-                    f" values and {first_name} ",
-                    tf.concat([expected, [0]], axis=0)[at],
-                    " in step ",
-                    at + 1,
-                    "; expected as many",
-                    _REMEDY,
-                ],
-            )
-        )
-    return checks
+    counts = tf.stack([tf.size(one, tf.int64) for one in splits]) - 1  # [C], steps of a column
+    at = first_of(_where(counts != count))
+    as_many_steps = check(
+        tf.reduce_all(counts == count),
+        [
+            *name,
+            ": ",
+            tf.gather(names, at),
+            " has ",
+            tf.gather(counts, at),
+            f" steps and {of_steps} ",
+            count,
+            "; expected as many",
+            _REMEDY,
+        ],
+    )
+    common = tf.reduce_min(counts) + 1
+    table = tf.stack([first_values(one, common) for one in splits])
+    lengths = table[:, 1:] - table[:, :-1]  # [C, steps that all have]
+    wrong = tf.where(lengths != lengths[:1])
+    column, step = tf.unstack(value_at(wrong, 0, [0, 0]), 2)
+    padded = tf.pad(lengths, [[0, 0], [0, 1]])
+    as_many = check(
+        tf.shape(wrong)[0] == 0,
+        [
+            *name,
+            ": ",
+            tf.gather(names, column),
+            " has ",
+            padded[column, step],
+            f" values and {names[0]} ",
+            padded[0, step],
+            " in step ",
+            step + 1,
+            "; expected as many",
+            _REMEDY,
+        ],
+    )
+    return [as_many_steps, as_many]
 
 
 def are_boxes(name: Sequence, columns: str, boxes: tf.Tensor):
     """An op that fails where a box, [R, 4] float32 yxyx, is not finite or is inverted."""
     finite = tf.reduce_all(tf.math.is_finite(boxes), axis=1)
-    wrong = tf.where(~finite | tf.reduce_any(boxes[:, 2:] < boxes[:, :2], axis=1))[:, 0]
-    box = tf.concat([tf.gather(boxes, wrong), tf.zeros([1, 4])], axis=0)[0]
+    wrong = _where(~finite | tf.reduce_any(boxes[:, 2:] < boxes[:, :2], axis=1))
+    box = value_at(boxes, first_of(wrong), [0.0] * 4)
     values = []
     for part in tf.unstack(box):
         values += [" ", tf.strings.as_string(part, shortest=True)]
@@ -118,9 +119,11 @@ def has_names_for_all(
       names: [K, (N_k)] string; [0, (0)] of a record without names.
       class_ids: [K, (N_k)] int64.
     """
-    count = tf.minimum(tf.size(names.row_splits), tf.size(class_ids.row_splits))
-    alike = tf.size(names.row_splits) == tf.size(class_ids.row_splits)
-    alike &= tf.reduce_all(names.row_splits[:count] == class_ids.row_splits[:count])
+    num_names, num_ids = tf.size(names.row_splits), tf.size(class_ids.row_splits)
+    count = tf.minimum(num_names, num_ids)
+    alike = num_names == num_ids
+    splits = first_values(names.row_splits, count), first_values(class_ids.row_splits, count)
+    alike &= tf.reduce_all(splits[0] == splits[1])
     return check(
         alike | (tf.size(names.flat_values) == 0),
         [
@@ -145,27 +148,24 @@ def names_one_class_each(name: Sequence, columns: str, class_ids: tf.Tensor, nam
       names: [R] string, or [0] of a record without names.
     """
     count = tf.minimum(tf.size(class_ids), tf.size(names))
-    class_ids, names = class_ids[:count], names[:count]
+    class_ids, names = first_values(class_ids, count), first_values(names, count)
     unique, position = tf.unique(class_ids)
     # The name that each class has where it comes first.
     rows = tf.range(count)
     first = tf.math.unsorted_segment_min(rows, position, tf.size(unique))
     expected = tf.gather(names, tf.gather(first, position))
-    wrong = tf.where((names != expected) & (names != "") & (expected != ""))[:, 0]
-
-    def of_first(values: tf.Tensor, filler) -> tf.Tensor:
-        return tf.concat([tf.gather(values, wrong), [filler]], axis=0)[0]
-
+    wrong = _where((names != expected) & (names != "") & (expected != ""))
+    at = first_of(wrong)
     return check(
         tf.size(wrong) == 0,
         [
             *name,
             f": {columns} calls class ",
-            of_first(class_ids, 0),
+            value_at(class_ids, at, 0),
             " both '",
-            of_first(expected, ""),
+            value_at(expected, at, ""),
             "' and '",
-            of_first(names, ""),
+            value_at(names, at, ""),
             "'",
             _REMEDY,
         ],
@@ -174,10 +174,15 @@ def names_one_class_each(name: Sequence, columns: str, class_ids: tf.Tensor, nam
 
 def are_jpeg_files(name: Sequence, column: str, frames: tf.Tensor):
     """An op that fails where one of frames, [F] string, does not begin as a JPEG file does."""
-    wrong = tf.where(tf.strings.substr(frames, 0, 2) != b"\xff\xd8")[:, 0]
-    at = tf.concat([wrong, [0]], axis=0)[0]
-    size = tf.concat([tf.strings.length(frames), [0]], axis=0)[at]
+    wrong = _where(tf.strings.substr(frames, 0, 2) != b"\xff\xd8")
+    at = first_of(wrong)
+    size = value_at(tf.strings.length(frames), at, 0)
     return check(
         tf.size(wrong) == 0,
         [*name, f": {column} ", at + 1, " (", size, " bytes) is no JPEG file", _REMEDY],
     )
+
+
+def _where(condition: tf.Tensor) -> tf.Tensor:
+    """[N] bool -> int64, where it holds."""
+    return tf.squeeze(tf.where(condition), axis=1)

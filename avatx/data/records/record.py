@@ -274,7 +274,7 @@ def decode(serialized: bytes) -> Segment:
         raise ValueError(f"not a SequenceExample: {error}") from error
 
 
-@tf.function(autograph=False)  # traced once: its checks are a thousand operations
+@tf.function(autograph=False)  # traced once: its checks are hundreds of operations
 def parse(serialized: tf.Tensor, flow: bool = False) -> ParsedSegment:
     """`decode` inside a graph: a scalar string tensor to a `ParsedSegment`. Decodes no frame.
 

@@ -220,6 +220,13 @@ def test_options_of_at_least_one(name):
         options("x", **{name: 0})
 
 
+def test_one_keyframe_is_found_without_a_dataset(pattern, monkeypatch):
+    """Building one takes longer than a training has to wait for its first keyframe."""
+    source = KeyframeSource(options(pattern), CLIP)
+    monkeypatch.setattr(source, "_segments", lambda *_: pytest.fail("a dataset was built"))
+    assert source.count(at_least=1) >= 1
+
+
 # Where training goes on.
 
 

@@ -262,14 +262,14 @@ SOURCES = {
 def test_workers_get_their_parts_of_each_batch_of_one(
     kind, training, pipelines, looked_at, replicas, batch_size, start_step, request
 ):
-    path = request.getfixturevalue(kind)
+    source = SOURCES[kind](request.getfixturevalue(kind))
 
     def batches(index=None):
         context = index is not None and tf.distribute.InputContext(
             pipelines, index, pipelines * replicas
         )
         dataset = build_dataset(
-            SOURCES[kind](path),
+            source,
             batch_size,
             training=training,
             augmentations=AUGMENTATIONS,
