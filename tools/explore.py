@@ -32,7 +32,7 @@ def parse_arguments(argv=None) -> argparse.Namespace:
     add(
         "--no_attention",
         action="store_true",
-        help="leave attention out: quicker and smaller, for the model is not run again",
+        help="leave attention out: smaller, and with --detections the model is not run again",
     )
     add(
         "--score_threshold",
@@ -82,23 +82,25 @@ def main(argv=None) -> int:
 
         check_arguments(flags.score_threshold, flags.every, 1)
     detector = _detector(flags, result)
-    if result is None:
-        folder = f"{flags.output.rstrip('/')}-detections"
-        _detect(flags, detector, boxes, folder)
-        result = read_result(folder)
     from avatx.explorer.explorer import write_explorer
     from avatx.inference.video_bar import video_bar
 
-    with video_bar("writing the page") as progress:
+    def detect(attended):
+        folder = f"{flags.output.rstrip('/')}-detections"
+        _detect(flags, detector, boxes, folder, attended)
+        return read_result(folder)
+
+    with video_bar("reading") as progress:
         summary = write_explorer(
-            result,
+            detect if result is None else result,
             flags.output,
             video=flags.video,
             detector=None if flags.no_attention else detector,
             boxes=boxes,
             groundtruth=flags.annotations,
             video_format=flags.video_format,
-            progress=progress,
+            # Begun anew, for a detection has a bar of its own before.
+            progress=lambda *at: progress(*at, now="writing the page"),
         )
     for note in summary.notes:
         cli.talk(f"note: {note}")
@@ -131,7 +133,7 @@ def _detector(flags, result):
         return Detector(path)
 
 
-def _detect(flags, detector, boxes, folder) -> None:
+def _detect(flags, detector, boxes, folder, attended) -> None:
     from avatx.inference.video_bar import video_bar
     from avatx.inference.video_detection import detect_video, nothing_shown
 
@@ -143,6 +145,7 @@ def _detect(flags, detector, boxes, folder) -> None:
             score_threshold=flags.score_threshold,
             every=flags.every,
             groundtruth=flags.annotations,
+            attended=attended,
             boxes=boxes,
             progress=progress,
         )

@@ -8,33 +8,31 @@ rate, beginning late, a folder of frames), and browsers play it.
 import importlib.resources
 import os
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from avatx import file_systems
 from avatx.atomic_folder import atomic_folder, refuse_current_folder
-from avatx.core.cell_view import evenly
-from avatx.core.people import Person, box_iou
 from avatx.data.times import FAR_FUTURE, MICROSECONDS
 from avatx.data.video.frame_encoding import stored_size
 from avatx.data.video.frame_settings import FrameSettings, for_model
-from avatx.data.video.keyframe_clips import KeyframeClip, keyframe_clips
+from avatx.data.video.keyframe_clips import keyframe_clips
 from avatx.data.video.optical_flow import with_flow
 from avatx.data.video.video_reader import VideoReader
 from avatx.data.video.video_writer import FORMATS, VideoWriter
 from avatx.errors import UserError, relative_to
-from avatx.explorer.keyframe_file import keyframe_script
+from avatx.explorer.keyframe_scripts import KeyframeScripts
 from avatx.explorer.page_data import data_script, page_data
 from avatx.explorer.result import Result
 from avatx.inference.boxes_of_video import BoxesOfVideo, BoxesSettings
-from avatx.inference.detector import ClipDetections, Detector
+from avatx.inference.detector import Detector
+from avatx.inference.video_detection import Attended
 
 PAGE = ("index.html", "explorer.css", "drawing.js", "timeline.js", "attention.js", "explorer.js")
 DATA, KEYFRAMES = "data.js", "keyframes"
 NAMES = {*PAGE, DATA, KEYFRAMES, *(f"video.{name}" for name in FORMATS)}
 LARGEST_SHORTER_SIDE = 720  # of the video's copy
-_SAME_DETECTION_IOU = 0.9  # the csv's boxes are rounded, and that is all
 
 _NO_EXPORT = "made without a model; of an export with attention it can be shown"
 _NO_BOXES = "the model has to be told where people are, and the file that told it is not there"
@@ -53,7 +51,7 @@ class ExplorerSummary(NamedTuple):
 
 
 def write_explorer(
-    result: Result,
+    result: Result | Callable[[Attended | None], Result],
     output: str,
     *,
     video: str | None = None,
@@ -66,11 +64,12 @@ def write_explorer(
     """Makes the folder `output`, whole or not at all; an older page there is replaced.
 
     Args:
-      result: of detect_video.
+      result: of detect_video; or what detects, so that the model looks at each keyframe once: it
+        is called with detect_video's `attended`.
       output: a folder.
       video: what was detected in; by default what the result says.
-      detector: the export that was detected with: it looks at each keyframe with people again and
-        says what it attended to. None, or one without attention: the page says why it shows none.
+      detector: the export that was detected with: where there is a result already, it looks at each
+        keyframe with people again. None, or one without attention: the page says why it shows none.
       boxes: where people are, of a model that has to be told; by default what the result says.
       groundtruth: AVA annotation csv to show on demand.
       video_format: "mp4" (H.264) or "webm" (VP8, for a Chromium that was built without H.264).
@@ -82,28 +81,29 @@ def write_explorer(
     if video_format not in FORMATS:
         raise UserError(f"video_format {video_format}: expected {' or '.join(FORMATS)}")
     check_output(output)
-    data = page_data(result, groundtruth)
-    data["video"] = f"video.{video_format}"
-    if boxes is None and detector is not None and detector.needs_boxes:
-        boxes = _boxes_of(result)
-    reason = _why_no_attention(detector, boxes)
-    if reason:
-        detector = None
-    looking = None
-    if detector is not None:
-        looking = BoxesOfVideo.read(detector, boxes, str(result.facts.get("video_id", "")))
-    with (
-        _open(video, result, detector) as reader,
-        atomic_folder(output) as folder,
-    ):
+    with atomic_folder(output) as folder:
         os.makedirs(os.path.join(folder, KEYFRAMES))
-        shapes = _attended(reader, result, looking, folder, data["video"], progress)
-        _check_length(reader, result)
-        data["duration"] = (reader.end_time or 0) / MICROSECONDS
-        attended = {index: people for index, (people, _) in shapes.items()}
+        scripts = KeyframeScripts(os.path.join(folder, KEYFRAMES))
+        looking = reason = None
+        if isinstance(result, Result):
+            if boxes is None and detector is not None and detector.needs_boxes:
+                boxes = _boxes_of(result)
+            reason = _why_no_attention(detector, boxes)
+            if detector is not None and reason is None:
+                video_id = str(result.facts.get("video_id", ""))
+                looking = BoxesOfVideo.read(detector, boxes, video_id)
+        else:
+            reason = _why_no_attention(detector, boxes)
+            result = result(scripts.add if reason is None else None)
+        data = page_data(result, groundtruth)
+        data["video"] = f"video.{video_format}"
+        with _open(video, result, detector) as reader:
+            _copy_video(reader, result, looking, scripts, folder, data["video"], progress)
+            _check_length(reader, result)
+            data["duration"] = (reader.end_time or 0) / MICROSECONDS
         for index, keyframe in enumerate(data["keyframes"]):
-            keyframe["attention"] = sorted(attended.get(index, []))
-        data["attention"] = next((shape for _, shape in shapes.values()), None)
+            keyframe["attention"] = sorted(scripts.people.get(index, []))
+        data["attention"] = scripts.shape
         data["no_attention"] = reason
         _write(os.path.join(folder, DATA), data_script(data))
         page = importlib.resources.files("avatx.explorer") / "page"
@@ -113,29 +113,25 @@ def write_explorer(
         os.path.join(output, PAGE[0]),
         len(result.keyframes),
         sum(len(keyframe.people) for keyframe in result.keyframes),
-        sum(map(len, attended.values())),
+        sum(map(len, scripts.people.values())),
         reason,
         data["notes"],
     )
 
 
-def _attended(
+def _copy_video(
     reader: VideoReader,
     result: Result,
     looking: BoxesOfVideo | None,
+    scripts: KeyframeScripts,
     folder: str,
     video_name: str,
     progress: Callable[[float, float | None], None],
-) -> dict[int, tuple[list[int], dict[str, Any]]]:
-    """Copies the video and, on the way, writes the keyframes' files.
-
-    Returns:
-      By keyframe: the people with attention, and the shape of it.
-    """
+) -> None:
+    """Copies the video and, on the way, looks at the keyframes with people."""
     settings = _settings(result, looking.detector if looking else None)
     copy_size = stored_size(reader.size, LARGEST_SHORTER_SIDE)
     model_size = stored_size(reader.size, settings.shorter_side)
-    written: dict[int, tuple[list[int], dict[str, Any]]] = {}
 
     with VideoWriter(
         os.path.join(folder, video_name), reader.frame_rate or 25, *copy_size
@@ -155,7 +151,7 @@ def _attended(
         if looking is None:
             for _ in frames():
                 pass
-            return written
+            return
         detector = looking.detector
         method = settings.optical_flow if detector.has_flow else ""
         stream = with_flow(frames(), method) if method else frames()
@@ -168,47 +164,7 @@ def _attended(
         for clip in keyframe_clips(stream, every, detector.num_frames, detector.frame_rate):
             if round(clip.timestamp, 6) in with_people:
                 index, people = with_people[round(clip.timestamp, 6)]
-                written |= _write_keyframe(folder, index, people, clip, looking)
-    return written
-
-
-def _write_keyframe(
-    folder: str, index: int, people: list[Person], clip: KeyframeClip, looking: BoxesOfVideo
-) -> dict[int, tuple[list[int], dict[str, Any]]]:
-    detections, attention = looking.attend(clip)
-    found = {}
-    for number, person in enumerate(people):
-        detection = _detection_of(person, detections)
-        if detection is not None:
-            found[number] = detection
-    if not found:
-        return {}
-    path = os.path.join(folder, KEYFRAMES, f"{index:06d}.js")
-    layers, heads, *shape = attention.maps.shape[1:]
-    cells = attention.cells or evenly(tuple(shape), len(clip.frames))
-    script = keyframe_script(
-        index, clip.frames, clip.seconds, attention.maps, attention.keys, cells, found
-    )
-    _write(path, script)
-    first, stride = (cells.first + 0.5) / cells.size, cells.stride / cells.size
-    described = {
-        "layers": layers,
-        "heads": heads,
-        "cells": shape,
-        "keys": attention.keys is not None,
-        # Where the middle of the first cell is, and how far the next, in the frame: y, x.
-        "places": [[float(first[axis]), float(stride[axis])] for axis in (1, 2)],
-    }
-    return {index: (list(found), described)}
-
-
-def _detection_of(person: Person, detections: ClipDetections) -> int | None:
-    """The detection that gave the person its box and its best action."""
-    same = [i for i, name in enumerate(detections.classes) if name == person.actions[0].class_id]
-    overlaps = [box_iou(detections.boxes[i], person.box) for i in same]
-    if not same or max(overlaps) < _SAME_DETECTION_IOU:
-        return None
-    return same[int(np.argmax(overlaps))]
+                scripts.add(index, people, clip, *looking.attend(clip))
 
 
 def _settings(result: Result, detector: Detector | None) -> FrameSettings:

@@ -2,7 +2,7 @@
 
 import dataclasses
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -112,7 +112,7 @@ class BoxesOfVideo:
         return None if found is None else found.boxes
 
     def attend(self, clip: KeyframeClip) -> tuple:
-        """The detections of one clip and their attention."""
+        """The detections of one clip and their attention, at a second look."""
         frames = clip.frames[np.newaxis]
         if self._table is None:
             return self.detector.detect_with_attention(frames)[0]
@@ -122,11 +122,16 @@ class BoxesOfVideo:
 
     def detect(self, clips: Sequence[KeyframeClip]) -> list:
         """The detections of each clip."""
+        return self._look(self.detector.detect, clips)
+
+    def detect_with_attention(self, clips: Sequence[KeyframeClip]) -> list:
+        """The detections of each clip and their attention; counted as `detect` counts."""
+        return self._look(self.detector.detect_with_attention, clips)
+
+    def _look(self, look: Callable[..., list], clips: Sequence[KeyframeClip]) -> list:
         frames = np.stack([clip.frames for clip in clips])
         boxes = self.of(clips)
-        return (
-            self.detector.detect(frames) if boxes is None else self.detector.detect(frames, boxes)
-        )
+        return look(frames) if boxes is None else look(frames, boxes)
 
     def check(self) -> None:
         """Raises UserError where no keyframe had boxes."""

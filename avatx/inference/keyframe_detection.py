@@ -1,6 +1,7 @@
 """An exported detector at the keyframes of a stream of frames, however it is called."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TypeVar
 
 import numpy as np
 
@@ -11,7 +12,9 @@ from avatx.data.video.missing_frames import keyframe_bound
 from avatx.data.video.optical_flow import METHODS, with_flow
 from avatx.data.video.video_reader import VideoReader
 from avatx.errors import UserError
-from avatx.inference.detector import ClipDetections, Detector
+from avatx.inference.detector import Detector
+
+Found = TypeVar("Found")
 
 
 def settings_for(detector: Detector, frame_settings: FrameSettings | None) -> FrameSettings:
@@ -40,8 +43,8 @@ def detect_keyframes(
     *,
     batch_size: int = 1,
     keep: Callable[[KeyframeClip], bool] = lambda clip: True,
-    detect: Callable[[Sequence[KeyframeClip]], list[ClipDetections]] | None = None,
-) -> Iterator[tuple[KeyframeClip, ClipDetections]]:
+    detect: Callable[[Sequence[KeyframeClip]], list[Found]],
+) -> Iterator[tuple[KeyframeClip, Found]]:
     """Each keyframe's clip and what was found in it, in order.
 
     Args:
@@ -51,16 +54,12 @@ def detect_keyframes(
       frame_settings: see `settings_for`; of which optical flow is heeded here.
       batch_size: clips a call of the model.
       keep: whether a keyframe is to be looked at.
-      detect: what is found in a batch of clips; by default what the model finds by itself.
+      detect: what is found in each of a batch of clips.
     """
     stream = with_flow(frames, frame_settings.optical_flow) if detector.has_flow else frames
     clips = keyframe_clips(stream, every, detector.num_frames, detector.frame_rate)
     for batch in _batches(filter(keep, clips), batch_size):
-        if detect is None:
-            found = detector.detect(np.stack([clip.frames for clip in batch]))
-        else:
-            found = detect(batch)
-        yield from zip(batch, found, strict=True)
+        yield from zip(batch, detect(batch), strict=True)
 
 
 class ShownKeyframes:

@@ -6,13 +6,13 @@ import math
 import numbers
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from avatx.atomic_folder import atomic_files
-from avatx.core.people import merge_people
+from avatx.core.people import Person, merge_people
 from avatx.data.times import FAR_FUTURE, MICROSECONDS, to_microseconds
 from avatx.data.video.frame_encoding import stored_size
 from avatx.data.video.frame_settings import FrameSettings
@@ -23,7 +23,7 @@ from avatx.data.video.video_reader import VideoReader
 from avatx.data.video.video_writer import VideoWriter
 from avatx.errors import UserError, shown
 from avatx.inference.boxes_of_video import BoxesOfVideo, BoxesSettings
-from avatx.inference.detector import ClipDetections, Detector
+from avatx.inference.detector import ClipAttention, ClipDetections, Detector
 from avatx.inference.keyframe_detection import ShownKeyframes, detect_keyframes, settings_for
 from avatx.inference.linking import Linker
 from avatx.inference.video_outputs import (
@@ -55,6 +55,10 @@ class Highest(NamedTuple):
     timestamp: float  # seconds
 
 
+# Called with a keyframe's number, its people, clip, detections of any score and their attention.
+Attended = Callable[[int, Sequence[Person], KeyframeClip, ClipDetections, ClipAttention], None]
+
+
 class VideoSummary(NamedTuple):
     """What a run did."""
 
@@ -76,6 +80,7 @@ def detect_video(
     batch_size: int = 1,
     groundtruth: str | None = None,
     attention: bool = False,
+    attended: Attended | None = None,
     boxes: BoxesSettings | None = None,
     video_id: str | None = None,
     progress: Callable[[float, float | None], None] = lambda seconds, duration: None,
@@ -99,6 +104,7 @@ def detect_video(
       batch_size: clips a call of the model.
       groundtruth: AVA annotation csv to show beside the detections on the contact sheet.
       attention: also write attention.jpg: what the person of the highest score attended to.
+      attended: called with each keyframe in order, with what each of its detections attended to.
       boxes: where people are, of a model that does not find them itself.
       video_id: what csv and JSON call it; by default the file's name without extension.
       progress: called with the seconds read and the duration, None where it is not known.
@@ -110,10 +116,11 @@ def detect_video(
     """
     check_arguments(score_threshold, every, batch_size)
     frame_settings = settings_for(detector, frame_settings)
-    if attention and not detector.has_attention:
+    if (attention or attended) and not detector.has_attention:
         raise UserError(
             f"{detector.path}: exported without attention; export again with "
-            "tools/exporter_main.py --attention, or leave `attention` out"
+            "tools/exporter_main.py --attention, or leave "
+            f"`{'attention' if attention else 'attended'}` out"
         )
     video_id = video_id or name_video(video)
     people_at = BoxesOfVideo.read(detector, boxes, video_id)
@@ -153,20 +160,29 @@ def detect_video(
                     annotator.add(time, drawn)
                     yield time, frame
 
+            def detect(
+                clips: Sequence[KeyframeClip],
+            ) -> list[tuple[ClipDetections, ClipAttention | None]]:
+                if attended is not None:
+                    return people_at.detect_with_attention(clips)
+                return [(detections, None) for detections in people_at.detect(clips)]
+
             shown = ShownKeyframes(reader, frame_settings)
-            for clip, detections in detect_keyframes(
+            for clip, (found, looked_at) in detect_keyframes(
                 detector,
                 frames(),
                 every,
                 frame_settings,
                 batch_size=batch_size,
                 keep=shown.has_frame,
-                detect=people_at.detect,
+                detect=detect,
             ):
-                highest = max(highest, _highest(detections, clip, detector), key=_score)
-                detections = detections.above(score_threshold)
+                highest = max(highest, _highest(found, clip, detector), key=_score)
+                detections = found.above(score_threshold)
                 people = merge_people(*detections, detector.class_names)
                 people = linker.link(clip.timestamp, people)
+                if attended is not None and looked_at is not None:
+                    attended(len(keyframes), people, clip, found, looked_at)
                 keyframes.append(KeyframeDetections(clip.timestamp, detections, people))
                 annotator.detected(clip.index, people)
                 pictures.add(clip, people)
