@@ -3,8 +3,8 @@
     image: {id, file_name, width, height, video_id?, frame_index or frame_id?}
     annotation: {image_id, category_id, bbox: [x, y, width, height], track_id?, attributes?}
 
-Without a field a frame's number is the last one in its file name, `film/000123.jpg`. Whether numbers
-begin with 0 or 1: `avatx.importing.frame_numbers`.
+Without a field a frame's number is the last one in its file name, `film/000123.jpg`. Whether
+numbers begin with 0 or 1: `avatx.importing.frame_numbers`.
 """
 
 import os

@@ -8,8 +8,8 @@ No export says so. In this order it is known, or taken for known:
     other videos of the file are known, and all alike                as they are
     else `frame_index` counts from 0; all others from 1, if they begin with 1, else from 0
 
-The last is an assumption, and said to be one where the numbers are no file names from 1 on, which is
-how folders of frames are numbered.
+The last is an assumption, and said to be one where the numbers are no file names from 1 on, which
+is how folders of frames are numbered.
 """
 
 from collections import defaultdict
