@@ -3,8 +3,8 @@
     image: {id, file_name, width, height, video_id?, frame_index or frame_id?}
     annotation: {image_id, category_id, bbox: [x, y, width, height], track_id?, attributes?}
 
-`frame_index` counts from 0. Without it a frame's number is the last one in its file name,
-`film/000123.jpg`, counted as a folder of such frames is: from 1, unless there is a frame 0.
+Without a field a frame's number is the last one in its file name, `film/000123.jpg`. Whether
+numbers begin with 0 or 1: `avatx.importing.frame_numbers`.
 """
 
 import os
@@ -14,28 +14,28 @@ from collections.abc import Hashable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from avatx.data.annotations.fields import MAX_FRAME, Record
-from avatx.data.video.frame_source import shift_of
 from avatx.errors import UserError, shown
 from avatx.importing.actions import actions_of, is_true
+from avatx.importing.frame_numbers import FILE_NAME, INDEX, Numbers, first_numbers
 from avatx.importing.imported import Imported
 from avatx.importing.via import read_json
 from avatx.importing.video_facts import Videos
 
-_INDEX_FIELDS = ("frame_index", "frame_id", "frame")
+_INDEX_FIELDS = (INDEX, "frame_id", "frame")
 
 
 class _Image(NamedTuple):
     """Attributes:
     video: id.
-    frame: its number, counted from 0.
-    is_named: whether that is of the file's name, which may be counted from 1.
+    frame: its number, counted from 0 or from 1.
+    field: where that is from: FILE_NAME, or one of _INDEX_FIELDS.
     rate: frames a second, None where the file does not say.
     size: (height, width) in pixels.
     """
 
     video: str
     frame: int
-    is_named: bool
+    field: str
     rate: float | None
     size: tuple[int, int]
 
@@ -121,29 +121,12 @@ def _keyframes(
 def _from_zero(
     images: Mapping[Hashable, _Image], imported: Imported, videos: Videos
 ) -> dict[Hashable, _Image]:
-    """The images, those that are known by their names counted from 0 as the others are.
-
-    A folder of frames says what its first one is called. Without it a file whose numbers begin at 1
-    lists the first one, too; of numbers that begin later nobody knows.
-    """
-    smallest: dict[str, int] = {}
-    for image in images.values():
-        if image.is_named:
-            smallest[image.video] = min(smallest.get(image.video, image.frame), image.frame)
-    shifts = {}
-    for video, least in smallest.items():
-        first = videos.first_number(video)
-        if first is None and least > 1:
-            imported.notes.append(
-                f"video {video!r}: the numbers in its file names begin with {least} and are taken "
-                "as counted from 0; a `frame_index` of each image, or the folder of all frames, "
-                "would tell"
-            )
-        shifts[video] = shift_of(first) if first is not None else int(least == 1)
+    """The images, their frames counted from 0."""
+    numbers = {key: Numbers(image.video, image.field) for key, image in images.items()}
+    frames = ((numbers[key], image.frame) for key, image in images.items())
+    first = first_numbers(frames, videos, imported.notes)
     return {
-        key: image._replace(frame=max(image.frame - shifts[image.video], 0))
-        if image.is_named
-        else image
+        key: image._replace(frame=max(image.frame - first[numbers[key]], 0))
         for key, image in images.items()
     }
 
@@ -205,4 +188,4 @@ def _image(image: Record, named: Mapping[Hashable, Record], imported: Imported) 
         if not 0 <= number <= MAX_FRAME:
             raise image.refused("file_name", "the number of a frame, or a `frame_index` beside it")
     rate = entry.frame_rate("fps") or entry.frame_rate("frame_rate")
-    return _Image(video, number, field is None, rate, image.size())
+    return _Image(video, number, field or FILE_NAME, rate, image.size())

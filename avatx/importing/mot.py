@@ -8,7 +8,7 @@ Boxes alone: what people do is not in there, so all get the one action that is g
 import os
 from typing import NamedTuple
 
-from avatx.data.annotations.ava_csv import header_hint, iterate_lines, split_fields
+from avatx.data.annotations.ava_csv import iterate_lines, line_hint, split_fields
 from avatx.data.annotations.fields import Record
 from avatx.data.annotations.mot_files import find_sequence, frame_and_box, read_sequence
 from avatx.errors import UserError, shown
@@ -78,7 +78,7 @@ def _row(path: str, number: int, line: str) -> _Row:
     try:
         return _parsed(path, number, line)
     except UserError as error:
-        raise UserError(f"{error}{header_hint(number, line)}") from None
+        raise UserError(f"{error}{line_hint(number, line)}") from None
 
 
 def _parsed(path: str, number: int, line: str) -> _Row:

@@ -8,7 +8,7 @@ import numpy as np
 
 from avatx.data.annotations.fields import checked_video
 from avatx.data.times import MICROSECONDS
-from avatx.data.video.frame_source import first_number
+from avatx.data.video.frame_source import numbers_of, shift_of
 from avatx.data.video.video_folder import VideoFolder
 from avatx.data.video.video_reader import VideoReader
 from avatx.errors import UserError, shown
@@ -49,6 +49,7 @@ class Videos:
         self._folder = VideoFolder(list(folders)) if folders else None
         self._given = frame_rate
         self._clocks: dict[str, Clock] = {}
+        self._shown: dict[str, np.ndarray] = {}
         self._known: dict[str, tuple[tuple[int, int], float | None]] = {}
 
     def clock(self, video: str, stated: float | None = None) -> Clock:
@@ -88,13 +89,40 @@ class Videos:
             )
         if path is None or os.path.isdir(path):
             return Clock(rate)
-        with VideoReader(path) as reader:
-            return Clock(rate, reader.picture_times() / MICROSECONDS)
+        return Clock(rate, self._times(video, path))
 
     def first_number(self, video: str) -> int | None:
         """The number of a folder's first frame; None where the video is no folder."""
         path = self._find(video)
-        return first_number(path) if path is not None and os.path.isdir(path) else None
+        span = numbers_of(path) if path is not None and os.path.isdir(path) else None
+        return span and span[0]
+
+    def number_of_frames(self, video: str) -> int | None:
+        """How many frames its file has, or a folder up to its last number.
+
+        None where that is not known, or no matter: with `frame_rate` of another rate than the
+        video's its frames are not those that are counted.
+        """
+        path = self._find(video)
+        if path is None:
+            return None
+        try:
+            if os.path.isdir(path):
+                span = numbers_of(path)
+                return span and span[1] - shift_of(span[0]) + 1
+            rate = self._look(video, "frame rate")[1]
+            if self._given is not None and (rate is None or not _alike(rate, self._given)):
+                return None
+            return len(self._times(video, path))
+        except UserError:
+            return None  # what is wrong with the video, making records tells
+
+    def _times(self, video: str, path: str) -> np.ndarray:
+        """[N] seconds of the frames of a file."""
+        if video not in self._shown:
+            with VideoReader(path) as reader:
+                self._shown[video] = reader.picture_times() / MICROSECONDS
+        return self._shown[video]
 
     def size(self, video: str) -> tuple[int, int]:
         """(height, width) in pixels. Raises UserError where the video is absent."""
@@ -121,3 +149,7 @@ class Videos:
             return self._folder.find(video) if self._folder is not None else None
         except UserError as error:
             raise UserError(f"{self._annotations}: {error}") from error
+
+
+def _alike(rate: float, other: float) -> bool:
+    return abs(rate - other) <= 0.01 * other

@@ -1,7 +1,8 @@
 """The results of an earlier training whose checkpoints are gone: none of a new one's in its folder.
 
 They would be taken for it: the last evaluation as made, the best checkpoint as the one to beat and
-to export. They are moved, not removed: the best checkpoint may be all that is left.
+to export, TensorBoard's curves as its own. They are moved, not removed: the best checkpoint may be
+all that is left, and TensorBoard shows the earlier curves as runs beside the new ones.
 """
 
 import contextlib
@@ -18,6 +19,8 @@ from avatx.training.evaluation_note import EVALUATION_FILE
 from avatx.training.last_start import CONFIG_FILE
 
 FOLDER = "earlier"  # and a number
+_EVENTS_DIRECTORIES = ("train", "eval")
+_EVENTS = re.compile(r"events\.out\.tfevents\..+")
 _OF_BEST = re.compile(
     rf"{CHECKPOINT_NAME}-\d+\.(index|data-\d+-of-\d+)|{STATE_FILE}|{re.escape(BEST_INFORMATION)}"
 )
@@ -26,28 +29,33 @@ _OF_BEST = re.compile(
 def set_aside(model_dir: str) -> str:
     """Moves what an earlier training left, and copies its configuration, to a folder of its own.
 
-    Files of other names stay, and so do events. For whom begins a training in `model_dir`.
+    Files of other names stay. For whom begins a training in `model_dir`, before it writes events.
 
     Returns:
       The folder, in `model_dir`; "" where there is nothing of a training.
     """
-    best = [
-        os.path.join(BEST_DIRECTORY, name)
-        for name in sorted(_names_in(os.path.join(model_dir, BEST_DIRECTORY)))
-        if _OF_BEST.fullmatch(name)
+    inside = [
+        os.path.join(directory, name)
+        for directory, pattern in (
+            (BEST_DIRECTORY, _OF_BEST),
+            *((directory, _EVENTS) for directory in _EVENTS_DIRECTORIES),
+        )
+        for name in sorted(_names_in(os.path.join(model_dir, directory)))
+        if pattern.fullmatch(name)
     ]
     there = set(_names_in(model_dir))
-    if not best and EVALUATION_FILE not in there:
+    if not inside and EVALUATION_FILE not in there:
         return ""
     number = 1
     while f"{FOLDER}-{number}" in there:
         number += 1
     folder = os.path.join(model_dir, f"{FOLDER}-{number}")
-    tf.io.gfile.makedirs(os.path.join(folder, BEST_DIRECTORY) if best else folder)
+    for directory in {"", *(os.path.dirname(name) for name in inside)}:
+        tf.io.gfile.makedirs(os.path.join(folder, directory))
     if CONFIG_FILE in there:
         tf.io.gfile.copy(os.path.join(model_dir, CONFIG_FILE), os.path.join(folder, CONFIG_FILE))
     # What says that there is something goes last: whoever is killed before does the rest then.
-    moved = [name for name in (METRICS_FILE, DETECTIONS_FILE) if name in there] + best
+    moved = [name for name in (METRICS_FILE, DETECTIONS_FILE) if name in there] + inside
     for name in [*moved, *({EVALUATION_FILE} & there)]:
         tf.io.gfile.rename(os.path.join(model_dir, name), os.path.join(folder, name))
     if "://" not in model_dir:

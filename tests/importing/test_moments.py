@@ -87,3 +87,88 @@ def test_a_frame_index_counts_from_0(tmp_path):
     for image in data["images"]:
         image["frame_index"] = image["id"]
     assert imported_coco(tmp_path, data).table.timestamp.tolist() == [0.7]
+
+
+def numbered(frames, field, first, video="a", listed=()):
+    """As `of_coco`; `field` has the frames' numbers, those in the file names say nothing."""
+    data = of_coco(frames, 10, listed=listed)
+    data["videos"][0]["name"] = video
+    for image in data["images"]:
+        image[field] = image["id"] + first
+        image["file_name"] = "a/picture.jpg"
+    return data
+
+
+def both(one, other):
+    """One file of two, whose videos are two."""
+    for entry in (*other["images"], *other["annotations"]):
+        entry["id"] += 1000
+        entry.update({name: entry[name] + 1000 for name in ("image_id",) if name in entry})
+    for image in other["images"]:
+        image.update(video_id=2, file_name="b/picture.jpg")
+    other["videos"][0]["id"] = 2
+    return {
+        **one,
+        **{name: one[name] + other[name] for name in ("videos", "images", "annotations")},
+    }
+
+
+@pytest.mark.parametrize("field", ["frame_index", "frame_id", "frame"])
+@pytest.mark.parametrize("first", [0, 1])
+def test_the_number_of_a_video_s_frames_tells_what_a_field_counts_from(tmp_path, field, first):
+    (tmp_path / "videos").mkdir()
+    write_slow_then_fast(tmp_path / "videos" / "a.mp4", num=30)
+    # The first frame is not listed, the last one is.
+    data = numbered([7], field, first, listed=[*range(1, 30)])
+    result = imported_coco(tmp_path, data, videos=[str(tmp_path / "videos")])
+    if first == 0 and field == "frame_index":
+        assert result.table.timestamp.tolist() == [7]
+    elif first == 0:  # 1 to 29 of 30: that is what a file looks like that counts from 1, too
+        assert "counted from 1" in " ".join(result.notes)
+    else:
+        assert result.table.timestamp.tolist() == [7] and "counted" not in " ".join(result.notes)
+
+
+def test_frames_of_the_folder_tell_it_too(tmp_path):
+    write_frames(tmp_path / "videos" / "a", range(1, 31))
+    data = numbered([7], "frame_index", 1, listed=[29])
+    result = imported_coco(tmp_path, data, videos=[str(tmp_path / "videos")])
+    assert result.table.timestamp.tolist() == [0.7]
+
+
+def test_a_frame_0_tells_it(tmp_path):
+    data = numbered([0, 17], "frame_id", 0)
+    assert imported_coco(tmp_path, data).table.timestamp.tolist() == [0, 1.7]
+
+
+def test_frame_ids_from_1_on_are_taken_as_counted_from_1_and_that_is_said(tmp_path):
+    result = imported_coco(tmp_path, numbered([0, 17], "frame_id", 1))
+    assert result.table.timestamp.tolist() == [0, 1.7]
+    assert "`frame_id` of 'a' begins with 1 and is taken as counted from 1" in result.notes[0]
+    result = imported_coco(tmp_path, numbered([5, 17], "frame_id", 1))
+    assert result.table.timestamp.tolist() == [0.6, 1.8]
+    assert "begins with 6 and is taken as counted from 0" in result.notes[0]
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_one_video_of_a_file_tells_how_the_others_are_counted(tmp_path, first):
+    (tmp_path / "videos").mkdir()
+    write_slow_then_fast(tmp_path / "videos" / "a.mp4", num=30)
+    known = numbered([0, 29], "frame_id", first)
+    data = both(known, numbered([1, 15], "frame_id", first, video="b"))
+    result = imported_coco(tmp_path, data, videos=[str(tmp_path / "videos")])
+    assert result.table.timestamp.tolist()[-2:] == [0.1, 1.5]
+    assert "counted" not in " ".join(result.notes)
+
+
+def test_numbers_in_names_are_compared_with_the_video(tmp_path):
+    (tmp_path / "videos").mkdir()
+    shown = write_slow_then_fast(tmp_path / "videos" / "a.mp4", num=30)
+    videos = [str(tmp_path / "videos")]
+    result = imported_coco(tmp_path, of_coco([7, 30], 10), videos=videos)
+    np.testing.assert_allclose(result.table.timestamp, shown[[6, 29]], atol=1e-4)
+    result = imported_coco(tmp_path, of_coco([7, 31], 10), videos=videos)
+    assert "`file_name` reaches 31, and the video has 30 frames" in " ".join(result.notes)
+    # At another rate the frames are others, of which there may be more.
+    result = imported_coco(tmp_path, of_coco([7, 31], 10), videos=videos, frame_rate=20)
+    assert "reaches" not in " ".join(result.notes)

@@ -4,6 +4,7 @@ import dataclasses
 import json
 
 import pytest
+import tensorflow as tf
 from linear_evaluated import experiment
 
 from avatx.checkpoints import paths
@@ -44,7 +45,7 @@ def test_an_earlier_training_is_not_taken_for_the_new_one(tmp_path, capsys):
     assert f"results of an earlier training, which were moved to {tmp_path}/earlier-1" in (
         capsys.readouterr().out
     )
-    assert names(tmp_path / "earlier-1") == sorted([*RESULTS, "pipeline.config"])
+    assert names(tmp_path / "earlier-1") == sorted([*RESULTS, "pipeline.config", "train", "eval"])
     assert names(tmp_path / "earlier-1" / "best") == best
     assert (tmp_path / "earlier-1" / "pipeline.config").read_text() == config
     assert names(tmp_path / "best") == ["mine.txt"] and (tmp_path / "notes.txt").exists()
@@ -92,6 +93,47 @@ def test_moving_that_was_cut_off_is_made_by_the_next(tmp_path, monkeypatch):
             run.train(experiment(tmp_path))
     run.train(experiment(tmp_path))
     assert not {*RESULTS} & {*names(tmp_path)}
+
+
+def steps_of(folder, tag):
+    """The steps at which a number is in TensorBoard's files."""
+    found = []
+    for path in sorted(folder.glob("events*")):
+        for event in tf.compat.v1.train.summary_iterator(str(path)):
+            found += [event.step for value in event.summary.value if value.tag == tag]
+    return found
+
+
+def test_curves_of_an_earlier_training_are_runs_of_their_own(tmp_path):
+    run.train_and_eval(experiment(tmp_path, num_steps=4))
+    before = {name: names(tmp_path / name) for name in ("train", "eval")}
+    (tmp_path / "train" / "notes.txt").write_text("mine")
+    # Trained further, it is one curve.
+    run.train_and_eval(experiment(tmp_path, num_steps=6))
+    assert {*before["train"]} < {*names(tmp_path / "train")} and not (
+        tmp_path / "earlier-1"
+    ).exists()
+    former = {name: steps_of(tmp_path / name, "total_loss") for name in before}
+    assert former["train"] and former["train"] == sorted(set(former["train"]))
+
+    without_checkpoints(tmp_path)
+    run.train_and_eval(experiment(tmp_path, num_steps=2))
+    assert {
+        name: steps_of(tmp_path / "earlier-1" / name, "total_loss") for name in before
+    } == former
+    assert max(steps_of(tmp_path / "train", "total_loss")) == 2
+    assert (tmp_path / "train" / "notes.txt").exists()
+
+
+def test_curves_alone_are_set_aside_too(tmp_path):
+    """Of a training that was killed before its first checkpoint."""
+    run.train(experiment(tmp_path))
+    without_checkpoints(tmp_path)
+    (tmp_path / "last_evaluation.json").unlink(missing_ok=True)
+    events = names(tmp_path / "train")
+    assert earlier_results.set_aside(str(tmp_path)) == str(tmp_path / "earlier-1")
+    assert names(tmp_path / "earlier-1" / "train") == events and not names(tmp_path / "train")
+    assert earlier_results.set_aside(str(tmp_path)) == ""
 
 
 def test_going_back_to_an_older_checkpoint_takes_its_evaluations_back(tmp_path):

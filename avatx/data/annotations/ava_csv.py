@@ -20,7 +20,7 @@ import gzip
 import os
 import re
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import NamedTuple, TypeVar
 
 import numpy as np
@@ -46,8 +46,8 @@ __all__ = [
     "DETECTIONS",
     "Row",
     "format_timestamp",
-    "header_hint",
     "iterate_lines",
+    "line_hint",
     "parse_row",
     "parsed_rows",
     "read_annotations",
@@ -114,8 +114,7 @@ def parse_row(fields: list[str], kind: str) -> Row:
     coordinates, which the metric knows how to treat; annotations may not.
     """
     if len(fields) not in (2, 7, 8):
-        hint = separator_hint(fields)
-        raise ValueError(f"has {len(fields)} columns instead of 2, 7 or 8{hint}")
+        raise ValueError(f"has {len(fields)} columns instead of 2, 7 or 8")
     video_id = fields[0]
     if not video_id.strip():
         raise ValueError("has no video id")
@@ -158,8 +157,17 @@ def parse_row(fields: list[str], kind: str) -> Row:
     return Row(video_id, timestamp, (y1, x1, y2, x2), class_id, last)
 
 
-def header_hint(number: int, line: str) -> str:
-    """What to add to a message about a line that names columns; nothing for any other line."""
+def line_hint(number: int, line: str) -> str:
+    """What to add to a message about a line that is not what was expected; may be nothing.
+
+    Args:
+      number: of the line, from 1.
+      line: without its newline.
+    """
+    return _separator_hint(line) + _header_hint(number, line)
+
+
+def _header_hint(number: int, line: str) -> str:
     if number != 1 or re.search(r"\d", line) and not re.search(r"\b[xy]_?[12]\b", line):
         return ""
     return "; this looks like a header, which the file may not have: remove the line"
@@ -178,11 +186,13 @@ def split_fields(line: str) -> list[str]:
         raise ValueError(f"is not csv ({error})") from None
 
 
-def separator_hint(fields: Sequence[str]) -> str:
-    """What to add to an error about too few columns, where something else than commas is there."""
+def _separator_hint(line: str) -> str:
+    commas = line.count(",")  # there may be some in numbers: 0,5;0,25
     for separator, name in ((";", "';'"), ("\t", "tabs"), ("|", "'|'")):
-        if any(separator in field for field in fields):
+        if line.count(separator) > commas:
             return f"; it is separated by {name} (expected commas)"
+    if not commas and len(line.split()) > 1:
+        return "; it is separated by spaces (expected commas)"
     return ""
 
 
@@ -297,7 +307,8 @@ def parsed_rows(
       parse: raises ValueError saying what is wrong.
 
     Raises:
-      UserError: the file cannot be read, or a line is wrong; names it, and a header as one.
+      UserError: the file cannot be read, or a line is wrong; names it, and a header or another
+        separator than commas as what they are.
     """
     path = os.fspath(path)
     for number, line in iterate_lines(path):
@@ -308,7 +319,7 @@ def _parsed(path: str, number: int, line: str, parse: Callable[[list[str]], _Par
     try:
         return parse(split_fields(line))
     except ValueError as error:
-        hint = header_hint(number, line)
+        hint = line_hint(number, line)
         raise UserError(f"{path}, line {number}: {error}{hint}: {line[:80]}") from None
 
 
@@ -480,8 +491,7 @@ def read_excluded_timestamps(path) -> set[Keyframe]:
 
     def parse(fields: list[str]) -> Keyframe:
         if len(fields) != 2:
-            hint = separator_hint(fields)
-            raise ValueError(f"has {len(fields)} columns instead of 2 (video id, timestamp){hint}")
+            raise ValueError(f"has {len(fields)} columns instead of 2 (video id, timestamp)")
         row = parse_row(fields, ANNOTATIONS)
         return keyframe_key(row.video_id, row.timestamp)
 

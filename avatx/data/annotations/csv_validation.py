@@ -10,8 +10,8 @@ from typing import NamedTuple
 from avatx.data.annotations.ava_csv import (
     ANNOTATIONS,
     Row,
-    header_hint,
     iterate_lines,
+    line_hint,
     parse_row,
     split_fields,
 )
@@ -85,7 +85,7 @@ def validate_csv(
         try:
             row = parse_row(split_fields(line), kind)
         except ValueError as error:
-            bad_rows.append(BadRow(number, f"{error}{header_hint(number, line)}", line))
+            bad_rows.append(BadRow(number, f"{error}{line_hint(number, line)}", line))
             continue
         key = keyframe_key(row.video_id, row.timestamp)
         problems = list(_problems(row, kind, label_map, durations, video_start_seconds))
@@ -172,7 +172,7 @@ def read_durations(path) -> dict[str, float]:
                 raise ValueError
         except (ValueError, IndexError):
             raise UserError(
-                f"{path}, line {number}: expected 'video id,seconds'{header_hint(number, line)}, "
+                f"{path}, line {number}: expected 'video id,seconds'{line_hint(number, line)}, "
                 f"found: {line[:80]}"
             ) from None
     return durations

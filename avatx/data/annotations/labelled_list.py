@@ -9,7 +9,7 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from avatx import file_systems
-from avatx.data.annotations.ava_csv import separator_hint
+from avatx.data.annotations.ava_csv import line_hint
 from avatx.data.annotations.label_map import LabelMap, read_label_map
 from avatx.data.times import MICROSECONDS
 from avatx.data.video.video_folder import VideoFolder, has_video_extension, holds_video
@@ -103,7 +103,7 @@ def read_csv(path: str, videos: Sequence[str] | None = None) -> list[LabelledCli
             continue
         where = f"{path}, line {line}"
         if len(row) > len(columns) or len(row) < (len(columns) if kinetics else 2):
-            hint = separator_hint(row)
+            hint = line_hint(line, ",".join(row))
             raise UserError(f"{where}: {len(row)} columns; expected {','.join(columns)}{hint}")
         # A list that is not Kinetics' may leave the last columns out.
         fields = dict(zip(columns, (value.strip() for value in row), strict=False))

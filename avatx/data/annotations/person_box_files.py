@@ -205,7 +205,7 @@ def read_mot(path: str) -> Rows:
         try:
             frame, (left, top, right, bottom), score = _mot_row(f"{path}, line {number}", line)
         except UserError as error:
-            raise UserError(f"{error}{ava_csv.header_hint(number, line)}") from None
+            raise UserError(f"{error}{ava_csv.line_hint(number, line)}") from None
         seconds.append(frame / rate)
         boxes.append((top / height, left / width, bottom / height, right / width))
         scores.append(1.0 if score == -1 else score)

@@ -36,10 +36,13 @@ def frame_files(folder: str) -> list[tuple[int, str]]:
     return sorted((int(match[1]), match.string) for match in matches if match)
 
 
-def first_number(folder: str) -> int | None:
-    """The number of the folder's first frame; None where it has none."""
+def numbers_of(folder: str) -> tuple[int, int] | None:
+    """The numbers of the folder's first and last frame; None where it has none."""
     files = frame_files(folder)
-    return of_one_kind(folder, files)[0][0][0] if files else None
+    if not files:
+        return None
+    taken, _ = of_one_kind(folder, files)
+    return taken[0][0], taken[-1][0]
 
 
 def shift_of(first: int) -> int:

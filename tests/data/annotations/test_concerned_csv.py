@@ -19,6 +19,9 @@ def test_what_was_written_is_read(tmp_path):
     "row, said",
     [
         ("v,1,80,0", "has 4 columns instead of 5"),
+        ("v;1;80;0;1", "separated by ';' (expected commas)"),
+        ("v\t1\t80\t0\t1", "separated by tabs (expected commas)"),
+        ("v;1,5;80;0;1", "separated by ';' (expected commas)"),
         (" ,1,80,0,1", "has no video id"),
         ("v,soon,80,0,1", "timestamp is 'soon', not a number of seconds"),
         ("v,inf,80,0,1", "timestamp is 'inf', not a finite number"),
