@@ -24,12 +24,18 @@ const Drawing = (() => {
     Math.max(0, Math.min(a.y + a.h, b.y + b.h) - Math.max(a.y, b.y));
   const grown = (r, by) => ({ x: r.x - by, y: r.y - by, w: r.w + 2 * by, h: r.h + 2 * by });
   const head = (r) => ({ x: r.x, y: r.y, w: r.w, h: r.h / 3 });
-  const gap = (a, b) => Math.hypot(Math.max(0, b.x - a.x - a.w, a.x - b.x - b.w), Math.max(0, b.y - a.y - a.h, a.y - b.y - b.h));
+  // Without Math.hypot, which takes ten times as long.
+  function gap(a, b) {
+    const x = Math.max(0, b.x - a.x - a.w, a.x - b.x - b.w), y = Math.max(0, b.y - a.y - a.h, a.y - b.y - b.h);
+    return x && y ? Math.sqrt(x * x + y * y) : x + y;
+  }
 
   // Whether a leader runs through a rectangle, with room for its width.
   function crosses(line, r) {
     if (!line) return false;
     const near = grown(r, 3);
+    if (Math.max(line.x1, line.x2) < near.x || Math.min(line.x1, line.x2) > near.x + near.w) return false; // as most do
+    if (Math.max(line.y1, line.y2) < near.y || Math.min(line.y1, line.y2) > near.y + near.h) return false;
     let from = 0, to = 1;
     for (const [start, end, low, high] of [[line.x1, line.x2, near.x, near.x + near.w], [line.y1, line.y2, near.y, near.y + near.h]]) {
       const enters = (low - start) / (end - start), leaves = (high - start) / (end - start);
@@ -52,39 +58,58 @@ const Drawing = (() => {
   }
 
   // Top left corners for a label: those that touch its box first, all relative to the box, so that a label moves with it.
-  function spots(box, w, h) {
-    const beside = [[box.x, box.y - h - 1], [box.x + box.w - w, box.y - h - 1], [box.x, box.y + box.h + 1],
-      [box.x + box.w + 1, box.y], [box.x - w - 1, box.y], [box.x, box.y + box.h - h]];
-    for (let y = box.y - h - 1 - FARTHEST; y <= box.y + box.h + 1 + FARTHEST; y += ROW) {
-      for (let x = box.x - w - 1 - FARTHEST; x <= box.x + box.w + 1 + FARTHEST; x += 2 * ROW) beside.push([x, y]);
+  function eachSpot(box, w, h, visit) {
+    const over = box.y - h - 1, under = box.y + box.h + 1, left = box.x - w - 1, right = box.x + box.w + 1;
+    visit(box.x, over, 0); visit(box.x + box.w - w, over, 1); visit(box.x, under, 2);
+    visit(right, box.y, 3); visit(left, box.y, 4); visit(box.x, box.y + box.h - h, 5);
+    for (let y = over - FARTHEST; y <= under + FARTHEST; y += ROW) {
+      for (let x = left - FARTHEST; x <= right + FARTHEST; x += 2 * ROW) visit(x, y, 6);
     }
-    return beside;
   }
 
-  // Where a label lies at a corner: {x, y, w, h, line}; null on a head or another label.
-  function lying([x, y], box, w, h, frame, boxes, labels) {
-    const at = { x: Math.max(frame.x, Math.min(x, frame.x + frame.w - w)), y: Math.max(frame.y, Math.min(y, frame.y + frame.h - h)), w, h };
-    if (labels.some((label) => gap(at, label) < 1) || boxes.some((other) => shared(at, head(other)) > 0)) return null;
-    return { ...at, line: leaderOf(at, box) };
+  // Where labels may not lie: on heads and on each other. By the rows of the picture that these reach into,
+  // for in a crowd a place is compared with a few of them only.
+  function takenPlaces(boxes) {
+    const rows = new Map(), labels = [];
+    const rowsOf = (y, h) => [Math.floor((y - 1) / ROW), Math.floor((y + h + 1) / ROW)];
+    function take(r, isLabel) {
+      const [first, last] = rowsOf(r.y, r.h), one = { x: r.x, y: r.y, w: r.w, h: r.h, isLabel };
+      for (let row = first; row <= last; row += 1) if (rows.has(row)) rows.get(row).push(one); else rows.set(row, [one]);
+    }
+    function isFree(at) {
+      const [first, last] = rowsOf(at.y, at.h);
+      for (let row = first; row <= last; row += 1) {
+        for (const one of rows.get(row) || []) if (one.isLabel ? gap(at, one) < 1 : shared(at, one) > 0) return false;
+      }
+      return true;
+    }
+    for (const box of boxes) take(head(box), false);
+    return { labels, isFree, add: (label) => { labels.push(label); take(label, true); } };
   }
+
+  // A label at a corner, moved into the picture.
+  const inside = (x, y, w, h, frame) =>
+    ({ x: Math.max(frame.x, Math.min(x, frame.x + frame.w - w)), y: Math.max(frame.y, Math.min(y, frame.y + frame.h - h)), w, h });
 
   const areClear = (at, labels) => !labels.some((label) => crosses(label.line, at) || crosses(at.line, label));
 
   // The place near its box that hides least of people: one clear of all leaders, and one that need not be; null for none.
-  function search(box, w, h, frame, boxes, labels) {
+  function search(box, w, h, frame, boxes, taken) {
     const region = { x: box.x - w - FARTHEST, y: box.y - h - FARTHEST, w: box.w + 2 * (w + FARTHEST), h: box.h + 2 * (h + FARTHEST) };
-    const inReach = boxes.filter((other) => shared(other, region) > 0), others = inReach.filter((other) => other !== box);
+    const others = boxes.filter((other) => other !== box && shared(other, region) > 0);
     let clear = null, crossing = null;
-    spots(box, w, h).forEach((spot, order) => {
-      const far = gap({ x: spot[0], y: spot[1], w, h }, box) + Math.min(order, 6);
-      if (clear && far >= clear.cost) return;
-      const at = lying(spot, box, w, h, frame, inReach, labels);
-      if (!at) return;
-      at.cost = gap(at, box) + Math.min(order, 6) + 0.05 * shared(at, box);
-      for (const other of others) at.cost += 0.15 * shared(at, other) + (gap(at, other) < 4 ? 20 : 0); // whose is it?
-      if (clear && at.cost >= clear.cost) return;
-      if (areClear(at, labels)) clear = at;
-      else if (!crossing || at.cost < crossing.cost) crossing = at;
+    eachSpot(box, w, h, (x, y, order) => {
+      if (clear && gap({ x, y, w, h }, box) + order >= clear.cost) return;
+      const at = inside(x, y, w, h, frame);
+      let cost = gap(at, box) + order + 0.05 * shared(at, box);
+      if ((clear && cost >= clear.cost) || !taken.isFree(at)) return;
+      for (const other of others) {
+        cost += 0.15 * shared(at, other) + (gap(at, other) < 4 ? 20 : 0); // whose is it?
+        if (clear && cost >= clear.cost) return;
+      }
+      const place = { ...at, cost, line: leaderOf(at, box) };
+      if (areClear(place, taken.labels)) clear = place;
+      else if (!crossing || cost < crossing.cost) crossing = place;
     });
     return { clear, crossing };
   }
@@ -92,46 +117,59 @@ const Drawing = (() => {
   // Of each person of the picture before: {dx, dy, rows} of its label from its box, null where it had none.
   const before = new Map();
 
+  // Widths of texts, which are the same from frame to frame.
+  const WIDTHS = 5000; // held
+  const widths = new Map();
+  function widthOf(context, text) {
+    if (widths.size > WIDTHS) widths.clear();
+    if (!widths.has(text)) widths.set(text, context.measureText(text).width);
+    return widths.get(text);
+  }
+
   // A text as wide as there is room for: of a name and its score, the name is cut.
   function fitted(context, text, width) {
-    if (context.measureText(text).width <= width) return text;
-    const score = text.match(/ ~?\d[\d.]*$/)?.[0] ?? "";
-    let name = text.slice(0, text.length - score.length);
-    while (name && context.measureText(`${name}…${score}`).width > width) name = [...name].slice(0, -1).join("");
-    return `${name}…${score}`;
+    if (widthOf(context, text) <= width) return text;
+    const score = text.match(/ ~?\d[\d.]*$/)?.[0] ?? "", name = [...text.slice(0, text.length - score.length)];
+    let fits = 0, cut = name.length; // as many letters as fit, by halves: a name may be a page long
+    while (fits + 1 < cut) {
+      const middle = (fits + cut) >> 1;
+      if (context.measureText(`${name.slice(0, middle).join("")}…${score}`).width > width) cut = middle; else fits = middle;
+    }
+    return `${name.slice(0, fits).join("")}…${score}`;
   }
 
   // A label a person, the chosen one's first. Where it is crowded one loses lines from the bottom; where there is no room for one line, it is left out.
   // `keep`: where it was, as long as that is free: a label that moves with its box can be read while the video plays.
   function arrange(context, frame, people, boxes, { chosen, keep }) {
-    const labels = [], order = people.map((_, i) => i), narrow = frame.w < NARROW;
+    const taken = takenPlaces(boxes), order = people.map((_, i) => i), narrow = frame.w < NARROW;
     if (!keep) before.clear();
     order.sort((a, b) => (people[b].key === chosen) - (people[a].key === chosen));
     for (const i of order) {
       const { key, colour } = people[i], box = boxes[i], most = key === chosen ? (narrow ? 3 : 8) : narrow ? 1 : 3;
       const widest = Math.min(frame.w, Math.max(WIDEST, frame.w / 2)) - 2 * PAD, last = before.get(key);
       const all = people[i].labels.slice(0, most).map((label) => ({ ...label, text: fitted(context, label.text, widest) }));
-      const widths = all.map((label) => context.measureText(label.text).width + 2 * PAD);
-      const size = (rows) => [Math.max(...widths.slice(0, rows)), ROW * rows];
+      const wide = all.map((label) => widthOf(context, label.text) + 2 * PAD);
+      const size = (rows) => [Math.max(...wide.slice(0, rows)), ROW * rows];
       let at = null, rows = 0, crossing = null;
       if (last === null) continue;
       if (last && last.rows <= all.length) {
         rows = last.rows;
-        at = lying([box.x + last.dx, box.y + last.dy], box, ...size(rows), frame, boxes, labels);
-        if (at && !areClear(at, labels)) at = null;
+        at = inside(box.x + last.dx, box.y + last.dy, ...size(rows), frame);
+        at.line = leaderOf(at, box);
+        if (!taken.isFree(at) || !areClear(at, taken.labels)) at = null;
       }
       for (let tried = all.length; tried && !at; tried -= 1) {
         const [w, h] = size(tried);
         if (w > frame.w || h > frame.h) continue;
-        const found = search(box, w, h, frame, boxes, labels);
+        const found = search(box, w, h, frame, boxes, taken);
         if (found.clear) { at = found.clear; rows = tried; }
         if (found.crossing && !crossing) crossing = { at: found.crossing, rows: tried };
       }
       if (!at && crossing) ({ at, rows } = crossing);
       before.set(key, at && { dx: at.x - box.x, dy: at.y - box.y, rows });
-      if (at) labels.push({ ...at, key, colour, texts: all.slice(0, rows) });
+      if (at) taken.add({ ...at, key, colour, texts: all.slice(0, rows) });
     }
-    return labels;
+    return taken.labels;
   }
 
   function draw(context, frame, people, options) {
