@@ -69,7 +69,8 @@ def _glob(pattern: str) -> list[str]:
     if tf.io.gfile.exists(pattern):
         return [pattern]
     folder, name = os.path.split(pattern)
-    if re.search(r"[\[\]*?]", folder) and tf.io.gfile.isdir(folder):
+    # Of which TensorFlow's search would take these for a pattern, or an escape.
+    if re.search(r"[\[\]*?\\]", folder) and tf.io.gfile.isdir(folder):
         names = fnmatch.filter(tf.io.gfile.listdir(folder), name)
         return [os.path.join(folder, one) for one in names]
     return tf.io.gfile.glob(pattern)
