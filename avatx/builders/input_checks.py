@@ -1,7 +1,10 @@
 """Whether the files that a run reads are there, and its csv files in order, before it begins."""
 
+from avatx import registrations
+from avatx.builders.data_builder import KEYFRAMES
 from avatx.builders.missing_files import missing_files
 from avatx.data.annotations import ava_csv
+from avatx.data.records import repeated_keyframes
 from avatx.data.records.remote_files import match_files
 from avatx.errors import UserError, relative_to
 from avatx.protos import action_faster_rcnn_pb2, pipeline_pb2
@@ -10,7 +13,8 @@ from avatx.protos import action_faster_rcnn_pb2, pipeline_pb2
 def check(config: pipeline_pb2.PipelineConfig, training: bool, evaluating: bool) -> None:
     """Raises a UserError that names the field, the file and what to do, where one is missing.
 
-    The csv files of an evaluation, which is made hours later, are read once, for their mistakes.
+    The csv files of an evaluation, which is made hours later, are read once, for their mistakes;
+    so are its records where it comes after a training, for keyframes that are there twice.
 
     Args:
       config: names the files.
@@ -39,6 +43,9 @@ def check(config: pipeline_pb2.PipelineConfig, training: bool, evaluating: bool)
             )
     if evaluating:
         _check_csv_files(config.eval_config)
+    kind = registrations.find(config.model.WhichOneof("model"))
+    if training and evaluating and kind.data.unit == KEYFRAMES.unit:
+        repeated_keyframes.check(config.eval_input_reader.tf_record_input_reader.input_path)
 
 
 def _check_csv_files(config) -> None:

@@ -13,7 +13,7 @@ from avatx.core.structures import Batch, Detections, decode_video_id
 from avatx.data.annotations import ava_csv
 from avatx.data.annotations.ava_table import AvaTable, keyframe_key
 from avatx.data.annotations.label_map import LabelMap
-from avatx.errors import UserError
+from avatx.data.records import repeated_keyframes
 from avatx.evaluation import coverage, report
 from avatx.evaluation.diagnosis import diagnose
 from avatx.evaluation.frame_map import evaluate
@@ -58,12 +58,7 @@ class TableCollector:
             video_id = decode_video_id(batch.keyframes.video_id[i])
             keyframe = keyframe_key(video_id, float(batch.keyframes.timestamp[i]))
             if keyframe in self._seen:
-                shown = f"{keyframe[0]},{ava_csv.format_timestamp(keyframe[1])}"
-                raise UserError(
-                    f"keyframe {shown} is there twice in the evaluation's records, and each would "
-                    "be scored against both; does eval_input_reader's input_path name records of "
-                    "two writings, or files twice? Remove the older ones, or name the files of one"
-                )
+                raise repeated_keyframes.refusal(keyframe)
             self._seen.add(keyframe)
             self.keyframes.append(keyframe)
             count = int(batch.groundtruth.num_boxes[i])
