@@ -17,6 +17,7 @@ import io
 import json
 import math
 import re
+import struct
 import sys
 import urllib.error
 import urllib.request
@@ -82,10 +83,21 @@ def read_clip(video, time, num_frames, frame_rate, shorter_side=400):
 
 
 def upright(frame):
-    """A frame as a Pillow image, turned as a telephone's video asks for."""
+    """A frame as a Pillow image, turned and mirrored as a telephone's video asks for."""
+    import PIL.Image
+    from av.sidedata.sidedata import Type
+
     image = frame.to_image()
-    rotation = getattr(frame, "rotation", 0) % 360
-    return image.rotate(rotation, expand=True) if rotation else image
+    matrix = frame.side_data.get(Type.DISPLAYMATRIX)
+    if matrix is None:
+        return image
+    # A point (x, y) is shown at (a x + c y, b x + d y), y downwards.
+    a, b, _, c, d, *_ = struct.unpack("=9i", bytes(matrix))
+    mirrored = a * d - b * c < 0
+    clockwise = math.degrees(math.atan2(b, -a if mirrored else a))
+    if rotation := round(-clockwise / 90) * 90 % 360:
+        image = image.rotate(rotation, expand=True)
+    return image.transpose(PIL.Image.Transpose.FLIP_LEFT_RIGHT) if mirrored else image
 
 
 def encode_jpeg(image, shorter_side=400, quality=90):

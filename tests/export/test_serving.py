@@ -97,18 +97,23 @@ def as_avatx_reads(path, times):
     return [min(frames, key=lambda one: abs(one[0] - time))[1] for time in times]
 
 
-def test_a_telephone_s_video_is_turned_as_avatx_turns_it(client, tmp_path):
+def test_a_telephone_s_video_is_turned_and_mirrored_as_avatx_does_it(client, tmp_path):
     path = tmp_path / "film.mp4"
     with VideoWriter(str(path), 25, 90, 122) as writer:
-        for _ in range(10):  # white at the left
+        for _ in range(10):  # white at the left, grey at the top
             picture = np.zeros([90, 122, 3], np.uint8)
+            picture[:20] = 128
             picture[:, :40] = 255
             writer.write(picture)
     data = bytearray(path.read_bytes())
     matrix = data.index(b"tkhd") + 44
     one = 1 << 16
-    for turn in ([0, one, 0, -one, 0, 0, 90 * one, 0, 1 << 30], [-one, 0, 0, 0, -one, 0] + [0] * 3):
-        data[matrix : matrix + 36] = np.array([*turn[:8], 1 << 30], ">i4").tobytes()
+    for a, b, c, d in (
+        *((1, 0, 0, 1), (0, 1, -1, 0), (-1, 0, 0, -1), (0, -1, 1, 0)),  # turned
+        *((-1, 0, 0, 1), (1, 0, 0, -1), (0, 1, 1, 0), (0, -1, -1, 0)),  # and mirrored
+    ):
+        turn = [a * one, b * one, 0, c * one, d * one, 0, 0, 0, 1 << 30]
+        data[matrix : matrix + 36] = np.array(turn, ">i4").tobytes()
         path.write_bytes(data)
         (expected,) = as_avatx_reads(path, [0.2])
         (jpeg,) = client.read_clip(str(path), 0.2, 1, 25)
