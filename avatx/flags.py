@@ -20,6 +20,11 @@ from avatx import commands
 _SCRIPT = re.compile(r"(?:python )?tools/(\w+)\.py")
 
 
+# What a program that runs others tells them: as it was called itself, so they name each other.
+_CALLED = "AVATX_CALLED"
+_COMMANDS, _INSTALLED = "avatx", "avatx-"  # `avatx detect`, `avatx-detect-video`
+
+
 class _Program:
     """How this process was called."""
 
@@ -42,8 +47,25 @@ def program() -> str:
     """The words that this program was started with."""
     if _Program.command is not None:
         return f"avatx {_Program.command.name}"
-    path = sys.argv[0]
-    return f"python {path}" if path.endswith(".py") else pathlib.Path(path).name
+    path = pathlib.Path(sys.argv[0])
+    if path.suffix != ".py":
+        return path.name
+    script = f"python tools/{path.name}"
+    called = as_called(script)
+    return f"python {sys.argv[0]}" if called == script else called
+
+
+def for_others() -> dict[str, str]:
+    """The environment of a tool that this program runs, whose hints then name what its user has."""
+    return {**os.environ, _CALLED: _called()}
+
+
+def _called() -> str:
+    if _Program.command is not None:
+        return _COMMANDS
+    if pathlib.Path(sys.argv[0]).name.startswith(_INSTALLED):
+        return _INSTALLED
+    return os.environ.get(_CALLED, "")
 
 
 def as_called(text: str) -> str:
@@ -51,12 +73,13 @@ def as_called(text: str) -> str:
 
     def name(match: re.Match) -> str:
         tool = match[1]
-        if _Program.command is not None:
-            own = _Program.command if _Program.command.tool == tool else commands.of_tool(tool)
+        if called == _COMMANDS:
+            used = _Program.command
+            own = used if used is not None and used.tool == tool else commands.of_tool(tool)
             return f"avatx {own.name}" if own else match[0]
-        if pathlib.Path(sys.argv[0]).name.startswith("avatx-"):
-            return f"avatx-{tool.replace('_', '-')}"
-        return match[0]
+        return f"avatx-{tool.replace('_', '-')}" if called == _INSTALLED else match[0]
+
+    called = _called()
 
     return _SCRIPT.sub(name, text)
 

@@ -141,6 +141,27 @@ def test_the_steps_of_a_demo_are_said_as_it_was_called(tmp_path, monkeypatch, ca
 
 
 @pytest.mark.parametrize(
+    "called, said",
+    [
+        ("avatx", "run avatx data validate|avatx detect"),
+        ("/usr/bin/avatx-demo", "run avatx-validate-csv|avatx-detect-video"),
+        ("tools/demo.py", "run python tools/validate_csv.py|python DIR/detect_video.py"),
+    ],
+)
+def test_what_a_step_says_names_the_command_in_use(tmp_path, monkeypatch, capfd, called, said):
+    (tmp_path / "detect_video.py").write_text(
+        "from avatx import flags\n"
+        "print(flags.as_called('run python tools/validate_csv.py') + '|' + flags.program())"
+    )
+    if called == "avatx":
+        monkeypatch.setattr(flags._Program, "command", commands.BY_NAME["demo"])
+    else:
+        monkeypatch.setattr(sys, "argv", [called])
+    steps.run_step(tmp_path, None, "detect_video.py")
+    assert said.replace("DIR", str(tmp_path)) in capfd.readouterr().err.splitlines()
+
+
+@pytest.mark.parametrize(
     "program, shown",
     [
         ("/usr/bin/avatx-detect-video", "avatx-detect-video"),

@@ -8,6 +8,7 @@ import subprocess
 import sys
 
 from avatx import file_lock
+from avatx.flags import for_others
 
 _PR_SET_PDEATHSIG = 1  # Linux, prctl(2)
 
@@ -22,11 +23,12 @@ def alone_in(folder: pathlib.Path) -> contextlib.AbstractContextManager[None]:
 
 
 def start(command: list[str], **options) -> subprocess.Popen:
-    """Starts a process that shares the hold of `alone_in`.
+    """Starts a tool in a process that shares the hold of `alone_in`.
 
-    On Linux it is terminated when this one dies, even by SIGKILL.
+    What it says names tools as this program was called. On Linux it is terminated when this one
+    dies, even by SIGKILL.
     """
     if sys.platform.startswith("linux"):
         prctl = ctypes.CDLL(None).prctl  # looked up before the fork
         options["preexec_fn"] = lambda: prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-    return subprocess.Popen(command, close_fds=False, **options)
+    return subprocess.Popen(command, close_fds=False, env=for_others(), **options)
