@@ -26,6 +26,7 @@ __all__ = [
     "Parser",
     "arguments_are_flags",
     "as_called",
+    "as_flags",
     "check_outputs",
     "entry",
     "import_tensorflow",
@@ -134,14 +135,21 @@ def arguments_are_flags(*names: str, **flags: str) -> Iterator[None]:
     try:
         yield
     except UserError as error:
-
-        def flag(match: re.Match) -> str:
-            return f"--{flags[match[1]]}" if match[1] in flags else match[0]
-
-        text = re.sub(r"^(\w+)(?=:? )", flag, re.sub(r"`(\w+)`", flag, str(error)))
+        quoted = as_flags(str(error), **flags)
+        text = re.sub(r"^(\w+)(?=:? )", lambda match: _flag(match, flags), quoted)
         if text == str(error):
             raise
         raise UserError(text) from error
+
+
+def as_flags(text: str, *names: str, **flags: str) -> str:
+    """A library's text with its arguments, in `backquotes`, as flags; see `arguments_are_flags`."""
+    flags = {**{name: name for name in names}, **flags}
+    return re.sub(r"`(\w+)`", lambda match: _flag(match, flags), text)
+
+
+def _flag(match: re.Match, flags: Mapping[str, str]) -> str:
+    return f"--{flags[match[1]]}" if match[1] in flags else match[0]
 
 
 def check_outputs(flags: argparse.Namespace, *files: str, by: str = "output") -> None:

@@ -142,6 +142,32 @@ def test_arguments_are_flags(said, shown, as_decorator):
     assert str(error.value) == shown
 
 
+def test_arguments_of_a_note_are_flags():
+    note = "`score_threshold` 0.2 would show it, a score_threshold; see `jobs` and `other`"
+    assert cli.as_flags(note, "score_threshold", jobs="j") == (
+        "--score_threshold 0.2 would show it, a score_threshold; see --j and `other`"
+    )
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+def test_detection_says_what_it_does_in_files_too_and_a_mistake_stands_alone(tmp_path, is_there):
+    model = tmp_path / "model"
+    if is_there:
+        model.mkdir()
+    code = (
+        "import avatx.progress; avatx.progress._FIRST = 0.01\n"
+        "from avatx import cli\n"
+        "cli.run(lambda: cli.tool('detect_video').main(['--saved_model', "
+        f"{str(model)!r}, '--video', 'v.mp4', '--output', 'out']))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path
+    )
+    said = done.stderr.splitlines()
+    assert done.returncode == 2 and said[-1].startswith(f"error: {model}: ")
+    assert said[:-1] == ["loading TensorFlow and the model ..."] * is_there
+
+
 def test_an_empty_value_and_a_name_with_a_dash_are_told(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "-film.mp4").write_bytes(b"")

@@ -79,12 +79,10 @@ def parse_arguments(argv=None) -> tuple[argparse.Namespace, list[str]]:
 def main(argv=None) -> int:
     arguments, beam_arguments = parse_arguments(argv)
     given = given_settings(arguments)
-    with cli.slow("loading TensorFlow", in_files=False):
-        cli.import_tensorflow()
-        from avatx.data.video.frame_settings import for_model
-        from avatx.inference.detector import Detector
-        from avatx.inference.video_detection import check_arguments
-        from avatx.inference.video_outputs import RESULTS
+    from avatx.data.video.frame_settings import for_model
+    from avatx.inference.detector import Detector, find_saved_model
+    from avatx.inference.video_detection import check_arguments
+    from avatx.inference.video_outputs import RESULTS
 
     # Of many videos, each has a folder of its own there.
     cli.check_outputs(arguments, *(os.path.join(arguments.output, name) for name in RESULTS))
@@ -94,8 +92,13 @@ def main(argv=None) -> int:
     with cli.arguments_are_flags("score_threshold", "every", "batch_size"):
         check_arguments(arguments.score_threshold, arguments.every, arguments.batch_size)
     if arguments.actions is not None:
+        cli.import_tensorflow()
         arguments.saved_model = _fetched(arguments)
-    with cli.slow("loading the model"):
+    elif "://" not in arguments.saved_model and not os.path.exists(arguments.saved_model):
+        cli.import_tensorflow()
+        find_saved_model(arguments.saved_model)  # which says what is wrong
+    with cli.slow("loading TensorFlow and the model"):
+        cli.import_tensorflow()
         detector = Detector(arguments.saved_model)
     arguments.boxes = given_boxes(arguments)
     with cli.arguments_are_flags("optical_flow"):
@@ -183,7 +186,7 @@ def _detect_in_one(arguments, detector, settings, _) -> int:
         return 0
     if summary.highest:
         note = nothing_shown(summary.highest, arguments.score_threshold)
-        cli.talk(f"note: {note.replace('score_threshold', '--score_threshold')}")
+        cli.talk(f"note: {cli.as_flags(note, 'score_threshold')}")
     print(
         f"{summary.num_detections} detections at {summary.num_keyframes} keyframes; wrote "
         f"{', '.join(summary.files)} in {arguments.output}"

@@ -151,7 +151,7 @@ def _detect(flags, detector, boxes, folder) -> None:
     )
     if summary.highest:
         note = nothing_shown(summary.highest, flags.score_threshold)
-        cli.talk(f"note: {note.replace('score_threshold', '--score_threshold')}")
+        cli.talk(f"note: {cli.as_flags(note, 'score_threshold')}")
 
 
 if __name__ == "__main__":

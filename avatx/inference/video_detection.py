@@ -217,7 +217,7 @@ def nothing_shown(highest: Highest, score_threshold: float) -> str:
     return (
         f"nothing has a score of {score_threshold:g} or more: the highest is "
         f"{highest.score:.4f}, {highest.class_name} at {highest.timestamp:g} s; "
-        f"score_threshold {shows:g} would show it"
+        f"`score_threshold` {shows:g} would show it"
     )
 
 

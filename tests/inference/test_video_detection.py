@@ -182,10 +182,10 @@ def test_the_tool_says_which_threshold_would_show_something():
     highest = video_detection.Highest(0.2876, "walk", 3.5)
     assert video_detection.nothing_shown(highest, 0.3) == (
         "nothing has a score of 0.3 or more: the highest is 0.2876, walk at 3.5 s; "
-        "score_threshold 0.28 would show it"
+        "`score_threshold` 0.28 would show it"
     )
     low = video_detection.Highest(0.00237, "walk", 0.0)
-    assert video_detection.nothing_shown(low, 0.3).endswith("threshold 0.0023 would show it")
+    assert video_detection.nothing_shown(low, 0.3).endswith("threshold` 0.0023 would show it")
 
 
 def test_times_are_the_same_in_every_file(detector, video, tmp_path):
