@@ -5,15 +5,19 @@ tensorflow-io, whose last release (0.37.1) loads on TensorFlow 2.16 only; it is 
 path asks for it and never otherwise.
 """
 
+import contextlib
 import errno
 import io
 import os
 import re
+import tempfile
+from collections.abc import Iterator
 
 from avatx import stderr_noise
 from avatx.errors import UserError, first_line
 
 _SCHEME = re.compile(r"^([a-zA-Z][a-zA-Z0-9+.-]*)://")
+_PATTERN = re.compile(r"[\[\]*?\\]")
 _BUILT_IN = frozenset({"", "file", "gs", "ram"})
 _BY_PLUGIN = frozenset({"s3", "http", "https", "az", "hdfs", "viewfs", "har"})
 
@@ -121,6 +125,23 @@ def names_in(folder: str) -> list[str]:
         return sorted(name.rstrip("/") for name in tf.io.gfile.listdir(folder))
     except tf.errors.NotFoundError:
         return []
+
+
+def is_pattern(path: str) -> bool:
+    """Whether TensorFlow, where it looks for what a pattern matches, takes a path for one."""
+    return bool(_PATTERN.search(path))
+
+
+@contextlib.contextmanager
+def plainly_named(folder: str) -> Iterator[str]:
+    """A folder by a path that TensorFlow takes for no pattern, as long as this lasts."""
+    if not is_pattern(folder) or not os.path.isdir(folder):
+        yield folder
+        return
+    with tempfile.TemporaryDirectory(prefix="avatx-") as above:
+        link = os.path.join(above, "folder")
+        os.symlink(os.path.abspath(folder), link)
+        yield link
 
 
 def make_folder(path: str, named: str) -> None:

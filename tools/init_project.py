@@ -83,8 +83,6 @@ def main(argv=None) -> int:
     cli.import_tensorflow()
     from avatx.project.create import FILES, README, create_project
 
-    files = [os.path.join(flags.output, name) for name in FILES]
-    cli.check_outputs(flags, *files)
     project = create_project(
         flags.videos,
         flags.annotations,
@@ -100,6 +98,7 @@ def main(argv=None) -> int:
         overwrite=flags.overwrite,
         log=cli.talk,
     )
+    files = [os.path.join(flags.output, name) for name in FILES]
     if flags.json:
         measured = _measured(project.measures)
         print(json.dumps({"files": files, "measured": measured, "decided": project.told}, indent=2))

@@ -1,13 +1,13 @@
 """Checkpoints in folders whose names TensorFlow takes for patterns, as "runs/[a] first"."""
 
 import os
-import re
 import tempfile
 from typing import Any
 
 import tensorflow as tf
 
-_PATTERN = re.compile(r"[\[\]*?\\]")
+from avatx import file_systems
+
 _NAME = "checkpoint"
 
 
@@ -30,6 +30,6 @@ class _LinkedReader:
 
 def load_checkpoint(prefix: str) -> Any:
     """As `tf.train.load_checkpoint`, which looks for a checkpoint's files as for a pattern."""
-    if _PATTERN.search(prefix) and os.path.isdir(os.path.dirname(prefix) or "."):
+    if file_systems.is_pattern(prefix) and os.path.isdir(os.path.dirname(prefix) or "."):
         return _LinkedReader(prefix)
     return tf.train.load_checkpoint(prefix)

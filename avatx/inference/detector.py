@@ -194,7 +194,8 @@ def load_saved_model(path: str, advice: str = "") -> Any:
     import tensorflow as tf
 
     try:
-        return tf.saved_model.load(path)
+        with file_systems.plainly_named(path) as plain:
+            return tf.saved_model.load(plain)
     except Exception as error:  # TensorFlow raises a dozen kinds for a broken file
         raise UserError(
             f"{path}: this SavedModel cannot be loaded ({first_line(error)}){advice}"

@@ -5,13 +5,14 @@ import re
 from collections.abc import Mapping, Sequence
 
 from avatx.errors import UserError, shown
+from avatx.outputs import refuse_overwriting
 
 # The ranges of a clip's fields in protos/clip.proto; a test compares them.
 NUM_FRAMES = (1, 10_000)
 FRAME_RATE = (0.001, 1000)
 
 # In a pipeline.config a variable or a home folder is replaced by what it stands for, a comma is
-# taken for one between two paths, and the search for records takes a backslash for an escape.
+# taken for one between two paths.
 _REPLACED = re.compile(r"\$\w+|\$\{\w+\}|^~")
 _UNFIT = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
@@ -39,7 +40,7 @@ def check_output(
       inputs: argument -> path of what is read, None where it is not given.
       overwrite: whether files of these names may be replaced; those that are read never are.
     """
-    _check_path("output", output, r"\,")
+    _check_path("output", output, ",")
     if os.path.lexists(output) and not os.path.isdir(output):
         raise UserError(f"output {output}: is a file; expected a folder, or a name for a new one")
     above = os.path.abspath(output)
@@ -47,13 +48,7 @@ def check_output(
         above = os.path.dirname(above)
     if not os.path.isdir(above) or not os.access(above, os.W_OK):
         raise UserError(f"output {output}: cannot be made, for {above} is no folder to write to")
-    written = {os.path.realpath(os.path.join(output, name)): name for name in files}
-    for argument, path in inputs.items():
-        if path is not None and os.path.realpath(path) in written:
-            raise UserError(
-                f"output {output}: {argument} {path} is a file that would be written there; give "
-                "a new folder, or move it"
-            )
+    refuse_overwriting([os.path.join(output, name) for name in files], inputs)
     there = [name for name in files if os.path.lexists(os.path.join(output, name))]
     if there and not overwrite:
         raise UserError(

@@ -96,6 +96,7 @@ def create_project(
         "annotations": annotations,
         "validation_annotations": validation_annotations,
         "label_map": label_map,
+        "weights": weights,
     }
     check_output(output, FILES, inputs, overwrite)
     check_weights(weights, from_scratch)

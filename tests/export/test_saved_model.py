@@ -106,6 +106,19 @@ def test_metadata_names_the_classes_and_the_clip(signatures):
     assert dict(zip(metadata["class_ids"].tolist(), names, strict=True)) == CLASS_NAMES
 
 
+@pytest.mark.parametrize("name", ["st[1] x", "back\\slash", "a*b?"])
+def test_an_export_in_a_folder_whose_name_looks_like_a_pattern_is_loaded(
+    tmp_path, monkeypatch, name
+):
+    monkeypatch.chdir(tmp_path)
+    saved_model.export(FakeDetectionModel(), 8, 12.5, {1: "bend", 2: "sit", 4: "run"}, f"{name}/1")
+    for path in (f"{name}/1", str(tmp_path / name)):
+        detector = Detector(path)
+        assert detector.class_names == {1: "bend", 2: "sit", 4: "run"}
+        (found,) = detector.detect(np.full([1, 8, 32, 48, 3], 255, np.uint8))
+        assert len(found.scores) == 3
+
+
 def test_attention_is_left_out_unless_asked_and_refused_where_there_is_none(tmp_path):
     model = FakeDetectionModel(with_attention=False)
     saved_model.export(model, 16, 12.5, CLASS_NAMES, str(tmp_path / "a"))

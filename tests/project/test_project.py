@@ -2,6 +2,9 @@
 
 import json
 import os
+import pathlib
+import re
+import shlex
 
 import numpy as np
 import pytest
@@ -11,6 +14,7 @@ from avatx import config, dispatch
 from avatx.config import schema
 from avatx.data.annotations.ava_csv import read_annotations
 from avatx.data.annotations.ava_table import AvaTable
+from avatx.data.records.remote_files import match_files
 from avatx.data.video.video_times import VideoTimes
 from avatx.data.video.video_writer import VideoWriter
 from avatx.errors import UserError
@@ -213,7 +217,9 @@ def test_what_is_read_is_never_replaced(videos, argument, name, overwrite):
     os.symlink(videos / "out", videos / "link")
     given = {one: str(videos / path) for one, path in given.items()}
     given[argument] = str(videos / "link" / name)
-    with pytest.raises(UserError, match=f"{argument} .*{name} is a file that would be written"):
+    with pytest.raises(
+        UserError, match=f"out/{name}: is one of the files that are read .`{argument}`"
+    ):
         create_project(
             [str(videos / "videos")], output=str(videos / "out"), overwrite=overwrite, **given
         )
@@ -285,7 +291,7 @@ def test_the_numbers_that_are_taken_are_those_of_a_config():
         assert (found.low, found.high) == pytest.approx(limits)
 
 
-@pytest.mark.parametrize("name", ["zażółć/o two é", "q'q\"q", "st[1]* #x", "a$"])
+@pytest.mark.parametrize("name", ["zażółć/o two é", "q'q\"q", "st[1]* #x", "a$", "b\\c"])
 def test_an_output_of_any_name_is_what_its_config_says(videos, name):
     output = str(videos / name)
     create_project([str(videos / "videos")], str(videos / "mine.csv"), output)
@@ -294,9 +300,16 @@ def test_an_output_of_any_name_is_what_its_config_says(videos, name):
     assert loaded.train_input_reader.label_map_path == f"{output}/label_map.pbtxt"
     pattern = loaded.eval_input_reader.tf_record_input_reader.input_path
     assert list(pattern) == [f"{output}/records/val-*.tfrecord"]
+    os.mkdir(f"{output}/records")
+    for number in range(2):
+        pathlib.Path(f"{output}/records/val-{number}.tfrecord").touch()
+    assert len(match_files(pattern)) == 2
+    readme = pathlib.Path(output, "README.md").read_text()
+    for command in re.findall("^    (avatx train .*)$", readme, re.MULTILINE):
+        assert f"{output}/pipeline.config" in shlex.split(command)
 
 
-@pytest.mark.parametrize("name", ["a,b", "a$HOME", "${NO}", "b\\c", "a\nb", "\udce9", "mine.csv/x"])
+@pytest.mark.parametrize("name", ["a,b", "a$HOME", "${NO}", "a\nb", "\udce9", "mine.csv/x"])
 def test_an_output_that_a_config_cannot_name_is_refused(videos, name, monkeypatch):
     monkeypatch.chdir(videos)
     before = sorted(path.name for path in videos.iterdir())

@@ -3,15 +3,14 @@
 import fnmatch
 import functools
 import os
-import re
 import sys
 from collections.abc import Sequence
 
 import tensorflow as tf
 
 from avatx.errors import UserError, relative_to
+from avatx.file_systems import is_pattern, scheme
 from avatx.file_systems import load as load_file_system
-from avatx.file_systems import scheme
 
 _NO_LISTING = frozenset({"http", "https"})
 
@@ -69,8 +68,7 @@ def _glob(pattern: str) -> list[str]:
     if tf.io.gfile.exists(pattern):
         return [pattern]
     folder, name = os.path.split(pattern)
-    # Of which TensorFlow's search would take these for a pattern, or an escape.
-    if re.search(r"[\[\]*?\\]", folder) and tf.io.gfile.isdir(folder):
+    if is_pattern(folder) and tf.io.gfile.isdir(folder):
         names = fnmatch.filter(tf.io.gfile.listdir(folder), name)
         return [os.path.join(folder, one) for one in names]
     return tf.io.gfile.glob(pattern)
