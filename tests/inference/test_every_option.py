@@ -94,8 +94,9 @@ def test_every_option_is_changed_here():
     names = {one.name for one in parameters if one.kind is one.KEYWORD_ONLY}
     assert "frame_settings" in names
     # When a video begins on its csv's clock plays no part here; `log` has test_video_detection.py,
-    # `boxes` test_boxes_of_video.py.
-    names = (names | set(FIELDS)) - {"frame_settings", "video_start_seconds", "log", "boxes"}
+    # `boxes` test_boxes_of_video.py, `attended` tests/explorer/test_detected_first.py.
+    elsewhere = {"frame_settings", "video_start_seconds", "log", "boxes", "attended"}
+    names = (names | set(FIELDS)) - elsewhere
     tested = {name.removeprefix("test_") for name in globals() if name.startswith("test_")}
     assert names <= tested, names - tested
 

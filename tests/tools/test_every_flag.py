@@ -91,6 +91,8 @@ def run(name, arguments, monkeypatch, capsys, folder, exit_code=0):
     """{what: value} of all that the library was told, what was printed, and the exit code."""
     tool, told = TOOLS[name], {"exit_code": exit_code}
     monkeypatch.chdir(folder)
+    for model in ("m", "n"):  # whether a SavedModel is there is asked before it is loaded
+        (folder / model).mkdir(exist_ok=True)
     module = load(name)
     for kept in tool.kept:
         owner, attribute = importlib.import_module(kept.module), kept.name
