@@ -18,8 +18,6 @@ from typing import Any, NoReturn
 from avatx import commands
 
 _SCRIPT = re.compile(r"(?:python )?tools/(\w+)\.py")
-
-
 # What a program that runs others tells them: as it was called itself, so they name each other.
 _CALLED = "AVATX_CALLED"
 _COMMANDS, _INSTALLED = "avatx", "avatx-"  # `avatx detect`, `avatx-detect-video`
@@ -70,6 +68,7 @@ def _called() -> str:
 
 def as_called(text: str) -> str:
     """A text that names command lines as tools/NAME.py, with the names that are in use here."""
+    called = _called()
 
     def name(match: re.Match) -> str:
         tool = match[1]
@@ -78,8 +77,6 @@ def as_called(text: str) -> str:
             own = used if used is not None and used.tool == tool else commands.of_tool(tool)
             return f"avatx {own.name}" if own else match[0]
         return f"avatx-{tool.replace('_', '-')}" if called == _INSTALLED else match[0]
-
-    called = _called()
 
     return _SCRIPT.sub(name, text)
 

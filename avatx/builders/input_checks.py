@@ -44,7 +44,7 @@ def check(config: pipeline_pb2.PipelineConfig, training: bool, evaluating: bool)
     if evaluating:
         _check_csv_files(config.eval_config)
     kind = registrations.find(config.model.WhichOneof("model"))
-    if training and evaluating and kind.data.unit == KEYFRAMES.unit:
+    if training and evaluating and kind.data is KEYFRAMES:
         repeated_keyframes.check(config.eval_input_reader.tf_record_input_reader.input_path)
 
 

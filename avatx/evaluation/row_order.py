@@ -82,20 +82,14 @@ def order_in_keyframes(
     pushed = np.flatnonzero(np.repeat(small, counts))
     heap = pushed[order_by_heaps(tuple(column[pushed] for column in columns), group[pushed])]
     heap = heap[np.lexsort((-columns[0][heap], group[heap]))]
-    orders = [rows[at[heap]]]
+    ordered, kept = rows[at], np.ones(len(at), bool)
+    ordered[pushed] = rows[at[heap]]
     for begin, count in zip(starts[~small].tolist(), counts[~small].tolist(), strict=True):
         of_one = at[begin : begin + count]
-        orders.append(heap_order(table, rows[of_one], score[of_one], capacity))
-    if len(orders) == 1:
-        return orders[0]
-    groups = [
-        group[heap],
-        *(
-            np.full(len(order), number)
-            for order, number in zip(orders[1:], group[starts[~small]], strict=True)
-        ),
-    ]
-    return np.concatenate(orders)[np.argsort(np.concatenate(groups), kind="stable")]
+        order = heap_order(table, rows[of_one], score[of_one], capacity)
+        ordered[begin : begin + len(order)] = order
+        kept[begin + len(order) : begin + count] = False
+    return ordered[kept]
 
 
 def best_of_keyframes(

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import tensorflow as tf
 
 from avatx.data.annotations.label_map import read_label_map
-from avatx.data.records.graph_check import check, first_of, first_values, value_at
+from avatx.data.records.graph_check import check, first_of, first_values, places, value_at
 
 
 class ClassNames:
@@ -42,7 +42,7 @@ class ClassNames:
         expected = tf.gather(self._names, tf.where(known, class_ids, 0))
         wrong = (names != expected) & (names != "") & (expected != "")
 
-        at = _first_place(wrong)
+        at = first_of(places(wrong))
         remedy = (
             "; expected the label map that the records were made with: set label_map_path to it, "
             "or write the records again"
@@ -65,7 +65,7 @@ class ClassNames:
         # Of a class that the map lacks: does it have the name under another id?
         is_listed = tf.constant(self._listed) == names[:, tf.newaxis]  # [R, classes]
         wrong = (expected == "") & (names != "") & tf.reduce_any(is_listed, axis=1)
-        at = _first_place(wrong)
+        at = first_of(places(wrong))
         listed_id = tf.gather(self._ids, tf.argmax(tf.cast(is_listed, tf.int32), axis=1))
         of_none = check(
             ~tf.reduce_any(wrong),
@@ -81,8 +81,3 @@ class ClassNames:
             ],
         )
         return [of_other, of_none]
-
-
-def _first_place(wrong: tf.Tensor) -> tf.Tensor:
-    """[R] bool -> [] int64, the first that is; 0 where none is."""
-    return first_of(tf.squeeze(tf.where(wrong), axis=1))

@@ -7,9 +7,8 @@ from collections.abc import Sequence
 import tensorflow as tf
 
 from avatx.data.annotations.person_boxes import PersonBoxes
-from avatx.data.records import record, remote_files
-from avatx.data.records.data_statistics import SCANNED_BYTES
 from avatx.data.records.input_errors import explained
+from avatx.data.records.scanning import SCANNED_BYTES, keyframe_times, takes_seconds
 from avatx.data.times import MICROSECONDS
 from avatx.errors import UserError
 
@@ -29,19 +28,17 @@ def report(
       UserError: of the keyframes looked at none has: the boxes are other videos'.
     """
     looked_at = list(files)
-    if any(remote_files.scheme(path) for path in files) or (
-        sum(tf.io.gfile.stat(path).length for path in files) > scanned_bytes
-    ):
+    if not takes_seconds(files, scanned_bytes):
         looked_at = looked_at[:1]
     videos: list[str] = []
     times: list[int] = []
     records = tf.data.TFRecordDataset(looked_at)
     if may_skip:
         moments = records.flat_map(
-            lambda one: tf.data.Dataset.from_tensors(one).map(_keyframes).ignore_errors()
+            lambda one: tf.data.Dataset.from_tensors(one).map(keyframe_times).ignore_errors()
         )
     else:
-        moments = records.map(_keyframes)
+        moments = records.map(keyframe_times)
     with explained(looked_at):
         for video, keyframes in moments.as_numpy_iterator():
             videos += [video.decode(errors="replace")] * len(keyframes)
@@ -65,9 +62,3 @@ def report(
         more = ", ..." if len(missing) > 3 else ""
         line += f"; MISSING {len(missing):,}, which get no box: {first}{more}"
     print(line, file=sys.stderr, flush=True)
-
-
-def _keyframes(serialized: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Of a segment: its video's id and the times of its keyframes [K], microseconds."""
-    segment = record.parse(serialized)
-    return segment.video_id, segment.keyframe_timestamps

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import tensorflow as tf
 
-from avatx.data.records.graph_check import check, first_of, first_values, value_at
+from avatx.data.records.graph_check import check, first_of, first_values, places, value_at
 
 _REMEDY = "; write the records again"
 
@@ -19,7 +19,7 @@ def has_video_id(name: Sequence, column: str, video_id: tf.Tensor):
 
 def ascends(name: Sequence, column: str, times: tf.Tensor):
     """An op that fails unless times, [N] int64 microseconds, are strictly ascending."""
-    wrong = _where(times[1:] <= times[:-1])
+    wrong = places(times[1:] <= times[:-1])
     at = first_of(wrong)
     padded = tf.concat([times, [0, 0]], axis=0)
     return check(
@@ -49,7 +49,7 @@ def as_many_values(
     names, splits = list(columns), [values.row_splits for values in columns.values()]
     count = tf.size(steps, tf.int64)
     counts = tf.stack([tf.size(one, tf.int64) for one in splits]) - 1  # [C], steps of a column
-    at = first_of(_where(counts != count))
+    at = first_of(places(counts != count))
     as_many_steps = check(
         tf.reduce_all(counts == count),
         [
@@ -92,7 +92,7 @@ def as_many_values(
 def are_boxes(name: Sequence, columns: str, boxes: tf.Tensor):
     """An op that fails where a box, [R, 4] float32 yxyx, is not finite or is inverted."""
     finite = tf.reduce_all(tf.math.is_finite(boxes), axis=1)
-    wrong = _where(~finite | tf.reduce_any(boxes[:, 2:] < boxes[:, :2], axis=1))
+    wrong = places(~finite | tf.reduce_any(boxes[:, 2:] < boxes[:, :2], axis=1))
     box = value_at(boxes, first_of(wrong), [0.0] * 4)
     values = []
     for part in tf.unstack(box):
@@ -154,7 +154,7 @@ def names_one_class_each(name: Sequence, columns: str, class_ids: tf.Tensor, nam
     rows = tf.range(count)
     first = tf.math.unsorted_segment_min(rows, position, tf.size(unique))
     expected = tf.gather(names, tf.gather(first, position))
-    wrong = _where((names != expected) & (names != "") & (expected != ""))
+    wrong = places((names != expected) & (names != "") & (expected != ""))
     at = first_of(wrong)
     return check(
         tf.size(wrong) == 0,
@@ -174,15 +174,10 @@ def names_one_class_each(name: Sequence, columns: str, class_ids: tf.Tensor, nam
 
 def are_jpeg_files(name: Sequence, column: str, frames: tf.Tensor):
     """An op that fails where one of frames, [F] string, does not begin as a JPEG file does."""
-    wrong = _where(tf.strings.substr(frames, 0, 2) != b"\xff\xd8")
+    wrong = places(tf.strings.substr(frames, 0, 2) != b"\xff\xd8")
     at = first_of(wrong)
     size = value_at(tf.strings.length(frames), at, 0)
     return check(
         tf.size(wrong) == 0,
         [*name, f": {column} ", at + 1, " (", size, " bytes) is no JPEG file", _REMEDY],
     )
-
-
-def _where(condition: tf.Tensor) -> tf.Tensor:
-    """[N] bool -> int64, where it holds."""
-    return tf.squeeze(tf.where(condition), axis=1)

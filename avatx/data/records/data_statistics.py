@@ -12,11 +12,10 @@ from avatx.data.records import record, remote_files
 from avatx.data.records.input_errors import explained
 from avatx.data.records.manifest import NAME as MANIFEST
 from avatx.data.records.manifest import read_manifest
+from avatx.data.records.scanning import SCANNED_BYTES, takes_seconds
 from avatx.data.video import reading_event
 from avatx.data.video.missing_frames import MissingFrames
 from avatx.errors import UserError
-
-SCANNED_BYTES = 1_000_000_000  # more than this is not read through just to be counted
 
 # What is counted -> where the manifest says how many of it a file holds.
 _FIELDS = {"keyframes": "keyframes", "videos": "records"}
@@ -131,10 +130,7 @@ def describe(
       UserError: no file matches, or what was read is no record.
     """
     files = remote_files.match_files(input_paths)
-    if (
-        all(not remote_files.scheme(path) for path in files)
-        and sum(tf.io.gfile.stat(path).length for path in files) <= scanned_bytes
-    ):
+    if takes_seconds(files, scanned_bytes):
         return _scan(files, unit, clip)
     counts = counts_by_manifest(files, unit)
     if counts is None:

@@ -33,6 +33,11 @@ def check(condition: tf.Tensor, parts: Sequence) -> tf.Operation:
     return tf.debugging.Assert(condition, [tf.strings.join(texts)])
 
 
+def places(condition: tf.Tensor) -> tf.Tensor:
+    """[N] bool -> int64, where it holds."""
+    return tf.squeeze(tf.where(condition), axis=1)
+
+
 def first_of(indices: tf.Tensor) -> tf.Tensor:
     """The first of [N] int64, or 0 where there is none."""
     return value_at(indices, 0, 0)

@@ -6,8 +6,8 @@ import tensorflow as tf
 
 from avatx.data.annotations.ava_csv import format_timestamp
 from avatx.data.annotations.ava_table import Keyframe, keyframe_key
-from avatx.data.records import record, remote_files
-from avatx.data.records.data_statistics import SCANNED_BYTES
+from avatx.data.records import remote_files
+from avatx.data.records.scanning import SCANNED_BYTES, keyframe_times, takes_seconds
 from avatx.data.times import MICROSECONDS
 from avatx.errors import UserError
 
@@ -32,33 +32,21 @@ def check(input_paths: Sequence[str], scanned_bytes: int = SCANNED_BYTES) -> Non
       input_paths: file patterns.
       scanned_bytes: of so many bytes all is read.
     """
-    seen: set[Keyframe] = set()
     try:
         files = remote_files.match_files(input_paths)
-        if any(remote_files.scheme(path) for path in files):
-            return
-        if sum(tf.io.gfile.stat(path).length for path in files) > scanned_bytes:
-            return
-        for video_id, times in tf.data.TFRecordDataset(files).map(_moments).as_numpy_iterator():
-            for time in times:
-                name = video_id.decode("utf-8", "replace")
-                keyframe = keyframe_key(name, float(time) / MICROSECONDS)
-                if keyframe in seen:
-                    raise _Twice(keyframe)
-                seen.add(keyframe)
-    except _Twice as found:
-        raise refusal(found.keyframe) from None
+        twice = _first_twice(files) if takes_seconds(files, scanned_bytes) else None
     except (UserError, tf.errors.OpError):
         return  # which the evaluation names with file and record
+    if twice is not None:
+        raise refusal(twice)
 
 
-class _Twice(Exception):
-    def __init__(self, keyframe: Keyframe):
-        super().__init__(keyframe)
-        self.keyframe = keyframe
-
-
-def _moments(serialized: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """A segment's video and [K] times of its keyframes."""
-    segment = record.parse(serialized)
-    return segment.video_id, segment.keyframe_timestamps
+def _first_twice(files: Sequence[str]) -> Keyframe | None:
+    seen: set[Keyframe] = set()
+    for video_id, times in tf.data.TFRecordDataset(files).map(keyframe_times).as_numpy_iterator():
+        for time in times:
+            keyframe = keyframe_key(video_id.decode(errors="replace"), float(time) / MICROSECONDS)
+            if keyframe in seen:
+                return keyframe
+            seen.add(keyframe)
+    return None
