@@ -5,13 +5,14 @@ import os
 import re
 from typing import NamedTuple
 
-from avatx.errors import first_line
+from avatx.errors import first_line, shown
 
 _NUMBERS = {
     getattr(errno, name)
     for name in ("ENOSPC", "EDQUOT", "EROFS", "EFBIG", "EIO", "EMFILE", "ENFILE", "EACCES")
     if hasattr(errno, name)
 }
+_NOT_UTF8 = re.compile(r"[\ud800-\udfff]")
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 # TensorFlow's errors have no number, but the system's words: "PATH; No space left on device".
 _IN_WORDS = re.compile(
@@ -32,9 +33,12 @@ class Refusal(NamedTuple):
 
 
 def refusal(error: BaseException) -> Refusal | None:
-    """Of an `OSError` or an error of TensorFlow; None of another kind."""
+    """Of an `OSError`, an error of TensorFlow or a name that is no UTF-8; None of another kind."""
     if isinstance(error, OSError) and error.errno in _NUMBERS:
         return Refusal(error.filename and os.fsdecode(error.filename), error.strerror or "")
+    if isinstance(error, UnicodeEncodeError) and _NOT_UTF8.search(error.object):
+        # As the system has it: TensorFlow and pipeline.config take names in UTF-8 alone.
+        return Refusal(shown(error.object), "is a name that is not UTF-8; give it another")
     if type(error).__module__.startswith("tensorflow."):
         found = _IN_WORDS.search(first_line(error, 10_000))
         return found and Refusal(found["path"], found["reason"])

@@ -37,6 +37,18 @@ def test_the_path_is_told_without_names_of_operations():
     )
 
 
+def test_a_name_that_is_not_utf_8_is_one_line():
+    """A legal name on Linux, that Python has and TensorFlow does not take."""
+    with pytest.raises(UnicodeEncodeError) as tensorflow:
+        tf.io.gfile.isdir(os.fsdecode(b"videos/\xe9t\xe9"))
+    assert str(refusal(tensorflow.value)) == (
+        "'videos/\\udce9t\\udce9': is a name that is not UTF-8; give it another"
+    )
+    with pytest.raises(UnicodeEncodeError) as other:
+        "é".encode("ascii")
+    assert refusal(other.value) is None
+
+
 @pytest.mark.parametrize(
     "error",
     [

@@ -211,7 +211,11 @@ def find_saved_model(path: str) -> str:
     file_systems.load(path)
     import tensorflow as tf
 
-    if not tf.io.gfile.exists(path):
+    try:
+        is_there = tf.io.gfile.exists(path)
+    except tf.errors.OpError as error:  # of a server
+        raise UserError(f"{path}: cannot be looked for ({first_line(error)})") from error
+    if not is_there:
         raise UserError(f"{path}: no such folder; give the SavedModel of tools/exporter_main.py")
     versions = [
         name for name in (name.rstrip("/") for name in _entries(tf, path)) if name.isdecimal()

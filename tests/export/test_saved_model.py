@@ -119,6 +119,13 @@ def test_an_export_in_a_folder_whose_name_looks_like_a_pattern_is_loaded(
         assert len(found.scores) == 3
 
 
+def test_a_server_that_is_not_there_is_one_line():
+    """The port is nobody's."""
+    with pytest.raises(UserError, match="^http://localhost:1/model: ") as raised:
+        Detector("http://localhost:1/model")
+    assert "\n" not in str(raised.value)
+
+
 def test_attention_is_left_out_unless_asked_and_refused_where_there_is_none(tmp_path):
     model = FakeDetectionModel(with_attention=False)
     saved_model.export(model, 16, 12.5, CLASS_NAMES, str(tmp_path / "a"))
