@@ -76,14 +76,20 @@
   const current = () => `${state.keyframe} ${state.track}`;
   function drawTimeline() { drawn.timeline = current(); Timeline.draw(data.keyframes, state.keyframe, state.track); }
 
-  // A frame of the video. All but the picture changes with the keyframe only.
+  // A frame of the video. All but the picture changes with the keyframe only, and while the video plays in frames of its own:
+  // the first one of a keyframe looks for its labels' places, the next ones draw timeline and panel.
+  let waits = false, isTimelinesTurn = false;
   function tick() {
     state.keyframe = nearest(video.currentTime);
+    const isNew = drawn.picture !== current();
     get("seek").value = video.currentTime;
     get("clock").textContent = `${video.currentTime.toFixed(2)} / ${(video.duration || data.duration || 0).toFixed(1)} s`;
     drawOverlay();
-    if (drawn.timeline !== current()) { Timeline.show(state.keyframe); drawTimeline(); }
-    if (drawn.panel !== `${current()} ${video.paused}`) showPerson(REST);
+    if (!video.paused && isNew && !waits) { waits = true; return; }
+    waits = false;
+    isTimelinesTurn = !isTimelinesTurn;
+    if (drawn.timeline !== current() && (video.paused || isTimelinesTurn)) { Timeline.show(state.keyframe); drawTimeline(); }
+    if (drawn.panel !== `${current()} ${video.paused}` && (video.paused || !isTimelinesTurn)) showPerson(REST);
   }
 
   function whilePlaying() {
