@@ -6,10 +6,11 @@
 
 In headless Chromium without a GPU; needs `pip install playwright` and a chromium on the PATH. A
 screen draws 60 frames a second, so a frame has 16.7 ms. "median_ms" is the script's time within a
-frame: boxes, labels and, after a new keyframe, timeline or panel. "first_ms" is what 95 % of the frames
-in which a keyframe begins stay below, for there all labels look for a place. "worst_ms" is the longest.
-"interval_ms" is the median time from a frame to the next, with what Chromium itself does, and
-"late" the share of intervals beyond 25 ms: frames that a screen of 60 a second would have missed.
+frame: boxes, labels and, after a new keyframe, timeline or panel. "first_ms" is what it stays below
+in 95 % of the frames in which a keyframe begins, where all labels look for a place; "worst_ms" is
+the longest of all. "interval_ms" is the median time from a frame to the next, with what Chromium
+itself does, and "late" the share of intervals beyond 25 ms: frames that a screen of 60 a second
+would have missed.
 Pages of different length take turns.
 """
 
