@@ -107,6 +107,7 @@ const Drawing = (() => {
       let cost = gap(at, box) + order + 0.05 * shared(at, box);
       if ((clear && cost >= clear.cost) || !taken.isFree(at)) return;
       for (const other of others) {
+        if (other.x > at.x + w + 4 || other.x + other.w + 4 < at.x || other.y > at.y + h + 4 || other.y + other.h + 4 < at.y) continue;
         cost += 0.15 * shared(at, other) + (gap(at, other) < 4 ? 20 : 0); // whose is it?
         if (clear && cost >= clear.cost) return;
       }
