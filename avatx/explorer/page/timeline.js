@@ -146,8 +146,12 @@ const Timeline = (() => {
     return { keyframe, track: row.track };
   }
 
-  // Keeps a keyframe in sight.
-  function show(keyframe) {
+  // Keeps a keyframe in sight, and the row of a person.
+  function show(keyframe, track) {
+    const row = tracks.find((one) => one.track === track), tall = scroller.clientHeight;
+    if (row && (row.y - AXIS < scroller.scrollTop || row.y + HEAD + LINE * row.lines.length > scroller.scrollTop + tall)) {
+      scroller.scrollTop = Math.max(0, row.y - AXIS - (tall - AXIS) / 3);
+    }
     const x = names + keyframe * cell;
     if (x - scroller.scrollLeft < names || x - scroller.scrollLeft > scroller.clientWidth - cell) {
       scroller.scrollLeft = Math.max(0, x - names - (scroller.clientWidth - names) / 2);
