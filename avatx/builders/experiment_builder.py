@@ -55,10 +55,10 @@ def build(
     frames = frame_settings_builder.RecordFrames.read(config)
     effective = frames.filled(config)
     label_map = label_map_builder.build_scored(config)
-    class_names = label_map_builder.build_names(config, required=False).names
+    known = label_map_builder.build_names(config, required=False)
     clip = input_reader_builder.build_clip_shape(model)
     count, lines = kind.data.describe(
-        train_options, class_names, (clip.num_frames, clip.frame_rate)
+        train_options, known.names, (clip.num_frames, clip.frame_rate)
     )
     return Experiment(
         meta_architecture=kind,
@@ -70,7 +70,8 @@ def build(
             config.eval_config, config.train_config.num_steps, kind.best_checkpoint_metric
         ),
         label_map=label_map,
-        class_names=class_names,
+        class_names=known.names,
+        class_groups=known.groups,
         model_dir=model_dir,
         config_text=text_format.MessageToString(effective),
         changed_settings=lambda before: differences(before, effective),

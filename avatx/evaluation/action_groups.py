@@ -20,7 +20,7 @@ _KNOWN_NAMES = {
 
 
 def find_groups(label_map: LabelMap) -> dict[int, str]:
-    """Class id to group, in the order of the groups' first appearance.
+    """Class id to group, by ascending class id, and so in the same order whoever knows the map.
 
     From the label map's `label_type` where it has any; else, if the label map is AVA's (at
     least one well-known id has AVA's name and none has another), from AVA's id ranges. Empty if
@@ -29,7 +29,7 @@ def find_groups(label_map: LabelMap) -> dict[int, str]:
     if label_map.groups:
         return {
             number: label_map.groups[number]
-            for number in label_map.names
+            for number in sorted(label_map.names)
             if number in label_map.groups
         }
     shared = _KNOWN_NAMES.keys() & label_map.names.keys()

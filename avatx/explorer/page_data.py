@@ -1,6 +1,7 @@
 """What the page knows from the start: everything but attention, as one script."""
 
 import json
+import unicodedata
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from avatx.pictures.colours import OTHER_ACTION, class_colours
 from avatx.pictures.keyframe_pictures import annotated_people, none_of_it
 
 _HEAT_STEPS = 64
+_JOINERS = "\u200c\u200d"  # which letters of some scripts, and emoji, are made with
 
 
 def page_data(result: Result, groundtruth: str | None = None) -> dict[str, Any]:
@@ -38,7 +40,7 @@ def page_data(result: Result, groundtruth: str | None = None) -> dict[str, Any]:
             notes = list(dict.fromkeys([*notes, none_of_it(groundtruth, video_id)]))
     smooth = smooth_scores(result.keyframes)
     names = dict(result.class_names)
-    colours = class_colours(names)
+    colours = class_colours(names, result.class_groups)
     keyframes = []
     for keyframe, smoothed in zip(result.keyframes, smooth, strict=True):
         entry: dict[str, Any] = {
@@ -77,11 +79,11 @@ def page_data(result: Result, groundtruth: str | None = None) -> dict[str, Any]:
         "has_truth": truth is not None,
         "classes": {
             str(class_id): {
-                "name": name,
-                "short": short_name(name),
+                "name": shown,
+                "short": short_name(shown),
                 "colour": colours.get(class_id, OTHER_ACTION),
             }
-            for class_id, name in sorted(names.items())
+            for class_id, shown in ((i, in_a_line(name, i)) for i, name in sorted(names.items()))
         },
         "heat": heat_colours(),
         "keyframes": keyframes,
@@ -91,6 +93,14 @@ def page_data(result: Result, groundtruth: str | None = None) -> dict[str, Any]:
 def data_script(data: dict[str, Any]) -> str:
     """A script that sets it; nothing in a name can end it, for all but ASCII is escaped."""
     return f"var avatxData = {json.dumps(data, separators=(',', ':'))};\n"
+
+
+def in_a_line(name: str, class_id: int) -> str:
+    """A class's name as it can stand before its score: one line, none of whose signs turns round
+    what follows; "class 7" where nothing is left."""
+    kinds = [(sign, "" if sign in _JOINERS else unicodedata.category(sign)) for sign in name]
+    kept = (" " if kind == "Cc" else "" if kind == "Cf" else sign for sign, kind in kinds)
+    return " ".join("".join(kept).split()) or f"class {class_id}"
 
 
 def heat_colours() -> list[str]:

@@ -31,12 +31,14 @@ class Result:
       path: its detections.json.
       facts: what it says beside classes and keyframes: "video", "saved_model", "every", ...
       class_names: class id to name.
+      class_groups: class id to its label map's `label_type`; of an older result none.
       keyframes: in order of time.
     """
 
     path: str
     facts: dict[str, Any]
     class_names: dict[int, str]
+    class_groups: dict[int, str]
     keyframes: list[Keyframe]
 
 
@@ -67,6 +69,7 @@ def read_result(path: str) -> Result:
         raise UserError(f"{file_path}: lists a folder a video; give one of them")
     try:
         names = {int(key): str(name) for key, name in content.pop("classes").items()}
+        groups = {int(key): str(of) for key, of in content.pop("groups", {}).items()}
         keyframes = [_keyframe(entry) for entry in content.pop("keyframes")]
         every = float(content["every"])
         if not 1e-3 <= every < float("inf"):
@@ -78,7 +81,7 @@ def read_result(path: str) -> Result:
         ) from error
     if not keyframes:
         raise UserError(f"{file_path}: has no keyframe, so there is nothing to show")
-    return Result(file_path, content, names, _linked(keyframes, every))
+    return Result(file_path, content, names, groups, _linked(keyframes, every))
 
 
 def _json_or_none(path: str) -> Any:

@@ -121,11 +121,12 @@ def export_pipeline(
             trained.class_names,
             os.path.join(folder, model_name),
         )
+        settings, groups = trained.frame_settings, trained.label_map.groups
         if file_format == "onnx":
-            onnx_model.export(*arguments, frame_settings=trained.frame_settings)
+            onnx_model.export(*arguments, frame_settings=settings, class_groups=groups)
         else:
             saved_model.export(
-                *arguments, attention=attention, frame_settings=trained.frame_settings
+                *arguments, attention=attention, frame_settings=settings, class_groups=groups
             )
         beside = os.path.join(folder, beside)
         os.makedirs(beside, exist_ok=True)

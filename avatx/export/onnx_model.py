@@ -4,8 +4,8 @@ It is the signature serving_default (see `avatx.export.saved_model`): its inputs
 `clips` uint8 [B, T, H, W, 3 (5 with flow)], of any B above 0, T, H and W, and of a model with
 proposal_source EXTERNAL `person_boxes`; the same five outputs. There is none of
 serving_jpeg, for ONNX decodes no JPEG, nor of serving_attention. What the signature metadata gives
-is in the file's metadata, as text: num_frames, frame_rate, class_names (JSON, by class id), and how
-frames were taken.
+is in the file's metadata, as text: num_frames, frame_rate, class_names and class_groups (JSON, by
+class id), and how frames were taken.
 """
 
 import json
@@ -47,6 +47,7 @@ def export(
     class_names: Mapping[int, str],
     path: str,
     frame_settings: Mapping[str, Any] | None = None,
+    class_groups: Mapping[int, str] | None = None,
 ) -> None:
     """Writes `model` to the file `path`; arguments as of `saved_model.export`.
 
@@ -66,18 +67,21 @@ def export(
     facts = {
         "num_frames": clip_num_frames,
         "frame_rate": clip_frame_rate,
-        "class_names": json.dumps(
-            {str(class_id): class_names[class_id] for class_id in sorted(class_names)},
-            ensure_ascii=False,
-        ),
+        "class_names": _by_class(class_names),
         **known,
     }
+    if class_groups:
+        facts["class_groups"] = _by_class(class_groups)
     for name, value in facts.items():
         proto.metadata_props.add(key=name, value=str(value))
     if proto.ByteSize() > _LARGEST:
         raise UserError(f"onnx: the model has {proto.ByteSize():,} bytes; a file takes 2 GB")
     with atomic_binary_file(path) as file:
         file.write(proto.SerializeToString())
+
+
+def _by_class(names: Mapping[int, str]) -> str:
+    return json.dumps({str(number): names[number] for number in sorted(names)}, ensure_ascii=False)
 
 
 def _converted(serve) -> Any:

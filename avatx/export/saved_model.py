@@ -37,7 +37,8 @@ and `metadata` what a caller has to know to cut clips from a video and to name t
 
   num_frames [] int32, frame_rate [] float32, class_ids [N] int32, class_names [N] string
 
-and, where it is known, how frames were taken for training (`avatx.data.video.frame_settings`):
+where the label map has groups (`label_type`), class_groups [N] string, "" for a class without; and,
+where it is known, how frames were taken for training (`avatx.data.video.frame_settings`):
 
   shorter_side [] int32, folder_frame_rate [] float64, max_frame_rate [] float64,
   optical_flow [] string, video_start_seconds [] float64
@@ -67,6 +68,7 @@ def export(
     output_directory: str,
     attention: bool = False,
     frame_settings: Mapping[str, Any] | None = None,
+    class_groups: Mapping[int, str] | None = None,
 ) -> None:
     """Writes `model` to `output_directory` as a SavedModel.
 
@@ -78,6 +80,7 @@ def export(
       output_directory: an empty or new folder. The caller makes the write atomic.
       attention: also write `serving_attention`.
       frame_settings: a `Known`, how frames were taken for training, as far as that is known.
+      class_groups: class id to its label map's `label_type`, where it has one.
 
     Raises:
       UserError: attention is asked of a model that has none.
@@ -90,7 +93,7 @@ def export(
     signatures = {
         "serving_default": serving_function(model),
         "metadata": metadata_function(
-            clip_num_frames, clip_frame_rate, class_names, frame_settings or {}
+            clip_num_frames, clip_frame_rate, class_names, frame_settings or {}, class_groups or {}
         ),
     }
     if serves_jpeg(model):
@@ -197,10 +200,12 @@ def metadata_function(
     frame_rate: float,
     class_names: Mapping[int, str],
     frame_settings: Mapping[str, Any],
+    class_groups: Mapping[int, str],
 ) -> tf.types.experimental.GenericFunction:
     """() -> the clip's shape, the classes and how frames were taken, as constants."""
     ids = sorted(class_names)
     names = [class_names[class_id] for class_id in ids]
+    groups = {"class_groups": [class_groups.get(class_id, "") for class_id in ids]}
 
     @tf.function(input_signature=[], autograph=False)
     def metadata():
@@ -209,6 +214,7 @@ def metadata_function(
             "frame_rate": tf.constant(frame_rate, tf.float32),
             "class_ids": tf.constant(ids, tf.int32),
             "class_names": tf.constant(names, tf.string),
+            **{name: tf.constant(of, tf.string) for name, of in groups.items() if any(of)},
             **{
                 name: tf.constant(value, _FRAME_SETTINGS_DTYPES.get(name, tf.float64))
                 for name, value in frame_settings.items()

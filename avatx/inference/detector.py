@@ -46,6 +46,7 @@ class Detector:
       num_frames: T, frames of a clip.
       frame_rate: frames a second of a clip.
       class_names: class id to name, ascending.
+      class_groups: class id to its label map's `label_type`; older exports say nothing of it.
       frame_settings: how frames were taken for its training; older exports say nothing of it.
       needs_boxes: whether somebody else must say where people are: `proposal_source: EXTERNAL`.
       has_flow: whether its clips are RGB and optical flow, 5 channels, and not RGB alone.
@@ -74,6 +75,10 @@ class Detector:
         self.class_names: dict[int, str] = {
             int(class_id): name.decode()
             for class_id, name in zip(metadata["class_ids"], metadata["class_names"], strict=True)
+        }
+        groups = zip(metadata["class_ids"], metadata.get("class_groups", ()), strict=False)
+        self.class_groups: dict[int, str] = {
+            int(class_id): group.decode() for class_id, group in groups if group
         }
         self.frame_settings = _frame_settings(metadata)
 

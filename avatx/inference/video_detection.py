@@ -131,8 +131,8 @@ def detect_video(
         ) as folder,
     ):
         attend = people_at.attend if attention else None
-        colours = class_colours(detector.class_names)
-        pictures = Pictures(detector.class_names, video_id, groundtruth, attend)
+        colours = class_colours(detector.class_names, detector.class_groups)
+        pictures = Pictures(detector.class_names, colours, video_id, groundtruth, attend)
         drawn_size = stored_size(reader.size, LARGEST_DRAWN_SHORTER_SIDE)
         model_size = stored_size(reader.size, frame_settings.shorter_side)
         blank = np.empty([*drawn_size, 3], np.uint8)
@@ -204,6 +204,7 @@ def detect_video(
             os.path.join(folder, "detections.json"),
             keyframes,
             detector.class_names,
+            detector.class_groups,
             video=video.encode("utf-8", "backslashreplace").decode(),
             video_id=video_id,
             stopped=stopped,

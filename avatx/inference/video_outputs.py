@@ -81,18 +81,23 @@ def write_tracks(path: str, video_id: str, keyframes: list[KeyframeDetections]) 
 
 
 def write_json(
-    path: str, keyframes: list[KeyframeDetections], class_names: dict[int, str], **facts
+    path: str,
+    keyframes: list[KeyframeDetections],
+    class_names: dict[int, str],
+    class_groups: dict[int, str],
+    **facts,
 ) -> None:
     """Writes people with their actions, a keyframe each, after the `facts` about the run.
 
-    {..facts.., "box_format": "...", "classes": {"1": "bend"}, "keyframes": [{"timestamp": 0.0,
-    "people": [{"track": 1, "box": [ymin, xmin, ymax, xmax], "actions": [{"id", "name",
-    "score"}]}]}]}
+    {..facts.., "box_format": "...", "classes": {"1": "bend"}, "groups": {"1": "PERSON_MOVEMENT"},
+    "keyframes": [{"timestamp": 0.0, "people": [{"track": 1, "box": [ymin, xmin, ymax, xmax],
+    "actions": [{"id", "name", "score"}]}]}]}; `groups` are the label map's, if it has any.
     """
     content = {
         **facts,
         "box_format": "ymin, xmin, ymax, xmax; fractions of the frame",
         "classes": {str(class_id): name for class_id, name in class_names.items()},
+        "groups": {str(class_id): group for class_id, group in class_groups.items()},
         "keyframes": [
             {
                 "timestamp": keyframe.timestamp,

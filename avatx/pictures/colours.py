@@ -15,7 +15,7 @@ _GROUPS = {
     "OBJECT_MANIPULATION": WITH_OBJECTS,
     "PERSON_INTERACTION": WITH_PEOPLE,
 }
-_OWN_GROUPS = ("#d55e00", "#0072b2", POSE, WITH_OBJECTS, WITH_PEOPLE)
+_OWN_GROUPS = ("#d55e00", "#0080c8", POSE, WITH_OBJECTS, WITH_PEOPLE)
 
 NEUTRAL = "#8d9aa8"  # of all actions
 COUNT = "#1a7f37"  # how many there are
@@ -28,16 +28,19 @@ DETECTIONS = ("#5ab4ac", "#c7eae5", "#c3bddd", "#7667ab", "#e0cfa9", "#8c510a", 
 INK = "#222222"
 
 
-def class_colours(names: Mapping[int, str]) -> dict[int, str]:
-    """The colour of each class of a label map of which only ids and names are known.
+def class_colours(
+    names: Mapping[int, str], groups: Mapping[int, str] | None = None
+) -> dict[int, str]:
+    """The colour of each class of a label map.
 
     Args:
       names: class id to name, of the whole label map, for an id means a group only in AVA's.
+      groups: class id to the label map's own `label_type`, where it has any.
 
     Returns:
-      Class id to colour: of AVA's classes that of their group, of others `OTHER_ACTION`.
+      Class id to colour: that of its group, where `find_groups` knows one, else `OTHER_ACTION`.
     """
-    groups = find_groups(LabelMap(dict(names)))
+    groups = find_groups(LabelMap(dict(names), dict(groups or {})))
     colours = group_colours(list(dict.fromkeys(groups.values())))
     return {number: group_colour(groups.get(number), colours) for number in names}
 

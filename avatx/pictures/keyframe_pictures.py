@@ -12,8 +12,7 @@ from avatx.core.people import Person, box_iou, merge_people
 from avatx.data.times import to_microseconds
 from avatx.data.video.keyframe_clips import KeyframeClip
 from avatx.pictures.attention import attention_sheet
-from avatx.pictures.boxes import draw_people, upscale
-from avatx.pictures.colours import class_colours
+from avatx.pictures.boxes import Colours, draw_people, upscale
 from avatx.pictures.contact_sheet import Tile, contact_sheet
 
 MAX_KEYFRAMES = 12  # on a contact sheet
@@ -39,6 +38,7 @@ class Pictures:
 
     Args:
       class_names: class id to name.
+      colours: of `avatx.pictures.colours.class_colours`.
       video_id: as in the groundtruth csv.
       groundtruth: AVA annotation csv to show beside the detections.
       attend: clip -> (ClipDetections, ClipAttention) of `avatx.inference.detector`; None draws no
@@ -54,12 +54,13 @@ class Pictures:
     def __init__(
         self,
         class_names: dict[int, str],
+        colours: Colours,
         video_id: str,
         groundtruth: str | None = None,
         attend: Callable[..., tuple] | None = None,
     ):
         self._video_id = video_id
-        self._colours = class_colours(class_names)
+        self._colours = colours
         self._annotated = None
         self.notes: list[str] = []
         if groundtruth is not None:

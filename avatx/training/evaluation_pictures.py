@@ -34,12 +34,19 @@ class EvaluationPictures:
       model: the detector; run once more on each clip shown, with attention.
       class_names: class id to name.
       count: clips.
+      class_groups: class id to its label map's `label_type`, where it has one.
     """
 
-    def __init__(self, model, class_names: dict[int, str], count: int):
+    def __init__(
+        self,
+        model,
+        class_names: dict[int, str],
+        count: int,
+        class_groups: dict[int, str] | None = None,
+    ):
         self._model = model
         self._class_names = class_names
-        self._colours = class_colours(class_names)
+        self._colours = class_colours(class_names, class_groups)
         self._count = count
         self._pictures: dict[str, np.ndarray] = {}
         self._num_clips = 0

@@ -25,7 +25,10 @@ class ActionDetectionEvaluator(ModelEvaluator):
         super().__init__(experiment, task, model, *args, **kwargs)
         self._losses = EvaluationLosses()
         self._pictures = EvaluationPictures(
-            model, experiment.class_names, experiment.eval.num_visualizations
+            model,
+            experiment.class_names,
+            experiment.eval.num_visualizations,
+            experiment.class_groups,
         )
         self._total: int | None = None
 

@@ -133,3 +133,5 @@ class Experiment:
     # How many keyframes an evaluation has, where that is known without reading: for its progress.
     count_eval_keyframes: Callable[[], int | None] = lambda: None
     data_statistics: tuple[tuple[str, str], ...] = ()  # (name, value) lines of the report
+    # class id -> its label map's `label_type`, where it has one.
+    class_groups: dict[int, str] = dataclasses.field(default_factory=dict)

@@ -13,9 +13,13 @@ PROGRAM = pathlib.Path(__file__).parents[2] / "benchmarks" / "benchmark_explorer
 
 
 def test_a_summary_by_hand():
-    frames = [[(0, 1.0), (16, 2.0), (32, 9.0), (72, 2.5)], [(500, 2.0), (516, 2.0)]]
+    frames = [
+        [(0, 1.0, True), (16, 2.0, False), (32, 9.0, False), (72, 2.5, True)],
+        [(500, 2.0, True), (516, 2.0, False)],
+    ]
     (row,) = summary({"a page": frames})
     assert row["frames"] == 6 and row["median_ms"] == 2.0 and row["worst_ms"] == 9.0
+    assert row["first_ms"] == 2.5  # of 1, 2 and 2.5
     assert row["interval_ms"] == 16  # none from one repeat to the next
     assert row["late"] == 0.25 and row["repeats_ms"] == [2.25, 2.0]
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from explored_result import HEIGHT, WIDTH
 from fake_detection_model import FakeDetectionModel
+from PIL import Image, ImageColor
 
 from avatx.data.video.video_writer import VideoWriter
 from avatx.errors import UserError
@@ -16,6 +17,7 @@ from avatx.explorer.result import read_result
 from avatx.export import saved_model
 from avatx.inference.detector import Detector
 from avatx.inference.video_detection import detect_video
+from avatx.pictures.colours import OTHER_ACTION, WITH_PEOPLE
 
 TOOL = Path(__file__).parents[2] / "tools" / "explore.py"
 CLASSES = {1: "bend", 2: "stand", 4: "watch (a person)"}
@@ -27,7 +29,8 @@ def made(tmp_path_factory):
     """An export with attention and a film in which every keyframe is another."""
     folder = tmp_path_factory.mktemp("detected")
     model = FakeDetectionModel()
-    saved_model.export(model, 8, 12.5, CLASSES, str(folder / "export"), attention=True)
+    path, groups = str(folder / "export"), {1: "SPORT", 4: "PERSON_INTERACTION"}
+    saved_model.export(model, 8, 12.5, CLASSES, path, attention=True, class_groups=groups)
     with VideoWriter(str(folder / "film.mp4"), 10, HEIGHT, WIDTH) as writer:
         for i in range(5 * KEYFRAMES):
             frame = np.full([HEIGHT, WIDTH, 3], 9 * i, np.uint8)
@@ -96,6 +99,29 @@ def test_the_tool_looks_once_at_each_keyframe(made, tmp_path, looks, capsys):
     assert tool.main([*flags, "--no_attention", "--output", str(tmp_path / "plain")]) == 0
     assert looks == ["serving_default"] * KEYFRAMES
     assert json.loads(capsys.readouterr().out)["num_attended"] == 0
+
+
+def test_groups_of_the_label_map_colour_pictures_and_page(made, tmp_path):
+    detector = Detector(str(made / "export"))
+    assert detector.class_groups == {1: "SPORT", 4: "PERSON_INTERACTION"}
+    options = {"score_threshold": 0.0, "every": 0.5}
+    detect_video(detector, str(made / "film.mp4"), str(tmp_path / "found"), **options)
+    content = json.loads((tmp_path / "found" / "detections.json").read_text())
+    assert content["groups"] == {"1": "SPORT", "4": "PERSON_INTERACTION"}
+    write_explorer(read_result(str(tmp_path / "found")), str(tmp_path / "page"))
+    text = (tmp_path / "page" / "data.js").read_text()
+    classes = json.loads(text.removeprefix("var avatxData = ").rstrip(";\n"))["classes"]
+    colours = [classes[number]["colour"] for number in ("1", "2", "4")]
+    assert colours == ["#d55e00", OTHER_ACTION, WITH_PEOPLE]
+    with Image.open(tmp_path / "found" / "contact_sheet.jpg") as sheet:
+        pixels = np.asarray(sheet, np.int64)
+    for colour in ("#d55e00", WITH_PEOPLE):
+        away = np.abs(pixels - ImageColor.getrgb(colour)).max(axis=-1)
+        assert np.count_nonzero(away < 12) > 50, colour
+    # Of an older result nothing is known.
+    del content["groups"]
+    (tmp_path / "found" / "detections.json").write_text(json.dumps(content))
+    assert read_result(str(tmp_path / "found")).class_groups == {}
 
 
 def test_what_detection_refuses_leaves_no_page(made, tmp_path):

@@ -2,6 +2,7 @@
 
 import json
 import statistics
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -147,6 +148,63 @@ def test_while_it_plays_a_label_goes_with_its_box(page):
                     jumps[keep] += np.hypot(*np.subtract(offset, was)) > 10
                     offsets[label["key"]] = offset
     assert jumps[True] < jumps[False] / 2, jumps
+
+
+PLAIN = (Path(__file__).parents[1] / "helpers" / "plain_labels.js").read_text()
+BOTH = """([people, width, height, chosen]) => {
+  const context = document.createElement('canvas').getContext('2d');
+  const frame = { x: 0, y: 0, w: width, h: height };
+  const quick = Drawing.draw(context, frame, people, { chosen, keep: false });
+  const plain = plainLabels(context, frame, people, chosen);
+  return [quick, plain].map((labels) => labels.map(({ key, x, y, w, h }) => [key, x, y, w, h]));
+}"""
+
+
+@pytest.mark.parametrize("number", [1, 8, 24])
+@pytest.mark.parametrize("width, height", [(370, 278), (740, 416), (1280, 720)])
+def test_labels_lie_where_a_plain_search_finds_the_best_places(page, number, width, height):
+    page.run(f"{PLAIN}; null")
+    for seed in range(8):
+        people = crowd(np.random.default_rng(100 + seed), number)
+        quick, plain = page.page.evaluate(BOTH, [people, width, height, 1 if seed % 2 else None])
+        assert len(quick) == len(plain) > 0
+        np.testing.assert_allclose(quick, plain, atol=1e-6)
+
+
+def test_texts_are_measured_once(page):
+    page.run(
+        """() => { window.measured = 0; const own = CanvasRenderingContext2D.prototype.measureText;
+        CanvasRenderingContext2D.prototype.measureText = function (text) {
+          window.measured += 1; return own.call(this, text); }; }"""
+    )
+    people = crowd(np.random.default_rng(0), 20)
+    drawn(page, people, 740, 416)
+    assert page.run("measured") == 2  # all twenty have the same two
+    drawn(page, people, 740, 416, keep=True)
+    assert page.run("measured") == 2
+
+
+FRAMES = """() => {
+window.framesDrawn = [];
+const draw = Drawing.draw, timeline = Timeline.draw;
+Drawing.draw = (...values) => {
+  window.framesDrawn.push([avatxExplorer.state.keyframe, []]); return draw(...values); };
+Timeline.draw = (keyframes, current, chosen) => {
+  window.framesDrawn.at(-1)[1].push(current); return timeline(keyframes, current, chosen); };
+}"""
+
+
+def test_a_keyframe_s_first_frame_has_its_labels_and_a_later_one_its_timeline(page):
+    page.wait("avatxExplorer.state.looked")
+    page.page.keyboard.press("Space")
+    page.wait("!document.getElementById('video').paused")
+    page.run(FRAMES)
+    page.wait("document.getElementById('video').currentTime > 2.2")
+    frames = page.run("framesDrawn")
+    page.page.keyboard.press("Space")
+    began = [now[1] for before, now in zip(frames, frames[1:], strict=False) if now[0] != before[0]]
+    assert len(began) >= 3 and not any(began)
+    assert {current for _, timelines in frames for current in timelines} >= {1, 2, 3}
 
 
 # Calls to canvases from one frame to the next; each begins with its picture.

@@ -64,7 +64,7 @@ def test_no_clip_no_detection():
 
 def test_metadata_by_id_and_a_rate_that_is_not_whole():
     names = {7: "sit", 2: "stand", 11: "bend"}
-    metadata = saved_model.metadata_function(25, 29.97, names, {})()
+    metadata = saved_model.metadata_function(25, 29.97, names, {}, {})()
     assert metadata["class_ids"].numpy().tolist() == [2, 7, 11]
     assert metadata["class_names"].numpy().tolist() == [b"stand", b"sit", b"bend"]
     assert int(metadata["num_frames"]) == 25

@@ -24,7 +24,7 @@ from avatx.inference.detector import Detector
 
 REPOSITORY = Path(__file__).parents[2]
 PLAYGROUND = REPOSITORY / "configs" / "playground" / "demo.config"
-LABEL_MAP = LabelMap({2: "stand", 3: "walk", 5: "watch (a person)"})
+LABEL_MAP = LabelMap({2: "stand", 3: "walk", 5: "watch (a person)"}, {3: "MOVING"})
 DETECTOR = "model.action_faster_rcnn."
 
 FRESH_PROCESS = """
@@ -151,7 +151,8 @@ def assert_equals_in_memory(outputs, model, clips):
 def test_writes_model_config_and_label_map(trained, exported):
     assert sorted(os.listdir(exported)) == ["label_map.pbtxt", "pipeline.config", "saved_model"]
     assert os.listdir(exported.parent) == ["export"]
-    assert read_label_map(exported / "label_map.pbtxt").names == LABEL_MAP.names
+    assert read_label_map(exported / "label_map.pbtxt") == LABEL_MAP
+    assert Detector(str(exported)).class_groups == {3: "MOVING"}
     # The config is the effective one.
     config = pipeline_config.load(str(exported / "pipeline.config"))
     assert config.train_config.batch_size == 3
@@ -404,6 +405,7 @@ def test_onnx_equals_the_saved_model(trained, exported, tmp_path):
     # demo.config's clips.
     assert (facts["num_frames"], facts["frame_rate"]) == ("8", "8.0")
     assert json.loads(facts["class_names"]) == {"2": "stand", "3": "walk", "5": "watch (a person)"}
+    assert json.loads(facts["class_groups"]) == {"3": "MOVING"}
     assert (facts["shorter_side"], facts["max_frame_rate"]) == ("96", "29.97")
 
     session = onnxruntime.InferenceSession(

@@ -221,6 +221,24 @@ def test_attention(detector, video, tmp_path):
     assert (tmp_path / "with" / "attention.jpg").exists()
 
 
+def test_attended(detector, video, tmp_path):
+    told = []
+    run(detector, video, tmp_path, score_threshold=0.9, attended=lambda *one: told.append(one))
+    content = json.loads((tmp_path / "detections.json").read_text())
+    assert len(told) == len(content["keyframes"]) == 4
+    for number, (index, people, clip, detections, attention) in enumerate(told):
+        assert (index, clip.timestamp) == (number, number)
+        assert len(people) == len(content["keyframes"][number]["people"])
+        # Of any score: proposals 2, 0 and 1, each of whose attention is its number everywhere.
+        assert len(detections.scores) == 3
+        assert attention.maps.max(axis=(1, 2, 3, 4, 5)).tolist() == [2, 0, 1]
+    assert not all(people for _, people, *_ in told)
+    spy = Spy(detector)
+    spy.has_attention = False
+    with pytest.raises(UserError, match="exported without attention; .* or leave `attended` out"):
+        video_detection.detect_video(spy, str(video), str(tmp_path), attended=print)
+
+
 def test_video_id(detector, video, tmp_path):
     run(detector, video, tmp_path, video_id="street/7")
     csv = (tmp_path / "detections.csv").read_text().splitlines()

@@ -37,8 +37,8 @@ def drawn(class_id, name, of_classes):
     return "#" + bytes(picture[78:81, 45].max(axis=0).tolist()).hex()
 
 
-def in_the_explorer(names):
-    data = page_data(Result("", {"every": 1.0}, names, []))
+def in_the_explorer(names, groups=None):
+    data = page_data(Result("", {"every": 1.0}, names, groups or {}, []))
     return [data["classes"][str(class_id)]["colour"] for class_id in names]
 
 
@@ -75,11 +75,18 @@ def test_all_classes_of_ava_have_the_colour_of_their_group():
         assert colour == expected, class_id
 
 
-def test_a_label_map_says_so_itself():
-    own = LabelMap({1: "a", 2: "b", 3: "c"}, {1: "SPORT", 2: "PERSON_INTERACTION"})
+@pytest.mark.parametrize("ids", [(1, 2, 3, 4), (4, 2, 3, 1)])
+def test_a_label_map_says_so_itself_everywhere(ids):
+    groups = {4: "WORK", 1: "SPORT", 2: "PERSON_INTERACTION"}
+    own = LabelMap({i: f"action {i}" for i in ids}, {i: groups[i] for i in ids if i in groups})
     bars = bars_of_the_analysis(own)
-    assert bars[2] == WITH_PEOPLE and bars[3] == OTHER_ACTION
-    assert bars[1] not in (POSE, WITH_OBJECTS, WITH_PEOPLE, OTHER_ACTION)
+    assert [bars[i] for i in (1, 2, 3, 4)] == ["#d55e00", WITH_PEOPLE, OTHER_ACTION, "#0080c8"]
+    # Of an export the order of the file is not known.
+    of_classes = class_colours(dict(sorted(own.names.items())), own.groups)
+    assert of_classes == bars
+    for class_id, name in own.names.items():
+        assert drawn(class_id, name, of_classes) == bars[class_id]
+    assert in_the_explorer(own.names, own.groups) == [bars[class_id] for class_id in ids]
 
 
 def test_a_colour_has_one_meaning():
@@ -105,7 +112,7 @@ def luminance(colour):
 
 def test_labels_can_be_read():
     """By the contrast that WCAG 2 asks of text, 4.5 to 1."""
-    for colour in (POSE, WITH_OBJECTS, WITH_PEOPLE, OTHER_ACTION):
+    for colour in {*colours.group_colours([*GROUP_NAMES, *"abcde"]).values(), OTHER_ACTION}:
         assert (luminance(colour) + 0.05) / 0.05 >= 4.5  # black text
     for colour in (colours.RIGHT, colours.WRONG, colours.ANNOTATED):
         assert 1.05 / (luminance(colour) + 0.05) >= 4.5  # white text

@@ -67,7 +67,7 @@ def drawn(monkeypatch):
 
 @pytest.mark.parametrize("count", [1, 5, MAX_KEYFRAMES, 23, 24, 40, 100])
 def test_keyframes_of_a_long_video_are_evenly_spread(drawn, tmp_path, count):
-    pictures = Pictures(FakeDetector.class_names, "film")
+    pictures = Pictures(FakeDetector.class_names, {}, "film")
     for index in range(count):
         pictures.add(clip(index, 0.5), [])
         assert len(pictures._shown) < 2 * MAX_KEYFRAMES
@@ -83,7 +83,7 @@ def test_keyframes_of_a_long_video_are_evenly_spread(drawn, tmp_path, count):
 
 def test_groundtruth_beside_the_detections(drawn, tmp_path):
     (tmp_path / "truth.csv").write_text("film,1,0.1,0.1,0.5,0.5,2,0\nfilm,2\n")
-    pictures = Pictures(FakeDetector.class_names, "film", str(tmp_path / "truth.csv"))
+    pictures = Pictures(FakeDetector.class_names, {}, "film", str(tmp_path / "truth.csv"))
     for index in range(4):
         pictures.add(clip(index), [])
     pictures.write(str(tmp_path))
@@ -105,7 +105,7 @@ def attend(clip, detector=FakeDetector()):
 
 
 def test_attention_is_that_of_the_person_of_the_highest_score(drawn, tmp_path):
-    pictures = Pictures(FakeDetector.class_names, "film", attend=attend)
+    pictures = Pictures(FakeDetector.class_names, {}, "film", attend=attend)
     for index, score in enumerate((0.3, 0.8, 0.5, 0.8)):  # the first of equals
         pictures.add(clip(index), [person(score), person(0.1)])
     pictures.add(clip(4), [])
@@ -124,7 +124,7 @@ def test_attention_is_that_of_the_person_of_the_highest_score(drawn, tmp_path):
 def test_an_export_that_does_not_say_where_its_cells_look(drawn, tmp_path):
     """Then each is drawn at the middle of its share of the clip, and the picture says so."""
     older = functools.partial(attend, detector=FakeDetector(cells=None))
-    pictures = Pictures(FakeDetector.class_names, "film", attend=older)
+    pictures = Pictures(FakeDetector.class_names, {}, "film", attend=older)
     pictures.add(clip(0), [person(0.8)])
     pictures.write(str(tmp_path))
     # One map of 1 x 2 x 2 cells over 2 frames; a picture of 2 x 2 pixels serves for any.
@@ -133,7 +133,7 @@ def test_an_export_that_does_not_say_where_its_cells_look(drawn, tmp_path):
 
 
 def test_nobody_to_attend(drawn, tmp_path):
-    pictures = Pictures(FakeDetector.class_names, "film", attend=attend)
+    pictures = Pictures(FakeDetector.class_names, {}, "film", attend=attend)
     pictures.add(clip(0), [])
     pictures.write(str(tmp_path))
     assert "attention" not in drawn

@@ -67,24 +67,27 @@ const Drawing = (() => {
     }
   }
 
-  // Where labels may not lie: on heads and on each other. By the rows of the picture that these reach into,
-  // for in a crowd a place is compared with a few of them only.
+  // Where labels may not lie: on heads and on each other. What reaches into the row of the picture in which a place is
+  // looked for is gathered once a row, so that in a crowd a place is compared with a few of them only.
   function takenPlaces(boxes) {
-    const rows = new Map(), labels = [];
-    const rowsOf = (y, h) => [Math.floor((y - 1) / ROW), Math.floor((y + h + 1) / ROW)];
-    function take(r, isLabel) {
-      const [first, last] = rowsOf(r.y, r.h), one = { x: r.x, y: r.y, w: r.w, h: r.h, isLabel };
-      for (let row = first; row <= last; row += 1) if (rows.has(row)) rows.get(row).push(one); else rows.set(row, [one]);
-    }
+    const labels = [], all = [];
+    let near = [], nearY = NaN, nearH = NaN;
+    const take = (r, room) => all.push({ r, room, left: r.x - room, right: r.x + r.w + room, top: r.y - room, bottom: r.y + r.h + room });
+    for (const box of boxes) take(head(box), 0);
     function isFree(at) {
-      const [first, last] = rowsOf(at.y, at.h);
-      for (let row = first; row <= last; row += 1) {
-        for (const one of rows.get(row) || []) if (one.isLabel ? gap(at, one) < 1 : shared(at, one) > 0) return false;
+      const { x, y, w, h } = at, end = x + w;
+      if (nearY !== y || nearH !== h) {
+        near = all.filter((one) => one.top <= y + h && one.bottom >= y);
+        nearY = y; nearH = h;
+      }
+      for (const one of near) {
+        if (one.left > end || one.right < x) continue;
+        if (one.room ? gap(at, one.r) < one.room : shared(at, one.r) > 0) return false;
       }
       return true;
     }
-    for (const box of boxes) take(head(box), false);
-    return { labels, isFree, add: (label) => { labels.push(label); take(label, true); } };
+    function add(label) { labels.push(label); take(label, 1); nearY = NaN; }
+    return { labels, isFree, add };
   }
 
   // A label at a corner, moved into the picture.
@@ -104,6 +107,7 @@ const Drawing = (() => {
       let cost = gap(at, box) + order + 0.05 * shared(at, box);
       if ((clear && cost >= clear.cost) || !taken.isFree(at)) return;
       for (const other of others) {
+        if (other.x > at.x + w + 4 || other.x + other.w + 4 < at.x || other.y > at.y + h + 4 || other.y + other.h + 4 < at.y) continue;
         cost += 0.15 * shared(at, other) + (gap(at, other) < 4 ? 20 : 0); // whose is it?
         if (clear && cost >= clear.cost) return;
       }

@@ -4,11 +4,17 @@
 (() => {
   const data = window.avatxData;
   const get = (id) => document.getElementById(id);
+  if (!data) {
+    get("title").textContent = document.title = "data.js is not beside this page: copy the whole folder";
+    document.querySelector("main").hidden = true;
+    return;
+  }
   const video = get("video"), overlay = get("overlay"), screen = get("screen");
   const FARTHEST = 1.0; // seconds that a box is shown from its keyframe: people move
   const LONGEST = 2.0;  // seconds between keyframes over which a box is moved
   const REST = 120;     // milliseconds at one keyframe before its attention is read: a slider passes many
   const times = data.keyframes.map((keyframe) => keyframe.t);
+  const first = data.keyframes.findIndex((keyframe) => keyframe.people.length); // with anybody in it; -1 for none
   const state = { keyframe: 0, track: null, smooth: false, score: 0, hidden: new Set(), cell: null, unit: null, labels: [], looked: null };
   const drawn = { picture: null, timeline: null, panel: null }; // what of the state they show
   let loading = 0;
@@ -76,14 +82,21 @@
   const current = () => `${state.keyframe} ${state.track}`;
   function drawTimeline() { drawn.timeline = current(); Timeline.draw(data.keyframes, state.keyframe, state.track); }
 
-  // A frame of the video. All but the picture changes with the keyframe only.
+  // A frame of the video. All but the picture changes with the keyframe only, and while the video plays in frames of its own:
+  // the first one of a keyframe looks for its labels' places, the next ones draw timeline and panel.
+  let waits = false, isTimelinesTurn = false;
+  let shownTrack = null; // to which the timeline was scrolled: not again while somebody looks elsewhere
   function tick() {
     state.keyframe = nearest(video.currentTime);
+    const isNew = drawn.picture !== current();
     get("seek").value = video.currentTime;
-    get("clock").textContent = `${video.currentTime.toFixed(2)} / ${(video.duration || data.duration || 0).toFixed(1)} s`;
+    get("clock").textContent = get("seek").ariaValueText = `${video.currentTime.toFixed(2)} / ${(video.duration || data.duration || 0).toFixed(1)} s`;
     drawOverlay();
-    if (drawn.timeline !== current()) { Timeline.show(state.keyframe); drawTimeline(); }
-    if (drawn.panel !== `${current()} ${video.paused}`) showPerson(REST);
+    if (!video.paused && isNew && !waits) { waits = true; return; }
+    waits = false;
+    isTimelinesTurn = !isTimelinesTurn;
+    if (drawn.timeline !== current() && (video.paused || isTimelinesTurn)) { Timeline.show(state.keyframe, shownTrack === state.track ? null : state.track); shownTrack = state.track; drawTimeline(); }
+    if (drawn.panel !== `${current()} ${video.paused}` && (video.paused || !isTimelinesTurn)) showPerson(REST);
   }
 
   function whilePlaying() {
@@ -116,9 +129,11 @@
     const actions = one ? shownActions(one.person) : [];
     drawn.panel = `${current()} ${video.paused}`;
     state.looked = null;
+    get("person-title").ariaLive = video.paused ? "polite" : "off"; // a reader would not come to an end
     get("person-title").textContent = one ? `Person ${state.track} ${at}` : state.track === null ? "Nobody chosen" : `Person ${state.track} is not ${at}`;
     get("person-hint").hidden = actions.length > 0;
-    get("person-hint").textContent = one ? "The filters leave out all of its actions, and so the person." : "Click a person in the picture, or a row of the timeline.";
+    get("person-hint").textContent = one ? "The filters leave out all of its actions, and so the person." :
+      first < 0 ? `Nobody was found in the video with a score of ${data.score_threshold} or more.` : "Click a person in the picture, or a row of the timeline.";
     get("actions").replaceChildren(...actions.map(bar));
     const has = actions.length && data.attention && (data.keyframes[keyframe].attention || []).includes(one.index);
     get("no-attention").hidden = !actions.length || Boolean(has);
@@ -253,7 +268,7 @@
 
   // --- wiring ---
 
-  get("title").textContent = document.title = data.title;
+  get("title").textContent = get("title").title = document.title = data.title;
   const numPeople = new Set(data.keyframes.flatMap((keyframe) => keyframe.people.map((person) => person.track))).size;
   get("summary").textContent = `${times.length} keyframes, every ${+data.every} s · ${numPeople} people followed · scores from ${data.score_threshold}`;
   if (data.notes.length) { get("notes").hidden = false; get("notes").textContent = data.notes.join(" · "); }
@@ -284,8 +299,9 @@
   video.addEventListener("pause", () => { get("play-shape").setAttribute("d", "M3 2v12l11-6z"); get("play").setAttribute("aria-label", "Play"); tick(); });
   video.addEventListener("error", () => {
     get("video-error").hidden = false;
-    get("video-error").textContent = `This browser cannot play ${data.video}` +
-      (data.video.endsWith(".mp4") ? " (H.264): make the page again with --video_format webm." : ".");
+    const kind = data.video.endsWith(".mp4") ? 'video/mp4; codecs="avc1.42E01E"' : 'video/webm; codecs="vp8"';
+    get("video-error").textContent = video.canPlayType(kind) ? `${data.video} cannot be read: it belongs beside index.html, so copy the whole folder.` :
+      `This browser cannot play ${data.video}` + (data.video.endsWith(".mp4") ? " (H.264): make the page again with --video_format webm." : ".");
   });
   video.src = data.video;
 
@@ -333,7 +349,6 @@
   });
   new ResizeObserver(redraw).observe(screen);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
-  const first = data.keyframes.findIndex((keyframe) => keyframe.people.length);
   if (first >= 0) state.track = data.keyframes[first].people[0].track;
   filtersChanged();
   video.addEventListener("loadeddata", () => { if (first >= 0) choose(first, state.track); }, { once: true });

@@ -8,6 +8,7 @@ const Timeline = (() => {
   const canvas = document.getElementById("timeline-canvas");
   const spacer = document.getElementById("timeline-size");
   let tracks = [], count = 0, cell = 1, names = 150, drawn = 0;
+  let scrolled = 0; // to the right, while it is drawn: asking the page for each cell would take longer than drawing
 
   // Rows: [{track, first, last, lines: [{id, name, colour, scores: Map(keyframe -> score)}]}]
   function set(keyframes, score, isShown, classes) {
@@ -48,18 +49,19 @@ const Timeline = (() => {
     spacer.style.width = `${Math.max(width, names + cell * count + 6)}px`;
   }
 
-  const left = (k) => names + k * cell - scroller.scrollLeft;
+  const left = (k) => names + k * cell - scrolled;
 
   function draw(keyframes, current, chosen) {
     // The canvas is in the flow of the scroller: never taller than what is seen.
     const height = Math.min(Number(spacer.dataset.height || AXIS), parseFloat(getComputedStyle(scroller).maxHeight));
     const width = scroller.clientWidth;
     const context = Drawing.sized(canvas, width, height);
+    scrolled = scroller.scrollLeft;
     const top = scroller.scrollTop, ink = Drawing.ink("ink"), faint = Drawing.ink("faint");
     context.font = "12px system-ui, sans-serif";
     context.textBaseline = "middle";
-    const first = Math.max(0, Math.floor((scroller.scrollLeft - 1) / cell));
-    const last = Math.min(count - 1, Math.ceil((scroller.scrollLeft + width - names) / cell));
+    const first = Math.max(0, Math.floor((scrolled - 1) / cell));
+    const last = Math.min(count - 1, Math.ceil((scrolled + width - names) / cell));
     drawn = 0;
     for (const row of tracks) {
       const y = row.y - top, bottom = y + HEAD + LINE * row.lines.length;
@@ -144,8 +146,12 @@ const Timeline = (() => {
     return { keyframe, track: row.track };
   }
 
-  // Keeps a keyframe in sight.
-  function show(keyframe) {
+  // Keeps a keyframe in sight, and the row of a person.
+  function show(keyframe, track) {
+    const row = tracks.find((one) => one.track === track), tall = scroller.clientHeight;
+    if (row && (row.y - AXIS < scroller.scrollTop || row.y + HEAD + LINE * row.lines.length > scroller.scrollTop + tall)) {
+      scroller.scrollTop = Math.max(0, row.y - AXIS - (tall - AXIS) / 3);
+    }
     const x = names + keyframe * cell;
     if (x - scroller.scrollLeft < names || x - scroller.scrollLeft > scroller.clientWidth - cell) {
       scroller.scrollLeft = Math.max(0, x - names - (scroller.clientWidth - names) / 2);
