@@ -29,23 +29,24 @@ def impossible_rows(table: AvaTable, label_map: LabelMap, name: str) -> list[str
     known = np.fromiter(label_map.names, np.int64)
     whole = table.score is not None and _all_whole(table.score)
 
-    def kinds(begin: int) -> np.ndarray:
+    def kinds(begin: int) -> np.ndarray | None:
         block = slice(begin, begin + _LOOKED_AT_ONCE)
         score = None if table.score is None else table.score[block]
-        return _kinds(table.boxes[block], table.class_id[block], score, known, whole)
+        found = _kinds(table.boxes[block], table.class_id[block], score, known, whole)
+        return found if found.any() else None  # nearly always none, so nothing is held
 
     begins = range(0, len(table), _LOOKED_AT_ONCE)
-    of_kind = np.concatenate(
-        [np.zeros((len(_WORDS), 0), bool), *(block for _, block in in_threads(kinds, begins))],
-        axis=1,
-    )
+    found = {at: block for at, block in in_threads(kinds, begins) if block is not None}
+    if not found:
+        return []
+    of_kind = np.zeros((len(_WORDS), len(table)), bool)
+    for begin, block in found.items():
+        of_kind[:, begin : begin + _LOOKED_AT_ONCE] = block
     parts = [
         f"{np.count_nonzero(rows)} {words(table, rows)}"
         for words, rows in zip(_WORDS, of_kind, strict=True)
         if rows.any()
     ]
-    if not parts:
-        return []
     wrong = of_kind.any(axis=0)
     video, seconds = table.moment(int(np.argmax(wrong)))
     return [

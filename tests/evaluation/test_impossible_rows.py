@@ -3,12 +3,14 @@
 import importlib.util
 import json
 import pathlib
+import tracemalloc
 
 import numpy as np
 import pytest
 
 from avatx.data.annotations.ava_table import AvaTable
 from avatx.data.annotations.label_map import LabelMap
+from avatx.evaluation import impossible_rows as module
 from avatx.evaluation.impossible_rows import impossible_rows
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -107,3 +109,25 @@ def test_detections_one_class_too_low(tmp_path, capfd):
     assert value == pytest.approx(0.1279908857008783, abs=1e-12) and len(notes) == 1
     assert "43 of class 0, where ids begin at 1 (are all ids too low by 1?)" in notes[0]
     assert "123 of classes that the label map lacks (3, 6, 8)" in notes[0]
+
+
+def test_blocks_of_rows_change_nothing(monkeypatch):
+    """Most blocks of a large file have no such row."""
+    boxes = [[0.5, 0.2, 0.1, 0.6] if at in (7, 8, 19) else BOX for at in range(21)]
+    classes = [3 if at == 13 else 1 for at in range(21)]
+    detections = table(classes, boxes, [0.5] * 21)
+    whole = impossible_rows(detections, MAP, "d.csv")
+    assert "4 of 21 rows" in whole[0] and "3 with a box inverted" in whole[0]
+    for rows in (1, 3, 7, 20):
+        monkeypatch.setattr(module, "_LOOKED_AT_ONCE", rows)
+        assert impossible_rows(detections, MAP, "d.csv") == whole
+
+
+def test_a_good_table_of_a_million_rows_needs_no_memory_of_its_own():
+    number = 1_000_000
+    good = table([1], [BOX], [0.5]).select(np.zeros(number, int))
+    tracemalloc.start()
+    assert impossible_rows(good, MAP, "d.csv") == []
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 8 * number

@@ -351,6 +351,17 @@ def _column(chunked, out: np.ndarray | None = None) -> np.ndarray:
     return np.concatenate(parts, out=out) if parts else np.empty(0)
 
 
+def _holds_hexadecimal(chunk: bytes) -> bool:
+    """Whether `_HEXADECIMAL` is found, without a search of each comma: ids hold x, too."""
+    if b"x" not in chunk and b"X" not in chunk:
+        return False
+    text = np.frombuffer(chunk, np.uint8)
+    at = np.flatnonzero((text | 0x20) == ord("x"))
+    at = at[text[at - 1] == ord("0")]
+    before = np.isin(text[at - 2], np.frombuffer(b", \t\v\f\r+-", np.uint8))
+    return bool(before.any() and _HEXADECIMAL.search(chunk))
+
+
 def _parse_fast(chunk: bytes, kind: str) -> _Columns | None:
     """A chunk whose rows all have 7 or all 8 plain columns; None if it is not such a chunk."""
     import pyarrow
@@ -360,7 +371,7 @@ def _parse_fast(chunk: bytes, kind: str) -> _Columns | None:
     number_of_columns = head.count(b",") + 1
     if number_of_columns not in (7, 8) or any(mark in chunk for mark in _NOT_PLAIN):
         return None
-    if (b"0x" in chunk or b"0X" in chunk) and _HEXADECIMAL.search(chunk):
+    if _holds_hexadecimal(chunk):
         return None
     names = list(_COLUMNS[:number_of_columns])
     types = dict.fromkeys(names, pyarrow.float64())

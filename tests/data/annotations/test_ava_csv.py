@@ -75,6 +75,33 @@ def test_fast_and_careful_parser_agree(tmp_path, monkeypatch, last, kind):
     assert len(table) == 500
 
 
+@pytest.mark.parametrize("video_id", ["x", "0x", "0x1f", "a0Xb", "-0x", "yx_0X0x"])
+def test_ids_that_hold_an_x_are_read_fast(tmp_path, monkeypatch, video_id):
+    """Only numbers may not be hexadecimal."""
+    fast = ava_csv._parse_fast
+    used = []
+    monkeypatch.setattr(ava_csv, "_parse_fast", lambda *a: used.append(fast(*a)) or used[-1])
+    row = ROW.replace("v,", f"{video_id},", 1)
+    table = ava_csv.read_detections(write(tmp_path, f"{ROW}\n{row}\n"))
+    assert used != [None] and table.moment(1)[0] == video_id
+    for number in ("0x1F", " 0X0", "+0x1", "\t-0x1p3"):
+        changed = row.replace(",0.2,", f",{number},")
+        assert number in changed
+        with pytest.raises(UserError, match=r"line 2: y1 is .*0[xX].*, not a number"):
+            ava_csv.read_detections(write(tmp_path, f"{ROW}\n{changed}\n"))
+
+
+def test_hexadecimal_numbers_are_found_as_by_a_search_of_each_comma():
+    generator = np.random.default_rng(0)
+    letters = np.frombuffer(b"0xX,,+- \tv1", np.uint8)
+    found = []
+    for _ in range(3000):
+        text = generator.choice(letters, generator.integers(1, 80)).tobytes()
+        found.append(bool(ava_csv._HEXADECIMAL.search(text)))
+        assert ava_csv._holds_hexadecimal(text) == found[-1], text
+    assert 0.05 < np.mean(found) < 0.95
+
+
 @pytest.mark.parametrize(
     "spelling",
     [
