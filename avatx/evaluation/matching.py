@@ -26,7 +26,7 @@ from avatx.evaluation.keyframe_index import KeyframeIndex, index_keyframes
 from avatx.evaluation.protocol import Protocol
 from avatx.ordered_threads import in_threads
 
-_PAIRED_AT_ONCE = 1 << 18  # detections, to bound memory
+_PAIRED_AT_ONCE = 1 << 14  # detections, to bound memory
 
 
 class MatchedDetections(NamedTuple):
