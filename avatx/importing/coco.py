@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from avatx.data.annotations.fields import MAX_FRAME, Record
 from avatx.errors import UserError, shown
-from avatx.importing.actions import actions_of, is_true
+from avatx.importing.actions import LIST, actions_of, is_true
 from avatx.importing.frame_numbers import FILE_NAME, INDEX, Numbers, first_numbers
 from avatx.importing.imported import Imported
 from avatx.importing.via import read_json
@@ -81,10 +81,9 @@ def read_coco(
             if one.value(name):
                 imported.lost[name] += 1
         attributes = one.record("attributes", {})
-        values = _values(attributes, imported.lost)
-        if is_true(values.get("outside", "")):
+        values, kinds = _values(attributes, imported.lost)
+        if any(map(is_true, values.get("outside", ()))):
             continue
-        kinds = {name: "checkbox" for name, value in values.items() if value in ("true", "false")}
         actions = actions_of(
             values, kinds, action_attributes, imported.lost, category, bookkeeping=True
         )
@@ -149,18 +148,22 @@ def _found(record: Record, name: str, among: Mapping) -> Any:
     return among[key]
 
 
-def _values(attributes: Record, lost: Counter) -> dict[str, str]:
-    """Attribute -> what it says; a tool may write several values as a list."""
-    values = {}
+def _values(attributes: Record, lost: Counter) -> tuple[dict[str, list[str]], dict[str, str]]:
+    """(Attribute -> what it says, attribute -> kind); a tool may write several values as a list."""
+    values: dict[str, list[str]] = {}
+    kinds = {}
     for name in attributes.names():
         value = attributes.value(name)
         if isinstance(value, list) and all(isinstance(one, str) for one in value):
-            values[name] = ",".join(value)
+            values[name], kinds[name] = value, LIST
         elif isinstance(value, (bool, str, int, float)):
-            values[name] = str(value).lower() if isinstance(value, bool) else str(value)
+            text = str(value).lower() if isinstance(value, bool) else str(value)
+            values[name] = [text]
+            if text in ("true", "false"):
+                kinds[name] = "checkbox"
         elif value is not None:
             lost[f"attribute {name!r}"] += 1
-    return values
+    return values, kinds
 
 
 def _image(image: Record, named: Mapping[Hashable, Record], imported: Imported) -> _Image:

@@ -166,7 +166,7 @@ def _add(shape: _Shape, task: _Task, seconds: float, kinds, action_attributes, i
     for name in ("occluded", "rotation"):
         if record.number(name, 0):
             imported.lost[f"{name} of a box"] += 1
-    values = {one.get("name", ""): one.text or "" for one in shape.element.findall("attribute")}
+    values = {one.get("name", ""): [one.text or ""] for one in shape.element.findall("attribute")}
     actions = actions_of(values, kinds, action_attributes, imported.lost, shape.label)
     left, top, right, bottom = (record.number(side) for side in ("xtl", "ytl", "xbr", "ybr"))
     box = (left, top, right, bottom)
