@@ -1,7 +1,9 @@
 """Annotations of any tool: which it is, its rows, and the report."""
 
+import codecs
 import json
 import os
+import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -21,6 +23,7 @@ from avatx.importing.video_facts import Videos
 
 FORMATS = ("cvat", "via", "coco", "mot")
 FILES = ("annotations.csv", "label_map.pbtxt", "import_report.json")
+_MOST_COMMENTS = 1 << 24  # bytes before the first row of a csv
 
 
 class Result(NamedTuple):
@@ -54,23 +57,54 @@ def guess_format(path: str) -> str:
     Raises:
       UserError: it is none of them.
     """
-    if os.path.isdir(path) or path.endswith(".txt"):
+    if os.path.isdir(path):
+        _check_folder(path)
         return "mot"
-    if path.endswith(".xml"):
+    lower = path.lower()
+    if lower.endswith(".txt"):
+        return "mot"
+    begin = b"" if lower.endswith((".xml", ".json")) else _begin(path)
+    if lower.endswith(".xml") or begin.startswith(b"<"):
         return "cvat"
-    if path.endswith(".json"):
+    if lower.endswith(".json") or begin.startswith((b"{", b"[")):
         data = read_json(path)
         if isinstance(data, dict) and "metadata" in data and "file" in data:
             return "via"
         if isinstance(data, dict) and "annotations" in data and "images" in data:
             return "coco"
         raise UserError(f"{path}: is the JSON of neither VIA 3 nor COCO")
+    if begin.startswith(b"PK\x03\x04"):
+        raise UserError(
+            f"{path}: is a zip archive; unpack it and give the file of annotations that is in it, "
+            "as CVAT's annotations.xml"
+        )
+    return "via" if re.search(rb"^#\s*CSV_HEADER\b", begin, re.MULTILINE) else "ava"
+
+
+def _begin(path: str) -> bytes:
+    """A file's begin without a byte order mark: of a text its comments, however long, and more."""
+    begin = b""
     try:
         with open(path, "rb") as file:
-            head = file.read(4000)
+            while line := file.readline(_MOST_COMMENTS - len(begin)):
+                line = line.removeprefix(b"" if begin else codecs.BOM_UTF8)
+                begin += line
+                if line.strip() and not line.startswith(b"#"):
+                    break
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror})") from error
-    return "via" if head.startswith(b"#") and b"CSV_HEADER" in head else "ava"
+    return begin.lstrip()
+
+
+def _check_folder(path: str) -> None:
+    if os.path.exists(os.path.join(path, "gt", "gt.txt")):
+        return
+    inside = os.path.join(path, FILES[0])
+    hint = f"; give {inside}" if os.path.exists(inside) else ""
+    raise UserError(
+        f"annotations {path}: is a folder; expected an AVA csv, a file of CVAT, VIA or COCO, "
+        f"or a sequence of MOT Challenge, a folder with gt/gt.txt in it{hint}"
+    )
 
 
 def read_export(
@@ -105,6 +139,8 @@ def read_export(
         raise UserError(
             f"annotations {path}: is of none of {', '.join(FORMATS)}; AVA's csv needs no import"
         )
+    if os.path.isdir(path):
+        _check_folder(path)
     for argument, value, (least, most) in (
         ("every", every, (0, 1e6)),
         ("frame_rate", frame_rate, FRAME_RATES),

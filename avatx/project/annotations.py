@@ -63,13 +63,6 @@ def as_csv(
     Raises:
       UserError: they cannot be read, or hold no person with an action.
     """
-    if os.path.isdir(path) and not os.path.exists(os.path.join(path, "gt", "gt.txt")):
-        inside = os.path.join(path, read.FILES[0])
-        hint = f"; give {inside}" if os.path.exists(inside) else ""
-        raise UserError(
-            f"annotations {path}: is a folder; expected an AVA csv, a file of CVAT, VIA or COCO, "
-            f"or a sequence of MOT Challenge, a folder with gt/gt.txt in it{hint}"
-        )
     if read.guess_format(path) == "ava":
         yield Source(path, path), None
         return
