@@ -132,12 +132,14 @@ class Videos:
         if video not in self._known:
             path = self._find(video)
             if path is None:
+                if self._folder is None:
+                    absent = "no folder of videos was given"
+                else:
+                    absent = f"it is absent{self._folder.hint(video)}"
                 other = " or `frame_rate`" if what == "frame rate" else ""
                 raise UserError(
                     f"{self._annotations}: the annotations do not say the {what} of video "
-                    f"{shown(video)}, and "
-                    + ("no folder of videos was given" if self._folder is None else "it is absent")
-                    + f"; give `videos`, the folder it is in{other}"
+                    f"{shown(video)}, and {absent}; give `videos`, the folder it is in{other}"
                 )
             with VideoReader(path) as reader:
                 self._known[video] = (reader.size, reader.frame_rate)

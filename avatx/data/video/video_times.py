@@ -61,7 +61,7 @@ class VideoTimes(Mapping):
         """Why there is no frame at a csv's moment (seconds); None where there is one."""
         path = self._path(video_id)
         if path is None:
-            return self._refused.get(video_id, f"unknown video {video_id!r}")
+            return self._refused[video_id]
         times = self._measured(video_id, path)
         start = self._settings.video_start_seconds
         try:
@@ -92,6 +92,10 @@ class VideoTimes(Mapping):
             except UserError as error:
                 self._paths[video_id] = None
                 self._refused[video_id] = str(error)
+            else:
+                if self._paths[video_id] is None:
+                    hint = self._folder.hint(video_id)
+                    self._refused[video_id] = f"unknown video {video_id!r}{hint}"
         return self._paths[video_id]
 
     def __getitem__(self, video_id: str) -> float | None:
