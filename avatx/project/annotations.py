@@ -16,7 +16,7 @@ from avatx.data.annotations.ava_csv import (
     split_fields,
 )
 from avatx.data.annotations.ava_table import AvaTable
-from avatx.data.annotations.csv_validation import BadRow, validate_csv, video_ids
+from avatx.data.annotations.csv_validation import BadRow, validate_csv
 from avatx.data.annotations.label_map import LabelMap
 from avatx.data.video.video_times import VideoTimes
 from avatx.errors import UserError
@@ -85,8 +85,15 @@ def as_csv(
 
 def refuse_bad_rows(source: Source, classes: LabelMap | None, times: VideoTimes) -> None:
     """Raises UserError where a row is bad whatever is in the videos, and opens none of them."""
-    known = dict.fromkeys(name for name in video_ids(source.csv) if name in times)
-    _refuse(source, _bad_and_good(source, classes, known)[0], {})
+    _refuse(source, _bad_and_good(source, classes, _Unopened(times))[0], {})
+
+
+class _Unopened(dict):
+    """Videos whose lengths are not asked for, with what else is wrong with a row's moment."""
+
+    def __init__(self, times: VideoTimes):
+        super().__init__()
+        self.problem = times.problem_unopened
 
 
 def read_rows(

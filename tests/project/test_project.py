@@ -5,6 +5,7 @@ import os
 import pathlib
 import re
 import shlex
+import shutil
 
 import numpy as np
 import pytest
@@ -246,6 +247,16 @@ def test_a_bad_row_is_told_or_left_out(videos, line, said):
     project = make(videos, skip_bad_rows=True, log=told.append)
     assert "2 bad rows are left out, the first: line 46: " in told[0]
     assert len(project.split.train) + len(project.split.val) == 45
+
+
+def test_why_a_video_is_not_there_is_told(videos):
+    with open(videos / "mine.csv", "a") as file:
+        file.write("a.mp4,1,0.1,0.2,0.3,0.8,1,1\n")
+    with pytest.raises(UserError, match="line 46: unknown video 'a.mp4'; did you mean 'a'?"):
+        make(videos)
+    shutil.copy(videos / "videos" / "a.mp4", videos / "videos" / "a.mkv")
+    with pytest.raises(UserError, match="line 1: video 'a' is there 2 times: "):
+        make(videos)
 
 
 @pytest.mark.parametrize("which", ["mine.csv", "val.csv"])
