@@ -83,6 +83,39 @@ def as_csv(
         yield Source(os.path.join(folder, read.FILES[0]), path), result.label_map
 
 
+@contextlib.contextmanager
+def held_out_as_csv(
+    path: str,
+    source: Source,
+    videos: Sequence[str],
+    label_map: str | None,
+    log: Callable[[str], None],
+) -> Iterator[Source]:
+    """As `as_csv`, of the validation part: its classes are those of the other annotations.
+
+    Args:
+      path: of the validation part.
+      source: the annotations for training.
+      videos: folders of the videos.
+      label_map: path; without one the validation part takes the ids that the training part was
+        given.
+      log: takes what had no place in a csv.
+
+    Raises:
+      UserError: as `as_csv`; or one of both is a csv, whose ids nobody names, and the other is not.
+    """
+    if label_map is None and (read.guess_format(path) == "ava") == source.is_export:
+        csv, export = (path, source.named) if source.is_export else (source.named, path)
+        raise UserError(
+            f"validation_annotations {path}: {csv} has ids of classes and {export} has names; give "
+            "`label_map`, which says which is which"
+        )
+    if label_map is None and source.is_export:
+        label_map = os.path.join(os.path.dirname(source.csv), read.FILES[1])
+    with as_csv(path, videos, label_map, log) as (held_out, _):
+        yield held_out
+
+
 def refuse_bad_rows(source: Source, classes: LabelMap | None, times: VideoTimes) -> None:
     """Raises UserError where a row is bad whatever is in the videos, and opens none of them."""
     _refuse(source, _bad_and_good(source, classes, _Unopened(times))[0], {})
