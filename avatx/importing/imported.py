@@ -201,7 +201,7 @@ class Imported:
 
     def _each_once(self) -> list[tuple]:
         """The rows that are not written as one before them: a csv with such is refused."""
-        written = {}
+        written: dict[tuple, tuple] = {}
         for row in self._rows:
             box = tuple(f"{value:.3f}" for value in row[2])
             written.setdefault((*row[:2], box, *row[3:]), row)
