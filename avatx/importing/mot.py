@@ -29,7 +29,7 @@ def read_mot(path: str, imported: Imported, videos: Videos, action: str = "perso
     """Adds a sequence.
 
     Args:
-      path: gt.txt, or the sequence's folder.
+      path: gt.txt.
       imported: gets it.
       videos: size and frame rate, where there is no seqinfo.ini.
       action: name of the one class.
@@ -37,20 +37,19 @@ def read_mot(path: str, imported: Imported, videos: Videos, action: str = "perso
     Raises:
       UserError: it is no such file.
     """
-    file = path
-    if os.path.isdir(path):
-        file = os.path.join(path, "gt", "gt.txt")
-    name, clock, size = _sequence(file, videos)
-    labels = read_labels(file)
-    rows = read_rows(file, labels)
+    name, clock, size = _sequence(path, videos)
+    imported.only(name, path)
+    labels = read_labels(path)
+    rows = read_rows(path, labels)
     if not rows:
-        raise UserError(f"{file}: is empty; expected rows of boxes")
-    actions = _actions(file, rows, labels, action)
-    if not labels or any(map(is_person, labels)):
-        imported.notes.append(
-            f"MOT files hold no actions: every person is {action!r}; a model of it finds people "
-            "and does not say what they do"
-        )
+        raise UserError(f"{path}: is empty; expected rows of boxes")
+    actions = _actions(path, rows, labels, action)
+    note = (
+        f"MOT files hold no actions: every person is {action!r}; a model of it finds people and "
+        "does not say what they do"
+    )
+    if note not in imported.notes and (not labels or any(map(is_person, labels))):
+        imported.notes.append(note)
     frames = [row.frame for row in rows]
     people = {row.frame for row in rows if row.confidence != 0 and row.kind in actions}
     wanted = imported.keyframes(name, people, range(min(frames), max(frames) + 1), clock)

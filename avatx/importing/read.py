@@ -1,6 +1,7 @@
 """Annotations of any tool: which it is, its rows, and the report."""
 
 import codecs
+import glob
 import json
 import os
 import re
@@ -58,7 +59,7 @@ def guess_format(path: str) -> str:
       UserError: it is none of them.
     """
     if os.path.isdir(path):
-        _check_folder(path)
+        sequences_of(path)
         return "mot"
     lower = path.lower()
     if lower.endswith(".txt"):
@@ -96,14 +97,23 @@ def _begin(path: str) -> bytes:
     return begin.lstrip()
 
 
-def _check_folder(path: str) -> None:
-    if os.path.exists(os.path.join(path, "gt", "gt.txt")):
-        return
+def sequences_of(path: str) -> list[str]:
+    """The files of a path of MOT Challenge: itself, or those of a folder of one or many sequences.
+
+    Raises:
+      UserError: it is a folder without any.
+    """
+    if not os.path.isdir(path):
+        return [path]
+    for pattern in (("gt", "gt.txt"), ("*", "gt", "gt.txt")):
+        found = sorted(glob.glob(os.path.join(glob.escape(path), *pattern)))
+        if found:
+            return found
     inside = os.path.join(path, FILES[0])
     hint = f"; give {inside}" if os.path.exists(inside) else ""
     raise UserError(
         f"annotations {path}: is a folder; expected an AVA csv, a file of CVAT, VIA or COCO, "
-        f"or a sequence of MOT Challenge, a folder with gt/gt.txt in it{hint}"
+        f"or MOT Challenge's sequences: gt/gt.txt in it, or in each folder in it{hint}"
     )
 
 
@@ -121,7 +131,7 @@ def read_export(
     """Reads annotations of another tool.
 
     Args:
-      path: file; of MOT also the sequence's folder.
+      path: file; of MOT also the folder of a sequence, or one of sequences.
       file_format: one of FORMATS; empty guesses.
       videos: folders of the videos.
       frame_rate: of the videos, in place of what they say.
@@ -139,8 +149,6 @@ def read_export(
         raise UserError(
             f"annotations {path}: is of none of {', '.join(FORMATS)}; AVA's csv needs no import"
         )
-    if os.path.isdir(path):
-        _check_folder(path)
     for argument, value, (least, most) in (
         ("every", every, (0, 1e6)),
         ("frame_rate", frame_rate, FRAME_RATES),
@@ -150,7 +158,8 @@ def read_export(
     imported = Imported(path, every)
     source = Videos(path, videos, frame_rate)
     if file_format == "mot":
-        read_mot(path, imported, source, action)
+        for file in sequences_of(path):
+            read_mot(file, imported, source, action)
     else:
         reader = {"cvat": read_cvat, "via": read_via, "coco": read_coco}[file_format]
         reader(path, imported, source, action_attributes)

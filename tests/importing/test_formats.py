@@ -46,5 +46,5 @@ def test_an_archive_is_to_be_unpacked(tmp_path):
 
 @pytest.mark.parametrize("file_format", ["", "mot"])
 def test_a_folder_is_a_sequence_of_mot(tmp_path, file_format):
-    with pytest.raises(UserError, match="is a folder; expected .*gt/gt.txt"):
+    with pytest.raises(UserError, match="is a folder; expected .*gt/gt.txt in it, or"):
         read_export(str(tmp_path), file_format)

@@ -463,7 +463,9 @@ def test_a_mistake_in_an_export_names_the_export(videos, tmp_path):
 
 def test_a_folder_is_no_annotations(videos):
     (videos / "imported").mkdir()
-    shown = "annotations .*imported: is a folder; expected .* gt/gt.txt in it"
+    shown = (
+        "annotations .*imported: is a folder; expected .* gt/gt.txt in it, or in each folder in it"
+    )
     for said in (f"{shown}$", f"{shown}; give .*imported/annotations.csv$"):
         with pytest.raises(UserError, match=said):
             create_project([str(videos / "videos")], str(videos / "imported"), str(videos / "out"))

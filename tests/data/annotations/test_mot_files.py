@@ -92,3 +92,15 @@ def test_boxes_are_counted_from_0(tmp_path):
     found = read_person_boxes([path]).at("walk", 0)
     np.testing.assert_allclose(found.boxes, [[0.1, 0.1, 0.9, 0.3]], atol=1e-6)
     np.testing.assert_allclose(found.scores, [0.5])
+
+
+def test_a_folder_of_sequences_is_several_videos(tmp_path):
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        sequence(tmp_path / name, "1,1,11,6,20,40,1,1,1")
+    with pytest.raises(UserError, match="one/gt/gt.txt' and .*two/gt/gt.txt' would both be video"):
+        read_export(str(tmp_path))
+    (tmp_path / "two" / "seqinfo.ini").write_text(SEQINFO.replace("walk", "run"))
+    result = read_export(str(tmp_path))
+    assert result.table.video_names == ["run", "walk"]
+    assert len(result.notes) == 1 and "hold no actions" in result.notes[0]
