@@ -62,7 +62,10 @@ def read_coco(
     file = Record(path, data)
     categories = {key: one.text("name") for key, one in _by_id(file.records("categories"))}
     named = dict(_by_id(file.records("videos", [])))
-    images = {key: _image(one, named, imported) for key, one in _by_id(file.records("images"))}
+    alone = videos.alone()
+    images = {
+        key: _image(one, named, imported, alone) for key, one in _by_id(file.records("images"))
+    }
     images = _from_zero(images, imported, videos)
     annotations = file.records("annotations")
     wanted = _keyframes(images, annotations, imported, videos)
@@ -166,17 +169,26 @@ def _values(attributes: Record, lost: Counter) -> tuple[dict[str, list[str]], di
     return values, kinds
 
 
-def _image(image: Record, named: Mapping[Hashable, Record], imported: Imported) -> _Image:
+def _image(
+    image: Record, named: Mapping[Hashable, Record], imported: Imported, alone: str | None
+) -> _Image:
+    """An image of one of the `named` videos, of its folder's, or of the one that is `alone`."""
     folder, file = os.path.split(image.text("file_name"))
     key = image.key("video_id", None)
     entry = named.get(key, Record(image.where, {}))
     name = entry.text("name", "") or entry.text("file_name", "") or os.path.basename(folder)
     stem, extension = os.path.splitext(os.path.basename(name))
     video = stem if re.fullmatch(r"\.[A-Za-z]\w{1,4}", extension) else os.path.basename(name)
+    if not video and alone:
+        note = f"images without a video's name are taken for frames of {shown(alone)}, the only one"
+        video = alone
+        if note not in imported.notes:
+            imported.notes.append(note)
     if not video:
         raise UserError(
             f"{image.where}: of which video {shown(image.text('file_name'))} is says neither a "
-            "`video_id` nor a folder in its name"
+            "`video_id` nor a folder in its name; expected VIDEO/000123.jpg, or one video alone in "
+            "`videos`"
         )
     if entry.names():
         imported.only(video, f"{name} (video_id {key})", "entry")

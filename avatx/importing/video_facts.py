@@ -91,6 +91,11 @@ class Videos:
             return Clock(rate)
         return Clock(rate, self._times(video, path))
 
+    def alone(self) -> str | None:
+        """The id of the one video in the folders; None where there are others, or none."""
+        names = self._folder.names() if self._folder is not None else set()
+        return next(iter(names)) if len(names) == 1 else None
+
     def first_number(self, video: str) -> int | None:
         """The number of a folder's first frame; None where the video is no folder."""
         path = self._find(video)

@@ -107,9 +107,9 @@ class VideoFolder:
             )
         return films[0] if films else None
 
-    def hint(self, video_id: str) -> str:
-        """What to add to a message about a video that is not there: what there is instead."""
-        names = {
+    def names(self) -> set[str]:
+        """Ids of what is a video by its name, or may be a folder of frames."""
+        return {
             key
             for folder in self.folders
             for key, found in self._listing(folder).items()
@@ -117,6 +117,10 @@ class VideoFolder:
                 has_video_extension(name) or _is_folder(f"{folder}/{name}", key) for name in found
             )
         }
+
+    def hint(self, video_id: str) -> str:
+        """What to add to a message about a video that is not there: what there is instead."""
+        names = self.names()
         alike = sorted(name for name in names if _plain(name) == _plain(video_id))
         if alike:
             return f"; did you mean {shown(alike[0])}?"
