@@ -21,7 +21,7 @@ from avatx import cli
 def main(argv=None) -> int:
     parser = cli.Parser(__doc__)
     add = parser.add_argument
-    add("--annotations", required=True, metavar="FILE", help="the export; of MOT also its folder")
+    add("--annotations", required=True, metavar="FILE", help="the export; of MOT also a folder")
     add(
         "--format",
         default="",

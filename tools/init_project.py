@@ -58,8 +58,8 @@ def main(argv=None) -> int:
     add("--output", required=True, metavar="DIR", help="folder of the experiment")
     add(
         "--validation_annotations",
-        metavar="CSV",
-        help="those of validation, where the split is made already",
+        metavar="FILE",
+        help="those of validation, of any such format, where the split is made already",
     )
     add(
         "--validation_share",

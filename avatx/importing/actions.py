@@ -1,5 +1,6 @@
 """Which attributes of a person are actions."""
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
@@ -14,6 +15,10 @@ _BOOKKEEPING = {
     *("group_id", "subset", "frame", "task_id", "label_id", "score", "is_crowd", "iscrowd"),
     *("visibility", "ignored", "truncated", "difficult"),
 }
+# Names may hold commas, as AVA's "watch (e.g., TV)": in brackets none separates two of them.
+_BETWEEN_NAMES = re.compile(r",(?![^(]*\))")
+_OF_OPTIONS = ("select", "radio")
+LIST = "list"
 _TOLD = ("occluded", "rotation", "truncated", "difficult")
 
 
@@ -28,7 +33,7 @@ def is_true(value: str) -> bool:
 
 
 def actions_of(
-    values: Mapping[str, str],
+    values: Mapping[str, Sequence[str]],
     kinds: Mapping[str, str],
     chosen: Sequence[str],
     lost: Counter,
@@ -38,8 +43,10 @@ def actions_of(
     """Names of the actions among a box's attributes, and its label if that is one.
 
     Args:
-      values: attribute -> what it says.
-      kinds: attribute -> checkbox, select, radio, text, number; may lack any.
+      values: attribute -> what it says; what was chosen of options is a name each, as it is; a free
+        text may be several with commas between.
+      kinds: attribute -> checkbox, select, radio, text, number, LIST (of names, each as it is); may
+        lack any.
       chosen: attributes that are actions, whatever they are called; if empty, those of the first
         three kinds, and any that is called action, actions or activity, without the tools' own.
       lost: gets the others.
@@ -50,15 +57,15 @@ def actions_of(
     """
     actions: list[str] = []
     asked = False
-    for name, value in values.items():
+    for name, texts in values.items():
         kind = kinds.get(name, "")
-        given = value.strip()
+        given = [text.strip() for text in texts]
         own = name.strip().lower().replace(" ", "_")
         if name not in chosen and (is_identity(name) or (bookkeeping and own in _BOOKKEEPING)):
-            if own in _TOLD and given.lower() not in (*_NOTHING, "0", "0.0"):
+            if own in _TOLD and not {text.lower() for text in given} <= {*_NOTHING, "0", "0.0"}:
                 lost[f"{own} of a box"] += 1
             continue
-        usual = kind in ("checkbox", "select", "radio") or name.lower() in (
+        usual = kind in ("checkbox", *_OF_OPTIONS) or name.lower() in (
             "action",
             "actions",
             "activity",
@@ -68,13 +75,18 @@ def actions_of(
             continue
         # A checkbox that is off says little; an attribute with values says what the person does.
         asked = asked or kind != "checkbox" or bool(chosen)
-        if given.lower() in ("true", "1") and kind in ("checkbox", ""):
-            actions.append(name)
-        elif given.lower() not in _NOTHING:
-            actions += [part.strip() for part in given.split(",") if part.strip()]
+        for text in given:
+            if text.lower() in ("true", "1") and kind in ("checkbox", ""):
+                actions.append(name)
+            elif text.lower() not in _NOTHING:
+                actions += [text] if kind in (*_OF_OPTIONS, LIST) else _names(text)
     if is_person(label) or not label.strip():
         return actions
     if asked:
         lost[f"label {label!r} of a box with an attribute that says the action"] += 1
         return actions
     return [label, *actions]
+
+
+def _names(text: str) -> list[str]:
+    return [part.strip() for part in _BETWEEN_NAMES.split(text) if part.strip()]

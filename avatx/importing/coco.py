@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from avatx.data.annotations.fields import MAX_FRAME, Record
 from avatx.errors import UserError, shown
-from avatx.importing.actions import actions_of, is_true
+from avatx.importing.actions import LIST, actions_of, is_true
 from avatx.importing.frame_numbers import FILE_NAME, INDEX, Numbers, first_numbers
 from avatx.importing.imported import Imported
 from avatx.importing.via import read_json
@@ -62,7 +62,10 @@ def read_coco(
     file = Record(path, data)
     categories = {key: one.text("name") for key, one in _by_id(file.records("categories"))}
     named = dict(_by_id(file.records("videos", [])))
-    images = {key: _image(one, named, imported) for key, one in _by_id(file.records("images"))}
+    alone = videos.alone()
+    images = {
+        key: _image(one, named, imported, alone) for key, one in _by_id(file.records("images"))
+    }
     images = _from_zero(images, imported, videos)
     annotations = file.records("annotations")
     wanted = _keyframes(images, annotations, imported, videos)
@@ -81,10 +84,9 @@ def read_coco(
             if one.value(name):
                 imported.lost[name] += 1
         attributes = one.record("attributes", {})
-        values = _values(attributes, imported.lost)
-        if is_true(values.get("outside", "")):
+        values, kinds = _values(attributes, imported.lost)
+        if any(map(is_true, values.get("outside", ()))):
             continue
-        kinds = {name: "checkbox" for name, value in values.items() if value in ("true", "false")}
         actions = actions_of(
             values, kinds, action_attributes, imported.lost, category, bookkeeping=True
         )
@@ -149,31 +151,44 @@ def _found(record: Record, name: str, among: Mapping) -> Any:
     return among[key]
 
 
-def _values(attributes: Record, lost: Counter) -> dict[str, str]:
-    """Attribute -> what it says; a tool may write several values as a list."""
-    values = {}
+def _values(attributes: Record, lost: Counter) -> tuple[dict[str, list[str]], dict[str, str]]:
+    """(Attribute -> what it says, attribute -> kind); a tool may write several values as a list."""
+    values: dict[str, list[str]] = {}
+    kinds = {}
     for name in attributes.names():
         value = attributes.value(name)
         if isinstance(value, list) and all(isinstance(one, str) for one in value):
-            values[name] = ",".join(value)
+            values[name], kinds[name] = value, LIST
         elif isinstance(value, (bool, str, int, float)):
-            values[name] = str(value).lower() if isinstance(value, bool) else str(value)
+            text = str(value).lower() if isinstance(value, bool) else str(value)
+            values[name] = [text]
+            if text in ("true", "false"):
+                kinds[name] = "checkbox"
         elif value is not None:
             lost[f"attribute {name!r}"] += 1
-    return values
+    return values, kinds
 
 
-def _image(image: Record, named: Mapping[Hashable, Record], imported: Imported) -> _Image:
+def _image(
+    image: Record, named: Mapping[Hashable, Record], imported: Imported, alone: str | None
+) -> _Image:
+    """An image of one of the `named` videos, of its folder's, or of the one that is `alone`."""
     folder, file = os.path.split(image.text("file_name"))
     key = image.key("video_id", None)
     entry = named.get(key, Record(image.where, {}))
     name = entry.text("name", "") or entry.text("file_name", "") or os.path.basename(folder)
     stem, extension = os.path.splitext(os.path.basename(name))
     video = stem if re.fullmatch(r"\.[A-Za-z]\w{1,4}", extension) else os.path.basename(name)
+    if not video and alone:
+        note = f"images without a video's name are taken for frames of {shown(alone)}, the only one"
+        video = alone
+        if note not in imported.notes:
+            imported.notes.append(note)
     if not video:
         raise UserError(
             f"{image.where}: of which video {shown(image.text('file_name'))} is says neither a "
-            "`video_id` nor a folder in its name"
+            "`video_id` nor a folder in its name; expected VIDEO/000123.jpg, or one video alone in "
+            "`videos`"
         )
     if entry.names():
         imported.only(video, f"{name} (video_id {key})", "entry")

@@ -166,7 +166,7 @@ def _add(shape: _Shape, task: _Task, seconds: float, kinds, action_attributes, i
     for name in ("occluded", "rotation"):
         if record.number(name, 0):
             imported.lost[f"{name} of a box"] += 1
-    values = {one.get("name", ""): one.text or "" for one in shape.element.findall("attribute")}
+    values = {one.get("name", ""): [one.text or ""] for one in shape.element.findall("attribute")}
     actions = actions_of(values, kinds, action_attributes, imported.lost, shape.label)
     left, top, right, bottom = (record.number(side) for side in ("xtl", "ytl", "xbr", "ybr"))
     box = (left, top, right, bottom)
@@ -212,7 +212,30 @@ def _tasks(root, path: str, imported: Imported) -> dict[str, _Task]:
             f"{path}: says neither the size nor the name of its video (<meta><task>); export it as "
             '"CVAT for video 1.1"'
         )
+    _check_shared_videos(found, path, imported)
     return found
+
+
+def _check_shared_videos(tasks: dict[str, _Task], path: str, imported: Imported) -> None:
+    """Tasks of one video are parts of it: of one frame size, and better of other frames."""
+    before: dict[str, tuple[str, _Task]] = {}
+    for other_id, other in sorted(tasks.items(), key=lambda task: task[1].frames.start):
+        one_id, one = before.get(other.video, (other_id, other))
+        if one is other or other.frames.stop > one.frames.stop:
+            before[other.video] = other_id, other
+        if one is other:
+            continue
+        both = f"tasks {shown(one_id)} and {shown(other_id)} are both of video {shown(one.video)}"
+        if one.size != other.size:
+            raise UserError(
+                f"{path}: {both}, with frames of {one.size[1]} x {one.size[0]} and of "
+                f"{other.size[1]} x {other.size[0]} pixels; give the two videos names of their own"
+            )
+        if other.frames.start < one.frames.stop:
+            imported.notes.append(
+                f"{both} and have frames in common: people of both are taken, so one who is "
+                "annotated in both is there twice"
+            )
 
 
 def _frames(task: Record) -> tuple[range, int]:

@@ -134,7 +134,10 @@ class Imported:
         y1, y2 = (min(max(value / height, 0.0), 1.0) for value in (box[1], box[3]))
         # As written with three decimals there has to be a box.
         if round(x2, 3) <= round(x1, 3) or round(y2, 3) <= round(y1, 3):
-            self.lost["boxes without area, or wholly outside the frame"] += 1
+            if x2 > x1 and y2 > y1:  # somebody is there all the same
+                self.somebody(video, seconds, "boxes too small for AVA's three decimals")
+            else:
+                self.lost["boxes without area, or wholly outside the frame"] += 1
             return
         names = list(dict.fromkeys(actions))
         if not names:
@@ -168,7 +171,7 @@ class Imported:
             label_map = LabelMap(dict(enumerate(names, start=1)))
         ids = {name: class_id for class_id, name in label_map.names.items()}
         rows = sorted(
-            (row for row in self._rows if row[3] in ids),
+            (row for row in self._each_once() if row[3] in ids),
             key=lambda row: (row[0], row[1], row[4], row[2], ids[row[3]]),
         )
         if not rows:
@@ -195,6 +198,16 @@ class Imported:
             empty_keyframes=empty,
         )
         return table, label_map
+
+    def _each_once(self) -> list[tuple]:
+        """The rows that are not written as one before them: a csv with such is refused."""
+        written: dict[tuple, tuple] = {}
+        for row in self._rows:
+            box = tuple(f"{value:.3f}" for value in row[2])
+            written.setdefault((*row[:2], box, *row[3:]), row)
+        if twice := len(self._rows) - len(written):
+            self.lost["labels of a box that is there twice"] += twice
+        return list(written.values())
 
     def _why_nothing(self) -> str:
         why = "; ".join(f"{count} {what}" for what, count in self.lost.items())

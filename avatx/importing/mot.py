@@ -1,31 +1,35 @@
 """MOT Challenge: gt.txt, with seqinfo.ini beside it or in the folder above.
 
-    frame, id, left, top, width, height, confidence, class, visibility
-
-Boxes alone: what people do is not in there, so all get the one action that is given.
+Boxes alone: what people do is not in there, so all get the one action that is given. But where a
+labels.txt beside the file names the classes, as CVAT writes it, and none is a kind of person, they
+are the actions.
 """
 
 import os
-from typing import NamedTuple
 
-from avatx.data.annotations.ava_csv import iterate_lines, line_hint, split_fields
-from avatx.data.annotations.fields import Record
-from avatx.data.annotations.mot_files import find_sequence, frame_and_box, read_sequence
-from avatx.errors import UserError, shown
+from avatx.data.annotations.fields import is_person
+from avatx.data.annotations.mot_files import (
+    LABELS,
+    NO_CLASS,
+    Row,
+    find_sequence,
+    read_labels,
+    read_rows,
+    read_sequence,
+)
+from avatx.errors import UserError
 from avatx.importing.imported import Imported
 from avatx.importing.video_facts import Clock, Videos
 
-_PEDESTRIAN = (1, -1)  # class of a row; -1 and none in MOT15, which has people alone
+_PEDESTRIAN = (1, NO_CLASS)  # class of a row; none in MOT15, which has people alone
 _OTHER_PEOPLE = (2, 7)  # on a vehicle, and standing still
-_COLUMNS = ("frame", "id", "left", "top", "width", "height", "confidence", "class", "visibility")
-_MAX_ID = 10**15
 
 
 def read_mot(path: str, imported: Imported, videos: Videos, action: str = "person") -> None:
     """Adds a sequence.
 
     Args:
-      path: gt.txt, or the sequence's folder.
+      path: gt.txt.
       imported: gets it.
       videos: size and frame rate, where there is no seqinfo.ini.
       action: name of the one class.
@@ -33,68 +37,55 @@ def read_mot(path: str, imported: Imported, videos: Videos, action: str = "perso
     Raises:
       UserError: it is no such file.
     """
-    imported.notes.append(
+    name, clock, size = _sequence(path, videos)
+    imported.only(name, path)
+    labels = read_labels(path)
+    rows = read_rows(path, labels)
+    if not rows:
+        raise UserError(f"{path}: is empty; expected rows of boxes")
+    actions = _actions(path, rows, labels, action)
+    note = (
         f"MOT files hold no actions: every person is {action!r}; a model of it finds people and "
         "does not say what they do"
     )
-    file = path
-    if os.path.isdir(path):
-        file = os.path.join(path, "gt", "gt.txt")
-    name, clock, size = _sequence(file, videos)
-    rows = [_row(file, number, line) for number, line in iterate_lines(file)]
-    if not rows:
-        raise UserError(f"{file}: is empty; expected rows of boxes")
+    if note not in imported.notes and (not labels or any(map(is_person, labels))):
+        imported.notes.append(note)
     frames = [row.frame for row in rows]
-    people = {row.frame for row in rows if row.considered and row.kind in _PEDESTRIAN}
+    people = {row.frame for row in rows if row.confidence != 0 and row.kind in actions}
     wanted = imported.keyframes(name, people, range(min(frames), max(frames) + 1), clock)
     for row in rows:
         seconds = clock.seconds(row.frame)
         what = ""
-        if not row.considered:
+        if row.confidence == 0:
             what = "boxes that MOT does not consider (confidence 0)"
-        elif row.kind not in _PEDESTRIAN:
+        elif row.kind not in actions and labels:
+            what = f"boxes of {labels[row.kind - 1]!r}, who is no person"
+        elif row.kind not in actions:
             what = f"boxes of MOT's class {row.kind}, no pedestrian"
-        if what and row.kind in _PEDESTRIAN + _OTHER_PEOPLE:
+        if what and (row.kind in actions or (not labels and row.kind in _OTHER_PEOPLE)):
             imported.somebody(name, seconds, what)
         elif what:
             imported.lost[what] += 1
         elif row.frame not in wanted:
             imported.between()
         else:
-            imported.person(name, seconds, row.box, size, [action], row.person)
+            imported.person(name, seconds, row.box, size, [actions[row.kind]], row.person)
 
 
-class _Row(NamedTuple):
-    """A box, left, top, right, bottom, in pixels; pixels and frames are counted from 0."""
-
-    frame: int
-    person: int
-    box: tuple[float, float, float, float]
-    considered: bool
-    kind: int
-
-
-def _row(path: str, number: int, line: str) -> _Row:
-    try:
-        return _parsed(path, number, line)
-    except UserError as error:
-        raise UserError(f"{error}{line_hint(number, line)}") from None
-
-
-def _parsed(path: str, number: int, line: str) -> _Row:
-    fields = split_fields(line)
-    if len(fields) < 6:
-        raise UserError(
-            f"{path}, line {number}: has {len(fields)} columns instead of 6 to 10: "
-            f"{shown(line)}; expected {', '.join(_COLUMNS)}"
-        )
-    row = Record(f"{path}, line {number}", dict(zip(_COLUMNS, fields, strict=False)))
-    # MOT15's rows end in the world's x, y, z: three values from column 8, and no class.
-    kind = row.whole("class", least=-1) if len(fields) == 9 else -1
-    considered = len(fields) < 7 or row.number("confidence") != 0
-    row.number("visibility", 1.0)
-    frame, box = frame_and_box(row)
-    return _Row(frame, row.whole("id", least=-1, most=_MAX_ID), box, considered, kind)
+def _actions(file: str, rows: list[Row], labels: list[str], action: str) -> dict[int, str]:
+    """Class of people -> what they do."""
+    if not labels:
+        return dict.fromkeys(_PEDESTRIAN, action)
+    for number, row in enumerate(rows, 1):
+        if not 1 <= row.kind <= len(labels):
+            raise UserError(
+                f"{file}: row {number}: class is {row.kind}; expected 1 to {len(labels)}, for that "
+                f"many lines are in {LABELS} beside it"
+            )
+    people = {number for number, label in enumerate(labels, 1) if is_person(label)}
+    if people:
+        return dict.fromkeys(people, action)
+    return dict(enumerate(labels, 1))
 
 
 def _sequence(path: str, videos: Videos) -> tuple[str, Clock, tuple[int, int]]:

@@ -1,7 +1,10 @@
 """Annotations of any tool: which it is, its rows, and the report."""
 
+import codecs
+import glob
 import json
 import os
+import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -21,6 +24,7 @@ from avatx.importing.video_facts import Videos
 
 FORMATS = ("cvat", "via", "coco", "mot")
 FILES = ("annotations.csv", "label_map.pbtxt", "import_report.json")
+_MOST_COMMENTS = 1 << 24  # bytes before the first row of a csv
 
 
 class Result(NamedTuple):
@@ -54,23 +58,63 @@ def guess_format(path: str) -> str:
     Raises:
       UserError: it is none of them.
     """
-    if os.path.isdir(path) or path.endswith(".txt"):
+    if os.path.isdir(path):
+        sequences_of(path)
         return "mot"
-    if path.endswith(".xml"):
+    lower = path.lower()
+    if lower.endswith(".txt"):
+        return "mot"
+    begin = b"" if lower.endswith((".xml", ".json")) else _begin(path)
+    if lower.endswith(".xml") or begin.startswith(b"<"):
         return "cvat"
-    if path.endswith(".json"):
+    if lower.endswith(".json") or begin.startswith((b"{", b"[")):
         data = read_json(path)
         if isinstance(data, dict) and "metadata" in data and "file" in data:
             return "via"
         if isinstance(data, dict) and "annotations" in data and "images" in data:
             return "coco"
         raise UserError(f"{path}: is the JSON of neither VIA 3 nor COCO")
+    if begin.startswith(b"PK\x03\x04"):
+        raise UserError(
+            f"{path}: is a zip archive; unpack it and give the file of annotations that is in it, "
+            "as CVAT's annotations.xml"
+        )
+    return "via" if re.search(rb"^#\s*CSV_HEADER\b", begin, re.MULTILINE) else "ava"
+
+
+def _begin(path: str) -> bytes:
+    """A file's begin without a byte order mark: of a text its comments, however long, and more."""
+    begin = b""
     try:
         with open(path, "rb") as file:
-            head = file.read(4000)
+            while line := file.readline(_MOST_COMMENTS - len(begin)):
+                line = line.removeprefix(b"" if begin else codecs.BOM_UTF8)
+                begin += line
+                if line.strip() and not line.startswith(b"#"):
+                    break
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror})") from error
-    return "via" if head.startswith(b"#") and b"CSV_HEADER" in head else "ava"
+    return begin.lstrip()
+
+
+def sequences_of(path: str) -> list[str]:
+    """The files of a path of MOT Challenge: itself, or those of a folder of one or many sequences.
+
+    Raises:
+      UserError: it is a folder without any.
+    """
+    if not os.path.isdir(path):
+        return [path]
+    for pattern in (("gt", "gt.txt"), ("*", "gt", "gt.txt")):
+        found = sorted(glob.glob(os.path.join(glob.escape(path), *pattern)))
+        if found:
+            return found
+    inside = os.path.join(path, FILES[0])
+    hint = f"; give {inside}" if os.path.exists(inside) else ""
+    raise UserError(
+        f"annotations {path}: is a folder; expected an AVA csv, a file of CVAT, VIA or COCO, "
+        f"or MOT Challenge's sequences: gt/gt.txt in it, or in each folder in it{hint}"
+    )
 
 
 def read_export(
@@ -87,7 +131,7 @@ def read_export(
     """Reads annotations of another tool.
 
     Args:
-      path: file; of MOT also the sequence's folder.
+      path: file; of MOT also the folder of a sequence, or one of sequences.
       file_format: one of FORMATS; empty guesses.
       videos: folders of the videos.
       frame_rate: of the videos, in place of what they say.
@@ -114,7 +158,8 @@ def read_export(
     imported = Imported(path, every)
     source = Videos(path, videos, frame_rate)
     if file_format == "mot":
-        read_mot(path, imported, source, action)
+        for file in sequences_of(path):
+            read_mot(file, imported, source, action)
     else:
         reader = {"cvat": read_cvat, "via": read_via, "coco": read_coco}[file_format]
         reader(path, imported, source, action_attributes)

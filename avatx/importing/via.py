@@ -30,13 +30,13 @@ class _Shape(NamedTuple):
       record: has `z` and `xy`.
       file: of the video.
       kinds: attribute -> kind.
-      values: attribute -> what it says.
+      values: attribute -> what it says, a text each.
     """
 
     record: Record
     file: str
     kinds: dict[str, str]
-    values: dict[str, str]
+    values: dict[str, list[str]]
 
 
 def read_via(
@@ -75,7 +75,12 @@ def read_via(
         _, x, y, width, height = record.numbers("xy", 5)
         names = actions_of(shape.values, shape.kinds, action_attributes, imported.lost)
         who = next(
-            (value for name, value in shape.values.items() if is_identity(name) and value), None
+            (
+                ",".join(value)
+                for name, value in shape.values.items()
+                if is_identity(name) and value
+            ),
+            None,
         )
         box = (x, y, x + width, y + height)
         imported.person(video, seconds, box, videos.size(video), names, who)
@@ -108,18 +113,21 @@ def _json_shapes(path: str) -> Iterator[_Shape]:
 
 def _attributes(
     given: Record, definitions: Mapping[str, Record]
-) -> tuple[dict[str, str], dict[str, str]]:
+) -> tuple[dict[str, list[str]], dict[str, str]]:
     """(Attribute -> what it says, attribute -> kind)."""
-    values, kinds = {}, {}
+    values: dict[str, list[str]] = {}
+    kinds = {}
     for attribute in given.names():
         definition = definitions.get(attribute, Record(given.where, {}))
         options = definition.record("options", {})
-        parts = [part for part in given.text(attribute, "").split(",") if part]
+        text = given.text(attribute, "")
+        # Of options their numbers are there, with commas between; any other text is the user's.
+        chosen = text.split(",") if options.names() and text not in options else [text]
         name = definition.text("aname", attribute)
         kind = as_number(definition.value("type")) or 0
         # Several options of a checkbox are several actions.
         kinds[name] = "select" if options.names() else _KINDS.get(int(kind), "text")
-        values[name] = ",".join(options.text(part, part) for part in parts)
+        values[name] = [options.text(one, one) for one in chosen if one]
     return values, kinds
 
 

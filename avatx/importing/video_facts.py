@@ -91,6 +91,11 @@ class Videos:
             return Clock(rate)
         return Clock(rate, self._times(video, path))
 
+    def alone(self) -> str | None:
+        """The id of the one video in the folders; None where there are others, or none."""
+        names = self._folder.names() if self._folder is not None else set()
+        return next(iter(names)) if len(names) == 1 else None
+
     def first_number(self, video: str) -> int | None:
         """The number of a folder's first frame; None where the video is no folder."""
         path = self._find(video)
@@ -132,12 +137,14 @@ class Videos:
         if video not in self._known:
             path = self._find(video)
             if path is None:
+                if self._folder is None:
+                    absent = "no folder of videos was given"
+                else:
+                    absent = f"it is absent{self._folder.hint(video)}"
                 other = " or `frame_rate`" if what == "frame rate" else ""
                 raise UserError(
                     f"{self._annotations}: the annotations do not say the {what} of video "
-                    f"{shown(video)}, and "
-                    + ("no folder of videos was given" if self._folder is None else "it is absent")
-                    + f"; give `videos`, the folder it is in{other}"
+                    f"{shown(video)}, and {absent}; give `videos`, the folder it is in{other}"
                 )
             with VideoReader(path) as reader:
                 self._known[video] = (reader.size, reader.frame_rate)

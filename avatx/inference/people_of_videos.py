@@ -87,6 +87,7 @@ def detect_people(
             f"{', '.join(sorted(paths)[:3])}"
         )
     found = _Found()
+    nothing: list[str] = []
     failed: dict[str, str] = {}
     done = 0
     if keyframes is not None and (absent := sorted(keyframes.keys() - paths.keys())):
@@ -116,6 +117,7 @@ def detect_people(
             continue
         found.add(of_video)
         notes += told
+        nothing += told if not of_video.num_keyframes else []
         done += 1
     if failed and not done:
         path, reason = next(iter(failed.items()))
@@ -128,9 +130,13 @@ def detect_people(
     if not found.num_keyframes:
         raise UserError(
             f"no frame of {done} videos was looked at, so nothing was written"
-            + (f"; for one, {notes[-1]}" if notes else "")
+            + (f"; for one, {nothing[0]}" if nothing else "")
         )
     notes += getattr(detector, "notes", ())
+    if not output.lower().endswith((".csv", ".csv.gz")):
+        notes.append(
+            f"{output}: what boxes are read from is told by the name's ending; call it NAME.csv"
+        )
     table = AvaTable.from_columns(
         found.names,
         found.times,

@@ -16,7 +16,7 @@ from avatx.data.annotations.ava_csv import (
     split_fields,
 )
 from avatx.data.annotations.ava_table import AvaTable
-from avatx.data.annotations.csv_validation import BadRow, validate_csv, video_ids
+from avatx.data.annotations.csv_validation import BadRow, validate_csv
 from avatx.data.annotations.label_map import LabelMap
 from avatx.data.video.video_times import VideoTimes
 from avatx.errors import UserError
@@ -63,13 +63,6 @@ def as_csv(
     Raises:
       UserError: they cannot be read, or hold no person with an action.
     """
-    if os.path.isdir(path) and not os.path.exists(os.path.join(path, "gt", "gt.txt")):
-        inside = os.path.join(path, read.FILES[0])
-        hint = f"; give {inside}" if os.path.exists(inside) else ""
-        raise UserError(
-            f"annotations {path}: is a folder; expected an AVA csv, a file of CVAT, VIA or COCO, "
-            f"or a sequence of MOT Challenge, a folder with gt/gt.txt in it{hint}"
-        )
     if read.guess_format(path) == "ava":
         yield Source(path, path), None
         return
@@ -90,10 +83,50 @@ def as_csv(
         yield Source(os.path.join(folder, read.FILES[0]), path), result.label_map
 
 
+@contextlib.contextmanager
+def held_out_as_csv(
+    path: str,
+    source: Source,
+    videos: Sequence[str],
+    label_map: str | None,
+    log: Callable[[str], None],
+) -> Iterator[Source]:
+    """As `as_csv`, of the validation part: its classes are those of the other annotations.
+
+    Args:
+      path: of the validation part.
+      source: the annotations for training.
+      videos: folders of the videos.
+      label_map: path; without one the validation part takes the ids that the training part was
+        given.
+      log: takes what had no place in a csv.
+
+    Raises:
+      UserError: as `as_csv`; or one of both is a csv, whose ids nobody names, and the other is not.
+    """
+    if label_map is None and (read.guess_format(path) == "ava") == source.is_export:
+        csv, export = (path, source.named) if source.is_export else (source.named, path)
+        raise UserError(
+            f"validation_annotations {path}: {csv} has ids of classes and {export} has names; give "
+            "`label_map`, which says which is which"
+        )
+    if label_map is None and source.is_export:
+        label_map = os.path.join(os.path.dirname(source.csv), read.FILES[1])
+    with as_csv(path, videos, label_map, log) as (held_out, _):
+        yield held_out
+
+
 def refuse_bad_rows(source: Source, classes: LabelMap | None, times: VideoTimes) -> None:
     """Raises UserError where a row is bad whatever is in the videos, and opens none of them."""
-    known = dict.fromkeys(name for name in video_ids(source.csv) if name in times)
-    _refuse(source, _bad_and_good(source, classes, known)[0], {})
+    _refuse(source, _bad_and_good(source, classes, _Unopened(times))[0], {})
+
+
+class _Unopened(dict):
+    """Videos whose lengths are not asked for, with what else is wrong with a row's moment."""
+
+    def __init__(self, times: VideoTimes):
+        super().__init__()
+        self.problem = times.problem_unopened
 
 
 def read_rows(

@@ -1,5 +1,6 @@
 """Own videos and annotations to a folder that is ready to train."""
 
+import contextlib
 import os
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -19,7 +20,7 @@ from avatx.data.video.video_reader import VideoReader
 from avatx.data.video.video_times import VideoTimes
 from avatx.errors import UserError
 from avatx.progress import Progress
-from avatx.project.annotations import Source, as_csv, read_rows, refuse_bad_rows
+from avatx.project.annotations import as_csv, held_out_as_csv, read_rows, refuse_bad_rows
 from avatx.project.arguments import check_numbers, check_output, check_weights
 from avatx.project.choices import choose, choose_clip
 from avatx.project.choices_picture import choices_picture
@@ -76,7 +77,8 @@ def create_project(
       annotations: AVA csv, or what `avatx.importing` reads.
       output: folder; all of its files appear, or none.
       label_map: names of the classes; without it they are called by their ids.
-      validation_annotations: AVA csv of the validation part, for a split that is made already.
+      validation_annotations: as `annotations`, of the validation part, for a split that is made
+        already.
       validation_share: of the labels, else.
       weights: prefix of a checkpoint of a trunk to begin with; by default one in `output`, and
         the page says how to make it.
@@ -103,18 +105,20 @@ def create_project(
     weights = weights or (None if from_scratch else os.path.join(output, "weights", "i3d"))
     classes = read_label_map(label_map) if label_map else None
     times = VideoTimes(list(videos))
-    held_out = None
-    if validation_annotations:
-        held_out = Source(validation_annotations, validation_annotations)
-    with as_csv(annotations, videos, label_map, log) as (source, found):
+    held_out, split = None, None
+    with contextlib.ExitStack() as stack:
+        source, found = stack.enter_context(as_csv(annotations, videos, label_map, log))
         classes = classes or found
+        if validation_annotations:
+            held_out = stack.enter_context(
+                held_out_as_csv(validation_annotations, source, videos, label_map, log)
+            )
         for one in (source, held_out):  # before the videos are opened, which takes longer
             if one is not None and not skip_bad_rows:
                 refuse_bad_rows(one, classes, times)
         table = read_rows(source, classes, times, skip_bad_rows, log)
-    split = None
-    if held_out is not None:
-        split = given_split(table, read_rows(held_out, classes, times, skip_bad_rows, log))
+        if held_out is not None:
+            split = given_split(table, read_rows(held_out, classes, times, skip_bad_rows, log))
     if classes is None:
         ids = {*table.class_id.tolist(), *(split.val.class_id.tolist() if split else ())}
         classes = LabelMap({class_id: f"class_{class_id}" for class_id in sorted(ids)})

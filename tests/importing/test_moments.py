@@ -2,12 +2,13 @@
 
 import numpy as np
 import pytest
-from made_exports import SEQINFO, imported_coco, imported_cvat, of_coco, of_cvat
+from made_exports import SEQINFO, imported_coco, imported_cvat, of_coco, of_cvat, write_video
 from PIL import Image
 
 from avatx.data.video.frame_settings import FrameSettings
 from avatx.data.video.video_reader import VideoReader
 from avatx.data.video.video_writer import VideoWriter
+from avatx.errors import UserError
 from avatx.importing.read import read_export
 
 
@@ -172,3 +173,22 @@ def test_numbers_in_names_are_compared_with_the_video(tmp_path):
     # At another rate the frames are others, of which there may be more.
     result = imported_coco(tmp_path, of_coco([7, 31], 10), videos=videos, frame_rate=20)
     assert "reaches" not in " ".join(result.notes)
+
+
+def test_images_without_a_video_are_of_the_only_one(tmp_path):
+    """As CVAT has a task's frames in COCO: frame_000010.PNG."""
+    data = of_coco([0, 10], 10)
+    del data["videos"]
+    for image in data["images"]:
+        del image["video_id"]
+        image["file_name"] = f"frame_{image['id']:06d}.PNG"
+    folder = tmp_path / "videos"
+    folder.mkdir()
+    write_video(folder / "street.mp4", (48, 64), 10)
+    result = imported_coco(tmp_path, data, videos=[str(folder)])
+    assert result.table.video_names == ["street"] and result.table.timestamp.tolist() == [0, 1]
+    assert "frames of 'street', the only one" in result.notes[0]
+    write_video(folder / "other.mp4", (48, 64), 10)
+    for videos in ([str(folder)], []):
+        with pytest.raises(UserError, match="neither a `video_id` .*; expected VIDEO/"):
+            imported_coco(tmp_path, data, videos=videos)

@@ -440,3 +440,25 @@ def test_movenet_finds_the_people_of_pets09(tmp_path):
     boxes = found.boxes[found.scores >= 0.2] * [576, 768, 576, 768]
     heights = boxes[:, 2] - boxes[:, 0]
     assert heights.min() > 40 and heights.max() < 180
+
+
+def test_why_nothing_was_looked_at_is_of_a_video_that_was_annotated(film, tmp_path):
+    shutil.copy(film, tmp_path / "zoo.mp4")
+    (tmp_path / "a.csv").write_text("street,9\n")
+    with pytest.raises(UserError, match="for one, street: 1 of 1 keyframes lie past the video's"):
+        people_of_videos.detect_people(
+            [str(film), str(tmp_path / "zoo.mp4")],
+            str(tmp_path / "people.csv"),
+            lambda frame: People(np.zeros([0, 4]), np.zeros([0])),
+            annotations=str(tmp_path / "a.csv"),
+        )
+
+
+def test_an_output_that_no_reader_of_boxes_knows(film, tmp_path):
+    for name in ("people.txt", "people.csv"):
+        summary = people_of_videos.detect_people(
+            [str(film)],
+            str(tmp_path / name),
+            lambda frame: People(np.zeros([0, 4]), np.zeros([0])),
+        )
+        assert any("call it NAME.csv" in note for note in summary.notes) == name.endswith("txt")

@@ -5,6 +5,7 @@ import os
 import pathlib
 import re
 import shlex
+import shutil
 
 import numpy as np
 import pytest
@@ -248,6 +249,16 @@ def test_a_bad_row_is_told_or_left_out(videos, line, said):
     assert len(project.split.train) + len(project.split.val) == 45
 
 
+def test_why_a_video_is_not_there_is_told(videos):
+    with open(videos / "mine.csv", "a") as file:
+        file.write("a.mp4,1,0.1,0.2,0.3,0.8,1,1\n")
+    with pytest.raises(UserError, match="line 46: unknown video 'a.mp4'; did you mean 'a'?"):
+        make(videos)
+    shutil.copy(videos / "videos" / "a.mp4", videos / "videos" / "a.mkv")
+    with pytest.raises(UserError, match="line 1: video 'a' is there 2 times: "):
+        make(videos)
+
+
 @pytest.mark.parametrize("which", ["mine.csv", "val.csv"])
 def test_a_bad_row_is_told_before_a_video_is_opened(videos, which, monkeypatch):
     opened = []
@@ -452,7 +463,9 @@ def test_a_mistake_in_an_export_names_the_export(videos, tmp_path):
 
 def test_a_folder_is_no_annotations(videos):
     (videos / "imported").mkdir()
-    shown = "annotations .*imported: is a folder; expected .* gt/gt.txt in it"
+    shown = (
+        "annotations .*imported: is a folder; expected .* gt/gt.txt in it, or in each folder in it"
+    )
     for said in (f"{shown}$", f"{shown}; give .*imported/annotations.csv$"):
         with pytest.raises(UserError, match=said):
             create_project([str(videos / "videos")], str(videos / "imported"), str(videos / "out"))

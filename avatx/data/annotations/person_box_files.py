@@ -6,12 +6,12 @@
                             the images in a file of their own
     NAME.txt                MOT Challenge: frame, id, left, top, width, height, score, ...
 
-The first is normalised, the others are in pixels, MOT Challenge's counted from 1. A class, where
-there is one, is not looked at, but in COCO: there a person is the category of that name where the
-file has categories, else `category_id` 1. A COCO image tells its video and time by `video`
-and `time` (seconds), or by a `file_name` VIDEO/SECONDS.jpg or VIDEO_SECONDS.jpg. A MOT sequence
-has its `seqinfo.ini` beside the file or in the folder above: name, frameRate, imWidth, imHeight;
-frame 1 is second 0, and a keyframe takes the nearest frame.
+The first is normalised, the others are in pixels, MOT Challenge's counted from 1. A class of
+a csv is not looked at. In COCO a person is the category of that name where the file has categories,
+else `category_id` 1; of MOT Challenge's classes those that are nobody are left out. A COCO image
+tells its video and time by `video` and `time` (seconds), or by a `file_name` VIDEO/SECONDS.jpg or
+VIDEO_SECONDS.jpg. A MOT sequence has its `seqinfo.ini` beside the file or in the folder above:
+name, frameRate, imWidth, imHeight; frame 1 is second 0, and a keyframe takes the nearest frame.
 """
 
 import glob
@@ -29,7 +29,8 @@ from avatx.data.annotations.fields import Record, as_number, is_person
 from avatx.data.annotations.mot_files import (
     SEQUENCE,
     find_sequence,
-    frame_and_box,
+    read_labels,
+    read_rows,
     read_sequence,
 )
 from avatx.data.annotations.person_boxes import MAX_TIME, PersonBoxes, Rows, gather
@@ -37,9 +38,9 @@ from avatx.errors import UserError, shown
 
 _PERSON = 1  # COCO's
 _IMAGE_NAME = re.compile(r"(.+)[/_](\d+(?:\.\d+)?)\.\w+")
-_LARGEST_SCORE = 1e6
 _LARGEST = 2.0  # of a normalised coordinate; detectors reach a little beyond the frame
-_MOT_COLUMNS = ("frame", "id", "left", "top", "width", "height", "score")
+# MOT Challenge's classes that are nobody: vehicles, distractors, occluders, reflections, crowds.
+_NOBODY = (3, 4, 5, 6, 8, 9, 10, 11, 12, 13)
 
 
 def read_person_boxes(
@@ -122,6 +123,8 @@ def _detection(fields: list[str]) -> ava_csv.Row:
             f"has a coordinate of {max(map(abs, row.box)):g}, as of pixels; expected "
             "x1, y1, x2, y2 as parts of the frame, 0 to 1"
         )
+    if row.box[2] < row.box[0] or row.box[3] < row.box[1]:
+        raise ValueError("has a box that ends before it begins; expected x1, y1, x2, y2")
     if not 0 <= row.last <= 1:
         hint = " (is this an annotation file with person ids?)" if row.last > 1 else ""
         raise ValueError(f"score is {row.last:g}; expected 0 to 1{hint}")
@@ -151,7 +154,7 @@ def read_coco(path: str, images_path: str = "") -> Rows:
         if key in by_id:
             raise image.refused("id", "an id that no image before it has")
         by_id[key] = (*_moment(image), image.size())
-    videos, seconds, boxes, scores, others = [], [], [], [], set()
+    videos, seconds, boxes, scores, others, longest = [], [], [], [], set(), 0.0
     for index, entry in enumerate(content if isinstance(content, list) else content["annotations"]):
         one = Record(f"{path}: entry {index}", entry)
         image_id = one.key("image_id")
@@ -163,6 +166,9 @@ def read_coco(path: str, images_path: str = "") -> Rows:
             continue
         video, time, (height, width) = by_id[image_id]
         x, y, w, h = one.numbers("bbox", 4)
+        if w < 0 or h < 0:
+            raise one.refused("bbox", "x, y, width and height in pixels")
+        longest = max(longest, w, h)
         videos.append(video)
         seconds.append(time)
         boxes.append((y / height, x / width, (y + h) / height, (x + w) / width))
@@ -172,6 +178,7 @@ def read_coco(path: str, images_path: str = "") -> Rows:
             f"{path}: holds no person, category id {shown(person)}; its rows are of category ids "
             f"{shown(', '.join(sorted(map(str, others))))}"
         )
+    _check_pixels(path, longest, len(boxes))
     looked_at = [(video, time) for video, time, _ in by_id.values()]
     return Rows(videos, *_arrays(seconds, boxes, scores), looked_at=looked_at)
 
@@ -200,30 +207,33 @@ def read_mot(path: str) -> Rows:
             "one, [Sequence] with name, frameRate, imWidth and imHeight"
         )
     name, rate, (height, width) = read_sequence(info)
-    seconds, boxes, scores = [], [], []
-    for number, line in ava_csv.iterate_lines(path):
-        try:
-            frame, (left, top, right, bottom), score = _mot_row(f"{path}, line {number}", line)
-        except UserError as error:
-            raise UserError(f"{error}{ava_csv.line_hint(number, line)}") from None
-        seconds.append(frame / rate)
+    labels = read_labels(path)
+    people = [number for number, label in enumerate(labels, 1) if is_person(label)]
+    seconds, boxes, scores, others, longest = [], [], [], set(), 0.0
+    for row in read_rows(path, labels, with_ids=False):
+        if row.kind not in people if people else not labels and row.kind in _NOBODY:
+            others.add(row.kind)
+            continue
+        left, top, right, bottom = row.box
+        longest = max(longest, right - left, bottom - top)
+        seconds.append(row.frame / rate)
         boxes.append((top / height, left / width, bottom / height, right / width))
-        scores.append(1.0 if score == -1 else score)
+        scores.append(1.0 if row.confidence in (None, -1) else row.confidence)
+    if others and not boxes:
+        raise UserError(f"{path}: holds no person; its rows are of classes {sorted(others)}")
+    _check_pixels(path, longest, len(boxes))
     return Rows(
         [name] * len(scores), *_arrays(seconds, boxes, scores), tolerance={name: 0.5 / rate}
     )
 
 
-def _mot_row(where: str, line: str) -> tuple[int, tuple[float, float, float, float], float]:
-    """Its frame, left, top, right and bottom in pixels, all counted from 0, and its score."""
-    fields = line.split(",")
-    if len(fields) < len(_MOT_COLUMNS) - 1:
-        raise UserError(f"{where}: expected {', '.join(_MOT_COLUMNS)}; is {line[:80]}")
-    row = Record(where, dict(zip(_MOT_COLUMNS, fields, strict=False)))
-    row.number("id")
-    # A score may be of any range: detectors of MOT's public detections have their own.
-    score = row.number("score", -1.0, -_LARGEST_SCORE, _LARGEST_SCORE)
-    return *frame_and_box(row), score
+def _check_pixels(path: str, longest: float, number: int) -> None:
+    """Raises UserError where boxes in pixels must be parts of the frame."""
+    if number and longest <= 1:
+        raise UserError(
+            f"{path}: none of its {number:,} boxes is longer than a pixel, the longest side is "
+            f"{longest:g}; expected pixels, not parts of the frame"
+        )
 
 
 def _json(path: str) -> Any:

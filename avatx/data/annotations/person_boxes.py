@@ -134,7 +134,7 @@ def gather(
       max_number_of_boxes: of each moment those of highest score are kept.
 
     Raises:
-      UserError: a time is beyond 25 days.
+      UserError: a time is beyond 25 days, or there are boxes and none is of any area in a frame.
     """
     names: dict[str, int] = {}
     for part in parts:
@@ -167,7 +167,13 @@ def gather(
     scores = np.concatenate([np.empty(0), *(part.scores for part in parts)]).astype(np.float32)
 
     height, width = boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1]
-    usable = (height > 0) & (width > 0) & (scores >= np.float32(score_threshold))
+    has_area = (height > 0) & (width > 0)
+    if len(boxes) and not has_area.any():
+        raise UserError(
+            f"{source}: none of its {len(boxes):,} boxes has an area inside the frame; expected "
+            "parts of the frame in a csv, pixels in COCO's and MOT Challenge's files"
+        )
+    usable = has_area & (scores >= np.float32(score_threshold))
     moment, boxes, scores = moment[usable], boxes[usable], scores[usable]
     order = np.lexsort((*boxes.T, -scores, moment))
     moment, boxes, scores = moment[order], boxes[order], scores[order]

@@ -105,7 +105,7 @@ def create_ava_records(
     if wanted <= set(plan.missing):
         raise UserError(
             f"none of the {len(wanted)} videos of {annotations} is in "
-            f"{', '.join(videos)}; expected for one {min(wanted)}.mp4"
+            f"{', '.join(videos)}; expected for one {min(wanted)}.mp4{folder.hint(min(wanted))}"
         )
     os_folder = os.path.dirname(output)
     try:

@@ -5,13 +5,14 @@ pictures. `<id>.<extension>`, `<id>` itself, or a folder `<id>` of frames; an id
 """
 
 import os
+import unicodedata
 from collections.abc import Sequence
 from typing import Any
 
 import tensorflow as tf
 
 from avatx.data.video.frame_source import has_frames
-from avatx.errors import UserError
+from avatx.errors import UserError, shown
 
 VIDEO_EXTENSIONS = frozenset(
     [
@@ -105,6 +106,32 @@ class VideoFolder:
                 f"{', '.join(films)}; keep one of them"
             )
         return films[0] if films else None
+
+    def names(self) -> set[str]:
+        """Ids of what is a video by its name, or may be a folder of frames."""
+        return {
+            key
+            for folder in self.folders
+            for key, found in self._listing(folder).items()
+            if any(
+                has_video_extension(name) or _is_folder(f"{folder}/{name}", key) for name in found
+            )
+        }
+
+    def hint(self, video_id: str) -> str:
+        """What to add to a message about a video that is not there: what there is instead."""
+        names = self.names()
+        alike = sorted(name for name in names if _plain(name) == _plain(video_id))
+        if alike:
+            return f"; did you mean {shown(alike[0])}?"
+        there = ", ".join(map(shown, sorted(names)[:3])) or "no video"
+        return f"; there is {there}{', ...' if len(names) > 3 else ''} in {', '.join(self.folders)}"
+
+
+def _plain(name: str) -> str:
+    """What is left of an id when case, spaces, folders, accents' spelling and extension are not."""
+    name = unicodedata.normalize("NFC", name).strip().rpartition("/")[2].rpartition("\\")[2]
+    return (os.path.splitext(name)[0] if has_video_extension(name) else name).casefold()
 
 
 def leads_out(folder: str, name: str) -> bool:

@@ -59,17 +59,14 @@ class VideoTimes(Mapping):
 
     def problem(self, video_id: str, timestamp: float) -> str | None:
         """Why there is no frame at a csv's moment (seconds); None where there is one."""
+        problem = self.problem_unopened(video_id, timestamp)
+        if problem is not None:
+            return problem
         path = self._path(video_id)
-        if path is None:
-            return self._refused.get(video_id, f"unknown video {video_id!r}")
+        assert path is not None
         times = self._measured(video_id, path)
         start = self._settings.video_start_seconds
-        try:
-            moment = int(to_microseconds(timestamp)) - round(start * MICROSECONDS)
-        except ValueError as error:
-            return str(error)
-        if moment < 0:
-            return f"timestamp {timestamp:g} s is before the video's first frame, at {start:g} s"
+        moment = self._moment(timestamp)
         if times is None:
             return None
         if moment > times.end + times.grace:
@@ -85,6 +82,24 @@ class VideoTimes(Mapping):
                 )
         return None
 
+    def problem_unopened(self, video_id: str, timestamp: float) -> str | None:
+        """As `problem`, of what is known without the video's being opened."""
+        if self._path(video_id) is None:
+            return self._refused[video_id]
+        start = self._settings.video_start_seconds
+        try:
+            early = self._moment(timestamp) < 0
+        except ValueError as error:
+            return str(error)
+        if early:
+            return f"timestamp {timestamp:g} s is before the video's first frame, at {start:g} s"
+        return None
+
+    def _moment(self, timestamp: float) -> int:
+        """Microseconds on the video's own clock."""
+        start = self._settings.video_start_seconds
+        return int(to_microseconds(timestamp)) - round(start * MICROSECONDS)
+
     def _path(self, video_id: str) -> str | None:
         if video_id not in self._paths:
             try:
@@ -92,6 +107,10 @@ class VideoTimes(Mapping):
             except UserError as error:
                 self._paths[video_id] = None
                 self._refused[video_id] = str(error)
+            else:
+                if self._paths[video_id] is None:
+                    hint = self._folder.hint(video_id)
+                    self._refused[video_id] = f"unknown video {video_id!r}{hint}"
         return self._paths[video_id]
 
     def __getitem__(self, video_id: str) -> float | None:

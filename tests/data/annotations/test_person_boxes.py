@@ -106,6 +106,9 @@ def test_mot_takes_the_nearest_frame(tmp_path):
             "film,1e9,0.1,0.2,0.3,0.4,1,0.5\n",
             "line 1: time is 1e\\+09 s; expected seconds",
         ),
+        ("a.csv", "film,1,0.6,0.1,0.2,0.8,1,0.5\n", "line 1: has a box that ends before it begins"),
+        ("a.csv", "film,1,0.1,0.8,0.2,0.6,1,0.5\n", "line 1: has a box that ends before it begins"),
+        ("a.csv", "film,1,1.1,0.1,1.2,0.6,1,0.5\n", "none of its 1 boxes has an area inside"),
         ("a.pkl", "", "by the name's ending"),
         ("a.json", "{", "cannot be read as JSON"),
         ("a.json", "3", "holds 3; expected COCO's"),
@@ -139,7 +142,7 @@ def test_an_absent_file_and_a_wrong_sequence(tmp_path):
     (tmp_path / "seqinfo.ini").write_text(
         "[Sequence]\nname=a\nframeRate=5\nimWidth=2\nimHeight=2\n"
     )
-    with pytest.raises(UserError, match="line 1: expected frame, id"):
+    with pytest.raises(UserError, match="line 1: has 4 columns.*expected frame, id"):
         read(tmp_path, "a.txt", "1,2,3,4\n")
     with pytest.raises(UserError, match="line 1: .*looks like a header"):
         read(tmp_path, "a.txt", "frame,id,left,top,width,height,score\n1,2,3,4,5,6,1\n")
@@ -177,21 +180,25 @@ def test_a_broken_json_is_one_line(tmp_path, content):
         read(tmp_path, "a.json", content)
 
 
+SIZES = (("-2", 4), ("-2", 5))
+
+
 @pytest.mark.parametrize("column", range(7))
 @pytest.mark.parametrize("value", ["1e300", "1e20", "nan", "inf", "x", "", "-2", "1.5", "0"])
 def test_a_field_of_mot_that_cannot_be_is_one_line(tmp_path, column, value):
     (tmp_path / "seqinfo.ini").write_text(SEQUENCE)
     row = ["1", "3", "21", "11", "40", "50", "0.5"]
     row[column] = value
-    wrong = value in ("nan", "inf", "x", "") or column == 0
+    wrong = value in ("nan", "inf", "x", "") or column == 0 or (value, column) in SIZES
     if column == 6:  # no score is a score of 1, and detectors have ranges of their own
         wrong = value in ("1e300", "1e20", "nan", "inf", "x")
     if (column, value) == (6, "-2"):
         with pytest.raises(UserError, match="reaches score_threshold 0; the highest score is -2"):
             read(tmp_path, "a.txt", ",".join(row))
         return
-    if not wrong:
-        assert np.isfinite(read(tmp_path, "a.txt", ",".join(row)).boxes).all()
+    if not wrong:  # beside a box that lies in the frame
+        lines = ",".join(row) + "\n2,3,21,11,40,50,0.5\n"
+        assert np.isfinite(read(tmp_path, "a.txt", lines).boxes).all()
         return
     with pytest.raises(UserError, match="a.txt, line 1: "):
         read(tmp_path, "a.txt", ",".join(row))
@@ -237,3 +244,27 @@ def test_an_empty_file_knows_nothing(tmp_path):
     table = read(tmp_path, "empty.csv", "")
     assert table.at("film", 0) is None and table.largest == 0
     assert table.first_moment() == "nothing"
+
+
+def test_boxes_of_another_kind_than_the_format_s(tmp_path):
+    """Silently there would be nobody anywhere."""
+    for bbox, message in (
+        ([20, 10, -4, 50], r"entry 0: bbox is \[20, 10, -4, 50\]; expected x, y, width and height"),
+        ([0.1, 0.1, 0.2, 0.5], "none of its 1 boxes is longer than a pixel.*expected pixels"),
+        ([300, 10, 20, 50], "none of its 1 boxes has an area inside the frame"),
+    ):
+        one = {**COCO["annotations"][0], "bbox": bbox}
+        with pytest.raises(UserError, match=message):
+            read(tmp_path, "a.json", json.dumps({**COCO, "annotations": [one]}))
+    (tmp_path / "seqinfo.ini").write_text(SEQUENCE)
+    for row, message in (
+        ("1,1,21,11,-4,50,1\n", "line 1: width is '-4'; expected a number, 0 or more"),
+        ("1,1,0.1,0.1,0.2,0.5,1\n", "none of its 1 boxes is longer than a pixel.*expected pixels"),
+    ):
+        with pytest.raises(UserError, match=message):
+            read(tmp_path, "a.txt", row)
+
+
+def test_some_boxes_without_an_area_are_nobody(tmp_path):
+    table = read(tmp_path, "a.csv", "film,1,0.1,0.1,0.1,0.8,1,0.5\nfilm,1,0.1,0.1,0.2,0.8,1,0.5\n")
+    assert len(table.at("film", 1_000_000).boxes) == 1

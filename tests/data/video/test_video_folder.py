@@ -9,6 +9,7 @@ from PIL import Image
 from avatx.data.video.frame_source import frame_files
 from avatx.data.video.video_folder import VideoFolder, identity
 from avatx.data.video.video_reader import VideoReader
+from avatx.data.video.video_times import VideoTimes
 from avatx.errors import UserError
 
 
@@ -84,3 +85,30 @@ def test_a_date_is_no_number_of_a_frame(tmp_path):
         with pytest.raises(UserError, match=f"{name}: its number is no frame's"):
             VideoReader(tmp_path / "frames")
         shutil.rmtree(tmp_path / "frames")
+
+
+@pytest.mark.parametrize(
+    "asked, said",
+    [
+        ("Film 1.mp4", "did you mean 'Film 1'?"),
+        ("film 1", "did you mean 'Film 1'?"),
+        (" Film 1 ", "did you mean 'Film 1'?"),
+        ("videos/Film 1.MP4", "did you mean 'Film 1'?"),
+        ("C:\\mine\\Film 1.mp4", "did you mean 'Film 1'?"),
+        ("e\u0301te\u0301", "did you mean '\u00e9t\u00e9'?"),
+        ("frames.mp4", "did you mean 'frames'?"),
+        ("other", "there is 'Film 1', 'a.b', 'frames', ... in "),
+    ],
+)
+def test_what_is_there_in_place_of_a_video(tmp_path, asked, said):
+    for name in ("Film 1.mp4", "\u00e9t\u00e9.mkv", "a.b.mp4", "notes.txt"):
+        (tmp_path / name).write_bytes(b"")
+    (tmp_path / "frames").mkdir()
+    folder = VideoFolder([str(tmp_path)])
+    assert folder.find(asked) is None
+    assert said in folder.hint(asked)
+    assert f"unknown video {asked!r}; {said}" in VideoTimes([str(tmp_path)]).problem(asked, 1.0)
+
+
+def test_a_folder_without_any_video(tmp_path):
+    assert VideoFolder([str(tmp_path)]).hint("film") == f"; there is no video in {tmp_path}"
