@@ -6,6 +6,7 @@ No knowledge of it, that is: TensorFlow runs the model, and is imported by `load
 import functools
 import os
 import time
+import urllib.parse
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
@@ -59,7 +60,8 @@ class ActionDetector:
             for person in keyframe.people:
                 print(keyframe.time, person.box, person.label, person.scores)
 
-    One object may be used for any number of videos, one after the other.
+    One object may be used for any number of videos, from any number of threads. A process that it
+    is sent to loads it from its folder again.
 
     Args:
       model: the exported model as a function on arrays.
@@ -84,6 +86,10 @@ class ActionDetector:
             f"ActionDetector({self.model.path!r}: {len(self.labels)} labels, clips of "
             f"{self.num_frames} frames, {self.frame_rate:g} a second)"
         )
+
+    def __reduce__(self):
+        """In another process it is loaded anew."""
+        return load, (self.model.path,)
 
     def detect(
         self,
@@ -113,7 +119,7 @@ class ActionDetector:
         """
         check_arguments(score_threshold, every, batch_size)
         settings = settings_for(self.model, frame_settings)
-        path = _path(video, "video")
+        path = _path(video, "video", "; `detect_clip` takes frames, and `watch` a camera's")
         people_at = BoxesOfVideo.read(self.model, boxes, name_video(path))
         with VideoReader(path, frame_settings=settings) as reader:
             size = stored_size(reader.size, settings.shorter_side)
@@ -250,7 +256,13 @@ class ActionDetector:
     ) -> Iterator[np.ndarray]:
         size = None
         for frame in frames:
-            array = np.array(frame)  # a copy: a camera may fill its buffer anew
+            try:
+                array = np.array(frame)  # a copy: a camera may fill its buffer anew
+            except ValueError as error:
+                raise UserError(
+                    "source: gave a frame whose rows differ in length; expected frames uint8 "
+                    "[height, width, 3], RGB"
+                ) from error
             if array.dtype != np.uint8 or array.ndim != 3 or array.shape[-1] != 3 or not array.size:
                 raise UserError(
                     f"source: gave {shown(array.dtype)} of shape {list(array.shape)}; expected "
@@ -265,11 +277,15 @@ class ActionDetector:
             yield shrunk(array, stored_size((size[0], size[1]), settings.shorter_side))
 
 
-def _path(value: object, name: str) -> str:
+def _path(value: object, name: str, advice: str = "") -> str:
     """As text; an empty one, or what is no path, is refused by name."""
     if not isinstance(value, str | os.PathLike) or not os.fspath(value):
-        raise UserError(f"{name}: {shown(value)} is no path; expected a text")
-    return os.fsdecode(os.fspath(value))
+        raise UserError(f"{name}: {shown(value)} is no path; expected a text{advice}")
+    text = os.fsdecode(os.fspath(value))
+    if text.startswith("file://"):  # `pathlib.Path.as_uri` writes %20 for a space
+        plain = urllib.parse.unquote(text.removeprefix("file://").removeprefix("localhost"))
+        return plain if os.path.exists(plain) else text
+    return text
 
 
 def _live_frames(path: str, settings: FrameSettings) -> Iterator[tuple[float, np.ndarray]]:
