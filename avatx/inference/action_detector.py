@@ -157,7 +157,11 @@ class ActionDetector:
             return VideoResult(name_video(path), keyframes, self.labels, reader.error, notes)
 
     def detect_clip(
-        self, frames: np.ndarray | Sequence[np.ndarray], *, score_threshold: float = 0.3
+        self,
+        frames: np.ndarray | Sequence[np.ndarray],
+        *,
+        score_threshold: float = 0.3,
+        boxes: np.ndarray | Sequence[Sequence[float]] | None = None,
     ) -> tuple[DetectedPerson, ...]:
         """Who is at the middle of one clip, and what they do.
 
@@ -167,13 +171,17 @@ class ActionDetector:
             channels (see `avatx.data.video.optical_flow`). Any H and W; large frames are shrunk as
             for the model's training.
           score_threshold: in [0, 1]; lower scores are left out.
+          boxes: where people are at the clip's middle, of a model that has to be told
+            (proposal_source EXTERNAL): [N, 4], ymin, xmin, ymax and xmax as fractions of the frame.
 
         Raises:
-          UserError: frames that are none, or too few, or a bad threshold.
+          UserError: frames that are none, or too few, a bad threshold, or boxes that are none,
+            are missing, or are not asked for.
         """
         check_arguments(score_threshold, 1.0, 1)
         clip = self._checked_clip(frames)
-        (detections,) = self.model.detect(clip[np.newaxis])
+        people_at = self._checked_boxes(boxes)
+        (detections,) = self.model.detect(clip[np.newaxis], people_at)
         return people_of(detections.above(score_threshold), self.model.class_names)
 
     def watch(
@@ -196,10 +204,15 @@ class ActionDetector:
           score_threshold: in [0, 1]; lower scores are left out.
 
         Raises:
-          UserError: a bad argument, a source that cannot be read, or a file, for which
-            `detect` is.
+          UserError: a bad argument, a source that cannot be read, a file, for which `detect`
+            is, or a model that has to be told where people are.
         """
         check_arguments(score_threshold, every, 1)
+        if self.model.needs_boxes:
+            raise UserError(
+                f"{self.model.path}: this model has proposal_source EXTERNAL, so it has to be told "
+                "where people are; cut clips yourself, and give `detect_clip` their boxes"
+            )
         settings = settings_for(self.model, None)
         if isinstance(source, str | os.PathLike):
             stream = _live_frames(_path(source, "source"), settings)
@@ -250,6 +263,29 @@ class ActionDetector:
             )
             clip = np.stack([shrunk(frame, size) for frame in clip])
         return clip
+
+    def _checked_boxes(self, boxes) -> list[np.ndarray] | None:
+        if boxes is None and not self.model.needs_boxes:
+            return None
+        expected = "expected [N, 4], ymin, xmin, ymax, xmax as fractions of the frame"
+        if boxes is None:
+            raise UserError(
+                f"boxes: this model ({self.model.path}) has to be told where people are; {expected}"
+            )
+        if not self.model.needs_boxes:
+            raise UserError(f"boxes: the model {self.model.path} finds people itself; leave it out")
+        try:
+            array = np.asarray(boxes, np.float32)
+        except (TypeError, ValueError) as error:
+            raise UserError(f"boxes {shown(boxes)}: are no numbers; {expected}") from error
+        array = array.reshape(-1, 4) if not array.size else array  # [] is nobody
+        if array.ndim != 2 or array.shape[1] != 4:
+            raise UserError(f"boxes: shape {list(array.shape)}; {expected}")
+        if not (
+            np.isfinite(array).all() and array.min(initial=0) >= 0 and array.max(initial=1) <= 1
+        ):
+            raise UserError(f"boxes: {shown(array.tolist())} leave the frame; {expected}")
+        return [array]
 
     def _checked_frames(
         self, frames: Iterable[np.ndarray], settings: FrameSettings
