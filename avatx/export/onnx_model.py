@@ -89,8 +89,8 @@ def _check(proto: Any) -> None:
     import onnx
 
     try:
-        onnx.checker.check_model(proto)
-    except onnx.checker.ValidationError as error:
+        onnx.checker.check_model(proto, full_check=True)
+    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
         raise UserError(_no_operation(error)) from error
 
 

@@ -431,6 +431,10 @@ def test_onnx_of_what_it_has_not(tmp_path):
 
     with pytest.raises(UserError, match="^onnx: the model has an operation that cannot .*Betainc"):
         onnx_model.export(Model(), 8, 8.0, {1: "stand"}, str(tmp_path / "model.onnx"))
+    # It resizes uint8, of which tf2onnx loses that the result is float.
+    with pytest.raises(UserError, match="^onnx: the model has .*inconsistent type"):
+        arguments = (FakeDetectionModel(), 8, 8.0, {1: "stand"})
+        onnx_model.export(*arguments, str(tmp_path / "model.onnx"))
     assert not any(tmp_path.iterdir())
 
 
