@@ -21,6 +21,7 @@ _FROM, _TO = "model.faster_rcnn", "model.action_faster_rcnn"
 # Beginning of a field there -> why it is not kept.
 _REASONS = {
     f"{_TO}.feature_extractor": "the trunk reads video: I3D, see trunk",
+    f"{_TO}.first_stage_anchor_generator.multiscale_anchor_generator": "the trunk has one scale",
     f"{_TO}.first_stage_box_predictor_conv_hyperparams": "layers are initialised as the paper's",
     f"{_TO}.second_stage_box_predictor": "the head is the paper's transformer",
     f"{_TO}.second_stage_post_processing.score_converter": "scores are sigmoids: several actions",
@@ -96,7 +97,7 @@ def convert(text: str, path: str) -> Converted:
     """
     tree = parse(text, path)
     models = [value for name, value, _ in tree if name == "model" and isinstance(value, list)]
-    kinds = [name for model in models for name, _, _ in model]
+    kinds = [name for model in models for name, value, _ in model if isinstance(value, list)]
     if kinds != ["faster_rcnn"]:
         raise UserError(
             f"{path}: model {{ {' '.join(kinds) or '...'} }} where model {{ faster_rcnn {{ }} }} "
@@ -105,6 +106,7 @@ def convert(text: str, path: str) -> Converted:
     config = pipeline_pb2.PipelineConfig()
     found = Converted("", [], [], [])
     _fill(config, tree, "", found)
+    _add_anchors(config.model.action_faster_rcnn, found)
     needed = text_format.Parse(_NEEDED, pipeline_pb2.PipelineConfig())
     for reader in ("train_input_reader", "eval_input_reader"):
         if getattr(config, reader).HasField("label_map_path"):
@@ -133,8 +135,8 @@ def _fill(message: Any, tree: Tree, path: str, found: Converted) -> None:
         field = fields.get(ours)
         here = f"{path}.{ours}".lstrip(".")
         there = here.replace(_TO, _FROM)
-        if here.endswith("keep_aspect_ratio_resizer") and isinstance(value, list):
-            _resize(message, {key: one for key, one, _ in value}, there, found)
+        if here == f"{_TO}.image_resizer.{ours}" and field is None:
+            _resize(message, value if isinstance(value, list) else [], there, found)
         elif name == "second_stage_classification_loss" and isinstance(value, list):
             _classification_loss(message, value, there, found)
         elif here in _SKIPPED or field is None:
@@ -152,17 +154,22 @@ def _fill(message: Any, tree: Tree, path: str, found: Converted) -> None:
                 inner.SetInParent()
                 _fill(inner, value, here, found)
         else:
-            try:
-                if hasattr(getattr(message, ours), "append"):
-                    getattr(message, ours).append(value)
-                else:
-                    setattr(message, ours, value)
-                found.kept.append(there)
-            except (TypeError, ValueError):
-                found.dropped.append((there, line, f"{value!r} is no value of it here"))
+            _set(message, ours, value, there, line, found)
 
     for field, what in write_defaults(message):
         found.changed.append((f"{path}.{field}".replace(_TO, _FROM), what))
+
+
+def _set(message: Any, field: str, value: Any, there: str, line: int, found: Converted) -> None:
+    """Keeps a field that holds no message, or tells why not."""
+    try:
+        if hasattr(getattr(message, field), "append"):
+            getattr(message, field).append(value)
+        else:
+            setattr(message, field, value)
+        found.kept.append(there)
+    except (AttributeError, TypeError, ValueError):  # the first: of a field that is a message
+        found.dropped.append((there, line, f"{value!r} is no value of it here"))
 
 
 def _classification_loss(message: Any, tree: Tree, there: str, found: Converted) -> None:
@@ -176,19 +183,38 @@ def _classification_loss(message: Any, tree: Tree, there: str, found: Converted)
         found.kept.append(f"{there}.{kind}")
         for name, value, line in numbers if isinstance(numbers, list) else ():
             if name in ("gamma", "alpha"):
-                setattr(message, f"second_stage_focal_loss_{name}", float(value))
-                found.kept.append(f"{there}.{kind}.{name}")
+                ours = f"second_stage_focal_loss_{name}"
+                _set(message, ours, value, f"{there}.{kind}.{name}", line, found)
             else:
                 found.dropped.append((f"{there}.{kind}.{name}", line, _reason("")))
 
 
-def _resize(message: Any, sides: dict, there: str, found: Converted) -> None:
-    """Ours has one size for all: that of a wide picture."""
-    short, long = int(sides.get("min_dimension", 600)), int(sides.get("max_dimension", 1024))
+def _resize(message: Any, tree: Tree, there: str, found: Converted) -> None:
+    """Ours has one size for all: that of a wide picture, or the paper's if theirs names none."""
+    sides = {"min_dimension": 600, "max_dimension": 1024}
+    for name, value, line in tree:
+        if name not in sides:
+            found.dropped.append((f"{there}.{name}", line, _reason("")))
+        elif isinstance(value, int) and 0 < value < 2**31:
+            sides[name] = value
+        else:
+            found.dropped.append((f"{there}.{name}", line, f"{value!r} is no number of pixels"))
+    short, long = sides.values()
+    if not there.endswith("keep_aspect_ratio_resizer"):
+        short = long = 400
     fixed = message.fixed_shape_resizer
     fixed.height, fixed.width = short, min(long, round(short * 4 / 3 / 16) * 16)
     what = f"fixed_shape_resizer {fixed.height} x {fixed.width}: set your videos' own shape"
     found.changed.append((there, what))
+
+
+def _add_anchors(model: Any, found: Converted) -> None:
+    """Where theirs has none of a grid, as for a pyramid of features: the paper's."""
+    grid = model.first_stage_anchor_generator.grid_anchor_generator
+    if not (grid.scales and grid.aspect_ratios):
+        grid.scales[:], grid.aspect_ratios[:] = (0.25, 0.5, 1.0, 2.0), (0.5, 1.0, 2.0)
+        what = "scales 0.25 to 2 of 256 pixels, aspect ratios 0.5 to 2: set them for your people"
+        found.changed.append((f"{_FROM}.first_stage_anchor_generator", what))
 
 
 def _reason(path: str) -> str:

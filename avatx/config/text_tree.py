@@ -3,6 +3,8 @@
 import re
 from typing import Any
 
+from google.protobuf import text_encoding
+
 from avatx.errors import UserError, shown
 
 Tree = list[tuple[str, Any, int]]  # (field, a text, number, word or another Tree; line)
@@ -31,7 +33,11 @@ def parse(text: str, path: str) -> Tree:
         if match is None:
             found = shown(text[begin : begin + 20])
             raise UserError(f"{path}, line {line}: {found} is no text format of protobuf")
-        tokens.append((match["token"], line))
+        token, between = match["token"], text[at:begin]
+        if tokens and _is_text(token) and _is_text(tokens[-1][0]) and not {*between} & {*",;"}:
+            # Texts one behind the other are one: a long path over two lines.
+            token = tokens.pop()[0][:-1] + token[1:-1] + '"'
+        tokens.append((token, line))
         at = match.end()
     tree, end = _message(tokens, 0, "", path, 0)
     if tokens[end][0]:
@@ -58,6 +64,8 @@ def _message(tokens, at: int, closing: str, path: str, depth: int) -> tuple[Tree
             while tokens[at + 1][0] not in ("]", ""):
                 at += 1
                 values.append(tokens[at])
+            if not tokens[at + 1][0]:
+                raise UserError(f"{path}, line {line}: {name} has no ]")
             at += 2
         elif tokens[at][0] in ("{", "<"):
             close = "}" if tokens[at][0] == "{" else ">"
@@ -69,15 +77,25 @@ def _message(tokens, at: int, closing: str, path: str, depth: int) -> tuple[Tree
             continue
         else:
             at += 1
-        if any(value in ("", "}", ">", ":") for value, _ in values):
+        if any(value in ("", "{", "}", "<", ">", ":") for value, _ in values):
             raise UserError(f"{path}, line {line}: {name} has no value")
-        fields += [(name, _value(value), line) for value, _ in values]
+        where = f"{path}, line {line}: {name}"
+        fields += [(name, _value(value, where), line) for value, _ in values]
     return fields, at
 
 
-def _value(token: str) -> Any:
-    if token[0] in "\"'":
-        return token[1:-1]
+def _is_text(token: str) -> bool:
+    return token[:1] in ("'", '"')
+
+
+def _value(token: str, where: str) -> Any:
+    if _is_text(token):
+        try:
+            return text_encoding.CUnescape(token[1:-1]).decode()
+        except UnicodeError as error:
+            raise UserError(
+                f"{where} is {shown(token)}, with a backslash that begins no escape; write two"
+            ) from error
     for kind in (int, float):
         try:
             return kind(token)

@@ -77,7 +77,9 @@ def non_max_suppression(
     elif implementation is NmsImplementation.SWEEPS:
         taken = sweeps()
     else:
-        taken = by_device(on_cpu=combined, elsewhere=sweeps, portable=combined)
+        # ONNX has the first one, of boxes that are the same for all classes.
+        portable = combined if boxes.shape[2] == 1 else sweeps
+        taken = by_device(on_cpu=combined, elsewhere=sweeps, portable=portable)
     return Suppressed(*(taken if with_index else (*taken, None)))
 
 

@@ -19,8 +19,8 @@ import tensorflow as tf
 from avatx import stderr_noise
 from avatx.atomic_file import atomic_binary_file
 from avatx.core.by_device import portable_graph
-from avatx.errors import UserError
-from avatx.export import saved_model
+from avatx.errors import UserError, first_line
+from avatx.export import onnx_operators, saved_model
 from avatx.progress import Progress
 
 OPERATOR_SET = 17  # ONNX Runtime 1.12 and newer run it
@@ -60,7 +60,11 @@ def export(
     with portable_graph():
         function = serve.get_concrete_function()
     progress.add(1)
-    proto = _converted(function)
+    try:
+        proto = _converted(function)
+    except Exception as error:  # tf2onnx raises several kinds for what it cannot convert
+        raise UserError(_no_operation(error)) from error
+    _check(proto)
     progress.add(1)
     progress.end()
     known = {name: value for name, value in (frame_settings or {}).items() if value is not None}
@@ -78,6 +82,23 @@ def export(
         raise UserError(f"onnx: the model has {proto.ByteSize():,} bytes; a file takes 2 GB")
     with atomic_binary_file(path) as file:
         file.write(proto.SerializeToString())
+
+
+def _check(proto: Any) -> None:
+    """Raises UserError for what no runtime would load: tf2onnx writes what it cannot convert."""
+    import onnx
+
+    try:
+        onnx.checker.check_model(proto, full_check=True)
+    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
+        raise UserError(_no_operation(error)) from error
+
+
+def _no_operation(error: Exception) -> str:
+    return (
+        f"onnx: the model has an operation that cannot be converted ({first_line(error)}); "
+        "export it as saved_model"
+    )
 
 
 def _by_class(names: Mapping[int, str]) -> str:
@@ -100,6 +121,7 @@ def _converted(serve) -> Any:
             converted = process_tf_graph(
                 graph,
                 opset=OPERATOR_SET,
+                custom_op_handlers=onnx_operators.handlers(),
                 input_names=inputs,
                 output_names=outputs,
                 tensors_to_rename={**{name: name.split(":")[0] for name in inputs}, **names},
@@ -115,7 +137,7 @@ def _quiet() -> Iterator[None]:
     """Without tf2onnx's notes on what it has tried."""
     logger = logging.getLogger("tf2onnx")
     before = logger.level
-    logger.setLevel(logging.ERROR)
+    logger.setLevel(logging.CRITICAL)  # what it cannot convert, too: see _check
     try:
         yield
     finally:

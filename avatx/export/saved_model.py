@@ -57,6 +57,7 @@ from avatx.progress import Progress
 # float64 for the rates: 29.97 is another number in float32.
 _FRAME_SETTINGS_DTYPES = {"shorter_side": tf.int32, "optical_flow": tf.string}
 PERSON_BOXES = "person_boxes"
+_FREE_AXES = {"clips": "BTHW", "encoded_frames": "BT", PERSON_BOXES: "BR"}
 ENCODED_FRAMES_SPEC = tf.TensorSpec([None, None], tf.string, name="encoded_frames")
 
 
@@ -129,11 +130,12 @@ def _clips_spec(model) -> tf.TensorSpec:
 def serving_function(model) -> tf.types.experimental.GenericFunction:
     """clips -> detections; see the module's docstring."""
 
-    @tf.function(input_signature=[_clips_spec(model), *_boxes_spec(model)], autograph=False)
+    specs = [_clips_spec(model), *_boxes_spec(model)]
+
+    @tf.function(input_signature=specs, autograph=False)
     def serve(clips, *person_boxes):
-        detections = _detect(
-            model, model.preprocess(_not_empty(clips)), *map(_not_empty, person_boxes)
-        )[1]
+        clips, *boxes = _checked("serving_default", specs, clips, *person_boxes)
+        detections = _detect(model, model.preprocess(_not_empty(clips)), *map(_not_empty, boxes))[1]
         return _first(tf.shape(clips)[0], _outputs(detections))
 
     return serve
@@ -151,14 +153,17 @@ def jpeg_serving_function(model) -> tf.types.experimental.GenericFunction:
         )
         return model.preprocess(clip[tf.newaxis])[0]
 
-    @tf.function(input_signature=[ENCODED_FRAMES_SPEC, *_boxes_spec(model)], autograph=False)
+    specs = [ENCODED_FRAMES_SPEC, *_boxes_spec(model)]
+
+    @tf.function(input_signature=specs, autograph=False)
     def serve_jpeg(encoded_frames, *person_boxes):
+        frames, *boxes = _checked("serving_jpeg", specs, encoded_frames, *person_boxes)
         clips = tf.map_fn(
             decode_clip,
-            encoded_frames,
+            frames,
             fn_output_signature=tf.TensorSpec([None, None, None, 3], tf.float32),
         )
-        return _outputs(_detect(model, clips, *person_boxes)[1])
+        return _outputs(_detect(model, clips, *boxes)[1])
 
     return serve_jpeg
 
@@ -166,13 +171,14 @@ def jpeg_serving_function(model) -> tf.types.experimental.GenericFunction:
 def attention_serving_function(model) -> tf.types.experimental.GenericFunction:
     """clips -> detections and each detection's attention maps."""
 
-    @tf.function(input_signature=[_clips_spec(model), *_boxes_spec(model)], autograph=False)
+    specs = [_clips_spec(model), *_boxes_spec(model)]
+
+    @tf.function(input_signature=specs, autograph=False)
     def serve_attention(clips, *person_boxes):
+        clips, *boxes = _checked("serving_attention", specs, clips, *person_boxes)
         count = tf.shape(clips)[0]
         clips = model.preprocess(_not_empty(clips))
-        predictions, detections = _detect(
-            model, clips, *map(_not_empty, person_boxes), attention=True
-        )
+        predictions, detections = _detect(model, clips, *map(_not_empty, boxes), attention=True)
         layers = predictions.box_predictions.attention
         if not layers:
             return _first(count, _outputs(detections))
@@ -240,6 +246,19 @@ def _boxes_spec(model) -> list[tf.TensorSpec]:
     if not model.needs_person_boxes:
         return []
     return [tf.TensorSpec([None, None, 4], tf.float32, name=PERSON_BOXES)]
+
+
+def _checked(signature: str, specs: list[tf.TensorSpec], *inputs: tf.Tensor) -> list[tf.Tensor]:
+    """The inputs, by operations whose names say in an error which signature takes what.
+
+    Neither TensorFlow Serving nor a loaded signature compares shapes before the graph runs.
+    """
+    checked = []
+    for spec, given in zip(specs, inputs, strict=True):
+        sizes = (*_FREE_AXES[spec.name], *(str(size) for size in spec.shape if size))
+        name = "_".join((signature, "takes", spec.name, spec.dtype.name, *sizes))
+        checked.append(tf.ensure_shape(given, spec.shape, name=name))
+    return checked
 
 
 def _not_empty(batch: tf.Tensor) -> tf.Tensor:

@@ -6,6 +6,7 @@ No knowledge of it, that is: TensorFlow runs the model, and is imported by `load
 import functools
 import os
 import time
+import urllib.parse
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
@@ -59,7 +60,8 @@ class ActionDetector:
             for person in keyframe.people:
                 print(keyframe.time, person.box, person.label, person.scores)
 
-    One object may be used for any number of videos, one after the other.
+    One object may be used for any number of videos, from any number of threads. A process that it
+    is sent to loads it from its folder again.
 
     Args:
       model: the exported model as a function on arrays.
@@ -84,6 +86,10 @@ class ActionDetector:
             f"ActionDetector({self.model.path!r}: {len(self.labels)} labels, clips of "
             f"{self.num_frames} frames, {self.frame_rate:g} a second)"
         )
+
+    def __reduce__(self):
+        """In another process it is loaded anew."""
+        return load, (self.model.path,)
 
     def detect(
         self,
@@ -113,7 +119,7 @@ class ActionDetector:
         """
         check_arguments(score_threshold, every, batch_size)
         settings = settings_for(self.model, frame_settings)
-        path = _path(video, "video")
+        path = _path(video, "video", "; `detect_clip` takes frames, and `watch` a camera's")
         people_at = BoxesOfVideo.read(self.model, boxes, name_video(path))
         with VideoReader(path, frame_settings=settings) as reader:
             size = stored_size(reader.size, settings.shorter_side)
@@ -151,7 +157,11 @@ class ActionDetector:
             return VideoResult(name_video(path), keyframes, self.labels, reader.error, notes)
 
     def detect_clip(
-        self, frames: np.ndarray | Sequence[np.ndarray], *, score_threshold: float = 0.3
+        self,
+        frames: np.ndarray | Sequence[np.ndarray],
+        *,
+        score_threshold: float = 0.3,
+        boxes: np.ndarray | Sequence[Sequence[float]] | None = None,
     ) -> tuple[DetectedPerson, ...]:
         """Who is at the middle of one clip, and what they do.
 
@@ -161,13 +171,17 @@ class ActionDetector:
             channels (see `avatx.data.video.optical_flow`). Any H and W; large frames are shrunk as
             for the model's training.
           score_threshold: in [0, 1]; lower scores are left out.
+          boxes: where people are at the clip's middle, of a model that has to be told
+            (proposal_source EXTERNAL): [N, 4], ymin, xmin, ymax and xmax as fractions of the frame.
 
         Raises:
-          UserError: frames that are none, or too few, or a bad threshold.
+          UserError: frames that are none, or too few, a bad threshold, or boxes that are none,
+            are missing, or are not asked for.
         """
         check_arguments(score_threshold, 1.0, 1)
         clip = self._checked_clip(frames)
-        (detections,) = self.model.detect(clip[np.newaxis])
+        people_at = self._checked_boxes(boxes)
+        (detections,) = self.model.detect(clip[np.newaxis], people_at)
         return people_of(detections.above(score_threshold), self.model.class_names)
 
     def watch(
@@ -190,10 +204,15 @@ class ActionDetector:
           score_threshold: in [0, 1]; lower scores are left out.
 
         Raises:
-          UserError: a bad argument, a source that cannot be read, or a file, for which
-            `detect` is.
+          UserError: a bad argument, a source that cannot be read, a file, for which `detect`
+            is, or a model that has to be told where people are.
         """
         check_arguments(score_threshold, every, 1)
+        if self.model.needs_boxes:
+            raise UserError(
+                f"{self.model.path}: this model has proposal_source EXTERNAL, so it has to be told "
+                "where people are; cut clips yourself, and give `detect_clip` their boxes"
+            )
         settings = settings_for(self.model, None)
         if isinstance(source, str | os.PathLike):
             stream = _live_frames(_path(source, "source"), settings)
@@ -245,12 +264,41 @@ class ActionDetector:
             clip = np.stack([shrunk(frame, size) for frame in clip])
         return clip
 
+    def _checked_boxes(self, boxes) -> list[np.ndarray] | None:
+        if boxes is None and not self.model.needs_boxes:
+            return None
+        expected = "expected [N, 4], ymin, xmin, ymax, xmax as fractions of the frame"
+        if boxes is None:
+            raise UserError(
+                f"boxes: this model ({self.model.path}) has to be told where people are; {expected}"
+            )
+        if not self.model.needs_boxes:
+            raise UserError(f"boxes: the model {self.model.path} finds people itself; leave it out")
+        try:
+            array = np.asarray(boxes, np.float32)
+        except (TypeError, ValueError) as error:
+            raise UserError(f"boxes {shown(boxes)}: are no numbers; {expected}") from error
+        array = array.reshape(-1, 4) if not array.size else array  # [] is nobody
+        if array.ndim != 2 or array.shape[1] != 4:
+            raise UserError(f"boxes: shape {list(array.shape)}; {expected}")
+        if not (
+            np.isfinite(array).all() and array.min(initial=0) >= 0 and array.max(initial=1) <= 1
+        ):
+            raise UserError(f"boxes: {shown(array.tolist())} leave the frame; {expected}")
+        return [array]
+
     def _checked_frames(
         self, frames: Iterable[np.ndarray], settings: FrameSettings
     ) -> Iterator[np.ndarray]:
         size = None
         for frame in frames:
-            array = np.array(frame)  # a copy: a camera may fill its buffer anew
+            try:
+                array = np.array(frame)  # a copy: a camera may fill its buffer anew
+            except ValueError as error:
+                raise UserError(
+                    "source: gave a frame whose rows differ in length; expected frames uint8 "
+                    "[height, width, 3], RGB"
+                ) from error
             if array.dtype != np.uint8 or array.ndim != 3 or array.shape[-1] != 3 or not array.size:
                 raise UserError(
                     f"source: gave {shown(array.dtype)} of shape {list(array.shape)}; expected "
@@ -265,11 +313,15 @@ class ActionDetector:
             yield shrunk(array, stored_size((size[0], size[1]), settings.shorter_side))
 
 
-def _path(value: object, name: str) -> str:
+def _path(value: object, name: str, advice: str = "") -> str:
     """As text; an empty one, or what is no path, is refused by name."""
     if not isinstance(value, str | os.PathLike) or not os.fspath(value):
-        raise UserError(f"{name}: {shown(value)} is no path; expected a text")
-    return os.fsdecode(os.fspath(value))
+        raise UserError(f"{name}: {shown(value)} is no path; expected a text{advice}")
+    text = os.fsdecode(os.fspath(value))
+    if text.startswith("file://"):  # `pathlib.Path.as_uri` writes %20 for a space
+        plain = urllib.parse.unquote(text.removeprefix("file://").removeprefix("localhost"))
+        return plain if os.path.exists(plain) else text
+    return text
 
 
 def _live_frames(path: str, settings: FrameSettings) -> Iterator[tuple[float, np.ndarray]]:

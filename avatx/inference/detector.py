@@ -13,6 +13,8 @@ from avatx.errors import UserError, first_line
 
 _PERSON_BOXES = "person_boxes"
 _REQUIRED_SIGNATURES = ("serving_default", "metadata")
+_OUTPUTS = ("detection_boxes", "detection_classes", "detection_scores", "num_detections")
+_FACTS = ("num_frames", "frame_rate", "class_ids", "class_names")
 
 
 class ClipDetections(NamedTuple):
@@ -68,6 +70,7 @@ class Detector:
                 f"{', '.join(self._signatures) or 'none'}); use one that "
                 "tools/exporter_main.py wrote"
             )
+        self._check_ours()
         self._check_finite()
         metadata = {key: value.numpy() for key, value in self._signatures["metadata"]().items()}
         self.num_frames = int(metadata["num_frames"])
@@ -85,6 +88,20 @@ class Detector:
         inputs = self._signatures["serving_default"].structured_input_signature[1]
         self.has_flow = inputs["clips"].shape[-1] == 5
         self.needs_boxes = _PERSON_BOXES in inputs
+
+    def _check_ours(self) -> None:
+        """Refuses what has signatures of our names, and not their inputs and outputs."""
+        needed = {"serving_default": ("clips", _OUTPUTS), "metadata": ("", _FACTS)}
+        for name, (input_name, outputs) in needed.items():
+            signature = self._signatures[name]
+            inputs = set(signature.structured_input_signature[1])
+            missing = {input_name, *outputs} - {"", *inputs, *signature.structured_outputs}
+            if missing or (not input_name and inputs):
+                raise UserError(
+                    f"{self.path}: the signature {name} of this SavedModel "
+                    + (f"lacks {min(missing)}" if missing else f"has the input {min(inputs)}")
+                    + "; use one that tools/exporter_main.py wrote"
+                )
 
     def _check_finite(self) -> None:
         """Refuses weights that are NaN or infinite, which an older export may hold."""

@@ -184,9 +184,67 @@ def test_losses_and_crops_that_are_here_are_kept():
         ("model { faster_rcnn {\n num_classes: 3 }", "model has no }"),
         ("model { faster_rcnn { } } }", "a } too many"),
         ("model\n ? x", "line 2: '? x' is no text format"),
+        ("model { faster_rcnn: 3 }", "where model"),
+        ("model { faster_rcnn { x: [1, 2", "line 1: x has no ]"),
+        (
+            "model { faster_rcnn {} }\ntrain_input_reader { label_map_path: 'C:\\users' }",
+            "line 2: label_map_path is",
+        ),
     ],
 )
 def test_what_is_no_such_config_is_refused(text, said):
     with pytest.raises(UserError) as error:
         convert(text, "a.config")
     assert said in str(error.value)
+
+
+def test_texts_in_pieces_and_with_escapes_are_whole():
+    old = 'label_map_path: "ava.pbtxt"\n}'
+    new = "label_map_path: \"C:\\\\a/\"  # a long path\n 'g\\303\\274n.pbtxt'\n}"
+    config_, _, _ = converted(label_map=(old, new))
+    assert config_.train_input_reader.label_map_path == "C:\\a/gün.pbtxt"
+
+
+@pytest.mark.parametrize(
+    "old, new, field",
+    [
+        (
+            "second_stage_box_predictor {",
+            "second_stage_classification_loss { weighted_sigmoid_focal { gamma: x } }"
+            " second_stage_box_predictor {",
+            "model.faster_rcnn.second_stage_classification_loss.weighted_sigmoid_focal.gamma",
+        ),
+        (
+            "min_dimension: 600",
+            "min_dimension: many",
+            "model.faster_rcnn.image_resizer.keep_aspect_ratio_resizer.min_dimension",
+        ),
+        ("train_config: {", "eval_config: 3 train_config: {", "eval_config"),
+    ],
+)
+def test_a_value_that_is_none_is_dropped_and_told(old, new, field):
+    _, _, dropped = converted(bad=(old, new))
+    assert "is no" in dropped[field]
+
+
+def test_what_the_api_s_other_models_have_becomes_ours():
+    """A pyramid of features has anchors of several scales, and resizers are of six kinds."""
+    grid = THEIRS[THEIRS.index("grid_anchor") : THEIRS.index("first_stage_nms")].rstrip()[:-1]
+    pyramid = "multiscale_anchor_generator { min_level: 2 aspect_ratios: [1.0, 2.0] }\n"
+    keep = "keep_aspect_ratio_resizer { min_dimension: 600 max_dimension: 1024 }"
+    config_, changed, dropped = converted(
+        anchors=(grid, pyramid), size=(keep, "identity_resizer { }")
+    )
+    model = config_.model.action_faster_rcnn
+    ours = model.first_stage_anchor_generator.grid_anchor_generator
+    assert list(ours.scales) == [0.25, 0.5, 1, 2] and list(ours.aspect_ratios) == [0.5, 1, 2]
+    assert "for your people" in changed["model.faster_rcnn.first_stage_anchor_generator"]
+    assert "model.faster_rcnn.first_stage_anchor_generator.multiscale_anchor_generator" in dropped
+    resizer = model.image_resizer.fixed_shape_resizer
+    assert (resizer.height, resizer.width) == (400, 400)
+    assert "own shape" in changed["model.faster_rcnn.image_resizer.identity_resizer"]
+    # A field of a resizer is dropped as any other, and told.
+    padded = keep.replace(" }", " pad_to_max_dimension: true }")
+    _, _, dropped = converted(size=(keep, padded))
+    field = "model.faster_rcnn.image_resizer.keep_aspect_ratio_resizer.pad_to_max_dimension"
+    assert dropped[field] == "there is no such field here"

@@ -12,6 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow as tf
+from fake_detection_model import FakeDetectionModel
+from same_detections import same_detections
 
 from avatx import config as pipeline_config
 from avatx import playground
@@ -19,7 +21,7 @@ from avatx.builders import model_builder
 from avatx.data.annotations.label_map import LabelMap, read_label_map, write_label_map
 from avatx.data.video.video_reader import VideoReader
 from avatx.errors import UserError
-from avatx.export import exporter, saved_model
+from avatx.export import exporter, onnx_model, saved_model
 from avatx.inference.detector import Detector
 
 REPOSITORY = Path(__file__).parents[2]
@@ -349,34 +351,6 @@ def test_mistakes_are_one_line_and_leave_nothing(trained, tmp_path, without_savi
     assert os.listdir(tmp_path) == ["nothing"]
 
 
-def same_detections(outputs, expected):
-    """To 1e-4, where TensorFlow and ONNX Runtime order sums in ways of their own."""
-    assert outputs.keys() == expected.keys()
-    np.testing.assert_array_equal(outputs["num_detections"], expected["num_detections"])
-    assert outputs["num_detections"].min() > 3
-    for clip, count in enumerate(expected["num_detections"]):
-        rows = [_rows(found, clip, count) for found in (outputs, expected)]
-        np.testing.assert_allclose(rows[0][:, 1], rows[1][:, 1], atol=1e-4)  # scores, descending
-        left = list(rows[0])
-        for row in rows[1]:
-            # Nearly equal scores may change places, so each is looked for among all.
-            nearest = min(range(len(left)), key=lambda i: np.abs(left[i] - row).max())
-            np.testing.assert_allclose(left.pop(nearest), row, atol=1e-4)
-
-
-def _rows(outputs, clip, count):
-    """A detection a row: class, score, box, scores of all classes."""
-    return np.concatenate(
-        [
-            outputs["detection_classes"][clip, :count, np.newaxis],
-            outputs["detection_scores"][clip, :count, np.newaxis],
-            outputs["detection_boxes"][clip, :count],
-            outputs["detection_multiclass_scores"][clip, :count],
-        ],
-        axis=-1,
-    )
-
-
 def filmed(tmp_path):
     """Clips [2, 16, H, W, 3] of films: of the playground, and of real people where they are."""
     playground.generate(str(tmp_path / "made"), "train", 1, 3, num_workers=1)
@@ -443,6 +417,25 @@ def test_onnx_without_its_packages_or_with_what_it_has_not(trained, tmp_path, mo
     with pytest.raises(UserError, match=r'^onnx: the package \w+ is not .*"avatx\[onnx\]"'):
         exporter.export_pipeline(*arguments, file_format="onnx")
     assert not (tmp_path / "out").exists()
+
+
+def test_onnx_of_what_it_has_not(tmp_path):
+    pytest.importorskip("tf2onnx", reason='needs pip install "avatx[onnx]"')
+
+    class Model(FakeDetectionModel):
+        """Has an operation that tf2onnx leaves as it is, in a file that nothing loads."""
+
+        def preprocess(self, clips):
+            pixels = tf.cast(clips, tf.float32)
+            return super().preprocess(tf.math.betainc(pixels + 1, pixels + 1, pixels / 255))
+
+    with pytest.raises(UserError, match="^onnx: the model has an operation that cannot .*Betainc"):
+        onnx_model.export(Model(), 8, 8.0, {1: "stand"}, str(tmp_path / "model.onnx"))
+    # It resizes uint8, of which tf2onnx loses that the result is float.
+    with pytest.raises(UserError, match="^onnx: the model has .*inconsistent type"):
+        arguments = (FakeDetectionModel(), 8, 8.0, {1: "stand"})
+        onnx_model.export(*arguments, str(tmp_path / "model.onnx"))
+    assert not any(tmp_path.iterdir())
 
 
 def test_versions_for_a_server(trained, tmp_path, monkeypatch):

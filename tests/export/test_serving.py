@@ -236,6 +236,23 @@ def test_mistakes_name_the_signature(client, url):
         client.predict_by_rest("http://127.0.0.1:9", "avatx", [[white]])
 
 
+@pytest.mark.parametrize(
+    "signature, given, takes",
+    [
+        ("serving_default", np.zeros([8, 4, 4, 3], np.uint8), "clips_uint8_B_T_H_W_3"),
+        ("serving_default", np.zeros([1, 8, 4, 4, 1], np.uint8), "clips_uint8_B_T_H_W_3"),
+        ("serving_jpeg", np.array([b"a", b"b"]), "encoded_frames_string_B_T"),
+        ("serving_jpeg", np.array([[[b"a", b"b"]]]), "encoded_frames_string_B_T"),
+    ],
+)
+def test_an_export_itself_names_the_signature_of_a_wrong_shape(loaded, signature, given, takes):
+    name = takes.partition("_uint8")[0].partition("_string")[0]
+    with pytest.raises(tf.errors.InvalidArgumentError) as error:
+        loaded[1].signatures[signature](**{name: tf.constant(given)})
+    assert f"{signature}_takes_{takes}" in str(error.value)
+    assert f"Shape of tensor {name} [{','.join(map(str, given.shape))}]" in str(error.value)
+
+
 def test_arrays_that_the_detector_cannot_take_name_the_signature(loaded):
     detector = Detector(loaded[0])
     for clips in (

@@ -118,6 +118,26 @@ def test_the_python_interface_takes_a_file(export, film, tmp_path):
         detector.detect(film, boxes=3)
 
 
+def test_the_python_interface_takes_boxes_beside_arrays(export):
+    detector, clip = avatx.load(export), np.zeros([4, 16, 16, 3], np.uint8)
+    boxes = [[0.125, 0.25, 0.5, 0.75], [0.25, 0, 0.75, 1]]
+    people = detector.detect_clip(clip, boxes=boxes)
+    assert sorted(list(person.box) for person in people) == boxes
+    assert detector.detect_clip(clip, boxes=[]) == ()
+    for given, message in [
+        (None, r"boxes: this model .* has to be told where people are; expected \[N, 4\]"),
+        (boxes[0], r"boxes: shape \[4\]; expected \[N, 4\]"),
+        ([[0, 0, 1]], r"boxes: shape \[1, 3\]"),
+        ([[0, 0, 40, 30]], "leave the frame; expected .* fractions of the frame"),
+        ([[0, 0, 1, float("nan")]], "leave the frame"),
+        ("people.csv", "boxes 'people.csv': are no numbers"),
+    ]:
+        with pytest.raises(UserError, match=message):
+            detector.detect_clip(clip, boxes=given)
+    with pytest.raises(UserError, match="EXTERNAL.*give `detect_clip` their boxes"):
+        detector.watch(iter([clip[0]]))
+
+
 @pytest.mark.parametrize(
     "text, message",
     [
@@ -139,6 +159,8 @@ def test_a_model_that_finds_people_takes_no_boxes(film, tmp_path):
         detect_video(
             Detector(str(tmp_path)), film, str(tmp_path / "out"), boxes=BoxesSettings("people.csv")
         )
+    with pytest.raises(UserError, match="finds people itself; leave it out"):
+        avatx.load(tmp_path).detect_clip(np.zeros([4, 8, 8, 3], np.uint8), boxes=[[0, 0, 1, 1]])
 
 
 def test_settings_of_many_videos_keep_them():

@@ -1,6 +1,8 @@
 """avatx.load(...): typed results of videos, of arrays and of cameras, from a small export."""
 
 import json
+import pickle
+import shutil
 import subprocess
 import sys
 import threading
@@ -8,6 +10,7 @@ import time
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from fake_detection_model import FakeDetectionModel
 
 import avatx
@@ -128,7 +131,7 @@ def test_other_mistakes_get_one_line(detector, tmp_path):
         avatx.load("")
     with pytest.raises(UserError, match="no_film.mp4"):
         detector.detect("no_film.mp4")
-    with pytest.raises(UserError, match=r"^video: \[\] is no path"):
+    with pytest.raises(UserError, match=r"^video: \[\] is no path.*`detect_clip` takes frames"):
         detector.detect([])
     (tmp_path / "text.mp4").write_text("no film")
     with pytest.raises(UserError, match="text.mp4"):
@@ -137,6 +140,69 @@ def test_other_mistakes_get_one_line(detector, tmp_path):
         detector.detect_clip(grey_clip(0), score_threshold=2)
     with pytest.raises(UserError, match="every 0: expected seconds"):
         detector.watch("/dev/video0", every=0)
+
+
+@pytest.mark.parametrize(
+    "metadata, words",
+    [
+        ({}, "signature serving_default of this SavedModel lacks clips;"),
+        (None, "has no signature metadata"),
+    ],
+)
+def test_a_saved_model_of_somebody_else_gets_one_line(tmp_path, metadata, words):
+    module = tf.Module()
+    module.serve = tf.function(lambda x: {"y": x}, input_signature=[tf.TensorSpec([], name="x")])
+    signatures = {"serving_default": module.serve}
+    if metadata is not None:
+        module.facts = tf.function(lambda: {"z": 1.0, **metadata}, input_signature=[])
+        signatures["metadata"] = module.facts
+    tf.saved_model.save(module, str(tmp_path / "other"), signatures=signatures)
+    with pytest.raises(UserError, match=words):
+        avatx.load(tmp_path / "other")
+
+
+def test_facts_that_are_missing_or_ask_for_something(tmp_path):
+    module = tf.Module()
+    outputs = ("detection_boxes", "detection_classes", "detection_scores", "num_detections")
+    module.serve = tf.function(
+        lambda clips: dict.fromkeys(outputs, clips),
+        input_signature=[tf.TensorSpec([], name="clips")],
+    )
+    facts = {"num_frames": 1.0, "frame_rate": 1.0, "class_ids": 1.0, "class_names": 1.0}
+    module.asks = tf.function(lambda x: facts, input_signature=[tf.TensorSpec([], name="x")])
+    module.lacks = tf.function(
+        lambda: {name: facts[name] for name in ("num_frames", "frame_rate", "class_ids")},
+        input_signature=[],
+    )
+    for metadata, words in ((module.asks, "has the input x"), (module.lacks, "lacks class_names")):
+        signatures = {"serving_default": module.serve, "metadata": metadata}
+        tf.saved_model.save(module, str(tmp_path / "other"), signatures=signatures)
+        with pytest.raises(UserError, match=f"the signature metadata of this SavedModel {words};"):
+            avatx.load(tmp_path / "other")
+
+
+def test_urls_of_files(detector, video, tmp_path):
+    odd = tmp_path / "a b%20ü#1.mp4"
+    shutil.copy(video, odd)
+    for path in (odd, odd.as_uri(), f"file://{odd}", odd.as_uri().replace("//", "//localhost", 1)):
+        result = detector.detect(path)
+        assert (result.video, len(result)) == ("a b%20ü#1", 3)
+
+
+def test_sent_to_another_process_or_used_by_threads(detector, video):
+    expected = detector.detect(video)
+    other = pickle.loads(pickle.dumps(detector))
+    assert other is not detector and repr(other) == repr(detector)
+    assert pickle.loads(pickle.dumps(other.detect(video))) == expected
+    found = []
+    threads = [
+        threading.Thread(target=lambda: found.append(detector.detect(video))) for _ in range(3)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == [expected] * 3
 
 
 @pytest.mark.parametrize(
@@ -241,6 +307,8 @@ def test_a_camera_s_mistakes_come_out_of_the_loop(detector, video):
     for source in (None, 3):
         with pytest.raises(UserError, match=f"source {source}: expected a path, a URL or frames"):
             detector.watch(source)
+    with pytest.raises(UserError, match="source: gave a frame whose rows differ in length"):
+        list(detector.watch([[[1, 2], [3]]]))
     sizes = (np.zeros([size, 30, 3], np.uint8) for size in (20, 20, 24))
     with pytest.raises(UserError, match=r"a frame of shape \[24, 30, 3\] behind ones of \[20, 30"):
         list(detector.watch(sizes))
