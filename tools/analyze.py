@@ -13,6 +13,7 @@ from avatx import cli
 PAGE_FILE, NUMBERS_FILE = "analysis.html", "analysis.json"
 
 
+@cli.arguments_are_flags("protocol", "iou_threshold")
 def main(argv=None) -> int:
     parser = cli.Parser(
         __doc__,
@@ -55,9 +56,8 @@ def main(argv=None) -> int:
     get_protocol(flags.protocol)  # a mistake here is told before large files are read
     label_map = read_label_map(flags.label_map)
     excluded = read_excluded_timestamps(flags.excluded) if flags.excluded else None
-    with cli.slow("reading the files"):
-        groundtruth = read_annotations(flags.annotations)
-        detections = read_detections(flags.detections)
+    groundtruth = read_annotations(flags.annotations)
+    detections = read_detections(flags.detections)
     if not len(groundtruth) and not groundtruth.empty_keyframes:
         raise UserError(f"--annotations {flags.annotations} is empty: there is nothing to find")
     training = read_annotations(flags.train_annotations) if flags.train_annotations else None

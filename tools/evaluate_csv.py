@@ -10,6 +10,7 @@ from avatx import cli
 from avatx.results import print_result, talk_on_stderr
 
 
+@cli.arguments_are_flags("protocol", "iou_threshold")
 def main(argv=None) -> int:
     parser = cli.Parser(__doc__, older={"--groundtruth": "--annotations"})
     parser.add_argument("--annotations", required=True, help="annotation csv, may be gzipped")
@@ -49,10 +50,11 @@ def main(argv=None) -> int:
     detections = read_detections(flags.detections)
 
     rules = {"protocol": flags.protocol, "excluded": excluded}
-    result = evaluate(
-        groundtruth, detections, label_map, iou_threshold=flags.iou_threshold, **rules
-    )
-    result.update(evaluate_localization(groundtruth, detections, **rules))
+    with cli.slow("scoring"):
+        result = evaluate(
+            groundtruth, detections, label_map, iou_threshold=flags.iou_threshold, **rules
+        )
+        result.update(evaluate_localization(groundtruth, detections, **rules))
     write_json(flags.output, result)
     findings = [
         *impossible_rows(groundtruth, label_map, flags.annotations),
