@@ -60,8 +60,10 @@ def parse_arguments(argv=None) -> argparse.Namespace:
             setattr(arguments, name, default)
         elif arguments.detections:
             parser.error(f"--{name} is of a detection, and --detections has been detected already")
-    if arguments.detections and arguments.saved_model and arguments.no_attention:
-        parser.error("--saved_model is for attention: leave it or --no_attention out")
+    if arguments.detections and arguments.no_attention:
+        for name in ("saved_model", "boxes"):
+            if getattr(arguments, name):
+                parser.error(f"--{name} is for attention: leave it or --no_attention out")
     return arguments
 
 

@@ -131,8 +131,8 @@ def evaluate_continuously(
                 return metrics
     if metrics is None:
         raise UserError(
-            f"{waiting.absence(checkpoint_dir) or f'checkpoint_dir {checkpoint_dir}'}: no "
-            f"checkpoint that can be read came within {timeout:g} seconds"
+            f"checkpoint_dir {waiting.absence(checkpoint_dir) or checkpoint_dir}: no checkpoint "
+            f"that can be read came within {timeout:g} seconds"
         )
     print(f"no new checkpoint within {timeout:g} seconds: evaluation ends")
     return metrics
