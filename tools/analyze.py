@@ -76,13 +76,13 @@ def main(argv=None) -> int:
             iou_threshold=flags.iou_threshold,
             excluded=excluded,
         )
-    result = {**analysis, "per_class": {str(row["id"]): row for row in analysis["by_class"]}}
-    findings = [
-        *impossible_rows(groundtruth, label_map, flags.annotations),
-        *impossible_rows(detections, label_map, flags.detections),
-        *unmatched_exclusions(excluded, groundtruth, detections),
-        *diagnose(result, groundtruth, detections, label_map, excluded=excluded),
-    ]
+        result = {**analysis, "per_class": {str(row["id"]): row for row in analysis["by_class"]}}
+        findings = [
+            *impossible_rows(groundtruth, label_map, flags.annotations),
+            *impossible_rows(detections, label_map, flags.detections),
+            *unmatched_exclusions(excluded, groundtruth, detections),
+            *diagnose(result, groundtruth, detections, label_map, excluded=excluded),
+        ]
 
     given = {
         "detections": flags.detections,
@@ -93,7 +93,8 @@ def main(argv=None) -> int:
     }
     sources = {name: path for name, path in given.items() if path}
     kinds = describe_kinds(flags.iou_threshold)
-    page = analysis_page(analysis, flags.title, sources, kinds, findings)
+    with cli.slow("drawing the page"):
+        page = analysis_page(analysis, flags.title, sources, kinds, findings)
     with cli.arguments_are_flags("output"), atomic_files(flags.output) as folder:
         write_json(os.path.join(folder, NUMBERS_FILE), {**sources, **analysis})
         with open(os.path.join(folder, PAGE_FILE), "w", encoding="utf-8") as file:

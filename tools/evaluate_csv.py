@@ -55,13 +55,13 @@ def main(argv=None) -> int:
             groundtruth, detections, label_map, iou_threshold=flags.iou_threshold, **rules
         )
         result.update(evaluate_localization(groundtruth, detections, **rules))
-    write_json(flags.output, result)
-    findings = [
-        *impossible_rows(groundtruth, label_map, flags.annotations),
-        *impossible_rows(detections, label_map, flags.detections),
-        *unmatched_exclusions(excluded, groundtruth, detections),
-        *diagnose(result, groundtruth, detections, label_map, excluded=excluded),
-    ]
+        write_json(flags.output, result)
+        findings = [
+            *impossible_rows(groundtruth, label_map, flags.annotations),
+            *impossible_rows(detections, label_map, flags.detections),
+            *unmatched_exclusions(excluded, groundtruth, detections),
+            *diagnose(result, groundtruth, detections, label_map, excluded=excluded),
+        ]
     with talk_on_stderr(shows_results=not flags.json):
         print_report(result, findings)
         print_result(localization_line(result))
