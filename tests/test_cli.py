@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import pytest
+from PIL import Image
 
 from avatx import cli
 from avatx.errors import UserError
@@ -154,11 +155,14 @@ def test_detection_says_what_it_does_in_files_too_and_a_mistake_stands_alone(tmp
     model = tmp_path / "model"
     if is_there:
         model.mkdir()
+    (tmp_path / "frames").mkdir()
+    for number in range(2):
+        Image.new("RGB", (32, 24)).save(tmp_path / f"frames/{number}.jpg")
     code = (
         "import avatx.progress; avatx.progress._FIRST = 0.01\n"
         "from avatx import cli\n"
         "cli.run(lambda: cli.tool('detect_video').main(['--saved_model', "
-        f"{str(model)!r}, '--video', 'v.mp4', '--output', 'out']))"
+        f"{str(model)!r}, '--video', 'frames', '--output', 'out']))"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path

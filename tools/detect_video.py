@@ -91,16 +91,18 @@ def main(argv=None) -> int:
         arguments.score_threshold = 0.3 if arguments.actions is None else 0.05
     with cli.arguments_are_flags("score_threshold", "every", "batch_size"):
         check_arguments(arguments.score_threshold, arguments.every, arguments.batch_size)
+    _check_inputs(arguments)
     if arguments.actions is not None:
+        from avatx.kinetics import export
+
         cli.import_tensorflow()
-        arguments.saved_model = _fetched(arguments)
+        arguments.saved_model = export.fetched()
     elif "://" not in arguments.saved_model and not os.path.exists(arguments.saved_model):
         cli.import_tensorflow()
         find_saved_model(arguments.saved_model)  # which says what is wrong
     with cli.slow("loading TensorFlow and the model"):
         cli.import_tensorflow()
         detector = Detector(arguments.saved_model)
-    arguments.boxes = given_boxes(arguments)
     with cli.arguments_are_flags("optical_flow"):
         settings = for_model(detector.frame_settings, detector.has_flow, given)
     for line in overridden(given, detector.frame_settings):
@@ -109,20 +111,24 @@ def main(argv=None) -> int:
     return detect(arguments, detector, settings, beam_arguments)
 
 
-def _fetched(arguments) -> str:
-    """The model of --actions; what it cannot do is said before anything is fetched."""
-    from avatx.data.video.video_reader import VideoReader
-    from avatx.inference.video_search import find_videos
-    from avatx.kinetics import export
-
+def _check_inputs(arguments) -> None:
+    """What cannot be done or read is told before a model is fetched or loaded."""
     for flag in ("attention", "boxes"):
-        if getattr(arguments, flag):
+        if arguments.actions is not None and getattr(arguments, flag):
             raise UserError(f"--{flag}: --actions finds people itself and has no attention")
-    if arguments.videos is not None:
+    arguments.boxes = given_boxes(arguments)
+    from avatx.data.annotations.ava_csv import read_annotations
+    from avatx.data.video.video_reader import check_video
+
+    if arguments.videos is None:
+        check_video(arguments.video)
+    else:
+        cli.import_tensorflow()
+        from avatx.inference.video_search import find_videos
+
         find_videos(arguments.videos)
-    elif "://" not in arguments.video and not os.path.exists(arguments.video):
-        VideoReader(arguments.video)  # which says what is wrong
-    return export.fetched()
+    if arguments.annotations:
+        read_annotations(arguments.annotations)
 
 
 def _detect_in_many(arguments, detector, settings, beam_arguments) -> int:

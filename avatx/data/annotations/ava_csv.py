@@ -190,7 +190,7 @@ def _separator_hint(line: str) -> str:
     return ""
 
 
-def iterate_lines(path, shows: bool = True) -> Iterator[tuple[int, str]]:
+def iterate_lines(path: str | os.PathLike[str], shows: bool = True) -> Iterator[tuple[int, str]]:
     """Yields (line number from 1, line without its end) of every line that is not blank.
 
     Args:
