@@ -32,9 +32,7 @@ def main(argv=None) -> int:
     parser.add_argument("--output", required=True, help="directory, made if it is not there")
     parser.add_json()
     flags = parser.parse_args(argv)
-    cli.check_outputs(
-        flags, *(os.path.join(flags.output, one) for one in (PAGE_FILE, NUMBERS_FILE))
-    )
+    cli.check_output_folder(flags, PAGE_FILE, NUMBERS_FILE)
 
     from avatx.atomic_folder import atomic_files
     from avatx.data.annotations.ava_csv import (

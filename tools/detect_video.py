@@ -85,7 +85,7 @@ def main(argv=None) -> int:
     from avatx.inference.video_outputs import RESULTS
 
     # Of many videos, each has a folder of its own there.
-    cli.check_outputs(arguments, *(os.path.join(arguments.output, name) for name in RESULTS))
+    cli.check_output_folder(arguments, *RESULTS)
     if arguments.score_threshold is None:
         # Of 400 that sum to 1, and of those the five best, also a low one says something.
         arguments.score_threshold = 0.3 if arguments.actions is None else 0.05
@@ -184,15 +184,15 @@ def _detect_in_one(arguments, detector, settings, _) -> int:
         cli.talk(f"warning: {arguments.video}: stopped early: {summary.stopped}")
     for note in notes:
         cli.talk(f"note: {arguments.video}: {note}")
+    if summary.highest:
+        note = nothing_shown(summary.highest, arguments.score_threshold)
+        cli.talk(f"note: {cli.as_flags(note, 'score_threshold')}")
     if arguments.json:
         highest = summary.highest and summary.highest._asdict()
         told = {**summary._asdict(), "highest": highest}
         told |= {"output": arguments.output, "notes": notes}
         print(json.dumps(told, indent=2, ensure_ascii=False))
         return 0
-    if summary.highest:
-        note = nothing_shown(summary.highest, arguments.score_threshold)
-        cli.talk(f"note: {cli.as_flags(note, 'score_threshold')}")
     print(
         f"{summary.num_detections} detections at {summary.num_keyframes} keyframes; wrote "
         f"{', '.join(summary.files)} in {arguments.output}"

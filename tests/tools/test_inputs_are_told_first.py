@@ -58,3 +58,14 @@ def test_what_is_said_of_a_video(folder, tool):
     assert refused(tool, "--video numbered --annotations v.csv").startswith("v.csv, line 1: has 3")
     assert refused(tool, "--video numbered --annotations none.csv").startswith("none.csv")
     assert refused(tool, "--video numbered --boxes none.csv").startswith("--boxes none.csv")
+
+
+@pytest.mark.parametrize("tool", ["detect_video", "visualize_attention"])
+def test_a_folder_that_cannot_be_written(folder, tool):
+    """Before what is read: its results are written at the end."""
+    for output in ("v.csv", "v.csv/new"):
+        said = refused(tool, f"--video nowhere.mp4 --output {output}")
+        assert said == (
+            f"--output {output}: {folder}/v.csv is a file; expected a folder, or a name for a new "
+            "one"
+        )
