@@ -8,6 +8,7 @@ import json
 import os
 import pathlib
 import re
+import select
 import signal
 import sys
 import traceback
@@ -27,6 +28,7 @@ __all__ = [
     "arguments_are_flags",
     "as_called",
     "as_flags",
+    "check_output_folder",
     "check_outputs",
     "entry",
     "import_tensorflow",
@@ -85,7 +87,9 @@ def run(main: Callable[[], int | None]) -> NoReturn:
     except BaseException as error:
         refused = None if flags_of_tools.debugging() else refusal(error)
         code = 1 if refused is None else 2
-        if refused is None:
+        if isinstance(error, BrokenPipeError) and _nobody_reads():
+            pass  # `tool | head`, which has what it wanted
+        elif refused is None:
             traceback.print_exc()
         else:
             print(f"error: {refused}", file=sys.stderr)
@@ -95,6 +99,16 @@ def run(main: Callable[[], int | None]) -> NoReturn:
     except BrokenPipeError:  # `tool | head`
         code = code or 1
     os._exit(code)
+
+
+def _nobody_reads() -> bool:
+    """Whether it is standard output that nobody reads any more."""
+    try:
+        poll = select.poll()
+        poll.register(sys.stdout.fileno(), 0)
+    except (AttributeError, OSError, ValueError):  # of another system, or no file
+        return False
+    return any(event & (select.POLLERR | select.POLLHUP) for _, event in poll.poll(0))
 
 
 def entry() -> NoReturn:
@@ -173,6 +187,21 @@ def check_outputs(flags: argparse.Namespace, *files: str, by: str = "output") ->
         if not files:
             outputs.check_file(path, by)
         outputs.refuse_overwriting(files or [path], given, by)
+
+
+def check_output_folder(flags: argparse.Namespace, *files: str) -> None:
+    """`check_outputs` of files in the folder --output, which must be one that can be written in.
+
+    Args:
+      flags: of the tool.
+      *files: names in the folder.
+
+    Raises:
+      UserError: the folder cannot be written in, or one of the files is read.
+    """
+    with arguments_are_flags("output"):
+        outputs.check_folder(flags.output)
+    check_outputs(flags, *(os.path.join(flags.output, name) for name in files))
 
 
 def _is_text(value: object) -> bool:

@@ -36,6 +36,29 @@ def check_file(path: str, argument: str = "output") -> None:
         raise UserError(f"{argument} {path}: nothing can be written in {folder}")
 
 
+def check_folder(path: str, argument: str = "output") -> None:
+    """Refuses a folder that could not be made or written in; of a remote one its file system says.
+
+    Args:
+      path: the folder; those that it is in may be missing, too.
+      argument: what names it.
+
+    Raises:
+      UserError: it is no folder, or in none, or not writable.
+    """
+    if "://" in path:
+        return
+    there = os.path.realpath(path)
+    while not os.path.exists(there):
+        there = os.path.dirname(there)
+    if not os.path.isdir(there):
+        raise UserError(
+            f"{argument} {path}: {there} is a file; expected a folder, or a name for a new one"
+        )
+    if not os.access(there, os.W_OK):
+        raise UserError(f"{argument} {path}: nothing can be written in {there}")
+
+
 def refuse_overwriting(
     files: Iterable[str],
     inputs: Mapping[str, str | Iterable[str] | None],

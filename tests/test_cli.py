@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import pytest
+from PIL import Image
 
 from avatx import cli
 from avatx.errors import UserError
@@ -154,11 +155,14 @@ def test_detection_says_what_it_does_in_files_too_and_a_mistake_stands_alone(tmp
     model = tmp_path / "model"
     if is_there:
         model.mkdir()
+    (tmp_path / "frames").mkdir()
+    for number in range(2):
+        Image.new("RGB", (32, 24)).save(tmp_path / f"frames/{number}.jpg")
     code = (
         "import avatx.progress; avatx.progress._FIRST = 0.01\n"
         "from avatx import cli\n"
         "cli.run(lambda: cli.tool('detect_video').main(['--saved_model', "
-        f"{str(model)!r}, '--video', 'v.mp4', '--output', 'out']))"
+        f"{str(model)!r}, '--video', 'frames', '--output', 'out']))"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path
@@ -211,3 +215,25 @@ def test_numbers_of_every_tool_are_finite(path, monkeypatch):
             with pytest.raises(argparse.ArgumentError, match="-1: expected a number, 0 or more"):
                 parser._get_value(action, "-1")
             assert parser._get_value(action, "0") == 0
+
+
+def test_a_reader_that_ends_early_gets_no_traceback():
+    """As `head`, which `tool | head` is; a pipe that is not standard output keeps its traceback."""
+    code = (
+        "import os, sys; from avatx import cli\n"
+        "def main():\n"
+        "    if sys.argv[1] == 'print':\n"
+        "        sys.stdin.read()\n"  # until nobody reads
+        "        print('a result', flush=True)\n"
+        "    raise BrokenPipeError('of a worker')\n"
+        "cli.run(main)"
+    )
+    command = [sys.executable, "-c", code, "print"]
+    pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+    with subprocess.Popen(command, text=True, **pipes) as process:
+        process.stdout.close()
+        process.stdin.close()
+        said = process.stderr.read()
+    assert (process.returncode, said) == (1, "")
+    done = subprocess.run([*command[:-1], "no"], capture_output=True, text=True)
+    assert done.returncode == 1 and "BrokenPipeError: of a worker" in done.stderr

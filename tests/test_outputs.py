@@ -49,3 +49,14 @@ def test_a_prefix_of_a_checkpoint_is_its_files(tmp_path):
     prefix = str(tmp_path / "ckpt-1")
     with pytest.raises(UserError, match="are read"):
         outputs.refuse_overwriting([prefix + ".index"], {"source": prefix})
+
+
+def test_a_folder_that_can_be_written_in_and_those_that_cannot(tmp_path):
+    (tmp_path / "file").write_text("mine")
+    for good in (".", "new", "new/in/new"):
+        outputs.check_folder(str(tmp_path / good))
+    outputs.check_folder("s3://bucket/of/somebody")
+    for bad in ("file", "file/new"):
+        with pytest.raises(UserError, match=f"^there {tmp_path}/{bad}: .*/file is a file; expect"):
+            outputs.check_folder(str(tmp_path / bad), "there")
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]

@@ -13,6 +13,7 @@ from avatx import cli
 PAGE_FILE, NUMBERS_FILE = "analysis.html", "analysis.json"
 
 
+@cli.arguments_are_flags("protocol", "iou_threshold")
 def main(argv=None) -> int:
     parser = cli.Parser(
         __doc__,
@@ -31,9 +32,7 @@ def main(argv=None) -> int:
     parser.add_argument("--output", required=True, help="directory, made if it is not there")
     parser.add_json()
     flags = parser.parse_args(argv)
-    cli.check_outputs(
-        flags, *(os.path.join(flags.output, one) for one in (PAGE_FILE, NUMBERS_FILE))
-    )
+    cli.check_output_folder(flags, PAGE_FILE, NUMBERS_FILE)
 
     from avatx.atomic_folder import atomic_files
     from avatx.data.annotations.ava_csv import (
@@ -55,9 +54,8 @@ def main(argv=None) -> int:
     get_protocol(flags.protocol)  # a mistake here is told before large files are read
     label_map = read_label_map(flags.label_map)
     excluded = read_excluded_timestamps(flags.excluded) if flags.excluded else None
-    with cli.slow("reading the files"):
-        groundtruth = read_annotations(flags.annotations)
-        detections = read_detections(flags.detections)
+    groundtruth = read_annotations(flags.annotations)
+    detections = read_detections(flags.detections)
     if not len(groundtruth) and not groundtruth.empty_keyframes:
         raise UserError(f"--annotations {flags.annotations} is empty: there is nothing to find")
     training = read_annotations(flags.train_annotations) if flags.train_annotations else None
@@ -76,13 +74,13 @@ def main(argv=None) -> int:
             iou_threshold=flags.iou_threshold,
             excluded=excluded,
         )
-    result = {**analysis, "per_class": {str(row["id"]): row for row in analysis["by_class"]}}
-    findings = [
-        *impossible_rows(groundtruth, label_map, flags.annotations),
-        *impossible_rows(detections, label_map, flags.detections),
-        *unmatched_exclusions(excluded, groundtruth, detections),
-        *diagnose(result, groundtruth, detections, label_map, excluded=excluded),
-    ]
+        result = {**analysis, "per_class": {str(row["id"]): row for row in analysis["by_class"]}}
+        findings = [
+            *impossible_rows(groundtruth, label_map, flags.annotations),
+            *impossible_rows(detections, label_map, flags.detections),
+            *unmatched_exclusions(excluded, groundtruth, detections),
+            *diagnose(result, groundtruth, detections, label_map, excluded=excluded),
+        ]
 
     given = {
         "detections": flags.detections,
@@ -93,7 +91,8 @@ def main(argv=None) -> int:
     }
     sources = {name: path for name, path in given.items() if path}
     kinds = describe_kinds(flags.iou_threshold)
-    page = analysis_page(analysis, flags.title, sources, kinds, findings)
+    with cli.slow("drawing the page"):
+        page = analysis_page(analysis, flags.title, sources, kinds, findings)
     with cli.arguments_are_flags("output"), atomic_files(flags.output) as folder:
         write_json(os.path.join(folder, NUMBERS_FILE), {**sources, **analysis})
         with open(os.path.join(folder, PAGE_FILE), "w", encoding="utf-8") as file:

@@ -43,6 +43,9 @@ def main(argv=None) -> int:
     if flags.label_map is None and flags.pipeline_config_path is not None:
         raise UserError("--label_map is missing; only of I3D on Kinetics-400 the names are known")
 
+    from avatx.data.video.video_reader import check_video
+
+    check_video(flags.video)
     cli.import_tensorflow()
     from avatx.data.annotations.label_map import LabelMap
     from avatx.data.annotations.labelled_list import read_classes

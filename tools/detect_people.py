@@ -72,7 +72,9 @@ def main(argv=None) -> int:
     from avatx.inference.people_of_videos import detect_people
     from avatx.inference.person_detector import PersonDetector
     from avatx.inference.video_bar import video_bar
+    from avatx.inference.video_search import find_videos
 
+    find_videos(arguments.videos)  # which says what is not there
     with cli.slow("loading the model"):
         detector = PersonDetector(arguments.saved_model, arguments.person_class, arguments.tiles)
     with video_bar("looking") as show:

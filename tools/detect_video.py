@@ -85,22 +85,24 @@ def main(argv=None) -> int:
     from avatx.inference.video_outputs import RESULTS
 
     # Of many videos, each has a folder of its own there.
-    cli.check_outputs(arguments, *(os.path.join(arguments.output, name) for name in RESULTS))
+    cli.check_output_folder(arguments, *RESULTS)
     if arguments.score_threshold is None:
         # Of 400 that sum to 1, and of those the five best, also a low one says something.
         arguments.score_threshold = 0.3 if arguments.actions is None else 0.05
     with cli.arguments_are_flags("score_threshold", "every", "batch_size"):
         check_arguments(arguments.score_threshold, arguments.every, arguments.batch_size)
+    _check_inputs(arguments)
     if arguments.actions is not None:
+        from avatx.kinetics import export
+
         cli.import_tensorflow()
-        arguments.saved_model = _fetched(arguments)
+        arguments.saved_model = export.fetched()
     elif "://" not in arguments.saved_model and not os.path.exists(arguments.saved_model):
         cli.import_tensorflow()
         find_saved_model(arguments.saved_model)  # which says what is wrong
     with cli.slow("loading TensorFlow and the model"):
         cli.import_tensorflow()
         detector = Detector(arguments.saved_model)
-    arguments.boxes = given_boxes(arguments)
     with cli.arguments_are_flags("optical_flow"):
         settings = for_model(detector.frame_settings, detector.has_flow, given)
     for line in overridden(given, detector.frame_settings):
@@ -109,20 +111,24 @@ def main(argv=None) -> int:
     return detect(arguments, detector, settings, beam_arguments)
 
 
-def _fetched(arguments) -> str:
-    """The model of --actions; what it cannot do is said before anything is fetched."""
-    from avatx.data.video.video_reader import VideoReader
-    from avatx.inference.video_search import find_videos
-    from avatx.kinetics import export
-
+def _check_inputs(arguments) -> None:
+    """What cannot be done or read is told before a model is fetched or loaded."""
     for flag in ("attention", "boxes"):
-        if getattr(arguments, flag):
+        if arguments.actions is not None and getattr(arguments, flag):
             raise UserError(f"--{flag}: --actions finds people itself and has no attention")
-    if arguments.videos is not None:
+    arguments.boxes = given_boxes(arguments)
+    from avatx.data.annotations.ava_csv import read_annotations
+    from avatx.data.video.video_reader import check_video
+
+    if arguments.videos is None:
+        check_video(arguments.video)
+    else:
+        cli.import_tensorflow()
+        from avatx.inference.video_search import find_videos
+
         find_videos(arguments.videos)
-    elif "://" not in arguments.video and not os.path.exists(arguments.video):
-        VideoReader(arguments.video)  # which says what is wrong
-    return export.fetched()
+    if arguments.annotations:
+        read_annotations(arguments.annotations)
 
 
 def _detect_in_many(arguments, detector, settings, beam_arguments) -> int:
@@ -178,15 +184,15 @@ def _detect_in_one(arguments, detector, settings, _) -> int:
         cli.talk(f"warning: {arguments.video}: stopped early: {summary.stopped}")
     for note in notes:
         cli.talk(f"note: {arguments.video}: {note}")
+    if summary.highest:
+        note = nothing_shown(summary.highest, arguments.score_threshold)
+        cli.talk(f"note: {cli.as_flags(note, 'score_threshold')}")
     if arguments.json:
         highest = summary.highest and summary.highest._asdict()
         told = {**summary._asdict(), "highest": highest}
         told |= {"output": arguments.output, "notes": notes}
         print(json.dumps(told, indent=2, ensure_ascii=False))
         return 0
-    if summary.highest:
-        note = nothing_shown(summary.highest, arguments.score_threshold)
-        cli.talk(f"note: {cli.as_flags(note, 'score_threshold')}")
     print(
         f"{summary.num_detections} detections at {summary.num_keyframes} keyframes; wrote "
         f"{', '.join(summary.files)} in {arguments.output}"

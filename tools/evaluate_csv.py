@@ -10,6 +10,7 @@ from avatx import cli
 from avatx.results import print_result, talk_on_stderr
 
 
+@cli.arguments_are_flags("protocol", "iou_threshold")
 def main(argv=None) -> int:
     parser = cli.Parser(__doc__, older={"--groundtruth": "--annotations"})
     parser.add_argument("--annotations", required=True, help="annotation csv, may be gzipped")
@@ -49,17 +50,18 @@ def main(argv=None) -> int:
     detections = read_detections(flags.detections)
 
     rules = {"protocol": flags.protocol, "excluded": excluded}
-    result = evaluate(
-        groundtruth, detections, label_map, iou_threshold=flags.iou_threshold, **rules
-    )
-    result.update(evaluate_localization(groundtruth, detections, **rules))
-    write_json(flags.output, result)
-    findings = [
-        *impossible_rows(groundtruth, label_map, flags.annotations),
-        *impossible_rows(detections, label_map, flags.detections),
-        *unmatched_exclusions(excluded, groundtruth, detections),
-        *diagnose(result, groundtruth, detections, label_map, excluded=excluded),
-    ]
+    with cli.slow("scoring"):
+        result = evaluate(
+            groundtruth, detections, label_map, iou_threshold=flags.iou_threshold, **rules
+        )
+        result.update(evaluate_localization(groundtruth, detections, **rules))
+        write_json(flags.output, result)
+        findings = [
+            *impossible_rows(groundtruth, label_map, flags.annotations),
+            *impossible_rows(detections, label_map, flags.detections),
+            *unmatched_exclusions(excluded, groundtruth, detections),
+            *diagnose(result, groundtruth, detections, label_map, excluded=excluded),
+        ]
     with talk_on_stderr(shows_results=not flags.json):
         print_report(result, findings)
         print_result(localization_line(result))

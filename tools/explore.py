@@ -60,8 +60,10 @@ def parse_arguments(argv=None) -> argparse.Namespace:
             setattr(arguments, name, default)
         elif arguments.detections:
             parser.error(f"--{name} is of a detection, and --detections has been detected already")
-    if arguments.detections and arguments.saved_model and arguments.no_attention:
-        parser.error("--saved_model is for attention: leave it or --no_attention out")
+    if arguments.detections and arguments.no_attention:
+        for name in ("saved_model", "boxes"):
+            if getattr(arguments, name):
+                parser.error(f"--{name} is for attention: leave it or --no_attention out")
     return arguments
 
 
@@ -70,6 +72,8 @@ def parse_arguments(argv=None) -> argparse.Namespace:
 )
 def main(argv=None) -> int:
     flags = parse_arguments(argv)
+    from avatx.data.annotations.ava_csv import read_annotations
+    from avatx.data.video.video_reader import check_video
     from avatx.explorer.explorer import NAMES, check_output
     from avatx.explorer.result import read_result
 
@@ -81,6 +85,10 @@ def main(argv=None) -> int:
         from avatx.inference.video_detection import check_arguments
 
         check_arguments(flags.score_threshold, flags.every, 1)
+    if flags.video:
+        check_video(flags.video)
+    if flags.annotations:
+        read_annotations(flags.annotations)
     detector = _detector(flags, result)
     from avatx.explorer.explorer import write_explorer
     from avatx.inference.video_bar import video_bar

@@ -23,6 +23,7 @@ from avatx.results import talk_on_stderr
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]  # a checkout, or avatx where it is installed
 TOOLS, CONFIGS = ROOT / "tools", ROOT / "configs"
+_MOST_SEEDS, _MOST = 100, 1_000_000  # all runs are planned before the first begins
 
 
 @cli.arguments_are_flags(
@@ -59,8 +60,9 @@ def main(argv=None) -> int:
     parser.add_json()
     flags = parser.parse_args(argv)
     for name in ("seeds", "jobs", *playground_data.Sizes._fields):
-        if getattr(flags, name) is not None and getattr(flags, name) < 1:
-            raise UserError(f"--{name} {getattr(flags, name)}: expected 1 or more")
+        value, most = getattr(flags, name), _MOST_SEEDS if name == "seeds" else _MOST
+        if value is not None and not 1 <= value <= most:
+            raise UserError(f"--{name} {value}: expected 1 to {most:,}")
 
     suite, output = suites.SUITES[flags.suite], pathlib.Path(flags.output)
     experiments = flags.experiments or []

@@ -73,7 +73,11 @@ def main(argv=None) -> int:
     given = given_settings(flags)
     # `kill` cleans up as ctrl-C does.
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
-    cli.check_outputs(flags, *(os.path.join(flags.output, name) for name in FILES))
+    cli.check_output_folder(flags, *FILES)
+    if flags.video:
+        from avatx.data.video.video_reader import check_video
+
+        check_video(flags.video)
     cli.import_tensorflow()
     from avatx.data.input import clip_source
     from avatx.data.video.clip_sampling import wanted_times

@@ -48,7 +48,7 @@ def parse_arguments(argv=None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-@cli.arguments_are_flags("classes", "videos", "records", "optical_flow")
+@cli.arguments_are_flags("classes", "videos", "records", "optical_flow", "protocol")
 def main(argv=None) -> int:
     flags = parse_arguments(argv)
     if flags.top < 1:
@@ -71,10 +71,12 @@ def main(argv=None) -> int:
     source = clip_source.make_source(flags.videos, flags.records, FrameSettings(**given))
     label_map = read_label_map(flags.label_map)
     excluded = ava_csv.read_excluded_timestamps(flags.excluded) if flags.excluded else None
+    groundtruth = ava_csv.read_annotations(flags.annotations)
+    detections = ava_csv.read_detections(flags.detections)
     with cli.slow("matching detections"):
         classes = find_examples(
-            ava_csv.read_annotations(flags.annotations),
-            ava_csv.read_detections(flags.detections),
+            groundtruth,
+            detections,
             label_map,
             flags.top,
             classes=flags.classes,

@@ -20,13 +20,13 @@ def absence(directory: str) -> str:
     if checkpoint_paths(directory):
         return ""
     if tf.io.gfile.isdir(directory):
-        return f"checkpoint_dir {directory} holds no checkpoint yet"
+        return f"{directory} holds no checkpoint yet"
     if tf.io.gfile.exists(directory):
         raise UserError(
             f"checkpoint_dir {directory}: is a file; expected a directory of checkpoints, or the "
             "prefix of one (without .index)"
         )
-    return f"checkpoint_dir {directory} is not there yet"
+    return f"{directory} is not there yet"
 
 
 def new_checkpoints(

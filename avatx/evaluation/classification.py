@@ -40,6 +40,11 @@ class VideoScores:
             self._sums[video] = self._sums.get(video, 0.0) + scores[i].astype(np.float64)
 
     @property
+    def num_videos(self) -> int:
+        """Videos of which there is a view."""
+        return len(self._views)
+
+    @property
     def num_views(self) -> int:
         """Views of all videos."""
         return sum(map(len, self._views.values()))

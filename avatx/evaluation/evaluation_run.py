@@ -1,5 +1,6 @@
 """One evaluation of a model: an evaluation dataset in, detections.csv and metrics.json out."""
 
+import contextlib
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -20,7 +21,7 @@ from avatx.evaluation.frame_map import evaluate
 from avatx.evaluation.impossible_rows import impossible_rows
 from avatx.evaluation.localization import evaluate_localization
 from avatx.evaluation.metrics import IOU_THRESHOLDS, METRICS_SETS
-from avatx.progress import Progress
+from avatx.progress import Progress, slow
 from avatx.results import print_result
 
 METRICS_FILE = "metrics.json"
@@ -135,25 +136,29 @@ def run_model(
       progress: counts keyframes.
     """
     collector = TableCollector()
-    for batch in dataset:
-        detections = step(batch)
-        small = batch._replace(clips=())  # the clips themselves stay where they are
-        columns = tf.nest.flatten((small, detections))
-        local = [strategy.experimental_local_results(column) for column in columns]
-        clips = strategy.experimental_local_results(batch.clips)
-        own = []
-        for replica in range(len(clips)):
-            arrays = [np.asarray(column[replica]) for column in local]
-            own += arrays
-            if observe is not None:
-                inputs, found = tf.nest.pack_sequence_as((small, detections), arrays)
-                observe(inputs._replace(clips=clips[replica]), found)
-        for arrays in exchange(own):
-            for i in range(0, len(arrays), len(columns)):
-                one = arrays[i : i + len(columns)]
-                collector.add(*tf.nest.pack_sequence_as((small, detections), one))
-        if progress is not None:
-            progress.add(len(collector.keyframes) - progress.done)
+    with contextlib.ExitStack() as first:
+        if progress is not None:  # which has no rate before a batch is done
+            first.enter_context(slow("the first batch, which compiles"))
+        for batch in dataset:
+            detections = step(batch)
+            small = batch._replace(clips=())  # the clips themselves stay where they are
+            columns = tf.nest.flatten((small, detections))
+            local = [strategy.experimental_local_results(column) for column in columns]
+            clips = strategy.experimental_local_results(batch.clips)
+            own = []
+            for replica in range(len(clips)):
+                arrays = [np.asarray(column[replica]) for column in local]
+                own += arrays
+                if observe is not None:
+                    inputs, found = tf.nest.pack_sequence_as((small, detections), arrays)
+                    observe(inputs._replace(clips=clips[replica]), found)
+            for arrays in exchange(own):
+                for i in range(0, len(arrays), len(columns)):
+                    one = arrays[i : i + len(columns)]
+                    collector.add(*tf.nest.pack_sequence_as((small, detections), one))
+            first.close()
+            if progress is not None:
+                progress.add(len(collector.keyframes) - progress.done)
     if progress is not None:
         progress.end()
     return collector.result()

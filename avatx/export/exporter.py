@@ -16,6 +16,7 @@ from avatx.errors import UserError
 from avatx.export import onnx_model, saved_model
 from avatx.meta_architectures.detection_model import DetectionModel
 from avatx.meta_architectures.video_model import VideoModel
+from avatx.progress import slow
 from avatx.trained.trained_model import TrainedModel
 
 SAVED_MODEL_FOLDER = "saved_model"
@@ -105,7 +106,8 @@ def export_pipeline(
                 "annotated boxes and cannot be exported; one with RPN or EXTERNAL can"
             )
 
-    trained = TrainedModel.load(pipeline_config_path, checkpoint, overrides, check=check)
+    with slow("loading the model"):
+        trained = TrainedModel.load(pipeline_config_path, checkpoint, overrides, check=check)
     # On storage without renaming of folders: without the last file there is no export.
     model_name, last = SAVED_MODEL_FOLDER, f"{SAVED_MODEL_FOLDER}/{_SAVED_MODEL_FILE}"
     beside = ""

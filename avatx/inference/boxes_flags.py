@@ -2,7 +2,8 @@
 
 import argparse
 
-from avatx.errors import UserError
+from avatx import file_systems
+from avatx.errors import UserError, relative_to
 from avatx.inference.boxes_of_video import BoxesSettings
 
 
@@ -30,7 +31,7 @@ def given_boxes(arguments: argparse.Namespace) -> BoxesSettings | None:
     """What the flags say; None without --boxes.
 
     Raises:
-      UserError: a threshold out of range, or of nothing.
+      UserError: a threshold out of range, or of nothing; or the file is not there.
     """
     threshold = arguments.boxes_score_threshold
     if threshold is None:
@@ -39,4 +40,6 @@ def given_boxes(arguments: argparse.Namespace) -> BoxesSettings | None:
         raise UserError("--boxes_score_threshold is of --boxes, which is not there; give both")
     if not 0 <= threshold <= 1:
         raise UserError(f"--boxes_score_threshold {threshold}: expected 0 to 1")
+    if arguments.boxes and not file_systems.is_file(arguments.boxes):
+        raise UserError(f"--boxes {arguments.boxes}{relative_to(arguments.boxes)}: no such file")
     return BoxesSettings(arguments.boxes, threshold) if arguments.boxes else None

@@ -1,5 +1,6 @@
 """Evaluates the current weights of a video classifier over whole videos."""
 
+import contextlib
 import os
 import time
 
@@ -10,6 +11,7 @@ from avatx.evaluation.classification import VideoScores
 from avatx.evaluation.evaluation_run import METRICS_FILE
 from avatx.evaluation.metrics import CLASSIFICATION
 from avatx.evaluation.report import write_json
+from avatx.progress import Progress, slow
 from avatx.results import print_result
 from avatx.training.model_evaluator import ModelEvaluator
 
@@ -27,7 +29,9 @@ class ClassificationEvaluator(ModelEvaluator):
         begin = time.perf_counter()
         step = int(self._global_step.numpy())
         collected = VideoScores()
-        with self._weights():
+        progress = Progress("evaluating", "videos", self._experiment.count_eval_keyframes())
+        with self._weights(), contextlib.ExitStack() as first:
+            first.enter_context(slow("the first batch, which compiles"))
             for batch in self.dataset:
                 scores = self._step(batch)
                 columns = [
@@ -39,6 +43,10 @@ class ClassificationEvaluator(ModelEvaluator):
                 for arrays in self._exchange(own):
                     for i in range(0, len(arrays), len(columns)):
                         collected.add(*arrays[i : i + len(columns)])
+                first.close()
+                if self._workers.is_chief:
+                    progress.to(collected.num_videos)
+        progress.end()
         return self._workers.from_chief(lambda: self._score(collected, step, begin))
 
     def _score(self, collected: VideoScores, step: int, begin: float) -> dict[str, float]:

@@ -18,6 +18,7 @@ from avatx import freed_memory
 from avatx.checkpoints import finite, restore
 from avatx.checkpoints.saver import CheckpointSaver
 from avatx.checkpoints.training_state import Changes, TrainingState
+from avatx.progress import slow
 from avatx.training.evaluation_note import EvaluationNote
 from avatx.training.interruption import StopRequest
 from avatx.training.options import TrainOptions
@@ -103,7 +104,8 @@ class TrainingController(orbit.Controller):
                 _next_multiple(step, options.checkpoint_interval),
             )
             begin = time.perf_counter()
-            self.trainer.train(tf.constant(loop_end - step, tf.int32))
+            with slow("the first step, which compiles") if first else nullcontext():
+                self.trainer.train(tf.constant(loop_end - step, tf.int32))
             step = int(self.global_step.numpy())
             if step % options.summary_interval == 0 or step == options.num_steps:
                 self._report(step)

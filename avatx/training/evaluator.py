@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from avatx.evaluation import evaluation_run
-from avatx.progress import Progress
+from avatx.progress import Progress, slow
 from avatx.training.action_detection_task import ActionDetectionTask
 from avatx.training.evaluation_curves import write_class_curves, write_confusion
 from avatx.training.evaluation_losses import EvaluationLosses
@@ -55,7 +55,8 @@ class ActionDetectionEvaluator(ModelEvaluator):
                 else None,
             )
         self._total = len(evaluated.keyframes)
-        self._pictures.write(step)
+        with slow("drawing"):
+            self._pictures.write(step)
         if self._workers.is_chief:
             self._losses.write(step)
         return self._workers.from_chief(lambda: self._score(evaluated, step, begin))
@@ -77,13 +78,14 @@ class ActionDetectionEvaluator(ModelEvaluator):
     def _score(self, evaluated: evaluation_run.Evaluated, step: int, begin: float):
         """Writes and prints the results; gives the headline."""
         experiment = self._experiment
-        scores = evaluation_run.score(evaluated, experiment.label_map, experiment.eval)
-        evaluation_run.write_results(experiment.model_dir, evaluated, scores, step)
-        write_class_curves(scores.metrics, step)
-        if "mAP" in scores.metrics and experiment.eval.num_visualizations:
-            options = experiment.eval
-            labels, iou = experiment.label_map, options.iou_threshold
-            write_confusion(evaluated, labels, options.protocol, iou, step)
+        with slow("scoring"):
+            scores = evaluation_run.score(evaluated, experiment.label_map, experiment.eval)
+            evaluation_run.write_results(experiment.model_dir, evaluated, scores, step)
+            write_class_curves(scores.metrics, step)
+            if "mAP" in scores.metrics and experiment.eval.num_visualizations:
+                options = experiment.eval
+                labels, iou = experiment.label_map, options.iou_threshold
+                write_confusion(evaluated, labels, options.protocol, iou, step)
         print(
             f"evaluation at step {step}: {len(evaluated.keyframes)} keyframes in "
             f"{time.perf_counter() - begin:.0f} s",

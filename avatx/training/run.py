@@ -20,6 +20,7 @@ from avatx.checkpoints import paths, restore, saver, waiting
 from avatx.checkpoints.reader import DamagedCheckpoint
 from avatx.errors import UserError, first_line
 from avatx.evaluation.evaluation_run import METRICS_FILE
+from avatx.progress import slow
 from avatx.training import earlier_results, fine_tuning, precision_check, report
 from avatx.training.best_checkpoint import CHECKPOINT_NAME as BEST_CHECKPOINT_NAME
 from avatx.training.best_checkpoint import BestCheckpoint, evaluation_settings
@@ -131,8 +132,8 @@ def evaluate_continuously(
                 return metrics
     if metrics is None:
         raise UserError(
-            f"{waiting.absence(checkpoint_dir) or f'checkpoint_dir {checkpoint_dir}'}: no "
-            f"checkpoint that can be read came within {timeout:g} seconds"
+            f"checkpoint_dir {waiting.absence(checkpoint_dir) or checkpoint_dir}: no checkpoint "
+            f"that can be read came within {timeout:g} seconds"
         )
     print(f"no new checkpoint within {timeout:g} seconds: evaluation ends")
     return metrics
@@ -149,7 +150,7 @@ class _CheckpointEvaluation:
         self._is_chief = Workers(self._strategy).is_chief
         kind = experiment.meta_architecture
         task = kind.make_task(experiment.train)
-        with self._strategy.scope():
+        with slow("building the model"), self._strategy.scope():
             self._model = experiment.make_model()
             self._step = orbit.utils.create_global_step()
         evaluator = kind.make_evaluator(experiment, task, self._model, self._strategy, self._step)

@@ -238,6 +238,7 @@ def test_the_tool_makes_a_page_of_a_result(tmp_path, capsys):
         (["--detections", found, "--every", "0.1"], "--every is of a detection"),
         (["--detections", found, "--score_threshold", "0.9"], "--score_threshold is of a detect"),
         (["--detections", found, "--saved_model", "x", "--no_attention"], "is for attention"),
+        (["--detections", found, "--boxes", "nowhere", "--no_attention"], "--boxes is for attent"),
         (["--detections", ""], "--detections: is empty"),
     ):
         with pytest.raises(SystemExit):

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from fake_detection_model import FakeDetectionModel
 from same_detections import same_detections
 
 from avatx import config as pipeline_config
-from avatx import playground
+from avatx import playground, progress
 from avatx.builders import model_builder
 from avatx.data.annotations.label_map import LabelMap, read_label_map, write_label_map
 from avatx.data.video.video_reader import VideoReader
@@ -465,3 +466,15 @@ def test_the_current_folder_is_refused_before_the_work(tmp_path, monkeypatch):
     with pytest.raises(UserError, match="is the folder that you are in; give a new one below it"):
         exporter.check_output_directory(".")
     exporter.check_output_directory("below")
+
+
+def test_a_model_that_takes_long_to_load_says_so(trained, tmp_path, monkeypatch, capfd):
+    def load(*arguments, **options):
+        time.sleep(0.5)
+        raise UserError("far enough")
+
+    monkeypatch.setattr(progress, "_FIRST", 0.05)
+    monkeypatch.setattr(exporter.TrainedModel, "load", load)
+    with pytest.raises(UserError, match="far enough"):
+        exporter.export_pipeline(str(PLAYGROUND), str(trained[0]), str(tmp_path / "export"))
+    assert "loading the model ...\n" in capfd.readouterr().err

@@ -121,7 +121,7 @@ VISUALIZE = Tool(
 
 
 EXPLORE = Tool(
-    words("--detections d --output o --no_attention"),
+    words("--detections d --output o"),
     [
         Kept("avatx.explorer.explorer", "check_output"),
         Kept("avatx.explorer.result", "read_result", Anything()),

@@ -236,7 +236,7 @@ def test_options_reach_the_metric(files):
         ("train.csv", "v,904,0.1,0.1\n", ("--train_annotations", "train.csv"), "train.csv, line 1"),
         ("train.csv", "v,904\n", ("--train_annotations", "train.csv"), "train.csv holds no label"),
         ("map", "item {", (), "map, line 1"),
-        ("out", "a file", (), "out cannot be written: File exists; expected a folder"),
+        ("out", "a file", (), "/out is a file; expected a folder, or a name for a new one"),
         ("x", "", ("--protocol", "AVA"), "protocol 'AVA' is unknown"),
         ("x", "", ("--iou_threshold", "2"), "iou_threshold is 2"),
         ("x", "", ("--excluded", "none.csv"), "none.csv cannot be read"),

@@ -4,8 +4,13 @@ import json
 import pathlib
 import subprocess
 import sys
+import time
 
 import pytest
+
+from avatx import progress
+from avatx.evaluation import frame_map
+from tools import evaluate_csv
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 GROUNDTRUTH = "v,0902,0.1,0.1,0.5,0.5,12\nv,0903,0.1,0.1,0.5,0.5,12\nv,0903,0.1,0.1,0.5,0.5,2\n"
@@ -158,3 +163,18 @@ def test_validate_csv(files):
     assert bad.returncode == 1 and "det.csv:2: timestamp 903 s is past the end" in bad.stdout
     absent = run(files, "validate_csv.py", "--annotations", "absent.csv")
     assert absent.returncode == 2 and len(absent.stderr.splitlines()) == 1
+
+
+def test_scoring_that_takes_long_says_so(files, monkeypatch, capfd):
+    evaluate = frame_map.evaluate
+    monkeypatch.setattr(progress, "_FIRST", 0.05)
+
+    def slowly(*arguments, **rules):
+        time.sleep(0.5)
+        return evaluate(*arguments, **rules)
+
+    monkeypatch.setattr(frame_map, "evaluate", slowly)
+    monkeypatch.chdir(files)
+    flags = "--annotations gt.csv --detections det.csv --label_map map --output out.json"
+    assert evaluate_csv.main(flags.split()) == 0
+    assert "scoring ...\n" in capfd.readouterr().err

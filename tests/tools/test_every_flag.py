@@ -93,6 +93,11 @@ def run(name, arguments, monkeypatch, capsys, folder, exit_code=0):
     monkeypatch.chdir(folder)
     for model in ("m", "n"):  # whether a SavedModel is there is asked before it is loaded
         (folder / model).mkdir(exist_ok=True)
+    (folder / "b.csv").touch()
+    # Whether the inputs are there is asked before the library is called.
+    monkeypatch.setattr("avatx.data.video.video_reader.check_video", lambda path: None)
+    monkeypatch.setattr("avatx.inference.video_search.find_videos", lambda items: None)
+    monkeypatch.setattr("avatx.data.annotations.ava_csv.read_annotations", lambda path: None)
     module = load(name)
     for kept in tool.kept:
         owner, attribute = importlib.import_module(kept.module), kept.name

@@ -64,10 +64,22 @@ SHEETS = [
             [*SHEETS, "--videos", ".", "--classes", "5"],
             "--classes: 5 is not in the label map; it has 1",
         ),
+        *(
+            (tool, [*SHEETS, *more, *flags], shown)
+            for tool, more in (
+                ("evaluate_csv", []),
+                ("analyze", []),
+                ("visualize_detections", ["--videos", "."]),
+            )
+            for flags, shown in (
+                (["--protocol", "AVA"], "--protocol 'AVA' is unknown; known are AVA_2020,"),
+                (["--iou_threshold", "2"], "--iou_threshold "),
+            )
+        ),
     ],
 )
 def test_a_mistake_names_the_flag(files, tool, arguments, shown):
-    main = importlib.import_module(f"avatx.tools.{tool}").main
+    main = importlib.import_module(f"tools.{tool}").main
     with pytest.raises(UserError) as error:
         main(arguments)
     assert str(error.value).startswith(shown)

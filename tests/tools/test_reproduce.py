@@ -25,9 +25,10 @@ def reproduce(*arguments):
 @pytest.mark.parametrize(
     "arguments, said",
     [
-        (["--jobs", "0"], "--jobs 0: expected 1 or more"),
-        (["--jobs", "-1"], "--jobs -1: expected 1 or more"),
-        (["--seeds", "0"], "--seeds 0: expected 1 or more"),
+        (["--jobs", "0"], "--jobs 0: expected 1 to "),
+        (["--jobs", "-1"], "--jobs -1: expected 1 to "),
+        (["--seeds", "0"], "--seeds 0: expected 1 to 100"),
+        (["--seeds", "99999999999999999999"], "--seeds 99999999999999999999: expected 1 to 100"),
         (["--rows", "i3d_r46"], "--rows i3d_r46: no such row"),
         (["--override", "train_config.num_stebs=1"], "did you mean 'num_steps'?"),
         (["--report_only"], "no run is done yet"),

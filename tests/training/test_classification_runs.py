@@ -1,5 +1,6 @@
 """Whole runs of the classifier on made-up clips: learning, evaluating, resuming, replicas."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -14,6 +15,7 @@ from tiny_classification import (
 )
 from tiny_experiment import read_curves
 
+from avatx import progress
 from avatx.checkpoints import paths, restore
 from avatx.errors import UserError
 from avatx.evaluation.classification import VideoScores
@@ -74,6 +76,17 @@ def test_evaluation_is_that_of_plain_loops_in_any_batches(trained, tmp_path):
         written = metrics_of(tmp_path / str(batch_size))
         wanted = expected.metrics(experiment.label_map.names)
         assert written == {"step": 60, **json.loads(json.dumps(wanted))}
+
+
+def test_an_evaluation_shows_how_far_it_is(trained, tmp_path, monkeypatch, capfd):
+    monkeypatch.setattr(progress, "_FIRST", 0.0)
+    experiment = tiny_classification(tmp_path, eval_batch_size=4)
+    run.evaluate(dataclasses.replace(experiment, count_eval_keyframes=lambda: 9), str(trained))
+    said = capfd.readouterr().err.splitlines()
+    compiling = said.index("the first batch, which compiles ...")
+    counted = [line for line in said if line.startswith("evaluating: ")]
+    assert compiling < said.index(counted[0])
+    assert " of 9 videos, " in counted[0] and counted[0].endswith(" s left")
 
 
 def test_resuming_gives_the_same_as_never_having_stopped(tmp_path):

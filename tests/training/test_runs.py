@@ -10,6 +10,7 @@ import tensorflow as tf
 import tf_keras
 from tiny_experiment import NUM_EVAL_CLIPS, make_clip, make_model, read_curves, tiny_experiment
 
+from avatx import progress
 from avatx.checkpoints import paths
 from avatx.core.structures import Detections
 from avatx.data.annotations import ava_csv
@@ -213,3 +214,15 @@ def test_evaluation_collects_every_valid_clip_once():
     assert list(evaluated.detections.class_id) == [3, 1, 3]
     assert list(evaluated.detections.score) == [0.5, 0.25, 0.5]
     assert evaluated.detections.boxes[0] == pytest.approx(truth[0, 0])
+
+
+def test_what_takes_long_is_said(tmp_path, monkeypatch, capfd):
+    """Before the first step, and before and after the keyframes of an evaluation are counted."""
+    monkeypatch.setattr(progress, "_FIRST", 0.0)
+    run.train_and_eval(tiny_experiment(tmp_path, num_steps=1))
+    said = capfd.readouterr().err.splitlines()
+    step, batch = (said.index(f"the first {one}, which compiles ...") for one in ("step", "batch"))
+    counted = next(i for i, line in enumerate(said) if line.startswith("evaluating: "))
+    assert step < batch < counted < said.index("scoring ...")
+    run.evaluate(tiny_experiment(tmp_path, num_steps=1))
+    assert "building the model ..." in capfd.readouterr().err.splitlines()

@@ -12,20 +12,18 @@ official reader's, blank lines and a byte order mark. A file is read in chunks: 
 pyarrow, any other row by row, with the same result; so a mistake is named with its line.
 
 Work and memory are bounded by the file's size: a line has at most 64 KiB, and a gzip file that
-grows more than `_MAX_GROWTH`-fold is refused, as no table of numbers does.
+grows more than 200-fold is refused, as no table of numbers does (`csv_chunks.py`).
 """
 
 import csv
-import gzip
 import os
 import re
-import zlib
 from collections.abc import Callable, Iterator
 from typing import NamedTuple, TypeVar
 
 import numpy as np
 
-from avatx import file_systems, freed_memory
+from avatx import freed_memory
 from avatx.data.annotations.ava_csv_writer import (
     format_timestamp,
     write_annotations,
@@ -38,6 +36,7 @@ from avatx.data.annotations.ava_table import (
     Moments,
     keyframe_key,
 )
+from avatx.data.annotations.csv_chunks import chunks
 from avatx.errors import UserError, shown
 from avatx.ordered_threads import in_threads
 
@@ -60,12 +59,7 @@ __all__ = [
 
 ANNOTATIONS = "annotations"
 DETECTIONS = "detections"
-_CHUNK_BYTES = 1 << 22
 _MANY_ROWS = 1 << 18  # from here on memory matters
-_MAX_LINE = 1 << 16  # bytes; a row of AVA has 80
-_MAX_GROWTH = 200  # of a gzip file; csv files of one row repeated grow 50-fold
-_FREE_GROWTH = 1 << 26  # bytes that any gzip file may have
-_LONE_CR = re.compile(rb"\r(?!\n|\Z)")
 _COLUMNS = ("video", "timestamp", "x1", "y1", "x2", "y2", "class", "last")
 # What pyarrow reads unlike Python: quotes, zero bytes, nan(...), and hexadecimal numbers.
 _NOT_PLAIN = (b'"', b"\0", b"(")
@@ -196,104 +190,18 @@ def _separator_hint(line: str) -> str:
     return ""
 
 
-def _blocks(path: str) -> Iterator[bytes]:
-    """The file's bytes, decompressed if they are gzip's."""
-    try:
-        file = file_systems.open_binary(path)  # errors of reading, below, are others
-    except (OSError, ValueError) as error:  # a zero byte in a path is a ValueError
-        reason = getattr(error, "strerror", None) or error
-        raise UserError(f"{path} cannot be read: {reason}") from error
-    with file:
-        try:
-            zipped = file.peek(2)[:2] == b"\x1f\x8b"
-            stream = gzip.GzipFile(fileobj=file) if zipped else file
-            number = 0
-            while block := stream.read(_CHUNK_BYTES):
-                number += len(block)
-                if zipped and number > max(_FREE_GROWTH, _MAX_GROWTH * file.tell()):
-                    raise UserError(
-                        f"{path}: the gzip file grows more than {_MAX_GROWTH}-fold, which no csv "
-                        f"does ({number >> 20} MiB so far); unpack it and look at what it holds"
-                    )
-                yield block
-        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-            raise UserError(f"{path} is a damaged gzip file: {error}") from error
-        except OSError as error:
-            reason = error.strerror or error
-            raise UserError(f"{path} cannot be read: {reason}") from error
-
-
-def _chunks(path: str) -> Iterator[tuple[int, bytes]]:
-    """(Lines before, bytes) of pieces that end at line ends, without a byte order mark.
-
-    Both readers take these, so what is refused here is refused by both.
-    """
-    before = 0
-    for chunk, whole in _pieces(path):
-        number_of_lines = _check_lines(chunk, path, before)
-        if not whole:
-            raise _too_long(path, before + number_of_lines + 1)
-        if not chunk.isspace():  # blank lines, of which there may be a billion
-            yield before, chunk
-        before += number_of_lines
-
-
-def _pieces(path: str) -> Iterator[tuple[bytes, bool]]:
-    """Whole lines, and True; and False where a line begins behind them that is too long."""
-    rest, first = b"", True
-    for block in _blocks(path):
-        block = rest + block
-        if first and len(block) >= 3:
-            first, block = False, block.removeprefix(b"\xef\xbb\xbf")
-        end = block.rfind(b"\n") + 1
-        rest = block[end:]
-        whole = len(rest) <= _MAX_LINE
-        if end or not whole:
-            first = False
-            yield block[:end], whole
-    if first:
-        rest = rest.removeprefix(b"\xef\xbb\xbf")
-    if rest:
-        yield rest, True
-
-
-def _check_lines(chunk: bytes, path: str, before: int) -> int:
-    """Refuses lines that are too long, and lone carriage returns, where readers would differ.
-
-    Returns:
-      How many lines end in the chunk.
-    """
-    if b"\r" in chunk and chunk.count(b"\r") > chunk.count(b"\r\n"):
-        found = _LONE_CR.search(chunk)
-        if found:
-            number = before + chunk.count(b"\n", 0, found.start()) + 1
-            raise UserError(
-                f"{path}, line {number}: holds a carriage return that ends no line; "
-                "expected lines that end in a newline, or in both"
-            )
-    is_end = np.frombuffer(chunk, np.uint8) == ord("\n")
-    # A line of so many bytes would hold a whole one of these windows.
-    window = _MAX_LINE // 2
-    if any(chunk.find(b"\n", at, at + window) < 0 for at in range(0, len(chunk), window)):
-        lengths = np.diff(np.flatnonzero(is_end), prepend=-1, append=len(chunk))
-        if lengths.max() > _MAX_LINE:
-            raise _too_long(path, before + int(np.argmax(lengths > _MAX_LINE)) + 1)
-    return int(np.count_nonzero(is_end))
-
-
-def _too_long(path: str, number: int) -> UserError:
-    return UserError(
-        f"{path}, line {number}: is longer than {_MAX_LINE:,} bytes, so it is no row of an AVA csv"
-    )
-
-
-def iterate_lines(path) -> Iterator[tuple[int, str]]:
+def iterate_lines(path: str | os.PathLike[str], shows: bool = True) -> Iterator[tuple[int, str]]:
     """Yields (line number from 1, line without its end) of every line that is not blank.
 
-    Raises UserError where the file cannot be read or is not UTF-8 text.
+    Args:
+      path: a csv, may be gzipped.
+      shows: whether how far it is goes to stderr; not where what is done by line says so itself.
+
+    Raises:
+      UserError: the file cannot be read or is not UTF-8 text.
     """
     path = os.fspath(path)
-    for before, chunk in _chunks(path):
+    for before, chunk in chunks(path, shows):
         yield from _lines(chunk, path, before)
 
 
@@ -447,7 +355,7 @@ def _read(path, kind: str) -> AvaTable:
     empty = _parse_carefully(b"", kind, path, 0, empty_keyframes)
     columns = [column.copy() for column in empty.by_row]  # each the owner of its memory
     for (before, chunk), part in in_threads(
-        lambda piece: _parse_fast(piece[1], kind), _chunks(path)
+        lambda piece: _parse_fast(piece[1], kind), chunks(path)
     ):
         if part is None:
             part = _parse_carefully(chunk, kind, path, before, empty_keyframes)

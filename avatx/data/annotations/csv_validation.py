@@ -81,7 +81,7 @@ def validate_csv(
     expect = getattr(durations, "expect", None)
     if expect is not None:  # of VideoTimes, which take their time
         expect(video_ids(path))
-    for number, line in iterate_lines(path):
+    for number, line in iterate_lines(path, shows=expect is None):
         try:
             row = parse_row(split_fields(line), kind)
         except ValueError as error:

@@ -207,3 +207,16 @@ class VideoReader:
 
     def __exit__(self, *exception) -> None:
         self.close()
+
+
+def check_video(path: str) -> None:
+    """Opens a file or a folder of frames, and closes it: to be told before a model is loaded.
+
+    Cameras, pipes and what is on a server are left alone, for what they give they give once.
+
+    Raises:
+      UserError: nothing is there, or nothing in it can be decoded as video.
+    """
+    is_device = os.path.exists(path) and not (os.path.isfile(path) or os.path.isdir(path))
+    if "://" not in path and not is_device:
+        VideoReader(path).close()

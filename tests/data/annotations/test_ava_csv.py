@@ -1,11 +1,12 @@
 """Reading and writing AVA csv: both parsers give the same, mistakes name their line."""
 
 import gzip
+import time
 
 import numpy as np
 import pytest
 
-from avatx.data.annotations import ava_csv
+from avatx.data.annotations import ava_csv, csv_chunks, csv_validation
 from avatx.data.annotations.ava_table import AvaTable
 from avatx.errors import UserError
 
@@ -67,7 +68,7 @@ def test_fast_and_careful_parser_agree(tmp_path, monkeypatch, last, kind):
     used = []
     fast = ava_csv._parse_fast
     monkeypatch.setattr(ava_csv, "_parse_fast", lambda *a: used.append(fast(*a)) or used[-1])
-    monkeypatch.setattr(ava_csv, "_CHUNK_BYTES", 1000)
+    monkeypatch.setattr(csv_chunks, "_CHUNK_BYTES", 1000)
     table = read(path)
     assert len(used) > 10 and None not in used
     monkeypatch.setattr(ava_csv, "_parse_fast", lambda *a: None)
@@ -129,7 +130,7 @@ def test_spellings_of_one_row(tmp_path, spelling):
 )
 @pytest.mark.parametrize("chunk_bytes", [10, 1 << 20])
 def test_forms_of_a_file(tmp_path, monkeypatch, content, chunk_bytes):
-    monkeypatch.setattr(ava_csv, "_CHUNK_BYTES", chunk_bytes)
+    monkeypatch.setattr(csv_chunks, "_CHUNK_BYTES", chunk_bytes)
     plain = ava_csv.read_annotations(write(tmp_path, f"{ROW}\n{ROW}\n", "plain.csv"))
     assert len(plain) == 2
     assert_same(ava_csv.read_annotations(write(tmp_path, content)), plain)
@@ -160,7 +161,7 @@ def test_forms_of_a_file(tmp_path, monkeypatch, content, chunk_bytes):
 )
 @pytest.mark.parametrize("chunk_bytes", [30, 1 << 20])
 def test_a_bad_row_is_named_with_its_line(tmp_path, monkeypatch, row, problem, chunk_bytes):
-    monkeypatch.setattr(ava_csv, "_CHUNK_BYTES", chunk_bytes)
+    monkeypatch.setattr(csv_chunks, "_CHUNK_BYTES", chunk_bytes)
     row = row if isinstance(row, bytes) else row.encode()
     path = write(tmp_path, f"{ROW}\n\n{ROW}\n".encode() + row + f"\n{ROW}\n".encode())
     with pytest.raises(UserError) as caught:
@@ -173,7 +174,7 @@ def test_a_bad_row_is_named_with_its_line(tmp_path, monkeypatch, row, problem, c
 def test_blank_lines_count_as_lines_wherever_a_piece_of_the_file_ends(
     tmp_path, monkeypatch, chunk_bytes
 ):
-    monkeypatch.setattr(ava_csv, "_CHUNK_BYTES", chunk_bytes)
+    monkeypatch.setattr(csv_chunks, "_CHUNK_BYTES", chunk_bytes)
     path = write(tmp_path, f"\n\n{ROW}\n" + "\n" * 70 + f"{ROW}\n\n{ROW}")
     assert [line for line, _ in ava_csv.iterate_lines(path)] == [3, 74, 76]
 
@@ -325,14 +326,14 @@ def test_the_largest_values_are_read(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("block", [b"\n", b"0", f"{ROW},1\n".encode() * 1000 + b"\n" * 900_000])
 def test_a_gzip_file_that_grows_as_no_csv_does_is_refused(tmp_path, monkeypatch, block):
-    monkeypatch.setattr(ava_csv, "_FREE_GROWTH", 1 << 20)
+    monkeypatch.setattr(csv_chunks, "_FREE_GROWTH", 1 << 20)
     path = write(tmp_path, gzip.compress(block * (10_000_000 // len(block))))
     with pytest.raises(UserError, match="grows more than 200-fold|longer than 65,536 bytes"):
         ava_csv.read_detections(path)
 
 
 def test_a_gzip_of_one_row_again_and_again_is_read(tmp_path, monkeypatch):
-    monkeypatch.setattr(ava_csv, "_FREE_GROWTH", 1 << 20)
+    monkeypatch.setattr(csv_chunks, "_FREE_GROWTH", 1 << 20)
     rng = np.random.default_rng(0)
     scores = rng.random(100_000).round(3)
     path = write(tmp_path, gzip.compress("".join(f"{ROW},{x}\n" for x in scores).encode()))
@@ -395,3 +396,29 @@ def test_selected_rows_keep_their_moments(rows):
         zip(chosen.video_id.tolist(), chosen.timestamp.tolist(), strict=True)
     )
     assert table.moment(-2) == ("b", 2.0)
+
+
+def test_a_large_file_shows_how_far_it_is(tmp_path, monkeypatch, capsys):
+    """Whoever reads it: its rows as a table, or one by one."""
+    now = [0.0]
+
+    def later():
+        now[0] += 1.0
+        return now[0]
+
+    monkeypatch.setattr(time, "monotonic", later)
+    monkeypatch.setattr(csv_chunks, "_CHUNK_BYTES", 1000)
+    path, zipped = tmp_path / "det.csv", tmp_path / "det.csv.gz"
+    path.write_text("".join(f"v,{i:04d},0.1,0.1,0.5,0.5,12,0.9\n" for i in range(200)))
+    zipped.write_bytes(gzip.compress(path.read_bytes()))
+    for read, file in (
+        (ava_csv.read_detections, path),
+        (ava_csv.read_detections, zipped),
+        (lambda file: list(ava_csv.iterate_lines(file)), path),
+        (lambda file: csv_validation.validate_csv(file, ava_csv.DETECTIONS), path),
+    ):
+        read(file)
+        said = capsys.readouterr().err
+        assert said.startswith(f"reading {file.name}: 0.0 of 0.0 MB, ") and " s left\n" in said
+    list(ava_csv.iterate_lines(path, shows=False))
+    assert capsys.readouterr().err == ""
