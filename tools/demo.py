@@ -29,6 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--train_videos", type=int, default=240)
     parser.add_argument("--val_videos", type=int, default=40)
     parser.add_override()
+    parser.add_json()
     arguments = parser.parse_args(argv)
     # A mistake is told before videos are made.
     config.load(arguments.pipeline_config_path, arguments.override)
@@ -127,15 +128,29 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
 
     metrics = json.loads((model / "metrics.json").read_text())
-    print(f"\n{(time.monotonic() - begin) / 60:.1f} minutes in all")
+    minutes = (time.monotonic() - begin) / 60
+    pictures = sorted(str(path) for path in detections.glob("*.jpg"))
+    if arguments.json:
+        names = ("mAP", "num_classes_with_groundtruth", "person_AP")
+        places = {"detections": str(detections), "pictures": pictures, "page": str(page)}
+        numbers = {name: metrics[name] for name in names}
+        cli.print_json({**numbers, "model": str(model), **places, "minutes": round(minutes, 1)})
+        return 0
+    print(f"\n{minutes:.1f} minutes in all")
     print(
-        f"mAP {metrics['mAP']:.3f}, mean over {metrics['num_classes_with_groundtruth']} classes; "
-        f"person AP@0.5 {metrics['person_AP']:.3f}   (per class: {model / 'metrics.json'})"
+        f"mAP {_shown(metrics['mAP'])}, mean over {metrics['num_classes_with_groundtruth']} "
+        f"classes; person AP@0.5 {_shown(metrics['person_AP'])}   "
+        f"(per class: {model / 'metrics.json'})"
     )
-    pictures = sorted(path.name for path in detections.glob("*.jpg"))
-    print(f"pictures in {detections}: annotated.mp4, {', '.join(pictures)}")
+    names_of_pictures = ", ".join(pathlib.Path(path).name for path in pictures)
+    print(f"pictures in {detections}: annotated.mp4, {names_of_pictures}")
     print(f"to look through it, open {page / 'index.html'} in a browser")
     return 0
+
+
+def _shown(number: float | None) -> str:
+    """None: nobody is in the validation videos."""
+    return "unknown" if number is None else f"{number:.3f}"
 
 
 if __name__ == "__main__":

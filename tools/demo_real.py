@@ -25,6 +25,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--every", type=float, default=0.5, help="seconds between keyframes (default %(default)s)"
     )
+    parser.add_json()
     arguments = parser.parse_args(argv)
     begin = time.monotonic()
     video = arguments.video
@@ -37,7 +38,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     flags = ["--actions", "kinetics400", "--every", arguments.every]
     step(None, "detect_video.py", *flags, "--video", video, "--output", detections)
     step(None, "explore.py", "--detections", detections, "--output", page)
-    print(f"\n{(time.monotonic() - begin) / 60:.1f} minutes in all")
+    minutes = (time.monotonic() - begin) / 60
+    if arguments.json:
+        places = {"detections": str(detections), "page": str(page)}
+        cli.print_json({"video": str(video), **places, "minutes": round(minutes, 1)})
+        return 0
+    print(f"\n{minutes:.1f} minutes in all")
     print(f"pictures in {detections}: annotated.mp4, contact_sheet.jpg")
     print(f"to look through it, open {page / 'index.html'} in a browser")
     return 0

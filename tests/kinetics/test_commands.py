@@ -252,3 +252,7 @@ def test_the_demo_s_steps(monkeypatch, tmp_path, capsys):
     monkeypatch.setattr(sample_video, "fetched", lambda: pathlib.Path("/cache/bikes.mp4"))
     demo_real.main(["--output", str(tmp_path)])
     assert "--every 0.5 --video /cache/bikes.mp4" in " ".join(lines[2])
+    capsys.readouterr()
+    demo_real.main([*arguments, "--json"])
+    told = json.loads(capsys.readouterr().out)
+    assert told["video"] == "film.mp4" and told["page"] == str(tmp_path / "page")

@@ -339,3 +339,17 @@ def test_the_demo_s_flags(monkeypatch, tmp_path):
         assert f"{key}.tf_record_input_reader.input_path={pattern}" in overrides
     for line in lines:
         assert str(tmp_path / "o") in " ".join(line)
+
+
+def test_the_demo_s_numbers_for_a_program(monkeypatch, tmp_path, capsys):
+    demo = importlib.import_module("tools.demo")
+    monkeypatch.setattr(demo, "step", lambda *line: None)
+    (tmp_path / "model").mkdir()
+    numbers = {"mAP": 0.25, "person_AP": None, "num_classes_with_groundtruth": 12}
+    (tmp_path / "model" / "metrics.json").write_text(json.dumps({**numbers, "per_class": {}}))
+    assert demo.main(["--output", str(tmp_path), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told.items() >= numbers.items()
+    assert told["page"] == str(tmp_path / "page") and told["pictures"] == []
+    assert demo.main(["--output", str(tmp_path)]) == 0
+    assert "mAP 0.250, mean over 12 classes; person AP@0.5 unknown" in capsys.readouterr().out
