@@ -64,6 +64,7 @@ def main(argv=None) -> int:
         if value is not None and not 1 <= value <= most:
             raise UserError(f"--{name} {value}: expected 1 to {most:,}")
 
+    _check_data(flags)
     suite, output = suites.SUITES[flags.suite], pathlib.Path(flags.output)
     experiments = flags.experiments or []
     if experiments == ["all"]:
@@ -94,6 +95,17 @@ def main(argv=None) -> int:
         return 0
     print(f"\n{text}\n{output}/results.md")
     return 0
+
+
+def _check_data(flags) -> None:
+    """Refuses what the suite would not read, as the folder of data of one that makes its own."""
+    if flags.suite == "playground":
+        unread = ["data"] if flags.data is not None else []
+    else:
+        made = playground_data.Sizes._field_defaults
+        unread = [name for name, value in made.items() if getattr(flags, name) != value]
+    for name in unread:
+        raise UserError(f"--{name} {getattr(flags, name)}: --suite {flags.suite} does not read it")
 
 
 def describe_here() -> dict:

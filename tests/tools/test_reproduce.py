@@ -35,6 +35,11 @@ def reproduce(*arguments):
         (["--report_only", "--suite", "pets09"], "--suite pets09 needs --data"),
         (["--suite", "pets09", "--data", "nowhere"], "--data nowhere: there is no pets09_s2l1.mp4"),
         (["--experiments", "sizes"], "expected proposals, two_heads,"),
+        (["--data", "pets09"], "--data pets09: --suite playground does not read it"),
+        (
+            ["--suite", "pets09", "--data", "pets09", "--val_videos", "3"],
+            "--val_videos 3: --suite pets09 does not read it",
+        ),
     ],
 )
 def test_a_mistake_is_one_line_and_nothing_is_begun(tmp_path, arguments, said):
