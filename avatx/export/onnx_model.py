@@ -65,6 +65,7 @@ def export(
     except Exception as error:  # tf2onnx raises several kinds for what it cannot convert
         raise UserError(_no_operation(error)) from error
     _check(proto)
+    _name_axes(proto)
     progress.add(1)
     progress.end()
     known = {name: value for name, value in (frame_settings or {}).items() if value is not None}
@@ -92,6 +93,15 @@ def _check(proto: Any) -> None:
         onnx.checker.check_model(proto, full_check=True)
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
         raise UserError(_no_operation(error)) from error
+
+
+def _name_axes(proto: Any) -> None:
+    """Gives axes of any size their names, as runtimes show them, in place of tf2onnx's numbers."""
+    for tensor in (*proto.graph.input, *proto.graph.output):
+        names = saved_model.FREE_AXES.get(tensor.name, "BD")  # of outputs: clips, detections
+        for name, size in zip(names, tensor.type.tensor_type.shape.dim, strict=False):
+            if not size.HasField("dim_value"):
+                size.dim_param = name
 
 
 def _no_operation(error: Exception) -> str:

@@ -57,7 +57,7 @@ from avatx.progress import Progress
 # float64 for the rates: 29.97 is another number in float32.
 _FRAME_SETTINGS_DTYPES = {"shorter_side": tf.int32, "optical_flow": tf.string}
 PERSON_BOXES = "person_boxes"
-_FREE_AXES = {"clips": "BTHW", "encoded_frames": "BT", PERSON_BOXES: "BR"}
+FREE_AXES = {"clips": "BTHW", "encoded_frames": "BT", PERSON_BOXES: "BR"}
 ENCODED_FRAMES_SPEC = tf.TensorSpec([None, None], tf.string, name="encoded_frames")
 
 
@@ -255,7 +255,7 @@ def _checked(signature: str, specs: list[tf.TensorSpec], *inputs: tf.Tensor) -> 
     """
     checked = []
     for spec, given in zip(specs, inputs, strict=True):
-        sizes = (*_FREE_AXES[spec.name], *(str(size) for size in spec.shape if size))
+        sizes = (*FREE_AXES[spec.name], *(str(size) for size in spec.shape if size))
         name = "_".join((signature, "takes", spec.name, spec.dtype.name, *sizes))
         checked.append(tf.ensure_shape(given, spec.shape, name=name))
     return checked

@@ -386,9 +386,10 @@ def test_onnx_equals_the_saved_model(trained, exported, tmp_path):
     session = onnxruntime.InferenceSession(
         str(output / "model.onnx"), providers=["CPUExecutionProvider"]
     )
-    assert [(i.name, i.type, len(i.shape)) for i in session.get_inputs()] == [
-        ("clips", "tensor(uint8)", 5)
+    assert [(i.name, i.type, i.shape) for i in session.get_inputs()] == [
+        ("clips", "tensor(uint8)", ["B", "T", "H", "W", 3])
     ]
+    assert {output.shape[0] for output in session.get_outputs()} == {"B"}
     names = [output.name for output in session.get_outputs()]
     loaded = tf.saved_model.load(str(exported / "saved_model"))
     rng = np.random.default_rng(1)
