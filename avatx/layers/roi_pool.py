@@ -114,9 +114,13 @@ class RoiPool(tf_keras.layers.Layer):
             size = self.output_size
             return tf.reshape(cells, [-1, size, size, features.shape[-1]])[:count]
 
+        def portable() -> tf.Tensor:
+            others = _of_another_size(features, boxes, self.crop_size)
+            return tf.cast(self._pool(*others, frame_index), dtype)
+
         if training:
             return at_once()
-        return by_device(on_cpu=in_parts, elsewhere=at_once, portable=at_once)
+        return by_device(on_cpu=in_parts, elsewhere=at_once, portable=portable)
 
     def _pool(self, features, boxes, frame_index):
         crops = tf.image.crop_and_resize(
@@ -135,6 +139,18 @@ def _with_last_edge(features, boxes):
     size = tf.cast(tf.shape(features)[1:3], tf.float32)
     features = tf.pad(features, [[0, 0], [0, 1], [0, 1], [0, 0]], "SYMMETRIC")
     return features, boxes * tf.tile((size - 1.0) / size, [2])
+
+
+def _of_another_size(features, boxes, size):
+    """Features without an axis of `size` cells, by one that no box sees; and the boxes there.
+
+    Along an axis whose size stays as it is ONNX Runtime's Resize takes all of it for any box.
+    """
+    sizes = tf.shape(features)[1:3]
+    more = tf.cast(tf.equal(sizes, size), sizes.dtype)
+    features = tf.pad(features, tf.stack([[0, 0], [0, more[0]], [0, more[1]], [0, 0]]))
+    last = tf.cast(sizes - 1, tf.float32)
+    return features, boxes * tf.tile(last / (last + tf.cast(more, tf.float32)), [2])
 
 
 def _aligned(features, boxes, positions):

@@ -148,15 +148,20 @@ MANY = (  # of two clips more regions than the head takes at a time
     DETECTOR + "first_stage_max_proposals=40",
     DETECTOR + "first_stage_nms_iou_threshold=0.95",
 )
-
-
+# Features that have as many columns as a crop once there is one more at the edge.
+AS_WIDE_AS_A_CROP = (
+    DETECTOR + "roi_alignment=OBJECT_DETECTION_API",
+    DETECTOR + "trunk.i3d.final_endpoint=MaxPool3d_3a_3x3",
+    DETECTOR + "image_resizer.fixed_shape_resizer.width=104",
+)
 CLASS_SPECIFIC = (DETECTOR + "second_stage_class_specific_boxes=true",)
 
 
 @pytest.mark.parametrize(
     "head, overrides",
     [
-        ("tx", WHERE_CELLS_LOOK),
+        ("tx", WHERE_CELLS_LOOK),  # whose features have as many columns with two more
+        ("tx", AS_WIDE_AS_A_CROP),
         ("i3d", MANY),
         pytest.param("tx", CLASS_SPECIFIC, marks=pytest.mark.long),
         pytest.param("tx_i3d", (DETECTOR + "proposal_source=EXTERNAL",), marks=pytest.mark.long),
