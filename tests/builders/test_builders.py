@@ -299,7 +299,7 @@ def test_check_config_prints_json_alone(tmp_path):
     parts = found["parameters"]
     assert parts["total"] == parts["trunk"] + parts["rpn"] + parts["box_predictor"]
     assert parts["moving_statistics"]["total"] == parts["moving_statistics"]["trunk"] > 0
-    assert found["shapes"]["features"] == [2, 8, 10, 208]
+    assert found["shapes"]["features"] == [2, 16, 20, 120]
     assert found["batch"]["global"] == 4
     assert found["schedule"]["num_steps"] == 500
     assert "val-" in found["missing_files"][-1]["path"]  # not there, and no error

@@ -124,7 +124,7 @@ CASES = [
         "BFLOAT16",
         "jit_compile_update is true and precision is FLOAT16, .* not compiled: leave one",
     ),
-    Case(OPTIMIZER, COSINE, "1800", "1799", "warmup_steps is 1800 .* is 1800: .* before the last"),
+    Case(OPTIMIZER, COSINE, "2100", "2099", "warmup_steps is 2100 .* is 2100: .* before the last"),
     Case(OPTIMIZER, COSINE, "5 total_steps: 5", "4 total_steps: 5", "is 5 .* is 5: .* before"),
     Case(OPTIMIZER, MANUAL, "4", "5", r"steps are \[4, 4\]: expected ascending"),
     Case(OPTIMIZER, MANUAL, "3", "5", r"steps are \[4, 3\]: expected ascending"),

@@ -20,7 +20,7 @@ def changed(*overrides):
 @pytest.mark.parametrize(
     "override, expected",
     [
-        ("train_config.num_steps=1900", ("train_config.num_steps", "1800", "1900")),
+        ("train_config.num_steps=1900", ("train_config.num_steps", "2100", "1900")),
         ("train_config.precision=BFLOAT16", ("train_config.precision", "FLOAT32", "BFLOAT16")),
         ("eval_config.protocol=AVA_2018", ("eval_config.protocol", "'AVA_2020'", "'AVA_2018'")),
         (

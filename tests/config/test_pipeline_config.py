@@ -46,8 +46,8 @@ def test_shipped_configs_parse_and_say_what_they_are(path):
         ("num_classes: 80", "num_classes: 0", r"num_classes is 0: expected in \[1, 100000\]"),
         ("dropout: 0.1", "dropout: 1.0", r"dropout is 1: expected in \[0, 1\)"),
         ("query: HIGH_RES", "query: HIGHRES", "'HIGHRES'.*HIGH_RES or LOW_RES"),
-        ('endpoint: "Mixed_4f"', 'endpoint: "Mixed_4g"', "is 'Mixed_4g': expected .*Mixed_4f"),
-        ("balance_fraction: 0.5", "balance_fraction: 0.03", "is 32 and .* is 0.03: no person"),
+        ('endpoint: "Mixed_3c"', 'endpoint: "Mixed_4g"', "is 'Mixed_4g': expected .*Mixed_4f"),
+        ("balance_fraction: 0.5", "balance_fraction: 0.03", "is 16 and .* is 0.03: no person"),
         ("min_area: 0.6", "min_area: 0.9 max_area: 0.8", "min_area is 0.9 and max_area is 0.8"),
         ('protocol: "AVA_2020"', 'protocol: "AVA"', "protocol is 'AVA': expected AVA_2020 or"),
         ("scales: [0.5, 0.75, 1.0, 1.5]", "scales: [0.5, -1]", "scales is -1: expected more than"),
@@ -64,7 +64,7 @@ def test_a_mistake_is_named_with_file_line_and_field(tmp_path, old, new, words):
     assert re.search(words, message), message
 
 
-@pytest.mark.parametrize("field", ["num_classes: 80", "num_steps: 1800", "label_map_path"])
+@pytest.mark.parametrize("field", ["num_classes: 80", "num_steps: 2100", "label_map_path"])
 def test_a_missing_required_field_is_named(tmp_path, field):
     text = PLAYGROUND.read_text()
     start = text.index(field)

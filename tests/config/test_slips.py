@@ -26,14 +26,14 @@ def written(tmp_path, old, new):
 
 
 SLIPS = [
-    ("num_steps: 1800", "num_steps: 500,000", "num_steps: 500,000: .* comma; write 500000"),
-    ("num_steps: 1800", "num_steps: 500 000", "num_steps: 500 000: .* space; write 500000"),
-    ("num_steps: 1800", "num_steps: 1,000,000", "1,000.*number with a comma"),
+    ("num_steps: 2100", "num_steps: 500,000", "num_steps: 500,000: .* comma; write 500000"),
+    ("num_steps: 2100", "num_steps: 500 000", "num_steps: 500 000: .* space; write 500000"),
+    ("num_steps: 2100", "num_steps: 1,000,000", "1,000.*number with a comma"),
     ("norm: 10.0", "norm: 10,0", "gradient_clipping_by_norm: 10,0: .* comma; write 10.0$"),
     ("norm: 10.0", "norm: -1,5e-3", "number with a comma; write -1.5e-3$"),
     ("HIGH_RES", '"HIGH_RES"', '"HIGH_RES": quotes too many, expected HIGH_RES'),
     ("HIGH_RES", "'LOW_RES'", "'LOW_RES': quotes too many, expected LOW_RES"),
-    ("num_steps: 1800", 'num_steps: "1800"', '"1800": quotes too many, expected .* 1800'),
+    ("num_steps: 2100", 'num_steps: "2100"', '"2100": quotes too many, expected .* 2100'),
     ("shuffle: false", 'shuffle: "false"', "quotes too many, expected true or false"),
     (RECORDS, r'"D:\new\train.record"', 'backslash.*write "D:/new/train.record" or'),
     (RECORDS, r'"D:\2024\06\t"', "backslash"),
@@ -48,8 +48,8 @@ SLIPS = [
     (RECORDS, '"$NO_SUCH_PLACE/a"', r"the environment has no \$NO_SUCH_PLACE"),
     (RECORDS, '"${NO_SUCH_PLACE}/a"', r"the environment has no \$\{NO_SUCH_PLACE\}"),
     (RECORDS, '"~nobody-is-so-called/a"', "the environment has no ~nobody"),
-    ("num_steps: 1800", "num_steps = 1800", "expected a colon, 'num_steps:'"),
-    ("num_steps: 1800", "num_steps: 1800 // all", "expected #"),
+    ("num_steps: 2100", "num_steps = 2100", "expected a colon, 'num_steps:'"),
+    ("num_steps: 2100", "num_steps: 2100 // all", "expected #"),
 ]
 
 

@@ -37,6 +37,7 @@ def trained(head, folder, *overrides):
             DETECTOR + "image_resizer.fixed_shape_resizer.height=48",
             DETECTOR + "image_resizer.fixed_shape_resizer.width=64",
             DETECTOR + "trunk.i3d.depth_multiplier=0.05",
+            DETECTOR + "trunk.i3d.final_endpoint=Mixed_4f",
             DETECTOR + "first_stage_max_proposals=8",
             # Untrained scores above the config's threshold.
             DETECTOR + "second_stage_class_prediction_bias_init=0",
@@ -148,7 +149,6 @@ MANY = (  # of two clips more regions than the head takes at a time
     DETECTOR + "first_stage_max_proposals=40",
     DETECTOR + "first_stage_nms_iou_threshold=0.95",
 )
-# Features that have as many columns as a crop once there is one more at the edge.
 AS_WIDE_AS_A_CROP = (
     DETECTOR + "roi_alignment=OBJECT_DETECTION_API",
     DETECTOR + "trunk.i3d.final_endpoint=MaxPool3d_3a_3x3",
@@ -160,7 +160,9 @@ CLASS_SPECIFIC = (DETECTOR + "second_stage_class_specific_boxes=true",)
 @pytest.mark.parametrize(
     "head, overrides",
     [
-        ("tx", WHERE_CELLS_LOOK),  # whose features have as many columns with two more
+        ("tx", WHERE_CELLS_LOOK),
+        # The features have as many columns as a crop, with two more and with one more.
+        ("tx", (*WHERE_CELLS_LOOK, DETECTOR + "trunk.i3d.final_endpoint=Mixed_3c")),
         ("tx", AS_WIDE_AS_A_CROP),
         ("i3d", MANY),
         pytest.param("tx", CLASS_SPECIFIC, marks=pytest.mark.long),

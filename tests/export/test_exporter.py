@@ -378,7 +378,7 @@ def test_onnx_equals_the_saved_model(trained, exported, tmp_path):
 
     facts = {p.key: p.value for p in onnx.load(output / "model.onnx").metadata_props}
     # demo.config's clips.
-    assert (facts["num_frames"], facts["frame_rate"]) == ("8", "8.0")
+    assert (facts["num_frames"], facts["frame_rate"]) == ("4", "4.0")
     assert json.loads(facts["class_names"]) == {"2": "stand", "3": "walk", "5": "watch (a person)"}
     assert json.loads(facts["class_groups"]) == {"3": "MOVING"}
     assert (facts["shorter_side"], facts["max_frame_rate"]) == ("96", "29.97")

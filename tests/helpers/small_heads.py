@@ -32,6 +32,7 @@ def head_model(head, *overrides, seed=0):
         "image_resizer.fixed_shape_resizer.height=48",
         "image_resizer.fixed_shape_resizer.width=64",
         "trunk.i3d.depth_multiplier=0.05",
+        "trunk.i3d.final_endpoint=Mixed_4f",
         "trunk.batch_norm=FROZEN",
         "first_stage_box_predictor_depth=8",
         "first_stage_max_proposals=8",

@@ -195,7 +195,7 @@ def test_records_training_resuming_export_and_detection(server, data, tmp_path):
 def test_what_is_not_there(server, data, tool, expected):
     others = {
         "exporter_main": ["--pipeline_config_path", "p", "--output", f"{S3}/x"],
-        "detect_video": ["--video", "v", "--output", "o"],
+        "detect_video": ["--video", str(data / "videos" / "film.mp4"), "--output", "o"],
     }
     done = run(server, (tool[0], [tool[1], f"{S3}/nothing", *others[tool[0]]]))
     assert done.returncode == 2 and expected in done.stderr.splitlines()[-1]
