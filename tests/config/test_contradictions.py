@@ -106,7 +106,7 @@ CASES = [
         "second_stage_balance_fraction: 0.5",
         "second_stage_balance_fraction: @",
         "0.03",
-        "0.03125",
+        "0.0625",
         "second_stage_batch_size is 16 .* is 0.03: no person",
     ),
     Case(TRAIN, "batch_size: 8 gradient_accumulation_steps: @", "16", "8", "is 8 .* 16: .* multip"),
