@@ -28,6 +28,9 @@ from avatx.trained.attention_model import AttentionModel
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SMALL = [
+    "model.action_faster_rcnn.clip.num_frames=8",
+    "model.action_faster_rcnn.clip.frame_rate=8",
+    "model.action_faster_rcnn.trunk.i3d.final_endpoint=Mixed_4f",
     "model.action_faster_rcnn.image_resizer.fixed_shape_resizer.height=48",
     "model.action_faster_rcnn.image_resizer.fixed_shape_resizer.width=64",
     "model.action_faster_rcnn.first_stage_max_proposals=8",
