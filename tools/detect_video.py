@@ -10,13 +10,17 @@ Of many videos, each gets a folder of its own in OUT, and OUT/manifest.json list
 Without a model of one's own, `--actions kinetics400` in place of --saved_model names for each
 person up to five of Kinetics-400's actions; its parts are fetched once, 200 MB.
 
-Run again, it detects only in what is missing or has changed. With --videos every other flag is
-Apache Beam's: `--direct_num_workers 8 --direct_running_mode multi_processing` uses eight processes.
+The name of a film as the first word is --video; its results go to NAME_detections where --output
+is left out. Run again, it detects only in what is missing or has changed. With --videos every other
+flag is Apache Beam's: `--direct_num_workers 8 --direct_running_mode multi_processing` uses eight
+processes.
 """
 
 import argparse
 import json
 import os
+import re
+import sys
 
 from avatx import cli
 from avatx.data.video.frame_flags import add_frame_flags, given_settings, overridden
@@ -44,7 +48,9 @@ def parse_arguments(argv=None) -> tuple[argparse.Namespace, list[str]]:
         help="many: videos, folders of them, patterns ('clips/*.mp4'), lists (NAME.txt, a video "
         "a line)",
     )
-    parser.add_argument("--output", required=True, help="folder for the results")
+    parser.add_argument(
+        "--output", help="folder for the results (default, of a --video: NAME_detections)"
+    )
     parser.add_argument(
         "--score_threshold",
         type=float,
@@ -69,7 +75,15 @@ def parse_arguments(argv=None) -> tuple[argparse.Namespace, list[str]]:
         help="also write attention.jpg (needs an export with --attention)",
     )
     parser.add_argument("--json", action="store_true", help="print the summary as JSON")
-    arguments, beam_arguments = parser.parse_known_args(argv)
+    given = list(sys.argv[1:] if argv is None else argv)
+    if given and not given[0].startswith("-"):
+        given.insert(0, "--video")
+    arguments, beam_arguments = parser.parse_known_args(given)
+    if arguments.output is None and arguments.videos is not None:
+        parser.error("the following arguments are required: --output")
+    if arguments.output is None:
+        name = os.path.splitext(os.path.basename(arguments.video.rstrip("/")))[0]
+        arguments.output = re.sub(r"[^\w.-]+", "_", name) + "_detections"
     if beam_arguments and arguments.videos is None:
         parser.error(f"unrecognized arguments: {' '.join(beam_arguments)}")
     return arguments, beam_arguments

@@ -115,8 +115,8 @@ class RoiPool(tf_keras.layers.Layer):
             return tf.reshape(cells, [-1, size, size, features.shape[-1]])[:count]
 
         def portable() -> tf.Tensor:
-            others = _of_another_size(features, boxes, self.crop_size)
-            return tf.cast(self._pool(*others, frame_index), dtype)
+            others, moved = _of_another_size(features, boxes, self.crop_size)
+            return tf.cast(self._pool(others, moved, frame_index), dtype)
 
         if training:
             return at_once()
