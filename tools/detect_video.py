@@ -82,8 +82,9 @@ def parse_arguments(argv=None) -> tuple[argparse.Namespace, list[str]]:
     if arguments.output is None and arguments.videos is not None:
         parser.error("the following arguments are required: --output")
     if arguments.output is None:
-        name = os.path.splitext(os.path.basename(arguments.video.rstrip("/")))[0]
-        arguments.output = re.sub(r"[^\w.-]+", "_", name) + "_detections"
+        from avatx.inference.video_outputs import name_video
+
+        arguments.output = re.sub(r"[^\w.-]+", "_", name_video(arguments.video)) + "_detections"
     if beam_arguments and arguments.videos is None:
         parser.error(f"unrecognized arguments: {' '.join(beam_arguments)}")
     return arguments, beam_arguments
