@@ -99,13 +99,11 @@ def main(argv=None) -> int:
 
 def _check_data(flags) -> None:
     """Refuses what the suite would not read, as the folder of data of one that makes its own."""
-    if flags.suite == "playground":
-        unread = ["data"] if flags.data is not None else []
-    else:
-        made = playground_data.Sizes._field_defaults
-        unread = [name for name, value in made.items() if getattr(flags, name) != value]
-    for name in unread:
-        raise UserError(f"--{name} {getattr(flags, name)}: --suite {flags.suite} does not read it")
+    reads = suites.SUITES[flags.suite].reads
+    for name, default in {"data": None, **playground_data.Sizes._field_defaults}.items():
+        value = getattr(flags, name)
+        if name not in reads and value != default:
+            raise UserError(f"--{name} {value}: --suite {flags.suite} does not read it")
 
 
 def describe_here() -> dict:

@@ -32,8 +32,8 @@ def impossible_rows(table: AvaTable, label_map: LabelMap, name: str) -> list[str
     def kinds(begin: int) -> np.ndarray | None:
         block = slice(begin, begin + _LOOKED_AT_ONCE)
         score = None if table.score is None else table.score[block]
-        found = _kinds(table.boxes[block], table.class_id[block], score, known, whole)
-        return found if found.any() else None  # nearly always none, so nothing is held
+        rows = _kinds(table.boxes[block], table.class_id[block], score, known, whole)
+        return rows if rows.any() else None  # nearly always none, so nothing is held
 
     begins = range(0, len(table), _LOOKED_AT_ONCE)
     found = {at: block for at, block in in_threads(kinds, begins) if block is not None}

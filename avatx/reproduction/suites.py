@@ -23,6 +23,7 @@ class Suite(NamedTuple):
     prepare: Callable[..., None]
     # (output/data, data): the label map of all rows.
     label_map: Callable[[pathlib.Path, str | None], pathlib.Path]
+    reads: frozenset[str] = frozenset()  # of `data` and the fields of `playground_data.Sizes`
     note: str = ""  # what the tables' words of the paper mean here
     experiments: dict[str, Experiment] = {}  # beside the paper's rows
 
@@ -83,6 +84,7 @@ SUITES = {
         rows.ROWS,
         _prepare_playground,
         lambda folder, data: folder / "label_map.pbtxt",
+        frozenset(playground_data.Sizes._fields),
         "Here 64 and 300 proposals are 16 and 64, and 64 and 96 frames are 8 and 16.",
         EXPERIMENTS,
     ),
@@ -91,6 +93,7 @@ SUITES = {
         ("i3d_r64", "i3d_gt", "tx_highres_r64", "tx_highres_gt"),
         _prepare_pets09,
         lambda folder, data: _pets09_folder(data) / "pets09_label_map.pbtxt",
+        frozenset({"data"}),
     ),
 }
 
