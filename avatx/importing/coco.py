@@ -1,6 +1,6 @@
 """COCO with track ids: `images` that are frames of videos, `annotations` with `track_id`.
 
-    image: {id, file_name, width, height, video_id?, frame_index or frame_id?}
+    image: {id, file_name, width?, height?, video_id?, frame_index or frame_id?}
     annotation: {image_id, category_id, bbox: [x, y, width, height], track_id?, attributes?}
 
 Without a field a frame's number is the last one in its file name, `film/000123.jpg`. Whether
@@ -64,7 +64,8 @@ def read_coco(
     named = dict(_by_id(file.records("videos", [])))
     alone = videos.alone()
     images = {
-        key: _image(one, named, imported, alone) for key, one in _by_id(file.records("images"))
+        key: _image(one, named, imported, alone, videos)
+        for key, one in _by_id(file.records("images"))
     }
     images = _from_zero(images, imported, videos)
     annotations = file.records("annotations")
@@ -170,7 +171,11 @@ def _values(attributes: Record, lost: Counter) -> tuple[dict[str, list[str]], di
 
 
 def _image(
-    image: Record, named: Mapping[Hashable, Record], imported: Imported, alone: str | None
+    image: Record,
+    named: Mapping[Hashable, Record],
+    imported: Imported,
+    alone: str | None,
+    videos: Videos,
 ) -> _Image:
     """An image of one of the `named` videos, of its folder's, or of the one that is `alone`."""
     folder, file = os.path.split(image.text("file_name"))
@@ -203,4 +208,6 @@ def _image(
         if not 0 <= number <= MAX_FRAME:
             raise image.refused("file_name", "the number of a frame, or a `frame_index` beside it")
     rate = entry.frame_rate("fps") or entry.frame_rate("frame_rate")
-    return _Image(video, number, field or FILE_NAME, rate, image.size())
+    stated = "width" in image or "height" in image
+    size = image.size() if stated else videos.size(video)
+    return _Image(video, number, field or FILE_NAME, rate, size)

@@ -44,7 +44,7 @@ def first_numbers(
     Args:
       frames: numbers, in any order.
       videos: asked for folders of frames, and how many frames a video has.
-      notes: gets what is assumed, and which numbers are beyond a video's end.
+      notes: gets what is assumed.
     """
     spans: dict[Numbers, tuple[int, int]] = {}
     for numbers, frame in frames:
@@ -52,7 +52,7 @@ def first_numbers(
         spans[numbers] = min(least, frame), max(most, frame)
     known = {}
     for numbers, span in spans.items():
-        first = _known(numbers, span, videos, notes)
+        first = _known(numbers, span, videos)
         if first is not None:
             known[numbers] = first
     alike = defaultdict(set)
@@ -70,7 +70,7 @@ def first_numbers(
     return known | assumed
 
 
-def _known(numbers: Numbers, span: tuple[int, int], videos: Videos, notes: list[str]) -> int | None:
+def _known(numbers: Numbers, span: tuple[int, int], videos: Videos) -> int | None:
     least, most = span
     if numbers.field == FILE_NAME:
         first = videos.first_number(numbers.video)
@@ -78,13 +78,7 @@ def _known(numbers: Numbers, span: tuple[int, int], videos: Videos, notes: list[
             return shift_of(first)
     if least == 0:
         return 0
-    count = videos.number_of_frames(numbers.video)
-    if count is not None and most > count:
-        notes.append(
-            f"video {numbers.video!r}: `{numbers.field}` reaches {most:,}, and the video has "
-            f"{count:,} frames; is it the video that was annotated?"
-        )
-    return 1 if count == most else None
+    return 1 if videos.number_of_frames(numbers.video) == most else None
 
 
 def _say(

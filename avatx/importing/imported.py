@@ -35,6 +35,7 @@ class Imported:
     _people: dict[tuple[str, object], int] = field(default_factory=dict)
     _counts: Counter = field(default_factory=Counter)
     _sources: dict[tuple[str, str], str] = field(default_factory=dict)
+    _short: dict[str, str] = field(default_factory=dict)
 
     def only(self, video: str, source: str, kind: str = "") -> str:
         """The video's id, if all that is called so is one video.
@@ -92,9 +93,16 @@ class Imported:
                 f"video {video!r}: people are annotated at {len(people):,} of its {len(listed):,} "
                 "frames; the others are not taken for moments at which nobody is"
             )
+        last = max([*people, *chosen], default=-1)
+        if clock.frames is not None and last >= clock.frames:
+            self.too_short(video, f"frame {last + 1:,} of {clock.frames:,}")
         found = {frame: clock.seconds(frame) for frame in chosen}
         self._moments.update((video, round(seconds, 6)) for seconds in found.values())
         return found
+
+    def too_short(self, video: str, how: str) -> None:
+        """A video ends before its annotations do: it may not be the one that was annotated."""
+        self._short.setdefault(video, how)
 
     def between(self) -> None:
         """Counts a box that is at no keyframe."""
@@ -164,6 +172,12 @@ class Imported:
         Raises:
           UserError: there is no row, or none whose action is in the label map.
         """
+        if self._short:
+            each = ", ".join(f"{shown(video)} ({how})" for video, how in self._short.items())
+            self.notes.append(
+                f"videos that end before their annotations do: {shortened(each, 300)}; are they "
+                "those that were annotated?"
+            )
         names = sorted({row[3] for row in self._rows})
         if not self._rows:
             raise UserError(self._why_nothing())

@@ -9,6 +9,7 @@ Pixels are the video's own, so its size is asked of the video.
 import csv
 import json
 import os
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -19,6 +20,7 @@ from avatx.importing.imported import Imported
 from avatx.importing.video_facts import Videos
 
 _RECTANGLE = 2
+_GRACE = 0.02  # seconds: a moment at the very end by the annotator's clock; records have it, too
 _KINDS = {1: "text", 2: "checkbox", 3: "radio", 4: "select"}
 _COLUMNS = ("metadata_id", "file_list", "flags", "z", "xy", "av")
 
@@ -53,6 +55,7 @@ def read_via(
     Raises:
       UserError: it is no such file.
     """
+    last: defaultdict[str, float] = defaultdict(float)
     for shape in _csv_shapes(path) if path.lower().endswith(".csv") else _json_shapes(path):
         video = imported.only(os.path.splitext(os.path.basename(shape.file))[0], shape.file)
         record = shape.record
@@ -84,6 +87,11 @@ def read_via(
         )
         box = (x, y, x + width, y + height)
         imported.person(video, seconds, box, videos.size(video), names, who)
+        last[video] = max(last[video], seconds)
+    for video, seconds in last.items():
+        end = videos.end(video)
+        if end is not None and seconds > end + _GRACE:
+            imported.too_short(video, f"{seconds:.2f} of {end:.2f} s")
 
 
 def _json_shapes(path: str) -> Iterator[_Shape]:

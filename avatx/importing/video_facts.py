@@ -20,10 +20,12 @@ class Clock(NamedTuple):
     Attributes:
       frame_rate: frames a second, on average.
       times: [N] seconds of its frames; None where the rate alone is known.
+      frames: how many it has; None where that is not known, or no matter.
     """
 
     frame_rate: float
     times: np.ndarray | None = None
+    frames: int | None = None
 
     def seconds(self, frame: int) -> float:
         """Seconds of a frame, counted from 0; those past the last one go on at the rate."""
@@ -65,7 +67,8 @@ class Videos:
           UserError: nobody says.
         """
         if video not in self._clocks:
-            self._clocks[video] = self._clock(video, stated)
+            clock = self._clock(video, stated)
+            self._clocks[video] = clock._replace(frames=self.number_of_frames(video))
         return self._clocks[video]
 
     def _clock(self, video: str, stated: float | None) -> Clock:
@@ -121,6 +124,17 @@ class Videos:
             return len(self._times(video, path))
         except UserError:
             return None  # what is wrong with the video, making records tells
+
+    def end(self, video: str) -> float | None:
+        """Seconds at which the last frame of its file ends; None where that is not known."""
+        path = self._find(video)
+        if path is None or os.path.isdir(path):
+            return None
+        try:
+            rate, times = self._look(video, "frame rate")[1], self._times(video, path)
+        except UserError:
+            return None  # what is wrong with the video, making records tells
+        return float(times[-1]) + 1 / rate if rate and len(times) else None
 
     def _times(self, video: str, path: str) -> np.ndarray:
         """[N] seconds of the frames of a file."""

@@ -27,7 +27,7 @@ def test_a_point_is_a_process_of_its_own(tmp_path):
     assert second["rows"] == 2 * first["rows"]
     # 0.6 MB of scores alone in the second; were it measured behind the first it could be nothing.
     assert first["memory_mb"] > 1 and second["memory_mb"] > 1
-    # What it is depends on what else the machine does: that it is of these two times is what counts.
+    # What it is depends on what else the machine does; of these two times it has to be.
     assert "exponent" not in first
     assert second["exponent"] == pytest.approx(
         math.log2(second["median_ms"] / first["median_ms"]), abs=1e-3

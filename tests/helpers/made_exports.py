@@ -76,3 +76,20 @@ def imported_coco(tmp_path, data, **arguments):
     path = tmp_path / "coco.json"
     path.write_text(json.dumps(data))
     return read_export(str(path), **arguments)
+
+
+def imported_via(tmp_path, moments, videos):
+    """A VIA project with somebody who walks at each of `moments`, seconds of a.mp4."""
+    data = {
+        "project": {},
+        "attribute": {"1": {"aname": "action", "type": 2, "options": {"0": "walk"}}},
+        "file": {"1": {"fname": "a.mp4"}},
+        "view": {"1": {"fid_list": ["1"]}},
+        "metadata": {
+            str(moment): {"vid": "1", "z": [moment], "xy": [2, 5, 5, 20, 30], "av": {"1": "0"}}
+            for moment in moments
+        },
+    }
+    path = tmp_path / "via.json"
+    path.write_text(json.dumps(data))
+    return read_export(str(path), videos=videos)

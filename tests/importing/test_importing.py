@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 from made_exports import SEQINFO, imported_coco, imported_cvat, of_coco, of_cvat, write_video
 
@@ -452,3 +453,18 @@ def test_a_frame_rate_that_nobody_says(tmp_path):
     path.write_text(CVAT)
     with pytest.raises(UserError, match="frame rate of video 'street'.*give `videos`"):
         read_export(str(path))
+
+
+def test_coco_without_sizes_takes_the_video_s(tmp_path):
+    write_video(tmp_path / "a.mp4", (48, 64), 10)
+    data = of_coco([0, 2], 10)
+    stated = imported_coco(tmp_path, data, videos=[str(tmp_path)])
+    for image in data["images"]:
+        del image["width"], image["height"]
+    asked = imported_coco(tmp_path, data, videos=[str(tmp_path)])
+    np.testing.assert_array_equal(asked.table.boxes, stated.table.boxes)
+    with pytest.raises(UserError, match="do not say the frame size of video 'a'.*give `videos`"):
+        imported_coco(tmp_path, data)
+    data["images"][0]["width"] = 64
+    with pytest.raises(UserError, match="height is absent"):
+        imported_coco(tmp_path, data, videos=[str(tmp_path)])

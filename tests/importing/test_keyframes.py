@@ -1,6 +1,5 @@
 """Which frames are kept, worked out by hand; and that no frame number makes it slow."""
 
-
 import pytest
 
 from avatx.importing.keyframes import choose_keyframes

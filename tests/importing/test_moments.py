@@ -2,7 +2,15 @@
 
 import numpy as np
 import pytest
-from made_exports import SEQINFO, imported_coco, imported_cvat, of_coco, of_cvat, write_video
+from made_exports import (
+    SEQINFO,
+    imported_coco,
+    imported_cvat,
+    imported_via,
+    of_coco,
+    of_cvat,
+    write_video,
+)
 from PIL import Image
 
 from avatx.data.video.frame_settings import FrameSettings
@@ -169,10 +177,35 @@ def test_numbers_in_names_are_compared_with_the_video(tmp_path):
     result = imported_coco(tmp_path, of_coco([7, 30], 10), videos=videos)
     np.testing.assert_allclose(result.table.timestamp, shown[[6, 29]], atol=1e-4)
     result = imported_coco(tmp_path, of_coco([7, 31], 10), videos=videos)
-    assert "`file_name` reaches 31, and the video has 30 frames" in " ".join(result.notes)
+    assert "'a' (frame 32 of 30)" in " ".join(result.notes)
     # At another rate the frames are others, of which there may be more.
     result = imported_coco(tmp_path, of_coco([7, 31], 10), videos=videos, frame_rate=20)
-    assert "reaches" not in " ".join(result.notes)
+    assert "end before their" not in " ".join(result.notes)
+
+
+@pytest.mark.parametrize("last, said", [(29, ""), (34, "'a' (frame 35 of 30)")])
+@pytest.mark.parametrize("tool", ["cvat", "coco", "mot", "via"])
+def test_a_video_that_ends_before_its_annotations_is_named(tmp_path, tool, last, said):
+    (tmp_path / "videos").mkdir()
+    with VideoWriter(str(tmp_path / "videos" / "a.mp4"), 10, 48, 64) as writer:
+        for _ in range(30):
+            writer.write(np.zeros((48, 64, 3), np.uint8))
+    videos, frames = [str(tmp_path / "videos")], (0, last)
+    if tool == "coco":
+        result = imported_coco(tmp_path, of_coco(frames, 10), videos=videos)
+    elif tool == "cvat":
+        part = of_cvat(frames)
+        result = imported_cvat(tmp_path, [part], videos=videos, frame_rate=None)
+    elif tool == "mot":
+        (tmp_path / "seqinfo.ini").write_text(SEQINFO.replace("MOT16-99", "a"))
+        rows = [f"{frame + 1},4,11,6,20,40,1,1,1\n" for frame in frames]
+        (tmp_path / "gt.txt").write_text("".join(rows))
+        result = read_export(str(tmp_path / "gt.txt"), videos=videos)
+    else:
+        result = imported_via(tmp_path, [frame / 10 for frame in frames], videos)
+        said = said and "'a' (3.40 of 3.00 s)"
+    notes = [note for note in result.notes if "that end before their annotations" in note]
+    assert len(notes) == bool(said) and said in " ".join(notes)
 
 
 def test_images_without_a_video_are_of_the_only_one(tmp_path):
