@@ -5,7 +5,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 _FIRST = 2.0  # seconds: what is done by then says nothing
 _TERMINAL, _FILE = 0.5, 30.0  # seconds between two lines, where they replace each other or not
@@ -80,15 +80,17 @@ _busy = threading.Lock()  # while something is said to be slow, what it is made 
 def slow(what: str, in_files: bool = True) -> Iterator[None]:
     """Says what is done inside, if that takes more than two seconds and nobody can say how long.
 
+    A terminal is told for how many seconds, too, and forgets the line when it is done.
+
     Args:
-      what: "loading the model"; a line of its own, which a terminal forgets when it is done.
+      what: "loading the model"; a line of its own.
       in_files: False says it on a terminal alone.
     """
     terminal = sys.stderr.isatty()
     if not (terminal or in_files) or not _busy.acquire(blocking=False):
         yield
         return
-    said = threading.Event()
+    begin, done = time.monotonic(), threading.Event()
     try:
         # A copy, for `stderr_noise` holds back what is written to stderr while it is at work.
         out = os.dup(sys.stderr.fileno())
@@ -103,19 +105,40 @@ def slow(what: str, in_files: bool = True) -> Iterator[None]:
                 os.write(out, text.encode())
 
     def say() -> None:
-        said.set()
-        write(f"\r\x1b[K{what} ..." if terminal else f"{what} ...\n")
+        if done.wait(_FIRST):
+            return
+        if not terminal:
+            write(f"{what} ...\n")
+            return
+        while True:
+            write(f"\r\x1b[K{what} ... {time.monotonic() - begin:.0f} s")
+            if done.wait(1.0):
+                write("\r\x1b[K")
+                return
 
-    timer = threading.Timer(_FIRST, say)
-    timer.daemon = True
-    timer.start()
+    thread = threading.Thread(target=say, daemon=True)
+    thread.start()
     try:
         yield
     finally:
-        timer.cancel()
-        timer.join()
-        if said.is_set() and terminal:
-            write("\r\x1b[K")
+        done.set()
+        thread.join()
         if out is not None:
             os.close(out)
         _busy.release()
+
+
+@contextlib.contextmanager
+def first_batch(progress: Progress | None) -> Iterator[Callable[[], None]]:
+    """Says so where the first batch is slow, which compiles and before which there is no rate.
+
+    Args:
+      progress: of the batches; None says nothing.
+
+    Yields:
+      What to call when the first batch is done, and may be called after each.
+    """
+    with contextlib.ExitStack() as first:
+        if progress is not None:
+            first.enter_context(slow("the first batch, which compiles"))
+        yield first.close

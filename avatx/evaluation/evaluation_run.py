@@ -1,6 +1,5 @@
 """One evaluation of a model: an evaluation dataset in, detections.csv and metrics.json out."""
 
-import contextlib
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -21,7 +20,7 @@ from avatx.evaluation.frame_map import evaluate
 from avatx.evaluation.impossible_rows import impossible_rows
 from avatx.evaluation.localization import evaluate_localization
 from avatx.evaluation.metrics import IOU_THRESHOLDS, METRICS_SETS
-from avatx.progress import Progress, slow
+from avatx.progress import Progress, first_batch
 from avatx.results import print_result
 
 METRICS_FILE = "metrics.json"
@@ -136,9 +135,7 @@ def run_model(
       progress: counts keyframes.
     """
     collector = TableCollector()
-    with contextlib.ExitStack() as first:
-        if progress is not None:  # which has no rate before a batch is done
-            first.enter_context(slow("the first batch, which compiles"))
+    with first_batch(progress) as first_is_done:
         for batch in dataset:
             detections = step(batch)
             small = batch._replace(clips=())  # the clips themselves stay where they are
@@ -156,7 +153,7 @@ def run_model(
                 for i in range(0, len(arrays), len(columns)):
                     one = arrays[i : i + len(columns)]
                     collector.add(*tf.nest.pack_sequence_as((small, detections), one))
-            first.close()
+            first_is_done()
             if progress is not None:
                 progress.add(len(collector.keyframes) - progress.done)
     if progress is not None:

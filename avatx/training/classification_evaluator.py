@@ -1,6 +1,5 @@
 """Evaluates the current weights of a video classifier over whole videos."""
 
-import contextlib
 import os
 import time
 
@@ -11,7 +10,7 @@ from avatx.evaluation.classification import VideoScores
 from avatx.evaluation.evaluation_run import METRICS_FILE
 from avatx.evaluation.metrics import CLASSIFICATION
 from avatx.evaluation.report import write_json
-from avatx.progress import Progress, slow
+from avatx.progress import Progress, first_batch
 from avatx.results import print_result
 from avatx.training.model_evaluator import ModelEvaluator
 
@@ -30,8 +29,7 @@ class ClassificationEvaluator(ModelEvaluator):
         step = int(self._global_step.numpy())
         collected = VideoScores()
         progress = Progress("evaluating", "videos", self._experiment.count_eval_keyframes())
-        with self._weights(), contextlib.ExitStack() as first:
-            first.enter_context(slow("the first batch, which compiles"))
+        with self._weights(), first_batch(progress) as first_is_done:
             for batch in self.dataset:
                 scores = self._step(batch)
                 columns = [
@@ -43,7 +41,7 @@ class ClassificationEvaluator(ModelEvaluator):
                 for arrays in self._exchange(own):
                     for i in range(0, len(arrays), len(columns)):
                         collected.add(*arrays[i : i + len(columns)])
-                first.close()
+                first_is_done()
                 if self._workers.is_chief:
                     progress.to(collected.num_videos)
         progress.end()

@@ -57,6 +57,8 @@ def report(
         f"boxes: {table.source}: {len(table.boxes):,} boxes; {int(found.sum()):,} of "
         f"{len(found):,} keyframes{of_whom} are in it"
     )
+    if not len(table.boxes):
+        line += "; NOBODY: every row of it is a keyframe without people, so nobody will be found"
     if missing:
         first = ", ".join(f"{videos[i]} at {times[i] / MICROSECONDS:g} s" for i in missing[:3])
         more = ", ..." if len(missing) > 3 else ""

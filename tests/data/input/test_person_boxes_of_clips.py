@@ -56,6 +56,12 @@ def test_boxes_are_joined_by_video_and_time(records, tmp_path, capfd):
     assert line.endswith("MISSING 2, which get no box: film at 2 s, other at 2 s")
 
 
+def test_boxes_of_nobody_are_said_to_be_so(records, tmp_path, capfd):
+    next(iter(batches(records, external(tmp_path, "film,0\nfilm,1\nother,0\n"))))
+    (line,) = capfd.readouterr().err.strip().splitlines()
+    assert "0 boxes; 3 of 6 keyframes are in it; NOBODY: every row" in line
+
+
 def test_they_are_mirrored_with_the_clip(records, tmp_path):
     flip = (RandomHorizontalFlip(probability=1.0),)
     batch = next(iter(batches(records, external(tmp_path), training=True, augmentations=flip)))
