@@ -37,7 +37,8 @@ def main(argv=None) -> int:
     parser.add_argument(
         "--cast",
         default="few",
-        help="few (2 people a scene) or crowd (6 to 10, of more sizes); of kind detection",
+        help="few (2 people a scene), group (3) or crowd (6 to 10, of more sizes), of kind "
+        "detection (default few)",
     )
     parser.add_argument("--seed", type=int, default=0, help="same seed, same data (default 0)")
     parser.add_argument(

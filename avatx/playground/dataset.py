@@ -105,7 +105,8 @@ def generate(
       split: "train" or "val".
       num_videos: at least 1; video i is the same whatever this number is.
       seed: whole number from 0 on; the same seed gives the same csv and the same frames.
-      cast: "few" people a scene, or a "crowd" of six to ten of more sizes.
+      cast: "few" people a scene, a "group" of about three, or a "crowd" of six to ten of more
+        sizes.
       num_workers: processes, by default one a processor. With more than 1 a calling script
         needs the usual `if __name__ == "__main__":`, as processes are spawned.
       show_progress: draw a progress bar on stderr.

@@ -67,7 +67,9 @@ CROWD = Cast(
     far=0.64,
     deserted=0.0,
 )
-CASTS = {"few": FEW, "crowd": CROWD}
+# FEW's slots, more of them side by side: half as many people again, in the same surroundings.
+GROUP = FEW._replace(slot_counts={4: 0.6, 5: 0.4}, tallest=2.5, deserted=0.03)
+CASTS = {"few": FEW, "group": GROUP, "crowd": CROWD}
 
 _FURNITURE = ("plant", "lamp", "shelf", "picture")
 _PASSER_BY = 0.22

@@ -403,7 +403,21 @@ def test_a_crowd_is_six_people_and_more_of_many_sizes():
     assert np.corrcoef(heights, grounds)[0, 1] > 0.9
 
 
+def test_a_group_is_more_people_in_the_same_surroundings():
+    few, group = (
+        [
+            sample_scene(dataset.video_seed(4, "train", index), script.CASTS[cast])
+            for index in range(200)
+        ]
+        for cast in ("few", "group")
+    )
+    people = [np.mean([len(one.people) for one in scenes]) for scenes in (few, group)]
+    assert 1.4 < people[1] / people[0] < 1.8
+    screens = [np.mean([len(one.screens) for one in scenes]) for scenes in (few, group)]
+    assert screens[1] / people[1] == pytest.approx(screens[0] / people[0], rel=0.2)
+
+
 def test_a_cast_that_is_none_is_named(tmp_path):
-    with pytest.raises(UserError, match="cast is 'many'; expected one of: few, crowd"):
+    with pytest.raises(UserError, match="cast is 'many'; expected one of: few, group, crowd"):
         playground.generate(tmp_path, "train", 1, cast="many")
     assert not os.listdir(tmp_path)
