@@ -57,13 +57,14 @@ def main(argv=None) -> int:
     flags = parser.parse_args(argv)
 
     cli.import_tensorflow()
-    from avatx import config as config_lib
-    from avatx import file_systems
-    from avatx.builders import experiment_builder
-    from avatx.data.records.input_errors import explained
-    from avatx.errors import UserError
-    from avatx.evaluation.evaluation_run import METRICS_FILE
-    from avatx.training import distribution, run
+    with cli.slow("loading the program"):  # Model Garden's part takes seconds
+        from avatx import config as config_lib
+        from avatx import file_systems
+        from avatx.builders import experiment_builder
+        from avatx.data.records.input_errors import explained
+        from avatx.errors import UserError
+        from avatx.evaluation.evaluation_run import METRICS_FILE
+        from avatx.training import distribution, run
 
     mode = flags.mode or ("eval" if flags.checkpoint else "train")
     if flags.checkpoint and mode != "eval":
@@ -76,7 +77,8 @@ def main(argv=None) -> int:
     input_paths = [path for reader in readers for path in reader.tf_record_input_reader.input_path]
     with cli.arguments_are_flags("distribution_strategy"):
         distribution.join(flags.distribution_strategy, flags.peer_timeout)
-    experiment = experiment_builder.build(config, flags.model_dir, flags.distribution_strategy)
+    with cli.slow("looking at the data"):
+        experiment = experiment_builder.build(config, flags.model_dir, flags.distribution_strategy)
     by_flag = cli.arguments_are_flags(
         "model_dir", "distribution_strategy", "checkpoint", checkpoint_dir="checkpoint"
     )
