@@ -24,7 +24,9 @@ def check(config, path: str, sources: dict[str, str]) -> None:
     """
     for field, problem in _problems(config):
         while field and field not in sources:
-            field = field.rpartition(".")[0]
+            alone, bracket, _ = field.rpartition("[")
+            # What one of several messages was overridden by stands under their common name.
+            field = alone if bracket and field.endswith("]") else field.rpartition(".")[0]
         raise UserError(f"{sources.get(field, path)}: {problem}")
 
 

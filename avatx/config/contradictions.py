@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 
 from avatx import registrations
-from avatx.config import trunk_checks, unread_fields
+from avatx.config import schema, trunk_checks, unread_fields
 from avatx.protos import action_faster_rcnn_pb2, train_pb2
 
 
@@ -67,12 +67,13 @@ def _of_the_training(train) -> Iterator[tuple[str, str]]:
         steps = [entry.step for entry in optimizer.learning_rate.manual_step_learning_rate.schedule]
         if steps != sorted(set(steps)):
             yield "train_config.optimizer", f"schedule steps are {steps}: expected ascending ones"
-    for option in train.data_augmentation_options:
+    for index, option in enumerate(train.data_augmentation_options):
         crop = option.random_crop_image
+        where = schema.numbered("train_config.data_augmentation_options", index)
         for first, second in (("min_area", "max_area"), ("min_aspect_ratio", "max_aspect_ratio")):
             if getattr(crop, first) > getattr(crop, second):
                 yield (
-                    f"train_config.data_augmentation_options.random_crop_image.{first}",
+                    f"{where}.random_crop_image.{first}",
                     f"{first} is {getattr(crop, first):g} and {second} is "
                     f"{getattr(crop, second):g}: the first must not exceed the second",
                 )
@@ -82,17 +83,18 @@ def _of_the_multipliers(multipliers) -> Iterator[tuple[str, str]]:
     """See `contradictions`. Which variables a pattern finds, the model that is built says."""
     where = "train_config.optimizer.learning_rate_multiplier"
     patterns = [entry.pattern for entry in multipliers]
-    for pattern in patterns:
+    for index, pattern in enumerate(patterns):
+        entry = f"{schema.numbered(where, index)}.pattern"
         try:
             re.compile(pattern)
         except re.error as error:
             yield (
-                f"{where}.pattern",
+                entry,
                 f"{where}.pattern '{pattern}': no regular expression ({error})",
             )
         if patterns.count(pattern) > 1:
             yield (
-                f"{where}.pattern",
+                entry,
                 f"{where}.pattern '{pattern}' is there {patterns.count(pattern)} times: a variable "
                 "takes the first that fits it, so leave one",
             )

@@ -1,6 +1,9 @@
 """On which line of a text proto each field stands, for error messages."""
 
 import re
+from collections import Counter
+
+from avatx.config.schema import numbered
 
 _TOKEN = re.compile(
     r"""(?P<skip>\#[^\n]*|[ \t\r,;]+)|(?P<newline>\n)"""
@@ -11,12 +14,16 @@ _TOKEN = re.compile(
 
 
 def field_lines(text: str) -> dict[str, int]:
-    """Maps "train_config.batch_size" to its line (from 1); the last one of a repeated field.
+    """Maps "train_config.batch_size" to its line (from 1).
+
+    Of a repeated field the first one; of repeated messages each, the second as
+    "train_config.data_augmentation_options[1]" (`avatx.config.schema.numbered`).
 
     `text` is a text proto that protobuf has parsed already, so its syntax is right.
     """
     lines: dict[str, int] = {}
     path: list[str] = []
+    counts: Counter[str] = Counter()  # of the messages of one name in one message
     lists: list[int] = []  # how deep `path` was where each open [ stands
     line, name, expects_value = 1, "", False
     for token in _TOKEN.finditer(text):
@@ -31,13 +38,16 @@ def field_lines(text: str) -> dict[str, int]:
         elif kind == "bracket":
             lists.pop()
         elif kind == "open":
-            path.append(name)
+            place = ".".join(path + [name])
+            path.append(numbered(name, counts[place]))
+            counts[place] += 1
+            lines[".".join(path)] = line
             expects_value = False
         elif kind == "close":
-            name = path.pop()
+            name = path.pop().partition("[")[0]
         elif kind in ("word", "string"):
             if not expects_value and not (lists and lists[-1] == len(path)):
                 name = token.group()
-                lines[".".join(path + [name])] = line
+                lines.setdefault(".".join(path + [name]), line)
             expects_value = False
     return lines

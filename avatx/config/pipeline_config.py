@@ -70,7 +70,8 @@ def load(
     for override in overrides:
         name = apply_override(config, override)
         # What the file says inside of an overridden message does not count any more.
-        sources = {key: at for key, at in sources.items() if not key.startswith(f"{name}.")}
+        inside = (f"{name}.", f"{name}[")
+        sources = {key: at for key, at in sources.items() if not key.startswith(inside)}
         sources[name] = f"override {override}"
     try:
         expand_paths(config)

@@ -108,10 +108,15 @@ def all_messages(descriptor: Descriptor) -> list[Descriptor]:
 
 
 def set_messages(message, name: str = "") -> Iterator[tuple[str, Any]]:
-    """`message` and every message that is set inside it, with their paths."""
+    """`message` and every message that is set inside it, with their paths (`numbered`)."""
     yield name, message
     for field, value in message.ListFields():
         if field.type == FieldDescriptor.TYPE_MESSAGE:
             full = f"{name}.{field.name}" if name else field.name
-            for one in value if is_repeated(field) else [value]:
-                yield from set_messages(one, full)
+            for index, one in enumerate(value if is_repeated(field) else [value]):
+                yield from set_messages(one, numbered(full, index))
+
+
+def numbered(name: str, index: int) -> str:
+    """The path of one of the messages of a repeated field: "name", "name[1]", "name[2]"."""
+    return f"{name}[{index}]" if index else name

@@ -51,7 +51,7 @@ def test_shipped_configs_parse_and_say_what_they_are(path):
         ("min_area: 0.6", "min_area: 0.9 max_area: 0.8", "min_area is 0.9 and max_area is 0.8"),
         ('protocol: "AVA_2020"', 'protocol: "AVA"', "protocol is 'AVA': expected AVA_2020 or"),
         ("scales: [0.5, 0.75, 1.0, 1.5]", "scales: [0.5, -1]", "scales is -1: expected more than"),
-        ("learning_rate_base: 0.001", "learning_rate_base: nan", "learning_rate_base is nan"),
+        ("learning_rate_base: 0.002", "learning_rate_base: nan", "learning_rate_base is nan"),
     ],
 )
 def test_a_mistake_is_named_with_file_line_and_field(tmp_path, old, new, words):
@@ -265,3 +265,31 @@ def test_every_number_has_a_range():
         and not schema.choices_of(field)
     ]
     assert not missing
+
+
+@pytest.mark.parametrize("wrong", [0, 1])
+def test_of_several_messages_of_a_field_the_wrong_one_is_named(tmp_path, wrong):
+    areas = ["min_area: 0.5", "min_area: 0.5"]
+    areas[wrong] = "min_area: 7"
+    options = "".join(
+        f"  data_augmentation_options {{\n    random_crop_image {{ {area} }}\n  }}\n"
+        for area in areas
+    )
+    text = re.sub(
+        r"  data_augmentation_options \{.*\}\n(?=\s*max_number)",
+        "",
+        PLAYGROUND.read_text(),
+        flags=re.S,
+    )
+    begin = text.index("train_config {\n") + len("train_config {\n")
+    path = tmp_path / "pipeline.config"
+    path.write_text(text[:begin] + options + text[begin:])
+    line = 1 + path.read_text()[: path.read_text().index("min_area: 7")].count("\n")
+    with pytest.raises(UserError, match=rf"pipeline.config:{line}: .*min_area is 7"):
+        config.load(str(path))
+    # What an override puts in their place is the override's mistake.
+    with pytest.raises(UserError, match="^override .*min_area is 9"):
+        config.load(
+            str(PLAYGROUND),
+            ["train_config.data_augmentation_options={ random_crop_image { min_area: 9 } }"],
+        )
