@@ -51,7 +51,7 @@ def test_shipped_configs_parse_and_say_what_they_are(path):
         ("min_area: 0.6", "min_area: 0.9 max_area: 0.8", "min_area is 0.9 and max_area is 0.8"),
         ('protocol: "AVA_2020"', 'protocol: "AVA"', "protocol is 'AVA': expected AVA_2020 or"),
         ("scales: [0.5, 0.75, 1.0, 1.5]", "scales: [0.5, -1]", "scales is -1: expected more than"),
-        ("learning_rate_base: 0.002", "learning_rate_base: nan", "learning_rate_base is nan"),
+        ("learning_rate_base: 0.003", "learning_rate_base: nan", "learning_rate_base is nan"),
     ],
 )
 def test_a_mistake_is_named_with_file_line_and_field(tmp_path, old, new, words):
