@@ -74,10 +74,10 @@ def main(argv=None) -> int:
     flags = parse_arguments(argv)
     from avatx.data.annotations.ava_csv import read_annotations
     from avatx.data.video.video_reader import check_video
-    from avatx.explorer.explorer import NAMES, check_output
+    from avatx.explorer.explorer import FILES, check_output
     from avatx.explorer.result import read_result
 
-    cli.check_outputs(flags, *(os.path.join(flags.output, name) for name in sorted(NAMES)))
+    cli.check_output_folder(flags, *FILES)
     check_output(flags.output)
     result = read_result(flags.detections) if flags.detections else None
     boxes = given_boxes(flags)

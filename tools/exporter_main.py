@@ -62,6 +62,7 @@ def parse_arguments(argv=None) -> argparse.Namespace:
 )
 def main(argv=None) -> int:
     arguments = parse_arguments(argv)
+    cli.check_output_folder(arguments)
     # `kill` cleans up as ctrl-C does.
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     cli.import_tensorflow()

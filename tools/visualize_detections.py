@@ -56,6 +56,7 @@ def main(argv=None) -> int:
     if not 0 < flags.iou_threshold <= 1:
         raise UserError(f"--iou_threshold {flags.iou_threshold}: expected more than 0, at most 1")
     given = given_settings(flags)
+    cli.check_output_folder(flags)
     # `kill` cleans up as ctrl-C does.
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     cli.import_tensorflow()

@@ -128,7 +128,7 @@ def generate(
     return summary
 
 
-def check_arguments(output, split, num_videos, seed, num_workers):
+def check_arguments(output, split, num_videos, seed=0, num_workers=None):
     """Raises UserError where `generate` cannot do with its arguments."""
     if split not in SPLITS:
         raise UserError(f"split is {split!r}; expected one of: {', '.join(SPLITS)}")
