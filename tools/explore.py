@@ -76,6 +76,7 @@ def main(argv=None) -> int:
     from avatx.data.video.video_reader import check_video
     from avatx.explorer.explorer import FILES, check_output
     from avatx.explorer.result import read_result
+    from avatx.inference.video_outputs import name_video
 
     cli.check_output_folder(flags, *FILES)
     check_output(flags.output)
@@ -89,7 +90,11 @@ def main(argv=None) -> int:
         check_video(flags.video)
     if flags.annotations:
         read_annotations(flags.annotations)
-    detector = _detector(flags, result)
+    if boxes is not None:
+        boxes.of_video(
+            name_video(flags.video) if result is None else str(result.facts.get("video_id", ""))
+        )
+    detector = _detector(flags, result, boxes)
     from avatx.explorer.explorer import write_explorer
     from avatx.inference.video_bar import video_bar
 
@@ -124,7 +129,7 @@ def main(argv=None) -> int:
     return 0
 
 
-def _detector(flags, result):
+def _detector(flags, result, boxes):
     """The export that is asked for, or the result's where it is still there; None for none."""
     path = flags.saved_model
     if path is None and result is not None and not flags.no_attention:
@@ -136,8 +141,12 @@ def _detector(flags, result):
         return None
     with cli.slow("loading the model"):
         cli.import_tensorflow()
-        from avatx.inference.detector import Detector
+        from avatx.inference.boxes_of_video import check_boxes
+        from avatx.inference.detector import Detector, signatures_at
 
+        model = signatures_at(path)
+        if model is not None and (result is None or boxes is not None):
+            check_boxes(model, boxes)
         return Detector(path)
 
 
