@@ -94,6 +94,9 @@ def run(main: Callable[[], int | None]) -> NoReturn:
             traceback.print_exc()
         else:
             print(f"error: {refused}", file=sys.stderr)
+    if "multiprocessing.util" in sys.modules:
+        # Gives semaphores back, as the shutdown would: of those that are left their tracker warns.
+        sys.modules["multiprocessing.util"]._run_finalizers(0)
     try:
         sys.stdout.flush()
         sys.stderr.flush()

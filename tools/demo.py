@@ -23,6 +23,7 @@ step = functools.partial(run_step, TOOLS)
 HELD_OUT = "val_0000"
 
 
+@cli.arguments_are_flags("override")
 def main(argv: Sequence[str] | None = None) -> int:
     parser = cli.Parser(__doc__)
     parser.add_argument("--output", required=True, metavar="DIR", help="where everything goes")
