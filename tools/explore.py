@@ -10,7 +10,7 @@ of what tools/detect_video.py wrote, or, detecting first (into PAGE-detections):
 import argparse
 import os
 
-from avatx import cli
+from avatx import cli, outputs
 from avatx.inference.boxes_flags import add_boxes_flags, given_boxes
 
 _ARGUMENTS = ("detections", "output", "saved_model", "video", "video_format", "boxes")
@@ -80,6 +80,9 @@ def main(argv=None) -> int:
 
     cli.check_output_folder(flags, *FILES)
     check_output(flags.output)
+    detected = f"{flags.output.rstrip('/')}-detections"
+    if not flags.detections:
+        outputs.check_folder(detected)
     result = read_result(flags.detections) if flags.detections else None
     boxes = given_boxes(flags)
     if result is None:
@@ -99,9 +102,8 @@ def main(argv=None) -> int:
     from avatx.inference.video_bar import video_bar
 
     def detect(attended):
-        folder = f"{flags.output.rstrip('/')}-detections"
-        _detect(flags, detector, boxes, folder, attended)
-        return read_result(folder)
+        _detect(flags, detector, boxes, detected, attended)
+        return read_result(detected)
 
     with video_bar("reading") as progress:
         summary = write_explorer(
