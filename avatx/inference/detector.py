@@ -265,6 +265,11 @@ def find_saved_model(path: str) -> str:
             f"{path}: an ONNX export, which is for ONNX Runtime; give a SavedModel, as "
             "tools/exporter_main.py writes without --format onnx"
         )
+    if file_systems.is_file(path):
+        raise UserError(
+            f"{path}: is a file; a SavedModel is the folder with saved_model.pb and variables; "
+            "give what tools/exporter_main.py wrote"
+        )
     raise UserError(
         f"{path}: not a SavedModel (there is no saved_model.pb in it or in its saved_model "
         "folder); give what tools/exporter_main.py wrote"

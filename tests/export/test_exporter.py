@@ -1,6 +1,5 @@
 """From config and checkpoint to a SavedModel, with the real network made small."""
 
-import importlib
 import importlib.util
 import itertools
 import json
@@ -463,30 +462,6 @@ def test_versions_for_a_server(trained, tmp_path, monkeypatch):
         exporter.export_pipeline(*arguments, str(output), version=2**63)
     with pytest.raises(UserError, match="holds checkpoint, which is no version's number"):
         exporter.export_pipeline(*arguments, str(folder), version=1)
-
-
-def test_a_version_is_replaced_with_a_note_and_nothing_else_is(
-    trained, tmp_path, monkeypatch, capsys
-):
-    folder, _ = trained
-    monkeypatch.setattr(saved_model, "export", save_nothing)
-    monkeypatch.chdir(tmp_path)
-    flags = ["--pipeline_config_path", str(folder / "pipeline.config"), "--checkpoint", str(folder)]
-    main = importlib.import_module("tools.exporter_main").main
-    for version, noted in (("1", False), ("2", False), ("1", True)):
-        assert main([*flags, "--output", "served", "--version", version]) == 0
-        assert (f"note: replaced the older version {version}" in capsys.readouterr().err) == noted
-    assert main([*flags, "--output", "served", "--version", "2", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["replaced"] is True
-
-    (tmp_path / "pictures" / "2024").mkdir(parents=True)
-    (tmp_path / "pictures" / "2024" / "mine.jpg").touch()
-    (tmp_path / "pictures" / "7").touch()
-    for version, said in (("2024", "holds mine.jpg, which is no export's"), ("7", "is a file")):
-        with pytest.raises(UserError, match=f"^--output pictures/{version}: {said}; .*--version"):
-            main([*flags, "--output", "pictures", "--version", version])
-    assert (tmp_path / "pictures" / "2024" / "mine.jpg").exists()
-    assert (tmp_path / "pictures" / "7").is_file()
 
 
 def test_the_current_folder_is_refused_before_the_work(tmp_path, monkeypatch):
