@@ -29,6 +29,7 @@ __all__ = [
     "as_called",
     "as_flags",
     "check_output_folder",
+    "check_output_prefix",
     "check_outputs",
     "entry",
     "import_tensorflow",
@@ -93,6 +94,9 @@ def run(main: Callable[[], int | None]) -> NoReturn:
             traceback.print_exc()
         else:
             print(f"error: {refused}", file=sys.stderr)
+    if "multiprocessing.util" in sys.modules:
+        # Gives semaphores back, as the shutdown would: of those that are left their tracker warns.
+        sys.modules["multiprocessing.util"]._run_finalizers(0)
     try:
         sys.stdout.flush()
         sys.stderr.flush()
@@ -175,7 +179,7 @@ def check_outputs(flags: argparse.Namespace, *files: str, by: str = "output") ->
       by: the flag that says what is written.
 
     Raises:
-      UserError: the file cannot be written, or one of them is read.
+      UserError: the file cannot be written, or one of them is read or is a folder.
     """
     given = {
         name: [one for one in (value if isinstance(value, list) else [value]) if _is_text(one)]
@@ -186,22 +190,41 @@ def check_outputs(flags: argparse.Namespace, *files: str, by: str = "output") ->
         path = getattr(flags, by)
         if not files:
             outputs.check_file(path, by)
+        outputs.refuse_folders(files, by)
         outputs.refuse_overwriting(files or [path], given, by)
 
 
-def check_output_folder(flags: argparse.Namespace, *files: str) -> None:
+def check_output_folder(flags: argparse.Namespace, *files: str, by: str = "output") -> None:
     """`check_outputs` of files in the folder --output, which must be one that can be written in.
 
     Args:
       flags: of the tool.
-      *files: names in the folder.
+      *files: names in the folder; none where they are not known, or not yet.
+      by: the flag that names the folder.
 
     Raises:
-      UserError: the folder cannot be written in, or one of the files is read.
+      UserError: the folder cannot be written in, or one of the files is read or is a folder.
     """
-    with arguments_are_flags("output"):
-        outputs.check_folder(flags.output)
-    check_outputs(flags, *(os.path.join(flags.output, name) for name in files))
+    path = getattr(flags, by)
+    with arguments_are_flags(by):
+        outputs.check_folder(path, by)
+    if files:
+        check_outputs(flags, *(os.path.join(path, name) for name in files), by=by)
+
+
+def check_output_prefix(flags: argparse.Namespace, by: str = "output") -> None:
+    """Refuses a beginning of names, --output, whose folder could not be made or written in.
+
+    Args:
+      flags: of the tool.
+      by: the flag that says what is written.
+
+    Raises:
+      UserError: see above.
+    """
+    path = getattr(flags, by)
+    with arguments_are_flags(by):
+        outputs.check_folder(os.path.dirname(path) or ".", by, shown=path)
 
 
 def _is_text(value: object) -> bool:

@@ -6,6 +6,7 @@ after the work; and what is written over one's own annotations is gone.
 
 import glob
 import os
+import tempfile
 from collections.abc import Iterable, Mapping
 
 from avatx.errors import UserError
@@ -31,32 +32,53 @@ def check_file(path: str, argument: str = "output") -> None:
         raise UserError(f"{argument} {path}: is a folder; expected a file")
     if not os.path.isdir(folder):
         raise UserError(f"{argument} {path}: there is no folder {folder}; make it first")
-    is_device = os.path.exists(target) and not os.path.isfile(target)  # written to as it is
-    if not os.access(target if is_device else folder, os.W_OK):
-        raise UserError(f"{argument} {path}: nothing can be written in {folder}")
+    if os.path.exists(target) and not os.path.isfile(target):  # a device, written to as it is
+        if not os.access(target, os.W_OK):
+            raise UserError(f"{argument} {path}: nothing can be written to it")
+        return
+    _try(folder, f"{argument} {path}")
 
 
-def check_folder(path: str, argument: str = "output") -> None:
+def check_folder(path: str, argument: str = "output", shown: str = "") -> None:
     """Refuses a folder that could not be made or written in; of a remote one its file system says.
 
     Args:
       path: the folder; those that it is in may be missing, too.
       argument: what names it.
+      shown: what was given, where that is more than the folder.
 
     Raises:
       UserError: it is no folder, or in none, or not writable.
     """
     if "://" in path:
         return
+    shown = shown or path
     there = os.path.realpath(path)
     while not os.path.exists(there):
         there = os.path.dirname(there)
     if not os.path.isdir(there):
         raise UserError(
-            f"{argument} {path}: {there} is a file; expected a folder, or a name for a new one"
+            f"{argument} {shown}: {there} is a file; expected a folder, or a name for a new one"
         )
-    if not os.access(there, os.W_OK):
-        raise UserError(f"{argument} {path}: nothing can be written in {there}")
+    _try(there, f"{argument} {shown}")
+
+
+def _try(folder: str, named: str) -> None:
+    """Refuses a folder that takes no file; permissions do not tell, for root or in /proc."""
+    try:
+        with tempfile.TemporaryFile(dir=folder):  # without a name, so nobody sees it
+            pass
+    except OSError as error:
+        raise UserError(
+            f"{named}: nothing can be written in {folder} ({error.strerror}); give another"
+        ) from error
+
+
+def refuse_folders(files: Iterable[str], argument: str = "output") -> None:
+    """Raises UserError where a file is to be written and a folder has its name."""
+    for file in files:
+        if os.path.isdir(file):
+            raise UserError(f"{argument} {file}: is a folder; expected a file, or a free name")
 
 
 def refuse_overwriting(

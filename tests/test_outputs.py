@@ -60,3 +60,18 @@ def test_a_folder_that_can_be_written_in_and_those_that_cannot(tmp_path):
         with pytest.raises(UserError, match=f"^there {tmp_path}/{bad}: .*/file is a file; expect"):
             outputs.check_folder(str(tmp_path / bad), "there")
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
+    with pytest.raises(UserError, match="^there new/x: .*/file is a file"):
+        outputs.check_folder(str(tmp_path / "file" / "new"), "there", shown="new/x")
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="of Linux")
+def test_where_no_file_can_be_made_whatever_the_permissions():
+    for check, path in ((outputs.check_file, "/proc/a.csv"), (outputs.check_folder, "/proc/new")):
+        with pytest.raises(UserError, match=f"^output {path}: nothing can be written in /proc"):
+            check(path)
+
+
+def test_a_folder_where_a_file_would_be_written(tmp_path):
+    outputs.refuse_folders([str(tmp_path / "new"), __file__])
+    with pytest.raises(UserError, match=f"^output {tmp_path}: is a folder; expected a file"):
+        outputs.refuse_folders([str(tmp_path)])

@@ -72,6 +72,7 @@ def _arguments() -> argparse.ArgumentParser:
 def main(argv=None) -> int:
     flags, beam_arguments = _arguments().parse_known_args(argv)
     given = given_settings(flags)
+    cli.check_output_prefix(flags)
 
     # Imported here, for they bring TensorFlow: --help and a mistyped flag need not wait for it.
     cli.import_tensorflow()

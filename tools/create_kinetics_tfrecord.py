@@ -74,6 +74,10 @@ def _arguments() -> argparse.ArgumentParser:
 def main(argv=None) -> int:
     flags, beam_arguments = _arguments().parse_known_args(argv)
     given = given_settings(flags)
+    cli.check_output_prefix(flags)
+    classes = flags.output_label_map or f"{flags.output}_label_map.pbtxt"
+    if flags.label_map is None:
+        cli.check_outputs(flags, classes, by="output_label_map")
 
     # Imported here, for they bring TensorFlow: --help and a mistyped flag need not wait for it.
     cli.import_tensorflow()
@@ -84,9 +88,6 @@ def main(argv=None) -> int:
 
     manifest = os.path.join(os.path.dirname(flags.output), NAME)
     cli.check_outputs(flags, manifest)
-    if flags.label_map is None:
-        classes = flags.output_label_map or f"{flags.output}_label_map.pbtxt"
-        cli.check_outputs(flags, classes, by="output_label_map")
     with cli.arguments_are_flags("jpeg_quality"):
         settings = RecordSettings(
             FrameSettings(**{"shorter_side": 256, **given}),

@@ -14,6 +14,7 @@ import time
 from collections.abc import Sequence
 
 from avatx import cli, config
+from avatx.playground.dataset import check_arguments
 from avatx.reproduction.steps import run_step
 
 TOOLS = pathlib.Path(__file__).resolve().parent
@@ -22,6 +23,7 @@ step = functools.partial(run_step, TOOLS)
 HELD_OUT = "val_0000"
 
 
+@cli.arguments_are_flags("override")
 def main(argv: Sequence[str] | None = None) -> int:
     parser = cli.Parser(__doc__)
     parser.add_argument("--output", required=True, metavar="DIR", help="where everything goes")
@@ -32,7 +34,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_json()
     arguments = parser.parse_args(argv)
     # A mistake is told before videos are made.
+    cli.check_output_folder(arguments)
     config.load(arguments.pipeline_config_path, arguments.override)
+    for split in ("train", "val"):
+        name = f"{split}_videos"
+        with cli.arguments_are_flags("output", num_videos=name):
+            check_arguments(arguments.output, split, getattr(arguments, name))
 
     output = pathlib.Path(arguments.output)
     data, model, export, detections, page = (

@@ -27,6 +27,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_json()
     arguments = parser.parse_args(argv)
+    cli.check_output_folder(arguments)
+    # A mistake is told before anything is fetched.
+    from avatx.data.video.video_reader import check_video
+    from avatx.inference.video_detection import check_arguments
+
+    with cli.arguments_are_flags("every"):
+        check_arguments(0.0, arguments.every, 1)
+    if arguments.video is not None:
+        check_video(arguments.video)
     begin = time.monotonic()
     video = arguments.video
     if video is None:

@@ -59,7 +59,14 @@ def parse_arguments(argv=None) -> argparse.Namespace:
 def main(argv=None) -> int:
     arguments = parse_arguments(argv)
     if arguments.fetch_movenet is not None:
+        for name in ("saved_model", "videos", "output", "annotations", "every"):
+            if getattr(arguments, name) is not None:
+                raise UserError(
+                    f"--{name}: --fetch_movenet fetches and ends; leave one of them out"
+                )
         return _fetch(arguments)
+    if arguments.movenet_archive is not None:
+        raise UserError("--movenet_archive is of --fetch_movenet, which is not there; give both")
     for name in ("saved_model", "videos", "output"):
         if getattr(arguments, name) is None:
             raise UserError(f"--{name} is missing (or give --fetch_movenet FOLDER)")
@@ -67,10 +74,19 @@ def main(argv=None) -> int:
         raise UserError("--every and --annotations: give one of them")
     given = given_settings(arguments)
     cli.check_outputs(arguments)
+    from avatx.data.annotations.ava_csv import read_annotations
+    from avatx.inference.person_detector import PersonDetector, check_numbers
+    from avatx.inference.video_detection import check_arguments
+
+    # Mistakes are told before the model is loaded.
+    every = 1.0 if arguments.every is None else arguments.every
+    check_arguments(arguments.score_threshold, every, 1)
+    check_numbers(arguments.person_class, arguments.tiles)
+    if arguments.annotations is not None:
+        read_annotations(arguments.annotations)
     cli.import_tensorflow()
     from avatx.data.video.frame_settings import FrameSettings
     from avatx.inference.people_of_videos import detect_people
-    from avatx.inference.person_detector import PersonDetector
     from avatx.inference.video_bar import video_bar
     from avatx.inference.video_search import find_videos
 
@@ -82,7 +98,7 @@ def main(argv=None) -> int:
             arguments.videos,
             arguments.output,
             detector,
-            every=1.0 if arguments.every is None else arguments.every,
+            every=every,
             annotations=arguments.annotations,
             score_threshold=arguments.score_threshold,
             frame_settings=FrameSettings(**given),
@@ -104,6 +120,7 @@ def main(argv=None) -> int:
 
 
 def _fetch(arguments) -> int:
+    cli.check_output_folder(arguments, by="fetch_movenet")
     cli.import_tensorflow()
     from avatx.inference import movenet
 

@@ -106,7 +106,7 @@ def main(argv=None) -> int:
         arguments.score_threshold = 0.3 if arguments.actions is None else 0.05
     with cli.arguments_are_flags("score_threshold", "every", "batch_size"):
         check_arguments(arguments.score_threshold, arguments.every, arguments.batch_size)
-    _check_inputs(arguments)
+    _check_inputs(arguments, beam_arguments)
     if arguments.actions is not None:
         from avatx.kinetics import export
 
@@ -117,6 +117,7 @@ def main(argv=None) -> int:
         find_saved_model(arguments.saved_model)  # which says what is wrong
     with cli.slow("loading TensorFlow and the model"):
         cli.import_tensorflow()
+        _check_model(arguments, given)
         detector = Detector(arguments.saved_model)
     with cli.arguments_are_flags("optical_flow"):
         settings = for_model(detector.frame_settings, detector.has_flow, given)
@@ -126,7 +127,23 @@ def main(argv=None) -> int:
     return detect(arguments, detector, settings, beam_arguments)
 
 
-def _check_inputs(arguments) -> None:
+def _check_model(arguments, given) -> None:
+    """What the model cannot be asked is told before it is loaded, where its file says that."""
+    from avatx.data.video.frame_settings import for_model
+    from avatx.inference.boxes_of_video import check_boxes
+    from avatx.inference.detector import signatures_at
+    from avatx.inference.exported_signatures import check_attention
+
+    model = signatures_at(arguments.saved_model)
+    if model is None:
+        return
+    check_boxes(model, arguments.boxes)
+    if arguments.attention:
+        check_attention(model)
+    for_model({}, model.has_flow, given)
+
+
+def _check_inputs(arguments, beam_arguments) -> None:
     """What cannot be done or read is told before a model is fetched or loaded."""
     for flag in ("attention", "boxes"):
         if arguments.actions is not None and getattr(arguments, flag):
@@ -134,16 +151,23 @@ def _check_inputs(arguments) -> None:
     arguments.boxes = given_boxes(arguments)
     from avatx.data.annotations.ava_csv import read_annotations
     from avatx.data.video.video_reader import check_video
+    from avatx.inference.video_outputs import name_video
 
     if arguments.videos is None:
         check_video(arguments.video)
-    else:
-        cli.import_tensorflow()
-        from avatx.inference.video_search import find_videos
-
-        find_videos(arguments.videos)
     if arguments.annotations:
         read_annotations(arguments.annotations)
+    if arguments.boxes and arguments.videos is None:
+        arguments.boxes.of_video(name_video(arguments.video))
+    elif arguments.boxes:
+        arguments.boxes.read()
+    if arguments.videos is not None:
+        cli.import_tensorflow()
+        from avatx import beam_pipeline
+        from avatx.inference.video_search import find_videos
+
+        beam_pipeline.parse_arguments(beam_arguments)
+        find_videos(arguments.videos)
 
 
 def _detect_in_many(arguments, detector, settings, beam_arguments) -> int:

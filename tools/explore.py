@@ -10,7 +10,7 @@ of what tools/detect_video.py wrote, or, detecting first (into PAGE-detections):
 import argparse
 import os
 
-from avatx import cli
+from avatx import cli, outputs
 from avatx.inference.boxes_flags import add_boxes_flags, given_boxes
 
 _ARGUMENTS = ("detections", "output", "saved_model", "video", "video_format", "boxes")
@@ -74,11 +74,15 @@ def main(argv=None) -> int:
     flags = parse_arguments(argv)
     from avatx.data.annotations.ava_csv import read_annotations
     from avatx.data.video.video_reader import check_video
-    from avatx.explorer.explorer import NAMES, check_output
+    from avatx.explorer.explorer import FILES, check_output
     from avatx.explorer.result import read_result
+    from avatx.inference.video_outputs import name_video
 
-    cli.check_outputs(flags, *(os.path.join(flags.output, name) for name in sorted(NAMES)))
+    cli.check_output_folder(flags, *FILES)
     check_output(flags.output)
+    detected = f"{flags.output.rstrip('/')}-detections"
+    if not flags.detections:
+        outputs.check_folder(detected)
     result = read_result(flags.detections) if flags.detections else None
     boxes = given_boxes(flags)
     if result is None:
@@ -89,14 +93,17 @@ def main(argv=None) -> int:
         check_video(flags.video)
     if flags.annotations:
         read_annotations(flags.annotations)
-    detector = _detector(flags, result)
+    if boxes is not None:
+        boxes.of_video(
+            name_video(flags.video) if result is None else str(result.facts.get("video_id", ""))
+        )
+    detector = _detector(flags, result, boxes)
     from avatx.explorer.explorer import write_explorer
     from avatx.inference.video_bar import video_bar
 
     def detect(attended):
-        folder = f"{flags.output.rstrip('/')}-detections"
-        _detect(flags, detector, boxes, folder, attended)
-        return read_result(folder)
+        _detect(flags, detector, boxes, detected, attended)
+        return read_result(detected)
 
     with video_bar("reading") as progress:
         summary = write_explorer(
@@ -124,7 +131,7 @@ def main(argv=None) -> int:
     return 0
 
 
-def _detector(flags, result):
+def _detector(flags, result, boxes):
     """The export that is asked for, or the result's where it is still there; None for none."""
     path = flags.saved_model
     if path is None and result is not None and not flags.no_attention:
@@ -136,8 +143,12 @@ def _detector(flags, result):
         return None
     with cli.slow("loading the model"):
         cli.import_tensorflow()
-        from avatx.inference.detector import Detector
+        from avatx.inference.boxes_of_video import check_boxes
+        from avatx.inference.detector import Detector, signatures_at
 
+        model = signatures_at(path)
+        if model is not None and (result is None or boxes is not None):
+            check_boxes(model, boxes)
         return Detector(path)
 
 

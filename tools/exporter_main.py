@@ -5,7 +5,6 @@ r"""Exports a trained detector as a SavedModel that needs nothing but TensorFlow
 """
 
 import argparse
-import json
 import signal
 import sys
 
@@ -52,7 +51,8 @@ def parse_arguments(argv=None) -> argparse.Namespace:
     parser.add_argument(
         "--version",
         type=int,
-        help="write the SavedModel into a folder of this number, as TensorFlow Serving wants it",
+        help="write the SavedModel into a folder of this number, as TensorFlow Serving wants it; "
+        "an older export of the number is replaced, which a running server does not notice",
     )
     return parser.parse_args(argv)
 
@@ -62,6 +62,7 @@ def parse_arguments(argv=None) -> argparse.Namespace:
 )
 def main(argv=None) -> int:
     arguments = parse_arguments(argv)
+    cli.check_output_folder(arguments)
     # `kill` cleans up as ctrl-C does.
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     cli.import_tensorflow()
@@ -82,12 +83,17 @@ def main(argv=None) -> int:
             version=arguments.version,
         )
     if arguments.json:
-        print(json.dumps({"output": arguments.output, **summary._asdict()}, indent=2))
+        cli.print_json({"output": arguments.output, **summary._asdict()})
         return 0
     print(
         f"exported step {summary.step} ({summary.checkpoint}), {summary.num_parameters:,} "
         f"parameters, to {arguments.output}"
     )
+    if summary.replaced and arguments.version is not None:
+        cli.talk(
+            f"note: replaced the older version {arguments.version}: a server that has loaded it "
+            "serves on what it loaded; a larger number is noticed"
+        )
     if summary.other:
         cli.talk(f"note: the best evaluation was of {summary.other}; --best exports that")
     if arguments.format == "onnx":

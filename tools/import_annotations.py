@@ -59,10 +59,11 @@ def main(argv=None) -> int:
         if value is not None and not least <= value < 1e6:
             parser.error(f"--{name} {value:g}: expected {least:g} or more")
 
+    cli.check_output_folder(flags)
     cli.import_tensorflow()
     from avatx.importing import read
 
-    cli.check_outputs(flags, *(os.path.join(flags.output, name) for name in read.FILES))
+    cli.check_output_folder(flags, *read.FILES)
     result = read.read_export(
         flags.annotations,
         flags.format,

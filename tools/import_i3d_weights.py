@@ -22,6 +22,7 @@ def main(argv=None) -> int:
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
     args = parser.parse_args(argv)
 
+    cli.check_output_prefix(args)
     cli.check_outputs(args, f"{args.output}.index", f"{args.output}.data-00000-of-00001")
     cli.import_tensorflow()
     from avatx.checkpoints import i3d_weights  # after the flags: TensorFlow takes seconds to import

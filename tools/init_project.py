@@ -80,6 +80,7 @@ def main(argv=None) -> int:
     add("--json", action="store_true", help="print what was measured and decided as JSON")
     flags = parser.parse_args(argv)
 
+    cli.check_output_folder(flags)
     cli.import_tensorflow()
     from avatx.project.create import FILES, README, create_project
 

@@ -29,6 +29,7 @@ def main(argv=None) -> int:
     )
     parser.add_json()
     arguments = parser.parse_args(argv)
+    cli.check_output_folder(arguments)
     cli.import_tensorflow()
     from avatx.kinetics import export
 

@@ -46,6 +46,7 @@ def main(argv=None) -> int:
     )
     parser.add_json()
     arguments = parser.parse_args(argv)
+    cli.check_output_folder(arguments)
 
     from avatx import playground
 

@@ -44,7 +44,8 @@ def parse_arguments(argv=None) -> argparse.Namespace:
 
 
 @cli.arguments_are_flags(
-    "override", "optical_flow", "concerned", "checkpoint", groundtruth="annotations"
+    *("override", "optical_flow", "concerned", "checkpoint", "records", "video_start_seconds"),
+    groundtruth="annotations",
 )
 def main(argv=None) -> int:
     flags = parse_arguments(argv)

@@ -55,6 +55,7 @@ def main(argv=None) -> int:
         "--json", action="store_true", help="print the last evaluation as JSON, no line of each"
     )
     flags = parser.parse_args(argv)
+    cli.check_output_folder(flags, by="model_dir")
 
     cli.import_tensorflow()
     with cli.slow("loading the program"):  # Model Garden's part takes seconds

@@ -65,6 +65,7 @@ def main(argv=None) -> int:
             raise UserError(f"--{name} {value}: expected 1 to {most:,}")
 
     _check_data(flags)
+    cli.check_output_folder(flags)
     suite, output = suites.SUITES[flags.suite], pathlib.Path(flags.output)
     experiments = flags.experiments or []
     if experiments == ["all"]:

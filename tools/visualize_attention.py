@@ -53,7 +53,7 @@ def parse_person(text: str):
     """(number, None) or (1, [4] yxyx box)."""
     try:
         values = [float(part) for part in text.split(",")]
-        if len(values) == 1 and values[0] == int(values[0]):
+        if len(values) == 1 and values[0] == int(values[0]) >= 1:
             return int(values[0]), None
         x1, y1, x2, y2 = values
         if 0 <= x1 < x2 <= 1 and 0 <= y1 < y2 <= 1:
@@ -61,12 +61,12 @@ def parse_person(text: str):
     except (ValueError, OverflowError):  # int() of infinity
         pass
     raise UserError(
-        f"--person {text}: expected a number, or a box x1,y1,x2,y2 in fractions of "
+        f"--person {text}: expected a number, 1 or more, or a box x1,y1,x2,y2 in fractions of "
         "the frame with x1 < x2 and y1 < y2"
     )
 
 
-@cli.arguments_are_flags("override", "optical_flow")
+@cli.arguments_are_flags("override", "optical_flow", "records", "video_start_seconds")
 def main(argv=None) -> int:
     flags = parse_arguments(argv)
     number, box = parse_person(flags.person)

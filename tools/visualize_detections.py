@@ -48,7 +48,7 @@ def parse_arguments(argv=None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-@cli.arguments_are_flags("classes", "videos", "records", "optical_flow", "protocol")
+@cli.arguments_are_flags("classes", "videos", "records", "protocol", "video_start_seconds")
 def main(argv=None) -> int:
     flags = parse_arguments(argv)
     if flags.top < 1:
@@ -56,6 +56,7 @@ def main(argv=None) -> int:
     if not 0 < flags.iou_threshold <= 1:
         raise UserError(f"--iou_threshold {flags.iou_threshold}: expected more than 0, at most 1")
     given = given_settings(flags)
+    cli.check_output_folder(flags)
     # `kill` cleans up as ctrl-C does.
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     cli.import_tensorflow()
@@ -73,6 +74,10 @@ def main(argv=None) -> int:
     excluded = ava_csv.read_excluded_timestamps(flags.excluded) if flags.excluded else None
     groundtruth = ava_csv.read_annotations(flags.annotations)
     detections = ava_csv.read_detections(flags.detections)
+    if not len(groundtruth) and not groundtruth.empty_keyframes:
+        raise UserError(f"--annotations {flags.annotations} is empty: there is nothing to find")
+    if not len(detections):
+        raise UserError(f"--detections {flags.detections} is empty: there is nothing to show")
     with cli.slow("matching detections"):
         classes = find_examples(
             groundtruth,

@@ -79,7 +79,8 @@ def _of_word(token: _Token, before: list[_Token], depth: int, name: str) -> str:
         return f'{name}: {token.text}: expected plain quotes, "...", not a word processor\'s'
     if token.text.startswith("//"):
         return "// begins no comment here: expected #"
-    if depth or not _NUMBER.fullmatch(token.text) or len(before) < 2:
+    # Without a field before it, it is no config at all, as a csv: its parser says that.
+    if depth or not name or not _NUMBER.fullmatch(token.text) or len(before) < 2:
         return ""
     if before[-1].kind == "word" and _NUMBER.fullmatch(before[-1].text):
         whole = f"{before[-1].text} {token.text}"

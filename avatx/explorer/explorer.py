@@ -31,7 +31,8 @@ from avatx.inference.video_detection import Attended
 
 PAGE = ("index.html", "explorer.css", "drawing.js", "timeline.js", "attention.js", "explorer.js")
 DATA, KEYFRAMES = "data.js", "keyframes"
-NAMES = {*PAGE, DATA, KEYFRAMES, *(f"video.{name}" for name in FORMATS)}
+FILES = (*PAGE, DATA, *(f"video.{name}" for name in FORMATS))
+NAMES = {*FILES, KEYFRAMES}
 LARGEST_SHORTER_SIDE = 720  # of the video's copy
 
 _NO_EXPORT = "made without a model; of an export with attention it can be shown"

@@ -9,7 +9,7 @@ import numpy as np
 
 from avatx import file_systems
 from avatx.core.people import Action, Person
-from avatx.errors import UserError
+from avatx.errors import UserError, shown
 from avatx.inference.linking import Linker
 
 NAME = "detections.json"
@@ -67,6 +67,11 @@ def read_result(path: str) -> Result:
         ) from error
     if _is_of_many(content):
         raise UserError(f"{file_path}: lists a folder a video; give one of them")
+    if not isinstance(content, dict):
+        raise UserError(
+            f"{file_path}: holds {shown(content)}; expected the object that tools/detect_video.py "
+            "writes; run it again"
+        )
     try:
         names = {int(key): str(name) for key, name in content.pop("classes").items()}
         groups = {int(key): str(of) for key, of in content.pop("groups", {}).items()}

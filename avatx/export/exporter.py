@@ -27,6 +27,12 @@ LABEL_MAP_FILE = "label_map.pbtxt"
 # Beside a SavedModel's own files, in a folder that TensorFlow passes over.
 _EXTRA_FOLDER = "assets.extra"
 _SAVED_MODEL_FILE = "saved_model.pb"
+# What TensorFlow writes of a SavedModel, of any of its versions.
+_OF_VERSION = {
+    *(_SAVED_MODEL_FILE, "variables", "assets", _EXTRA_FOLDER),
+    *("fingerprint.pb", "keras_metadata.pb", "debug"),
+}
+_LARGEST_VERSION = 2**63 - 1  # that TensorFlow Serving reads
 
 
 class ExportSummary(NamedTuple):
@@ -37,6 +43,7 @@ class ExportSummary(NamedTuple):
     serves_jpeg: bool  # whether there is a signature serving_jpeg: not with a flow stream
     checkpoint: str  # which one was taken
     other: str  # the best one and its number where another was taken, for a line; or ""
+    replaced: bool  # whether there was an older export, or an older one of this version
 
 
 def export_pipeline(
@@ -68,20 +75,22 @@ def export_pipeline(
       best: take the checkpoint of the best evaluation, which `train_and_eval` keeps in the folder
         best of `trained_checkpoint_dir`.
       file_format: one of FORMATS.
-      version: a number, 1 or more, for a server; other versions in `output_directory` stay.
+      version: a number, 1 or more, for a server; other versions in `output_directory` stay. An
+        older export of this number is replaced, which a server that has loaded it does not see.
 
     Raises:
       UserError: an argument is wrong, or tf2onnx not installed; config, label map or checkpoint
         are missing or do not fit; the output folder holds something else or cannot be written.
     """
-    if "://" not in output_directory:
-        output_directory = os.path.abspath(output_directory)
     _check_format(file_format, attention, version)
     if version is None:
         check_output_directory(output_directory)
     else:
-        check_versions_directory(output_directory)
+        check_versions_directory(output_directory, version)
         output_directory = os.path.join(output_directory, str(version))
+    if "://" not in output_directory:
+        output_directory = os.path.abspath(output_directory)
+    replaced = bool(file_systems.names_in(output_directory))
     kept = best_checkpoint(trained_checkpoint_dir)
     if best and kept is None:
         raise UserError(
@@ -142,14 +151,15 @@ def export_pipeline(
         serves_jpeg,
         checkpoint,
         kept.described if kept is not None and kept.step != trained.step else "",
+        replaced,
     )
 
 
 def _check_format(file_format: str, attention: bool, version: int | None) -> None:
     if file_format not in FORMATS:
         raise UserError(f"file_format {file_format!r}: expected {' or '.join(FORMATS)}")
-    if version is not None and version < 1:
-        raise UserError(f"version {version}: expected a number, 1 or more")
+    if version is not None and not 1 <= version <= _LARGEST_VERSION:
+        raise UserError(f"version {version}: expected a number, 1 or more, and less than 2 ** 63")
     if file_format == "onnx":
         if attention:
             raise UserError("attention: an ONNX file has serving_default alone; leave it out")
@@ -158,8 +168,8 @@ def _check_format(file_format: str, attention: bool, version: int | None) -> Non
         onnx_model.check_installed()
 
 
-def check_versions_directory(path: str) -> None:
-    """Raises UserError where versions must not be written: no folder, or other things in it."""
+def check_versions_directory(path: str, version: int) -> None:
+    """Raises UserError where a version must not be written: no folder, or other things in it."""
     file_systems.load(path)
     if not tf.io.gfile.exists(path):
         return
@@ -172,6 +182,17 @@ def check_versions_directory(path: str) -> None:
             f"output_directory {path}: holds {foreign[0]}, which is no version's number; give a "
             "new or empty folder, or one of versions"
         )
+    older = os.path.join(path, str(version))
+    if tf.io.gfile.exists(older) and not tf.io.gfile.isdir(older):
+        raise UserError(f"output_directory {older}: is a file; give another folder or `version`")
+    held = file_systems.names_in(older)
+    foreign = [name for name in held if name not in _OF_VERSION or _SAVED_MODEL_FILE not in held]
+    if foreign:
+        raise UserError(
+            f"output_directory {older}: holds {foreign[0]}, which is no export's; give another "
+            "folder or `version`"
+        )
+    refuse_current_folder(older)
 
 
 def check_output_directory(path: str) -> None:

@@ -244,10 +244,23 @@ class ActionDetector:
     def _checked_clip(self, frames) -> np.ndarray:
         channels = 5 if self.model.has_flow else 3
         expected = f"expected uint8 [{self.num_frames}, height, width, {channels}]"
+        if isinstance(frames, str | os.PathLike):
+            raise UserError(
+                f"frames {shown(frames)}: is a text; {expected}; `detect` takes a video's path"
+            )
+        if isinstance(frames, Iterator):
+            raise UserError(
+                f"frames: a {type(frames).__name__}, which gives its frames once; {expected}: an "
+                "array, or a list, as list(...) makes"
+            )
         try:
             clip = np.asarray(frames)
         except ValueError as error:
             raise UserError(f"frames: not all of one size; {expected}") from error
+        if not clip.size and clip.ndim == 1:
+            raise UserError(f"frames: none are given; {expected}")
+        if clip.dtype == object:
+            raise UserError(f"frames {shown(frames)}: are no numbers; {expected}, values 0 to 255")
         if clip.dtype != np.uint8:
             raise UserError(f"frames: an array of {clip.dtype}; {expected}, values 0 to 255")
         if clip.ndim != 4 or clip.shape[-1] != channels or 0 in clip.shape[1:]:

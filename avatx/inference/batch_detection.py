@@ -24,7 +24,9 @@ from avatx.data.records.remote_files import load_file_system
 from avatx.errors import UserError, first_line
 from avatx.inference import batch_manifest, video_search
 from avatx.inference.batch_plan import BatchSettings, model_fingerprint, video_fingerprint
+from avatx.inference.boxes_of_video import check_boxes
 from avatx.inference.detector import Detector
+from avatx.inference.exported_signatures import check_attention
 from avatx.inference.video_detection import detect_video
 from avatx.inference.video_outputs import NOTE, RESULTS
 from avatx.refusals import has_no_room
@@ -61,6 +63,12 @@ def detect_videos(
       UserError: none of the videos can be read, or `output` cannot be written.
     """
     options = beam_pipeline.parse_arguments(beam_arguments)
+    # What is of the model, not of a video, is told once.
+    check_boxes(detector, settings.boxes)
+    if settings.boxes is not None:
+        settings.boxes.read()
+    if settings.attention:
+        check_attention(detector)
     for path in (*videos, output):
         load_file_system(path)
     found = video_search.find_videos(videos)

@@ -1,6 +1,7 @@
 """Where people are in one video, for a model that has to be told."""
 
 import dataclasses
+import functools
 import os
 from collections.abc import Callable, Sequence
 
@@ -12,6 +13,7 @@ from avatx.data.times import to_microseconds
 from avatx.data.video.keyframe_clips import KeyframeClip
 from avatx.errors import UserError, shown
 from avatx.inference.detector import Detector
+from avatx.inference.exported_signatures import Exported
 
 _NO_BOXES = np.zeros([0, 4], np.float32)
 
@@ -29,6 +31,58 @@ class BoxesSettings:
     path: str
     score_threshold: float = 0.0
     max_number_of_boxes: int = 64
+
+    def read(self) -> PersonBoxes:
+        """What the files say; of a file that was read before, at once, while it is the same.
+
+        Raises:
+          UserError: a file cannot be read, or none of its boxes reaches `score_threshold`.
+        """
+        if not os.path.isfile(self.path):  # a pattern, or remote: whether it changed is not known
+            return _read(self)
+        facts = os.stat(self.path)
+        return _read_once(self, (facts.st_mtime_ns, facts.st_size, facts.st_ino))
+
+    def of_video(self, video_id: str) -> PersonBoxes:
+        """As `read`.
+
+        Raises:
+          UserError: see there; or the files have nothing of this video.
+        """
+        table = self.read()
+        if video_id not in table.video_names:
+            names = ", ".join(map(repr, table.video_names[:3])) or "none"
+            raise UserError(
+                f"boxes {self.path}: has no box of the video {video_id!r}; it has {names}"
+                f"{', ...' if len(table.video_names) > 3 else ''}"
+            )
+        return table
+
+
+def _read(settings: BoxesSettings) -> PersonBoxes:
+    return read_person_boxes(
+        [settings.path], settings.score_threshold, settings.max_number_of_boxes
+    )
+
+
+@functools.lru_cache(maxsize=1)
+def _read_once(settings: BoxesSettings, state: tuple[int, int, int]) -> PersonBoxes:
+    """For the one state of the file."""
+    return _read(settings)
+
+
+def check_boxes(model: Exported, settings: BoxesSettings | None) -> None:
+    """Raises UserError where boxes are given and the model finds people itself, or the reverse."""
+    if settings is None and model.needs_boxes:
+        raise UserError(
+            f"{model.path}: this model has proposal_source EXTERNAL, so it has to be told where "
+            "people are; give `boxes`, as of tools/detect_people.py"
+        )
+    if settings is not None and not model.needs_boxes:
+        raise UserError(
+            f"boxes {settings.path}: the model {model.path} finds people itself; leave `boxes` "
+            "out, or export with proposal_source EXTERNAL"
+        )
 
 
 class BoxesOfVideo:
@@ -68,35 +122,16 @@ class BoxesOfVideo:
           UserError: boxes are given and the model finds people itself, or the other way round; a
             file cannot be read; none of its boxes is of this video.
         """
-        needed = getattr(detector, "needs_boxes", False)
         if isinstance(settings, str | os.PathLike):
             settings = BoxesSettings(os.fspath(settings))
-        if settings is None:
-            if needed:
-                raise UserError(
-                    f"{detector.path}: this model has proposal_source EXTERNAL, so it has to be "
-                    "told where people are; give `boxes`, as of tools/detect_people.py"
-                )
-            return cls(detector, None, video_id)
-        if not isinstance(settings, BoxesSettings):
+        if not isinstance(settings, BoxesSettings | None):
             raise UserError(
                 f"boxes {shown(settings)}: expected the path of a file of boxes, or a BoxesSettings"
             )
-        if not needed:
-            raise UserError(
-                f"boxes {settings.path}: the model {detector.path} finds people itself; leave "
-                "`boxes` out, or export with proposal_source EXTERNAL"
-            )
-        table = read_person_boxes(
-            [settings.path], settings.score_threshold, settings.max_number_of_boxes
-        )
-        if video_id not in table.video_names:
-            names = ", ".join(map(repr, table.video_names[:3])) or "none"
-            raise UserError(
-                f"boxes {settings.path}: has no box of the video {video_id!r}; it has {names}"
-                f"{', ...' if len(table.video_names) > 3 else ''}"
-            )
-        return cls(detector, table, video_id, settings)
+        check_boxes(detector, settings)
+        if settings is None:
+            return cls(detector, None, video_id)
+        return cls(detector, settings.of_video(video_id), video_id, settings)
 
     def of(self, clips: Sequence[KeyframeClip]) -> list[np.ndarray] | None:
         """The boxes [N, 4] of each clip; None for a model that finds people itself."""

@@ -10,8 +10,13 @@ from avatx import file_systems, stderr_noise
 from avatx.core.cell_view import CellView
 from avatx.data.video.frame_settings import FIELDS, Known
 from avatx.errors import UserError, first_line
+from avatx.inference.exported_signatures import (
+    ATTENTION,
+    PERSON_BOXES,
+    ExportedSignatures,
+    read_signatures,
+)
 
-_PERSON_BOXES = "person_boxes"
 _REQUIRED_SIGNATURES = ("serving_default", "metadata")
 _OUTPUTS = ("detection_boxes", "detection_classes", "detection_scores", "num_detections")
 _FACTS = ("num_frames", "frame_rate", "class_ids", "class_names")
@@ -87,7 +92,7 @@ class Detector:
 
         inputs = self._signatures["serving_default"].structured_input_signature[1]
         self.has_flow = inputs["clips"].shape[-1] == 5
-        self.needs_boxes = _PERSON_BOXES in inputs
+        self.needs_boxes = PERSON_BOXES in inputs
 
     def _check_ours(self) -> None:
         """Refuses what has signatures of our names, and not their inputs and outputs."""
@@ -121,7 +126,7 @@ class Detector:
     @property
     def has_attention(self) -> bool:
         """Whether it was exported with `--attention`."""
-        return "serving_attention" in self._signatures
+        return ATTENTION in self._signatures
 
     def detect(self, clips: np.ndarray, boxes: Sequence[np.ndarray] | None = None) -> list:
         """Detections of clips [B, T, H, W, 3 (5 with flow)] uint8: a list of B ClipDetections.
@@ -147,7 +152,7 @@ class Detector:
                 "export again with tools/exporter_main.py --attention (a model with an "
                 "i3d_box_predictor has none)"
             )
-        outputs = self._run("serving_attention", clips, boxes)
+        outputs = self._run(ATTENTION, clips, boxes)
         maps, positions = outputs["detection_attention"], outputs.get("attention_positions")
         keys = outputs.get("clip_keys")
         found = []
@@ -189,7 +194,7 @@ class Detector:
             padded = np.zeros([len(clips), max([1, *map(len, boxes)]), 4], np.float32)
             for row, one in zip(padded, boxes, strict=True):
                 row[: len(one)] = one
-            given[_PERSON_BOXES] = tf.constant(padded)
+            given[PERSON_BOXES] = tf.constant(padded)
         with stderr_noise.dropped():  # the graph optimiser's, at a signature's first call
             outputs = self._signatures[signature](clips=tf.constant(clips, tf.uint8), **given)
             return {key: value.numpy() for key, value in outputs.items()}
@@ -224,6 +229,15 @@ def load_saved_model(path: str, advice: str = "") -> Any:
         ) from error
 
 
+def signatures_at(path: str) -> ExportedSignatures | None:
+    """What the export at `path` can be asked, before it is loaded; None where that is not known.
+
+    Raises:
+      UserError: there is none.
+    """
+    return read_signatures(find_saved_model(path))
+
+
 def find_saved_model(path: str) -> str:
     """The SavedModel folder at `path`: itself, `saved_model` in it, or the newest version in it.
 
@@ -250,6 +264,11 @@ def find_saved_model(path: str) -> str:
         raise UserError(
             f"{path}: an ONNX export, which is for ONNX Runtime; give a SavedModel, as "
             "tools/exporter_main.py writes without --format onnx"
+        )
+    if file_systems.is_file(path):
+        raise UserError(
+            f"{path}: is a file; a SavedModel is the folder with saved_model.pb and variables; "
+            "give what tools/exporter_main.py wrote"
         )
     raise UserError(
         f"{path}: not a SavedModel (there is no saved_model.pb in it or in its saved_model "

@@ -13,6 +13,7 @@ from avatx.data.video.frame_settings import FrameSettings
 from avatx.data.video.video_reader import VideoReader
 from avatx.errors import UserError, first_line
 from avatx.inference.person_detector import People
+from avatx.inference.video_detection import check_arguments
 from avatx.inference.video_outputs import name_video
 from avatx.inference.video_search import find_videos
 from avatx.refusals import has_no_room
@@ -70,10 +71,8 @@ def detect_people(
       UserError: a bad argument, none of the annotated videos, no video that can be read, or no
         keyframe in any of them.
     """
-    if not 0 <= score_threshold <= 1:
-        raise UserError(f"score_threshold {score_threshold}: expected 0 to 1")
-    if annotations is None and not (every is not None and 1e-3 <= every < float("inf")):
-        raise UserError(f"every {every}: expected seconds, 0.001 or more")
+    # Where keyframes are named, `every` says nothing.
+    check_arguments(score_threshold, (every or 0.0) if annotations is None else 1.0, 1)
     keyframes = None if annotations is None else _keyframes(annotations)
     found_videos = find_videos(videos).videos
     outputs.check_file(output)

@@ -34,6 +34,17 @@ _ADVICE = (
 )
 
 
+def check_numbers(person_class: int, tiles: int) -> None:
+    """Raises UserError for one of `PersonDetector` that is out of range, before it is loaded."""
+    if not 1 <= tiles <= _MOST_TILES:
+        raise UserError(
+            f"tiles {tiles}: expected 1 to {_MOST_TILES}; a frame is looked at that number "
+            "squared times"
+        )
+    if person_class < 0:
+        raise UserError(f"person_class {person_class}: expected a class id, 0 or more")
+
+
 class People(NamedTuple):
     """Of one frame, by descending score."""
 
@@ -61,13 +72,7 @@ class PersonDetector:
     """
 
     def __init__(self, path: str, person_class: int = 1, tiles: int = 1):
-        if not 1 <= tiles <= _MOST_TILES:
-            raise UserError(
-                f"tiles {tiles}: expected 1 to {_MOST_TILES}; a frame is looked at that number "
-                "squared times"
-            )
-        if person_class < 0:
-            raise UserError(f"person_class {person_class}: expected a class id, 0 or more")
+        check_numbers(person_class, tiles)
         import tensorflow as tf
 
         try:

@@ -24,6 +24,7 @@ from avatx.data.video.video_writer import VideoWriter
 from avatx.errors import UserError, shown
 from avatx.inference.boxes_of_video import BoxesOfVideo, BoxesSettings
 from avatx.inference.detector import ClipAttention, ClipDetections, Detector
+from avatx.inference.exported_signatures import check_attention
 from avatx.inference.keyframe_detection import ShownKeyframes, detect_keyframes, settings_for
 from avatx.inference.linking import Linker
 from avatx.inference.video_outputs import (
@@ -116,12 +117,8 @@ def detect_video(
     """
     check_arguments(score_threshold, every, batch_size)
     frame_settings = settings_for(detector, frame_settings)
-    if (attention or attended) and not detector.has_attention:
-        raise UserError(
-            f"{detector.path}: exported without attention; export again with "
-            "tools/exporter_main.py --attention, or leave "
-            f"`{'attention' if attention else 'attended'}` out"
-        )
+    if attention or attended:
+        check_attention(detector, "attention" if attention else "attended")
     video_id = video_id or name_video(video)
     people_at = BoxesOfVideo.read(detector, boxes, video_id)
     with (

@@ -9,10 +9,14 @@
 A keyframe that shows nobody is a row of two columns; an excluded one has no row in the csv.
 """
 
+import contextlib
 import dataclasses
 import multiprocessing
 import os
 import re
+import signal
+import threading
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -129,7 +133,7 @@ def generate(
     return summary
 
 
-def check_arguments(output, split, num_videos, seed, num_workers):
+def check_arguments(output, split, num_videos, seed=0, num_workers=None):
     """Raises UserError where `generate` cannot do with its arguments."""
     if split not in SPLITS:
         raise UserError(f"split is {split!r}; expected one of: {', '.join(SPLITS)}")
@@ -173,11 +177,29 @@ def run_tasks(make, tasks, num_workers, show_progress):
         if workers == 1:
             collect(map(make, tasks))
         else:
-            with multiprocessing.get_context("spawn").Pool(workers) as pool:
+            with _without_ctrl_c():
+                pool = multiprocessing.get_context("spawn").Pool(workers)
+            with pool:
                 collect(pool.imap_unordered(make, tasks, chunksize=max(1, len(tasks) // 500)))
     finally:
         progress.end()
     return [annotated[index] for index in range(len(tasks))]
+
+
+@contextlib.contextmanager
+def _without_ctrl_c() -> Iterator[None]:
+    """Processes that begin inside are not interrupted by ctrl-C: this one ends them.
+
+    Else each would say with a traceback where it was.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _make_video(task):

@@ -4,6 +4,7 @@ From a checkpoint: an export holds neither keys nor a way to ask for a box of on
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -78,12 +79,7 @@ class AttentionModel:
                 "itself; give a box"
             )
         given = [0.0, 0.0, 1.0, 1.0] if box is None else box
-        options = {}
-        if model.needs_person_boxes:
-            options["person_boxes"] = Proposals(
-                tf.constant([[list(map(float, given))]]), tf.ones([1, 1]), tf.constant([1])
-            )
-        predictions = model.predict(clips, _groundtruth(given, model.num_classes), **options)
+        predictions = model.predict(clips, **self._told(given))
         if box is None:
             proposal, person_box = self._find(predictions, number)
         else:
@@ -117,10 +113,19 @@ class AttentionModel:
 
     def _last_layer(self, clips, boxes):
         model = self._model
-        whole = _groundtruth([0.0, 0.0, 1.0, 1.0], model.num_classes)
-        features = model.predict(model.preprocess(clips), whole).features
+        whole = self._told([0.0, 0.0, 1.0, 1.0])
+        features = model.predict(model.preprocess(clips), **whole).features
         head = model.predict_boxes(features, boxes, attention=True)
         return tf.cast(head.attention[-1][0], tf.float32), features.positions
+
+    def _told(self, box: Sequence[float]) -> dict[str, Any]:
+        """A person's box as the arguments of `predict` that the model has to be told it by."""
+        told: dict[str, Any] = {"groundtruth": _groundtruth(box, self._model.num_classes)}
+        if self._model.needs_person_boxes:
+            told["person_boxes"] = Proposals(
+                tf.constant([[list(map(float, box))]]), tf.ones([1, 1]), tf.constant([1])
+            )
+        return told
 
     def _find(self, predictions, number: int) -> tuple[np.ndarray, np.ndarray]:
         """The proposal's and the refined box of the person of this number."""

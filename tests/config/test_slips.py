@@ -64,6 +64,12 @@ def test_a_slip_is_one_line_with_its_remedy(tmp_path, old, new, words):
     assert re.search(words, message.removeprefix(f"{path}:{line}: ")), message
 
 
+def test_a_csv_in_a_config_s_place_is_no_number_with_a_comma(tmp_path):
+    (tmp_path / "val.csv").write_text("film_0,0001,0.094,0.519,0.266,0.856,11,0\n")
+    with pytest.raises(UserError, match="val.csv:1: unknown field 'film_0' in PipelineConfig"):
+        config.load(str(tmp_path / "val.csv"))
+
+
 @pytest.mark.parametrize(
     "override, words",
     [

@@ -172,7 +172,8 @@ def test_people_of_an_older_result_are_linked(tmp_path):
     "text, expected",
     [
         ("{", "not JSON"),
-        ("[]", "not what tools/detect_video.py writes"),
+        ("[]", r"holds \[\]; expected the object that tools/detect_video.py writes"),
+        ("{}", "not what tools/detect_video.py writes"),
         ('{"every": 1, "classes": {}}', "keyframes"),
         ('{"every": 1, "classes": {}, "keyframes": []}', "no keyframe"),
         ('{"every": 0, "classes": {}, "keyframes": []}', "every is 0, no number of seconds"),

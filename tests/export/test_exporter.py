@@ -458,6 +458,8 @@ def test_versions_for_a_server(trained, tmp_path, monkeypatch):
 
     with pytest.raises(UserError, match="^version 0: expected a number, 1 or more"):
         exporter.export_pipeline(*arguments, str(output), version=0)
+    with pytest.raises(UserError, match="^version 9223372036854775808: expected a number, 1 or mo"):
+        exporter.export_pipeline(*arguments, str(output), version=2**63)
     with pytest.raises(UserError, match="holds checkpoint, which is no version's number"):
         exporter.export_pipeline(*arguments, str(folder), version=1)
 

@@ -142,7 +142,7 @@ OTHER_TOOLS = {
             "--folders": (["f"], {"folders": "f", "annotations": None}),
             "--videos": (["v1", "v2"], {"videos": ["v1", "v2"]}),
             "--label_map": (["m"], {"label_map": "m"}),
-            "--output_label_map": (["n"], {"output_label_map": "n"}),
+            "--output_label_map": (["c"], {"output_label_map": "c"}),
             "--json": ([], {"printed": ...}),
             "--output": (["p/y"], {"output": "p/y"}),
             "--num_shards": (["5"], {"num_shards": 5}),

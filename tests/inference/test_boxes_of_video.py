@@ -1,6 +1,7 @@
 """detect_video with boxes from a file, by a model that has to be told where people are."""
 
 import csv
+import importlib
 import pathlib
 import sys
 
@@ -14,6 +15,7 @@ from avatx.core.structures import Detections
 from avatx.data.video.video_writer import VideoWriter
 from avatx.errors import UserError
 from avatx.export import onnx_model, saved_model
+from avatx.inference.batch_detection import detect_videos
 from avatx.inference.batch_plan import BatchSettings
 from avatx.inference.boxes_of_video import BoxesSettings
 from avatx.inference.detector import Detector
@@ -161,6 +163,56 @@ def test_a_model_that_finds_people_takes_no_boxes(film, tmp_path):
         )
     with pytest.raises(UserError, match="finds people itself; leave it out"):
         avatx.load(tmp_path).detect_clip(np.zeros([4, 8, 8, 3], np.uint8), boxes=[[0, 0, 1, 1]])
+
+
+FOUND = "street,0,0,0,1,1,1,1\n"
+
+
+@pytest.mark.parametrize("name", ["detect_video", "detect_videos", "explore"])
+@pytest.mark.parametrize(
+    "flags, text, message",
+    [
+        ("", FOUND, "told where people are; give --boxes"),
+        ("--boxes people.csv --optical_flow dis", FOUND, "--optical_flow dis: the model has no"),
+        ("--boxes people.csv --attention", FOUND, "exported without attention; .* --attention out"),
+        ("--boxes people.csv", "video,time,x1\n", "people.csv, line 1: "),
+        ("--boxes people.csv", "other,0,0,0,1,1,1,1\n", "no box of the video 'street'"),
+        ("--unknown 3", FOUND, "unknown argument '--unknown'"),
+    ],
+)
+def test_what_a_model_cannot_do_is_told_before_it_is_loaded(
+    export, film, tmp_path, monkeypatch, name, flags, text, message
+):
+    """And once, of many videos, too."""
+    monkeypatch.chdir(tmp_path)
+    boxes_file(tmp_path, text)
+    monkeypatch.setattr("avatx.inference.detector.Detector", lambda path: pytest.fail("is loaded"))
+    main = tool.main if name != "explore" else importlib.import_module("tools.explore").main
+    many, of_one = name == "detect_videos", "no box of" in message
+    if (many and of_one) or (not many and "unknown" in flags):
+        pytest.skip("says nothing of these")
+    if name == "explore" and ("--attention" in flags or "--optical_flow" in flags):
+        pytest.skip("has no such flag")
+    source = ["--videos" if many else "--video", film]
+    with pytest.raises(UserError, match=message):
+        main(["--saved_model", export, *source, "--output", "out", *flags.split()])
+    assert not (tmp_path / "out").exists()
+
+
+def test_of_many_videos_what_is_of_the_model_is_told_once(export, film, tmp_path):
+    lines: list[str] = []
+    given = [film], str(tmp_path / "out"), Detector(export)
+    for settings in (BatchSettings(), BatchSettings(boxes=BoxesSettings("none.csv"))):
+        with pytest.raises(UserError, match="give `boxes`|^none.csv: no such file"):
+            detect_videos(*given, settings, log=lines.append)
+    assert lines == [] and not (tmp_path / "out").exists()
+
+
+def test_a_file_that_has_changed_is_read_anew(tmp_path):
+    settings = BoxesSettings(boxes_file(tmp_path, FOUND))
+    assert settings.read() is settings.read() and settings.read().video_names == ["street"]
+    boxes_file(tmp_path, FOUND.replace("street", "other street"))
+    assert settings.read().video_names == ["other street"]
 
 
 def test_settings_of_many_videos_keep_them():

@@ -462,3 +462,22 @@ def test_an_output_that_no_reader_of_boxes_knows(film, tmp_path):
             lambda frame: People(np.zeros([0, 4]), np.zeros([0])),
         )
         assert any("call it NAME.csv" in note for note in summary.notes) == name.endswith("txt")
+
+
+@pytest.mark.parametrize(
+    "flags, said",
+    [
+        ("--score_threshold 2", "--score_threshold 2.0: expected 0 to 1"),
+        ("--every 0", "--every 0.0: expected seconds"),
+        ("--tiles 9", "--tiles 9: expected 1 to 8"),
+        ("--person_class -1", "--person_class -1: expected a class id"),
+        ("--annotations absent.csv", "absent.csv"),
+        ("--movenet_archive a.tgz", "--movenet_archive is of --fetch_movenet"),
+        ("--fetch_movenet m", "--saved_model: --fetch_movenet fetches and ends"),
+    ],
+)
+def test_flags_are_looked_at_before_the_model_is_loaded(tmp_path, monkeypatch, flags, said):
+    monkeypatch.setattr("avatx.cli.import_tensorflow", lambda: pytest.fail("loads TensorFlow"))
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match=f"^{said}"):
+        tool.main(f"--saved_model s --videos v --output o.csv {flags}".split())

@@ -111,10 +111,13 @@ def test_one_clip_of_arrays(detector):
         (np.zeros([8, 0, 4, 3], np.uint8), r"shape \[8, 0, 4, 3\]; expected uint8"),
         (np.zeros([0, 4, 4, 3], np.uint8), "0 of them; expected uint8 .8, height"),
         (np.zeros([7, 4, 4, 3], np.uint8), "7 of them; .* 8 frames, 12.5 a second"),
-        ([], "an array of float64; expected uint8"),
+        ([], "frames: none are given; expected uint8"),
+        (iter([np.zeros([4, 4, 3], np.uint8)]), "a list_iterator, .*; expected uint8 .*list"),
+        ((frame for frame in ()), "a generator, which gives its frames once; expected uint8"),
+        ([None], r"frames \[None\]: are no numbers; expected uint8"),
         ([np.zeros([4, 4, 3], np.uint8), np.zeros([5, 4, 3], np.uint8)], "not all of one size"),
-        ("film.mp4", "an array of <U8; expected uint8"),
-        (None, "an array of object; expected uint8"),
+        ("film.mp4", "'film.mp4': is a text; expected uint8 .* `detect` takes a video's path"),
+        (None, "frames None: are no numbers; expected uint8"),
     ],
 )
 def test_frames_that_are_none_get_one_line(detector, frames, words):

@@ -394,6 +394,8 @@ def test_wrong_models_are_named(tmp_path):
 
     with pytest.raises(UserError, match="no such folder"):
         Detector(str(tmp_path / "absent"))
+    with pytest.raises(UserError, match="is a file; a SavedModel is the folder"):
+        Detector(__file__)
     with pytest.raises(UserError, match="not a SavedModel"):
         Detector(str(tmp_path))
     module = tf.Module()

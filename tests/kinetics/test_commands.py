@@ -242,6 +242,11 @@ def test_the_demo_s_steps(monkeypatch, tmp_path, capsys):
     lines = []
     monkeypatch.setattr(demo_real, "step", lambda result, *line: lines.append(list(map(str, line))))
     arguments = ["--output", str(tmp_path), "--video", "film.mp4", "--every", "2"]
+    with pytest.raises(UserError, match="^film.mp4"):  # told before anything is fetched
+        demo_real.main(arguments)
+    with pytest.raises(UserError, match="^--every 0.0: expected seconds"):
+        demo_real.main(["--output", str(tmp_path), "--every", "0"])
+    monkeypatch.setattr("avatx.data.video.video_reader.check_video", lambda path: None)
     assert demo_real.main(arguments) == 0
     detect, explore = lines
     assert detect[0] == "detect_video.py" and explore[0] == "explore.py"

@@ -168,12 +168,15 @@ def test_attention_sums_to_one_and_a_found_person_is_as_its_box(folder, tx):
     "flags, named",
     [
         (["--person", "99"], "--person 99: .* in this clip; expected 1 to"),
-        (["--person", "0"], "--person 0: "),
-        (["--person", "0.5,0.1,0.2,0.9"], "--person 0.5,0.1,0.2,0.9: expected a number, or a box"),
+        (["--person", "0"], "--person 0: expected a number, 1 or more, or a box"),
+        (
+            ["--person", "0.5,0.1,0.2,0.9"],
+            "--person 0.5,0.1,0.2,0.9: expected a number, 1 or more, or",
+        ),
         (["--person", "he"], "--person he: expected"),
         (["--person", "inf"], "--person inf: expected a number"),
         (["--timestamp", "1e15"], "--timestamp 1e\\+15: expected seconds"),
-        (["--timestamp", "-1"], "no frame at -1 seconds: it begins at 0 and the keyframe is at -1"),
+        (["--timestamp", "-1"], "no frame at -1 seconds: .* is at -1; .* at --video_start_seconds"),
         (["--video_start_seconds", "1e15"], "--video_start_seconds 1e\\+15: expected seconds"),
         (["--shorter_side", "-5"], "--shorter_side -5: expected pixels"),
         (["--frames_rate", "0"], "--folder_frame_rate 0: expected frames a second"),
@@ -241,6 +244,14 @@ def test_frames_from_records(tmp_path):
     assert border.frames[0].mean() < 1 and border.offsets.tolist() == [0, 0, 80_000]
     with pytest.raises(UserError, match="no record holds keyframe v, 1"):
         source.clip("v", 1_000_000, offsets)
+    for wanted, said in (
+        (("v", 2_400_000), "r.tfrecord: no record holds keyframe v, 2.4; the nearest .* is at 2$"),
+        (("u", 0), "r.tfrecord: no record is of the video 'u'; they hold 'v', 'w'$"),
+    ):
+        with pytest.raises(UserError, match=said):
+            source.prepare([("w", 0), wanted], offsets)
+    with pytest.raises(UserError, match="none: no file matches this `records` pattern"):
+        clip_source.RecordClips([str(tmp_path / "none")])
 
 
 def test_the_flow_of_a_video_is_that_of_its_records(folder, tmp_path):

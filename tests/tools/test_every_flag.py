@@ -98,6 +98,10 @@ def run(name, arguments, monkeypatch, capsys, folder, exit_code=0):
     monkeypatch.setattr("avatx.data.video.video_reader.check_video", lambda path: None)
     monkeypatch.setattr("avatx.inference.video_search.find_videos", lambda items: None)
     monkeypatch.setattr("avatx.data.annotations.ava_csv.read_annotations", lambda path: None)
+    monkeypatch.setattr(
+        "avatx.inference.boxes_of_video.BoxesSettings.of_video", lambda settings, video_id: None
+    )
+    monkeypatch.setattr("avatx.inference.detector.signatures_at", lambda path: None)
     module = load(name)
     for kept in tool.kept:
         owner, attribute = importlib.import_module(kept.module), kept.name

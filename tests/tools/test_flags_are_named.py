@@ -65,6 +65,13 @@ SHEETS = [
             "--classes: 5 is not in the label map; it has 1",
         ),
         *(
+            ("visualize_detections", [*SHEETS, "--videos", ".", flag, "/dev/null"], shown)
+            for flag, shown in (
+                ("--annotations", "--annotations /dev/null is empty: there is nothing to find"),
+                ("--detections", "--detections /dev/null is empty: there is nothing to show"),
+            )
+        ),
+        *(
             (tool, [*SHEETS, *more, *flags], shown)
             for tool, more in (
                 ("evaluate_csv", []),

@@ -60,6 +60,12 @@ def test_what_is_said_of_a_video(folder, tool):
     assert refused(tool, "--video numbered --boxes none.csv").startswith("--boxes none.csv")
 
 
+def test_a_file_where_the_explorer_s_detections_would_be(folder):
+    (folder / "out-detections").write_text("mine")
+    said = refused("explore", "--video nowhere.mp4")
+    assert said.startswith(f"--output out-detections: {folder}/out-detections is a file")
+
+
 @pytest.mark.parametrize("tool", ["detect_video", "visualize_attention"])
 def test_a_folder_that_cannot_be_written(folder, tool):
     """Before what is read: its results are written at the end."""

@@ -37,7 +37,7 @@ def folder(tmp_path_factory):
     return folder
 
 
-def arguments(folder, output):
+def arguments(folder, output, *more):
     path = str(ROOT / "configs/playground/demo.config")
     prefix = "model.action_faster_rcnn."
     overrides = [
@@ -48,6 +48,7 @@ def arguments(folder, output):
         prefix + "trunk.i3d.final_endpoint=MaxPool3d_3a_3x3",
         f"train_input_reader.label_map_path={folder}/map.pbtxt",
         f"eval_input_reader.label_map_path={folder}/map.pbtxt",
+        *more,
     ]
     if not (folder / "model").exists():
         model = model_builder.build(config.load(path, overrides).model)
@@ -65,8 +66,11 @@ def arguments(folder, output):
     ]
 
 
-def test_a_model_that_attends_evenly_gives_each_box_its_area(folder, tmp_path, capsys):
-    assert measure_attention.main(arguments(folder, tmp_path / "a.json")) == 0
+@pytest.mark.parametrize("source", ["RPN", "EXTERNAL", "GROUNDTRUTH"])
+def test_a_model_that_attends_evenly_gives_each_box_its_area(folder, tmp_path, capsys, source):
+    """Wherever it has people from: the boxes are the annotated ones."""
+    more = f"model.action_faster_rcnn.proposal_source={source}"
+    assert measure_attention.main(arguments(folder, tmp_path / "a.json", more)) == 0
     printed = capsys.readouterr().out
     assert "watch" in printed and printed.endswith(f"step 7: wrote {tmp_path / 'a.json'}\n")
     found = json.loads((tmp_path / "a.json").read_text())

@@ -131,7 +131,7 @@ def test_train_then_train_and_evaluate_on_and_evaluate_beside(data, main, tmp_pa
 def test_a_model_dir_that_is_a_file_stays_one(data, main, tmp_path):
     path = tmp_path / "model"
     path.write_text("mine")
-    with pytest.raises(UserError, match="--model_dir .*model: cannot be made .File exists"):
+    with pytest.raises(UserError, match="^--model_dir .*model: .*model is a file; expected"):
         main(arguments(data, path))
     assert path.read_text() == "mine"
 

@@ -63,20 +63,21 @@ TOOLS = {
         ("annotations",),
         ["manifest.json", "x_label_map.pbtxt"],
     ),
-    "import_i3d_weights": ({}, ("source",), ["x.index", "x.data-00000-of-00001"]),
+    "import_i3d_weights": ({"source": "s"}, ("source",), ["x.index", "x.data-00000-of-00001"]),
 }
 PREFIXES = ("create_ava_tfrecord", "create_kinetics_tfrecord", "import_i3d_weights")
 # What these write has names that no file of the others' kind has, and their folders are new or
 # hold an older result of theirs alone.
 WITHOUT = {
-    "demo",
-    "demo_real",
-    "exporter_main",
-    "make_kinetics_detector",
-    "make_playground",
-    "reproduce",
-    "visualize_detections",
+    "demo": {},
+    "demo_real": {"video": "v"},
+    "exporter_main": MODEL,
+    "make_kinetics_detector": {"saved_model": "s", "source": "w"},
+    "make_playground": {"split": "val", "num_videos": "1"},
+    "reproduce": {"suite": "playground"},
+    "visualize_detections": {**CSVS, "videos": "v"},
 }
+FLAGS = {**WITHOUT, **{tool: flags for tool, (flags, _, _) in TOOLS.items()}}
 
 
 def start(tool, flags):
@@ -86,7 +87,7 @@ def start(tool, flags):
 
 def test_every_tool_that_writes_is_looked_at():
     writing = {path.stem for path in ROOT.glob("tools/*.py") if '"--output"' in path.read_text()}
-    assert writing == TOOLS.keys() | WITHOUT
+    assert writing == FLAGS.keys()
 
 
 @pytest.mark.parametrize(
@@ -132,3 +133,42 @@ def test_a_file_that_cannot_be_written_is_told_before_the_inputs(tmp_path, monke
     for output, said in (("absent/a", "there is no folder"), (".", "is a folder")):
         with pytest.raises(UserError, match=f"^--output {output}: {said}"):
             start(tool, {**flags, "output": output})
+
+
+# Of another flag that names a folder.
+OTHERS: dict[str, dict] = {"detect_people": {}, "model_main": {"pipeline_config_path": CONFIG}}
+IN_FOLDERS = [
+    *((tool, "output") for tool in FLAGS if tool not in TOOLS or TOOLS[tool][2]),
+    ("detect_people", "fetch_movenet"),
+    ("model_main", "model_dir"),
+]
+
+
+@pytest.mark.parametrize("tool, flag", IN_FOLDERS)
+def test_a_folder_in_a_file_is_told_before_anything_is_loaded(tmp_path, monkeypatch, tool, flag):
+    """Of the inputs none is there: what is told first is looked at first."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").write_text("mine")
+
+    def import_tensorflow():
+        raise AssertionError("loads TensorFlow first")
+
+    monkeypatch.setattr("avatx.cli.import_tensorflow", import_tensorflow)
+    flags = FLAGS[tool] if flag == "output" else OTHERS[tool]
+    for output in ("file/x", "file/in/x"):
+        said = f"^--{flag} {output}: {tmp_path}/file is a file; expected a folder"
+        with pytest.raises(UserError, match=said):
+            start(tool, {**flags, flag: output})
+    assert (tmp_path / "file").read_text() == "mine" and len(list(tmp_path.iterdir())) == 1
+
+
+@pytest.mark.parametrize("tool", [tool for tool in TOOLS if TOOLS[tool][2]])
+def test_a_folder_in_a_file_s_place_is_told_before_the_inputs(tmp_path, monkeypatch, tool):
+    monkeypatch.chdir(tmp_path)
+    flags, inputs, names = TOOLS[tool]
+    flags = {**flags, **{flag: "absent.csv" for flag in inputs if flag not in flags}}
+    for name in names:
+        (tmp_path / "out" / name).mkdir(parents=True)
+        with pytest.raises(UserError, match=f"^--output(_label_map)? out(/{name})?: (is a|holds)"):
+            start(tool, {**flags, "output": "out/x" if tool in PREFIXES else "out"})
+        (tmp_path / "out" / name).rmdir()

@@ -54,7 +54,9 @@ def test_a_mistake_is_one_line_and_nothing_is_begun(tmp_path, arguments, said):
     "arguments, said",
     [
         (["--pipeline_config_path", "nowhere.config"], "nowhere.config"),
-        (["--override", "model.action_faster_rcnn.nothing=1"], "nothing"),
+        (["--override", "model.action_faster_rcnn.nothing=1"], "^--override model.*nothing"),
+        (["--train_videos", "0"], "^--train_videos is 0; expected 1 or more"),
+        (["--val_videos", "10000"], "^--val_videos is 10000; expected 9999 at most"),
     ],
 )
 def test_the_demo_s_mistakes_are_told_before_videos_are_made(tmp_path, arguments, said):

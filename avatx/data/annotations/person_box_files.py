@@ -138,8 +138,9 @@ def read_coco(path: str, images_path: str = "") -> Rows:
     if isinstance(content, list):
         if not images_path:
             raise UserError(
-                f"{path}: COCO results name images by number; give the file that has them as "
-                "coco_images_path (an object with `images`)"
+                f"{path}: holds a list of {len(content)} entries, as COCO's results, whose images "
+                "are in another file; expected an object with `images` and `annotations`, or, in a "
+                "pipeline.config, the file with the images as coco_images_path"
             )
         where, of_images = images_path, _json(images_path)
     if not isinstance(of_images, dict) or not isinstance(of_images.get("images"), list):

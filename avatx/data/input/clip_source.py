@@ -5,7 +5,7 @@ really shown. So records with a short margin are shown as far as they go, where 
 (`avatx.data.input.keyframe_parsing`) refuses them: a picture can say what it shows, a batch cannot.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -17,7 +17,7 @@ from avatx.data.video.frame_settings import FrameSettings
 from avatx.data.video.optical_flow import decode as decode_flow
 from avatx.data.video.optical_flow import with_flow
 from avatx.data.video.video_reader import VideoReader
-from avatx.errors import UserError
+from avatx.errors import UserError, shown
 
 _MAX_SECONDS = 1e6  # eleven days
 
@@ -80,7 +80,7 @@ def frames_of_video(
                 raise UserError(
                     f"{path}: has no frame at {moment / MICROSECONDS:g} seconds: it begins at "
                     f"{start:g} and the keyframe is at {keyframe / MICROSECONDS:g}; look at the "
-                    "time and at video_start_seconds"
+                    "time and at `video_start_seconds`"
                 )
             length = f"{end / MICROSECONDS:g}" if end else "no decodable"
             raise UserError(
@@ -135,7 +135,7 @@ class RecordClips:
         from avatx.data.records import remote_files
 
         self._patterns = list(patterns)
-        self._files: list[str] = remote_files.match_files(self._patterns)
+        self._files: list[str] = remote_files.match_files(self._patterns, "`records`")
         self._has_flow = has_flow
         # The JPEG of each frame, and its encoded flow where it is asked for; the frames' offsets.
         self._clips: dict[Moment, tuple[list[tuple[bytes, ...]], np.ndarray]] = {}
@@ -144,15 +144,20 @@ class RecordClips:
         """Finds the wanted keyframes and keeps their frames, as JPEG.
 
         Raises:
-          UserError: a file holds something else than records, or no flow where it is asked for.
+          UserError: a file holds something else than records, or no flow where it is asked for; or
+            a keyframe is in none of them.
         """
         missing: dict[str, set] = {}
+        held: dict[str, list[int]] = {}  # keyframes by video, for a message
         for video_id, keyframe in wanted:
             missing.setdefault(video_id, set()).add(keyframe)
         for path in self._files:
             for segment in self._segments(path):
                 if not missing:
                     return
+                held.setdefault(segment.video_id, []).extend(
+                    keyframe.timestamp for keyframe in segment.keyframes
+                )
                 of_video = missing.get(segment.video_id, set())
                 for keyframe in {k.timestamp for k in segment.keyframes} & of_video:
                     chosen = nearest_frames(segment.timestamps, keyframe + offsets)
@@ -168,6 +173,23 @@ class RecordClips:
                     of_video.discard(keyframe)
                 if not of_video:
                     missing.pop(segment.video_id, None)
+        for video_id, keyframes in sorted(missing.items()):
+            raise self._missing(video_id, min(keyframes), held)
+
+    def _missing(self, video_id: str, keyframe: int, held: Mapping[str, list[int]]) -> UserError:
+        """No record holds a keyframe; `held` are those that they hold, by video."""
+        patterns = ", ".join(self._patterns)
+        if not held.get(video_id):
+            others = ", ".join(map(shown, sorted(held)[:3])) + (", ..." if len(held) > 3 else "")
+            return UserError(
+                f"{patterns}: no record is of the video {shown(video_id)}; they hold "
+                f"{others or 'none'}"
+            )
+        nearest = min(held[video_id], key=lambda time: abs(time - keyframe))
+        return UserError(
+            f"{patterns}: no record holds keyframe {video_id}, {keyframe / MICROSECONDS:g}; the "
+            f"nearest of this video is at {nearest / MICROSECONDS:g}"
+        )
 
     @staticmethod
     def _segments(path: str) -> Iterator:

@@ -21,17 +21,21 @@ def _say_once(line: str) -> None:
     print(line, file=sys.stderr)
 
 
-def match_files(patterns: Sequence[str]) -> list[str]:
+def match_files(patterns: Sequence[str], argument: str = "input_path") -> list[str]:
     """All files that the patterns name, each once: in order of pattern, sorted within one.
 
     `*`, `?` and `[...]` match within a folder; http(s):// has no listing, so there a path is
     exact and its existence is found out on reading.
 
+    Args:
+      patterns: see above.
+      argument: what names them.
+
     Raises:
       UserError: a pattern names no file, a wildcard over http, or a scheme cannot be opened.
     """
     if not patterns:
-        raise UserError("input_path is empty; expected at least one file pattern of TFRecords")
+        raise UserError(f"{argument} is empty; expected at least one file pattern of TFRecords")
     files: dict[str, None] = {}
     for pattern in patterns:
         folders: list[str] = []
@@ -40,7 +44,7 @@ def match_files(patterns: Sequence[str]) -> list[str]:
             if any(character in pattern for character in "*[]"):
                 raise UserError(
                     f"{pattern}: a wildcard does not work over "
-                    f"{scheme(pattern)}://; give each file its own input_path"
+                    f"{scheme(pattern)}://; give each file its own {argument}"
                 )
             found = [pattern]
         else:
@@ -54,11 +58,11 @@ def match_files(patterns: Sequence[str]) -> list[str]:
         if not found:
             only = f" (only the folder {folders[0]} does)" if folders else ""
             raise UserError(
-                f"{pattern}{relative_to(pattern)}: no file matches this input_path pattern{only}; "
+                f"{pattern}{relative_to(pattern)}: no file matches this {argument} pattern{only}; "
                 "tools/create_ava_tfrecord.py writes the records"
             )
         for folder in folders:
-            _say_once(f"note: {folder} matches input_path {pattern} and is a folder: left out")
+            _say_once(f"note: {folder} matches {argument} {pattern} and is a folder: left out")
         files.update(dict.fromkeys(found))
     return list(files)
 

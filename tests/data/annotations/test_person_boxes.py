@@ -72,7 +72,7 @@ def test_coco_with_its_images_and_results_with_those_of_another_file(tmp_path):
         np.testing.assert_allclose(boxes, [[0.1, 0.1, 0.6, 0.3]])
         np.testing.assert_allclose(scores, [0.75])
         assert len(table.at("film", 13_000_000).boxes) == 0
-    with pytest.raises(UserError, match="give the file that has them as coco_images_path"):
+    with pytest.raises(UserError, match="a list of 2 entries, as COCO.* coco_images_path"):
         read_person_boxes([str(tmp_path / "results.json")])
 
 
