@@ -187,10 +187,13 @@ def draw_label(
     """The lines of a label that its place has room for, each on a colour of its own."""
     padding, row = _padding(font), row_height(font)
     x, y, right, _ = label.rectangle
+    # Letters lie in the middle of their line; the font's own middle is above theirs.
+    _, above, _, below = font.getbbox("H(gp", anchor="ls")
+    baseline = (row - above - below) / 2
     for i, (text, fill) in enumerate(zip(texts[: label.num_rows], fills, strict=False)):
         top = y + i * row
         draw.rectangle([x, top, right - 1, top + row - 1], fill=fill)
-        draw.text((x + padding, top + row / 2), text, font=font, fill=ink, anchor="lm")
+        draw.text((x + padding, top + baseline), text, font=font, fill=ink, anchor="ls")
 
 
 def label_widths(texts: Sequence[str], font) -> list[float]:

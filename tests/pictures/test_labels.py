@@ -2,10 +2,19 @@
 
 import numpy as np
 import pytest
+from PIL import Image, ImageDraw
 
 from avatx.core.people import Action, Person
-from avatx.pictures.boxes import draw_people, label_places, minor_people, short_name
-from avatx.pictures.labels import place_labels
+from avatx.pictures.boxes import (
+    draw_label,
+    draw_people,
+    label_places,
+    load_font,
+    minor_people,
+    row_height,
+    short_name,
+)
+from avatx.pictures.labels import PlacedLabel, place_labels
 
 SIZE = (200, 300)
 
@@ -109,3 +118,15 @@ def test_numbers_stand_first_and_long_names_lose_their_examples():
     assert (
         short_name("give/serve (an object) to (a person)") == "give/serve (an object) to (a person)"
     )
+
+
+@pytest.mark.parametrize("size", [10, 14, 24])
+def test_letters_lie_within_their_line(size):
+    font = load_font(size)
+    row = row_height(font)
+    picture = Image.new("L", (99, int(3 * row)), "white")
+    label = PlacedLabel((0, 0, 99, row), 1, None)
+    draw_label(ImageDraw.Draw(picture), label, ["H(gp"], ["white"], font)
+    (ink,) = np.nonzero((np.asarray(picture) < 128).any(axis=1))
+    above, below = ink[0], row - 1 - ink[-1]
+    assert below >= 1 and abs(above - below) <= 1
