@@ -77,13 +77,30 @@ def test_a_prefix_is_evaluated_once(tmp_path, suffix, capsys):
     assert "evaluation at step 2:" in output and "waiting" not in output
 
 
-def test_a_folder_that_is_not_there_is_said_at_once_and_while_waiting(tmp_path, capsys):
+class Clock:
+    """Stands still but while somebody sleeps."""
+
+    now = 0.0
+
+    def monotonic(self):
+        return self.now
+
+    def sleep(self, seconds):
+        self.now += seconds
+
+
+def test_a_folder_that_is_not_there_is_said_at_once_and_while_waiting(
+    tmp_path, capsys, monkeypatch
+):
     directory = tmp_path / "later"
     assert waiting.absence(str(directory)) == f"{directory} is not there yet"
-    coming = waiting.new_checkpoints(str(directory), 1.0, interval=0.05, remind=0.3)
-    assert list(coming) == []
-    lines = capsys.readouterr().out.splitlines()
-    assert len(lines) in (2, 3) and f"{directory} is not there yet: waiting, 1 sec" in lines[0]
+    with monkeypatch.context() as patch:
+        patch.setattr(waiting, "time", Clock())
+        coming = waiting.new_checkpoints(str(directory), 100.0, interval=5.0, remind=30.0)
+        assert list(coming) == []
+    assert capsys.readouterr().out.splitlines() == [
+        f"{directory} is not there yet: waiting, {left} seconds more" for left in (70, 40, 10)
+    ]
     directory.mkdir()
     assert waiting.absence(str(directory)) == f"{directory} holds no checkpoint yet"
     save(directory, 3)

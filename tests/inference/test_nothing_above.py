@@ -28,6 +28,7 @@ def test_the_highest_score_and_a_threshold_that_shows_it(tmp_path, monkeypatch, 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(cli, "import_tensorflow", lambda: None)
     monkeypatch.setattr(detector, "Detector", FakeDetector)
+    monkeypatch.setattr(detector, "signatures_at", lambda path: None)
     monkeypatch.setattr(frame_settings, "for_model", lambda *of: frame_settings.FrameSettings())
     monkeypatch.setattr(video_detection, "detect_video", lambda *given, **options: summary)
     given = ["--saved_model", "model", "--video", "frames", "--output", "out", *flags]
