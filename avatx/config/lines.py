@@ -41,7 +41,7 @@ def field_lines(text: str) -> dict[str, int]:
             place = ".".join(path + [name])
             path.append(numbered(name, counts[place]))
             counts[place] += 1
-            lines[".".join(path)] = line
+            lines.setdefault(".".join(path), line)  # of the first its name's, which stands
             expects_value = False
         elif kind == "close":
             name = path.pop().partition("[")[0]

@@ -20,7 +20,7 @@ from avatx.importing.imported import Imported
 from avatx.importing.video_facts import Videos
 
 _RECTANGLE = 2
-_GRACE = 0.02  # seconds: a moment at the very end by the annotator's clock; records have it, too
+_GRACE = 0.02  # seconds, half a frame at 25 a second: the very end by the annotator's clock
 _KINDS = {1: "text", 2: "checkbox", 3: "radio", 4: "select"}
 _COLUMNS = ("metadata_id", "file_list", "flags", "z", "xy", "av")
 

@@ -198,6 +198,7 @@ def test_lines_of_fields_in_lists_comments_and_strings():
     text = 'a { # b: {\n  c: "x { y"\n  d: [1,\n 2]\n  e { f: X } g { h: 1 }\n}\nk: 2\n'
     lines = field_lines(text)
     assert lines == {"a": 1, "a.c": 2, "a.d": 3, "a.e": 5, "a.e.f": 5, "a.g": 5, "a.g.h": 5, "k": 7}
+    assert field_lines("a\n{ b: 1 }\na\n{ b: 2 }") == {"a": 1, "a.b": 2, "a[1]": 4, "a[1].b": 4}
 
 
 def names_read():
